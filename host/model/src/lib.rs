@@ -1,1 +1,37 @@
-//! See docs/ARCHITECTURE.md.
+//! The words of Caravan, shared by all rooms: ids, profiles, canvases, filters, connections, manifests, batches,
+//! outcomes, statuses and error codes, and the ports between the pure core and the world.
+//!
+//! Nothing here acts: no clock, no async runtime, no store.
+//!
+//! ```
+//! use caravan_model::{Duration, Millis};
+//! let entered = Millis(1_000);
+//! let due = entered.after("2d".parse::<Duration>().unwrap());
+//! assert_eq!(due, Millis(1_000 + 48 * 3_600_000));
+//! ```
+pub mod batch;
+pub mod canvas;
+pub mod code;
+pub mod connection;
+pub mod fault;
+pub mod filter;
+pub mod id;
+pub mod manifest;
+pub mod port;
+pub mod profile;
+pub mod status;
+pub mod time;
+
+pub use batch::{Action, Column, FlagColumn, Part, Target};
+pub use canvas::Canvas;
+pub use code::{Code, Problem};
+pub use connection::{Connection, Connections};
+pub use fault::{AudienceState, Cause, Effect, Fault, Refusal, Report};
+pub use filter::Filter;
+pub use id::{
+    CanvasId, Digest, EntryId, LaneId, PartId, ProfileId, SliceId, Slot, StepId, StepIx, VersionId, VisitId, slot_of,
+};
+pub use manifest::Manifest;
+pub use profile::{Consent, Event, Profile};
+pub use status::{Reason, Status};
+pub use time::{Duration, Millis};

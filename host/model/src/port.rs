@@ -1,0 +1,260 @@
+//! Ports: plain traits between the rooms. `runner` knows these, not `connectors`; `cli` joins them, so that a
+//! simulation builds without wasmtime.
+use crate::{Digest, Effect, Fault, Manifest, Millis, Part, Report, Target};
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The time of day. Only shells ask it; pure rooms get instants as parameters.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Millis;
+}
+
+/// The machine's own clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Millis {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Randomness as a parameter.
+pub trait Rng: Send {
+    /// The next 64 bits.
+    fn next_u64(&mut self) -> u64;
+}
+
+/// A secret value; never printed.
+#[derive(Clone)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Wraps a value.
+    pub fn new(value: impl Into<Arc<str>>) -> Secret {
+        Secret(value.into())
+    }
+
+    /// The value, for the egress alone.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// Where secrets come from.
+pub trait Vault: Send + Sync {
+    /// A connection's secret: `token`, or one that its manifest names. Asked for at every call, so that a mended
+    /// secret is found.
+    ///
+    /// # Errors
+    /// In plain words: which variable or file is missing. Never the value.
+    fn secret(&self, connection: &str, name: &str) -> Result<Secret, String>;
+}
+
+/// What a connector is asked.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// Ad accounts.
+    Accounts {
+        /// The page's cursor.
+        cursor: Option<String>,
+    },
+    /// Audiences of an account.
+    Audiences {
+        /// The partner's id of the account.
+        account: String,
+        /// Part of the name; empty = all.
+        query: String,
+        /// The page's cursor.
+        cursor: Option<String>,
+    },
+    /// Make an audience once.
+    CreateAudience {
+        /// The partner's id of the account.
+        account: String,
+        /// Its name.
+        name: String,
+        /// Ours, unique: found again after a crash.
+        marker: String,
+        /// The key group.
+        group: String,
+        /// The first people, where the partner needs some.
+        seed: Option<Part>,
+    },
+    /// The checklist.
+    Check {
+        /// Account, and audience if any.
+        target: Target,
+    },
+    /// Add or remove.
+    Sync {
+        /// Where.
+        target: Target,
+        /// Whom.
+        part: Arc<Part>,
+    },
+    /// What became of a pending part.
+    FollowUp {
+        /// Where.
+        target: Target,
+        /// The reference.
+        reference: String,
+    },
+}
+
+/// An ad account.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct AccountInfo {
+    /// The partner's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Why it cannot be written.
+    pub unusable: Option<String>,
+}
+
+/// An audience at the partner.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct AudienceInfo {
+    /// The partner's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Why it cannot be written.
+    pub unusable: Option<String>,
+    /// A lower bound of its size.
+    pub size: Option<u64>,
+}
+
+/// How a finding stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FindingState {
+    /// As it should be.
+    Good,
+    /// A person should look.
+    Warning,
+    /// Calls will fail.
+    Failed,
+}
+
+/// A line of the checklist.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub subject: String,
+    /// How it stands.
+    pub state: FindingState,
+    /// What was found.
+    pub message: String,
+    /// What to do.
+    pub cure: Option<String>,
+    /// Where.
+    pub link: Option<String>,
+}
+
+/// What a connector answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// A page of accounts and the next cursor.
+    Accounts(Vec<AccountInfo>, Option<String>),
+    /// A page of audiences and the next cursor.
+    Audiences(Vec<AudienceInfo>, Option<String>),
+    /// The audience's id, further ids, and whether an earlier one was adopted.
+    Created {
+        /// The partner's id.
+        audience: String,
+        /// Further ids.
+        audience_parts: Vec<(String, String)>,
+        /// Whether the marker was found.
+        adopted: bool,
+    },
+    /// The checklist.
+    Findings(Vec<Finding>),
+    /// What became of a part. Host-side trouble (trap, deadline, denial) is in `report.fault`.
+    Report(Report),
+    /// A later judgement: refusals by row, counts by reason.
+    Judged(Vec<crate::Refusal>, Vec<(String, u32)>),
+    /// Ask again after so many milliseconds.
+    Later(u64),
+}
+
+/// One request as the egress saw it, without injected secrets.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct RequestRecord {
+    /// The method.
+    pub method: String,
+    /// The URL as the guest asked for it (the partner's own host, also at a lab).
+    pub url: String,
+    /// Headers in the guest's order; injected ones with their value masked.
+    pub headers: Vec<(String, String)>,
+    /// The body, kept only where the caller asked for it (`record_bodies`).
+    pub body: Option<Vec<u8>>,
+    /// Bytes of the body.
+    pub body_bytes: u64,
+    /// The route of the manifest that allowed it.
+    pub route: Option<String>,
+    /// The HTTP status, or why there is none.
+    pub outcome: Result<u16, String>,
+}
+
+/// Everything about one call.
+#[derive(Debug)]
+pub struct CallOutcome {
+    /// The answer; a fault of any call but `sync` stands here as an error.
+    pub answer: Result<Answer, Fault>,
+    /// What the call may have done at the partner.
+    pub effect: Effect,
+    /// Its requests, in order.
+    pub requests: Vec<RequestRecord>,
+    /// Its log lines, scrubbed and bounded.
+    pub log: Vec<String>,
+}
+
+/// Bounds and circumstances of one call.
+#[derive(Clone, Debug)]
+pub struct CallContext {
+    /// What the guest's wall clock shows: the sealing time.
+    pub at: Millis,
+    /// Seeds the guest's random numbers: the part's id, or anything stable.
+    pub seed: String,
+    /// How long the whole call may take. The last body chunk leaves only before it.
+    pub deadline: std::time::Duration,
+    /// Whether request bodies are kept in the outcome.
+    pub record_bodies: bool,
+}
+
+/// A connector bound to one connection: its component, grant, settings, credentials and egress.
+pub trait Connector: Send + Sync {
+    /// Its manifest.
+    fn manifest(&self) -> &Manifest;
+    /// The digest of its bytes.
+    fn digest(&self) -> Digest;
+    /// The connection's settings as one JSON object, defaults filled in.
+    fn settings(&self) -> &serde_json::Map<String, serde_json::Value>;
+    /// One call in a fresh instance. Never panics and never blocks a thread for long.
+    fn call<'a>(&'a self, context: CallContext, ask: Ask) -> BoxFuture<'a, CallOutcome>;
+}
+
+/// All connections that a host can use now.
+pub trait Connectors: Send + Sync {
+    /// The connector of a connection.
+    ///
+    /// # Errors
+    /// In plain words why it cannot be used.
+    fn connector(&self, connection: &str) -> Result<Arc<dyn Connector>, crate::Problem>;
+    /// The connection's default country for phone numbers.
+    fn default_country(&self, connection: &str) -> Option<String>;
+}
