@@ -1,0 +1,174 @@
+//! What a request is, once it is understood: partner, route, account and audiences. Faults, quotas and counts go by it.
+
+use http::Method;
+
+/// A partner that the lab emulates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Partner {
+    /// Meta (Facebook) Custom Audiences.
+    Meta,
+    /// TikTok Custom Audiences.
+    TikTok,
+}
+
+impl Partner {
+    /// All partners, in the order of their ports.
+    pub(crate) const ALL: [Partner; 2] = [Partner::Meta, Partner::TikTok];
+
+    /// The name used in addresses and control calls.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Partner::Meta => "meta",
+            Partner::TikTok => "tiktok",
+        }
+    }
+
+    /// The partner of that name.
+    pub(crate) fn parse(name: &str) -> Option<Partner> {
+        Partner::ALL.into_iter().find(|partner| partner.name() == name)
+    }
+}
+
+/// What a call is for. Both partners share these names, so one dial can speak of either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    Me,
+    Permissions,
+    Accounts,
+    Account,
+    Terms,
+    AcceptTerms,
+    Audiences,
+    Audience,
+    Create,
+    Update,
+    Delete,
+    Add,
+    Remove,
+    Replace,
+    Share,
+    Sessions,
+    Token,
+    Revoke,
+    Upload,
+    FileCreate,
+    FileUpdate,
+    Unknown,
+}
+
+impl Route {
+    /// The route's name in dials and counts.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Route::Me => "me",
+            Route::Permissions => "permissions",
+            Route::Accounts => "accounts",
+            Route::Account => "account",
+            Route::Terms => "terms",
+            Route::AcceptTerms => "accept-terms",
+            Route::Audiences => "audiences",
+            Route::Audience => "audience",
+            Route::Create => "create",
+            Route::Update => "update",
+            Route::Delete => "delete",
+            Route::Add => "users-add",
+            Route::Remove => "users-remove",
+            Route::Replace => "users-replace",
+            Route::Share => "share",
+            Route::Sessions => "sessions",
+            Route::Token => "token",
+            Route::Revoke => "revoke",
+            Route::Upload => "upload",
+            Route::FileCreate => "file-create",
+            Route::FileUpdate => "file-update",
+            Route::Unknown => "unknown",
+        }
+    }
+
+    /// Whether a dial set to `filter` covers this route. `users` (or TikTok's `mapping`) covers adding and removing.
+    pub(crate) fn matches(self, filter: &str) -> bool {
+        match filter {
+            "users" | "mapping" => matches!(self, Route::Add | Route::Remove | Route::Replace),
+            "adaccounts" => self == Route::Accounts,
+            name => self.name() == name,
+        }
+    }
+
+    /// Whether a dial may name this filter at all.
+    pub(crate) fn is_filter(filter: &str) -> bool {
+        ROUTES.iter().any(|route| route.matches(filter))
+    }
+
+    /// Whether the call changes an audience or its members: such calls are recorded on request.
+    pub(crate) fn changes(self) -> bool {
+        matches!(
+            self,
+            Route::Create
+                | Route::Update
+                | Route::Delete
+                | Route::Add
+                | Route::Remove
+                | Route::Replace
+                | Route::Share
+                | Route::Upload
+                | Route::FileCreate
+                | Route::FileUpdate
+        )
+    }
+
+    /// Whether the call speaks of one audience that exists already.
+    pub(crate) fn on_audience(self) -> bool {
+        self.on_members() || matches!(self, Route::Audience | Route::Update | Route::Delete | Route::Share | Route::Sessions)
+    }
+
+    /// Whether the call edits members.
+    pub(crate) fn on_members(self) -> bool {
+        matches!(self, Route::Add | Route::Remove | Route::Replace | Route::FileUpdate)
+    }
+}
+
+const ROUTES: [Route; 22] = [
+    Route::Me,
+    Route::Permissions,
+    Route::Accounts,
+    Route::Account,
+    Route::Terms,
+    Route::AcceptTerms,
+    Route::Audiences,
+    Route::Audience,
+    Route::Create,
+    Route::Update,
+    Route::Delete,
+    Route::Add,
+    Route::Remove,
+    Route::Replace,
+    Route::Share,
+    Route::Sessions,
+    Route::Token,
+    Route::Revoke,
+    Route::Upload,
+    Route::FileCreate,
+    Route::FileUpdate,
+    Route::Unknown,
+];
+
+/// One understood request.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) partner: Partner,
+    pub(crate) method: Method,
+    pub(crate) route: Route,
+    /// The path with its ids replaced, as counted: `/{audience}/users`.
+    pub(crate) template: &'static str,
+    /// The partner's account id without prefix, where the call tells it.
+    pub(crate) account: Option<String>,
+    /// Audiences that the call names.
+    pub(crate) audiences: Vec<String>,
+    /// The token shown, empty if none.
+    pub(crate) token: String,
+}
+
+/// An account id as dials and counts know it: Meta's `act_` prefix may be left out.
+pub(crate) fn bare_account(account: &str) -> &str {
+    account.strip_prefix("act_").unwrap_or(account)
+}

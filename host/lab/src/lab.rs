@@ -1,0 +1,174 @@
+//! The lab as other crates hold it: served on loopback, or asked in the process.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::call::{Partner, bare_account};
+use crate::control;
+use crate::serve::serve;
+use crate::world::{Addresses, Door, World};
+
+/// How to start a [`Lab`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabOptions {
+    /// Port of the control address; the partners follow in alphabetical order (`meta` on the next, `tiktok` on the
+    /// one after). None takes free ports.
+    pub base_port: Option<u16>,
+    /// Any well-formed account and audience exists, and nothing is rate limited.
+    pub permissive: bool,
+    /// Seed of what the partners would draw at random (trace ids, session ids).
+    pub seed: u64,
+}
+
+impl Default for LabOptions {
+    fn default() -> LabOptions {
+        LabOptions { base_port: None, permissive: false, seed: 1 }
+    }
+}
+
+/// Why a lab does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// The port is taken or may not be used.
+    #[error("cannot listen on 127.0.0.1:{port} for {what}: {source}")]
+    Bind {
+        /// Whose address it would have been: `lab`, `meta` or `tiktok`.
+        what: &'static str,
+        /// The port, 0 for any free one.
+        port: u16,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// There are not enough ports above the base port.
+    #[error("base port {0} leaves no room for the partners' ports above it")]
+    BasePort(u16),
+}
+
+/// A running lab. It stops when it is shut down or dropped.
+#[derive(Debug)]
+pub struct Lab {
+    world: Arc<World>,
+    url: String,
+    partners: BTreeMap<String, String>,
+    line: String,
+    stop: watch::Sender<()>,
+    servers: Vec<JoinHandle<()>>,
+}
+
+impl Lab {
+    /// Starts a lab on 127.0.0.1; it listens when this returns.
+    ///
+    /// # Errors
+    /// [`LabError`] if a port cannot be had.
+    pub async fn start(options: LabOptions) -> Result<Lab, LabError> {
+        let world = Arc::new(World::new(options.permissive, options.seed));
+        let doors = std::iter::once(Door::Lab).chain(Partner::ALL.map(Door::Partner));
+        let mut listeners = Vec::new();
+        for (door, place) in doors.zip(0u16..) {
+            let port = match options.base_port {
+                None | Some(0) => 0,
+                Some(base) => base.checked_add(place).ok_or(LabError::BasePort(base))?,
+            };
+            let what = match door {
+                Door::Lab => "lab",
+                Door::Partner(partner) => partner.name(),
+            };
+            let failed = |source| LabError::Bind { what, port, source };
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)?;
+            let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+            listeners.push((door, url, listener));
+        }
+        let mut addresses = Addresses { lab: String::new(), partners: Vec::new() };
+        for (door, url, _) in &listeners {
+            match door {
+                Door::Lab => addresses.lab.clone_from(url),
+                Door::Partner(partner) => addresses.partners.push((*partner, url.clone())),
+            }
+        }
+        let line = control::address_line(&addresses);
+        let url = addresses.lab.clone();
+        let partners = addresses.partners.iter().map(|(partner, url)| (partner.name().to_string(), url.clone())).collect();
+        world.addresses.get_or_init(|| addresses);
+        let (stop, watch) = watch::channel(());
+        let servers = listeners
+            .into_iter()
+            .map(|(door, _, listener)| tokio::spawn(serve(listener, door, world.clone(), watch.clone())))
+            .collect();
+        Ok(Lab { world, url, partners, line, stop, servers })
+    }
+
+    /// The control address, `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The partners' addresses by name.
+    pub fn partners(&self) -> &BTreeMap<String, String> {
+        &self.partners
+    }
+
+    /// The addresses as one line of JSON, without a line end; the control address answers the same to `GET /`.
+    pub fn address_line(&self) -> &str {
+        &self.line
+    }
+
+    /// The same lab without its sockets: what is changed through one is seen through the other.
+    pub fn in_process(&self) -> InProcess {
+        InProcess { world: self.world.clone() }
+    }
+
+    /// Stops listening, lets answers that are under way finish, and returns when all is closed.
+    pub async fn shutdown(self) {
+        drop(self.stop);
+        for server in self.servers {
+            // A server task ends by itself; one that panicked is gone as well.
+            let _ = server.await;
+        }
+    }
+}
+
+/// A lab without sockets: the very same emulators, asked in the process.
+#[derive(Debug, Clone)]
+pub struct InProcess {
+    world: Arc<World>,
+}
+
+impl InProcess {
+    /// A fresh lab. In permissive mode any well-formed account and audience exists, and nothing is rate limited.
+    pub fn new(permissive: bool) -> InProcess {
+        InProcess { world: Arc::new(World::new(permissive, LabOptions::default().seed)) }
+    }
+
+    /// Answers one request as the partner `meta` or `tiktok` would, or, for `lab`, as the control address. Only path,
+    /// query, headers and body of the request count. Any other partner is a 404.
+    pub async fn answer(&self, partner: &str, request: Request<Bytes>) -> Response<Bytes> {
+        let door = match Partner::parse(partner) {
+            Some(partner) => Door::Partner(partner),
+            None if partner == "lab" => Door::Lab,
+            None => {
+                let mut response = Response::new(Bytes::from(format!("the lab has no partner `{partner}`")));
+                *response.status_mut() = http::StatusCode::NOT_FOUND;
+                return response;
+            }
+        };
+        self.world.answer(door, request).await.whole()
+    }
+
+    /// Makes an audience known under an account, as if it had been created there long ago through the API. An
+    /// audience that is known already stays as it is. False if the partner or an id is not well formed.
+    pub fn adopt(&self, partner: &str, account: &str, audience: &str, name: &str) -> bool {
+        let account = bare_account(account);
+        match Partner::parse(partner) {
+            Some(Partner::Meta) => self.world.meta().adopt(account, audience, name),
+            Some(Partner::TikTok) => self.world.tiktok().adopt(account, audience, name),
+            None => false,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Switches that a person or a test turns through the control address.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything adjustable but the faults.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Settings {
+    /// Refuse accounts that were not seeded, instead of making them on first use.
+    pub(crate) strict_accounts: bool,
+    /// HTTP status of Meta's throttled answers: 400 in real logs, 429 in a peer's fixture (contract, section 5).
+    pub(crate) meta_throttle_status: u16,
+    /// Meta refuses to remove members from an audience below this many; 0 switches it off.
+    pub(crate) minimum_on_remove: usize,
+    /// A customer-file update at TikTok fails if fewer ids than this would stay.
+    pub(crate) minimum_file_audience: usize,
+    /// Members per call that both partners take.
+    pub(crate) rows_per_call: usize,
+    /// Quotas.
+    pub(crate) meta: MetaQuota,
+    pub(crate) tiktok: TikTokQuota,
+}
+
+/// Meta's business-use-case quota `custom_audience`, per ad account (contract, section 5).
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct MetaQuota {
+    /// Calls per window; none means the documented advanced tier: 190,000 + 40 per audience, never above 700,000.
+    pub(crate) per_window: Option<u64>,
+    /// The same for single accounts.
+    pub(crate) accounts: HashMap<String, u64>,
+    /// Length of the window in seconds.
+    pub(crate) window_seconds: u64,
+}
+
+/// TikTok's quota per developer app (contract, section 5).
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct TikTokQuota {
+    pub(crate) per_second: u64,
+    pub(crate) per_minute: u64,
+    pub(crate) per_day: u64,
+    /// How long the app is locked out after the minute's quota was passed.
+    pub(crate) suspension_seconds: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            strict_accounts: false,
+            meta_throttle_status: 400,
+            minimum_on_remove: 0,
+            minimum_file_audience: 1_000,
+            rows_per_call: 10_000,
+            meta: MetaQuota { per_window: None, accounts: HashMap::new(), window_seconds: 3_600 },
+            // The tier "Ultimate".
+            tiktok: TikTokQuota { per_second: 50, per_minute: 3_000, per_day: 4_320_000, suspension_seconds: 300 },
+        }
+    }
+}
+
+/// Body of `POST /_lab/settings`. What is absent stays.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SettingsChange {
+    strict_accounts: Option<bool>,
+    meta_throttle_status: Option<u16>,
+    minimum_on_remove: Option<usize>,
+    minimum_file_audience: Option<usize>,
+    rows_per_call: Option<usize>,
+}
+
+impl SettingsChange {
+    /// Applies the change, or says what is wrong with it.
+    pub(crate) fn apply(self, settings: &mut Settings) -> Result<(), String> {
+        if let Some(status) = self.meta_throttle_status {
+            if status != 400 && status != 429 {
+                return Err(format!("meta_throttle_status is {status}; Meta answers 400 or 429"));
+            }
+            settings.meta_throttle_status = status;
+        }
+        settings.strict_accounts = self.strict_accounts.unwrap_or(settings.strict_accounts);
+        settings.minimum_on_remove = self.minimum_on_remove.unwrap_or(settings.minimum_on_remove);
+        settings.minimum_file_audience = self.minimum_file_audience.unwrap_or(settings.minimum_file_audience);
+        settings.rows_per_call = self.rows_per_call.unwrap_or(settings.rows_per_call);
+        Ok(())
+    }
+}
+
+/// Body of `POST /_lab/quota`. Absent numbers stay; what was used so far is forgotten.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QuotaChange {
+    pub(crate) partner: String,
+    account: Option<String>,
+    per_hour: Option<u64>,
+    window_seconds: Option<u64>,
+    throttle_status: Option<u16>,
+    per_second: Option<u64>,
+    per_minute: Option<u64>,
+    per_day: Option<u64>,
+    suspension_seconds: Option<u64>,
+}
+
+impl QuotaChange {
+    /// Applies the change, or says what is wrong with it.
+    pub(crate) fn apply(self, settings: &mut Settings) -> Result<(), String> {
+        let of_tiktok = [self.per_second, self.per_minute, self.per_day, self.suspension_seconds];
+        let of_meta = [self.per_hour, self.window_seconds, self.throttle_status.map(u64::from)];
+        match self.partner.as_str() {
+            "meta" if of_tiktok.iter().any(Option::is_some) => {
+                Err("meta takes account, per_hour, window_seconds and throttle_status".into())
+            }
+            "meta" => {
+                let status = self.throttle_status.unwrap_or(settings.meta_throttle_status);
+                if status != 400 && status != 429 {
+                    return Err(format!("throttle_status is {status}; Meta answers 400 or 429"));
+                }
+                settings.meta_throttle_status = status;
+                settings.meta.window_seconds = self.window_seconds.unwrap_or(settings.meta.window_seconds).max(1);
+                match (self.account, self.per_hour) {
+                    (None, None) => {}
+                    (None, limit) => settings.meta.per_window = limit,
+                    (Some(account), None) => {
+                        settings.meta.accounts.remove(crate::call::bare_account(&account));
+                    }
+                    (Some(account), Some(limit)) => {
+                        settings.meta.accounts.insert(crate::call::bare_account(&account).to_string(), limit);
+                    }
+                }
+                Ok(())
+            }
+            "tiktok" if of_meta.iter().any(Option::is_some) || self.account.is_some() => {
+                Err("tiktok takes per_second, per_minute, per_day and suspension_seconds, for the whole app".into())
+            }
+            "tiktok" => {
+                let quota = &mut settings.tiktok;
+                quota.per_second = self.per_second.unwrap_or(quota.per_second);
+                quota.per_minute = self.per_minute.unwrap_or(quota.per_minute);
+                quota.per_day = self.per_day.unwrap_or(quota.per_day);
+                quota.suspension_seconds = self.suspension_seconds.unwrap_or(quota.suspension_seconds);
+                Ok(())
+            }
+            other => Err(format!("no partner `{other}`; the lab knows meta and tiktok")),
+        }
+    }
+}
