@@ -52,6 +52,7 @@ pub mod bindings {
         export_macro_name: "export_destination",
         default_bindings_module: "caravan_sdk::bindings",
         additional_derives: [PartialEq],
+        additional_derives_ignore: ["stream-error"],
     });
 }
 

@@ -1,1 +1,44 @@
-//! See docs/ARCHITECTURE.md.
+//! The pure journey: reading and checking canvases, the step machine, filters, sealing and retry.
+//!
+//! Nothing here knows a clock, a store or an async runtime: time, membership and randomness are parameters.
+//!
+//! * [`document`] reads and writes canvases and connections, with code, line, path and cure for each mistake;
+//! * [`validate`] says what is wrong with a canvas before anyone enters it;
+//! * [`plan`] turns a sound canvas into steps by number; [`walk`] moves one person through it until they rest;
+//! * [`entry`] says who enters and who leaves, [`filter`] who fulfils a condition;
+//! * [`sealing`] says which operations of a lane are sent, [`retry`] what follows when a call fails.
+//!
+//! ```
+//! use caravan_journey::{document, plan::{CompiledCanvas, Target}, walk::Rest, Person, Scene};
+//! use caravan_model::{Millis, Profile, StepIx};
+//!
+//! let text = "
+//! format: 1
+//! canvas: hello
+//! entry: { trigger: { event: signed_up }, start: pause }
+//! steps:
+//!   pause: { delay: { for: 2d }, next: exit }
+//! ";
+//! let canvas = document::read_canvas("hello.yaml", text).unwrap().value;
+//! let plan = CompiledCanvas::new(&canvas).unwrap();
+//! let profile = Profile::default();
+//! let person = Person { profile: &profile, events: &[] };
+//! let walk = plan.walk(plan.start, &person, &Scene::at(Millis(0))).unwrap();
+//! assert_eq!(walk.rest, Rest::Delay { step: StepIx(0), due: Millis(48 * 3_600_000) });
+//! assert_eq!(plan.after_delay(StepIx(0)), Target::Exit);
+//! ```
+pub mod compare;
+pub mod delay;
+pub mod document;
+pub mod entry;
+pub mod filter;
+pub mod person;
+pub mod plan;
+pub mod retry;
+pub mod sealing;
+pub mod suggest;
+pub mod validate;
+pub mod walk;
+
+pub use jiff::tz::TimeZone;
+pub use person::{Groups, NoGroups, Person, Scene};

@@ -1,7 +1,9 @@
 //! `canvas.yaml`: a journey as people write it. Unknown fields are refused; `journey` validates it.
+use crate::filter::{Compare, SegmentFilter};
 use crate::{Action, CanvasId, Duration, Filter, StepId};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -136,7 +138,7 @@ pub struct EntryRule {
 }
 
 /// What lets people in; exactly one shape.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Trigger {
     /// Someone did something.
@@ -158,9 +160,8 @@ pub struct EventTrigger {
     /// The event's name.
     pub event: String,
     /// Property → comparison.
-    #[serde(default, rename = "where", skip_serializing_if = "Map::is_empty")]
-    #[schemars(with = "BTreeMap<String, crate::filter::Compare>")]
-    pub properties: Map<String, Value>,
+    #[serde(default, rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: BTreeMap<String, Compare>,
 }
 
 /// `{ segment: lapsed, existing: enter }`
@@ -225,13 +226,128 @@ pub enum ReEntry {
 }
 
 /// What ends an entry at once, also from a delay and from anything of it still unsent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ExitRule {
     /// The person did something.
     Event(EventTrigger),
     /// The person joined a segment.
-    Segment(crate::filter::SegmentFilter),
+    Segment(SegmentFilter),
+}
+
+/// The fields of all triggers; which of them may stand together is decided once all are read.
+#[derive(Default)]
+struct TriggerFields {
+    given: Vec<&'static str>,
+    event: Option<String>,
+    properties: Option<BTreeMap<String, Compare>>,
+    segment: Option<String>,
+    existing: Option<Existing>,
+    schedule: Option<String>,
+    tz: Option<String>,
+    api: Option<bool>,
+    list: Option<String>,
+    unknown: Option<String>,
+}
+
+const TRIGGER_KINDS: &[&str] = &["event", "schedule", "segment", "api", "list"];
+
+impl TriggerFields {
+    fn read<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let mut fields = TriggerFields::default();
+        while let Some(key) = map.next_key::<String>()? {
+            let known = match key.as_str() {
+                "event" => crate::filter::once("event", &mut fields.event, &mut map)?,
+                "where" => crate::filter::once("where", &mut fields.properties, &mut map)?,
+                "segment" => crate::filter::once("segment", &mut fields.segment, &mut map)?,
+                "existing" => crate::filter::once("existing", &mut fields.existing, &mut map)?,
+                "schedule" => crate::filter::once("schedule", &mut fields.schedule, &mut map)?,
+                "tz" => crate::filter::once("tz", &mut fields.tz, &mut map)?,
+                "api" => crate::filter::once("api", &mut fields.api, &mut map)?,
+                "list" => crate::filter::once("list", &mut fields.list, &mut map)?,
+                _ => {
+                    map.next_value::<serde::de::IgnoredAny>()?;
+                    fields.unknown.get_or_insert(key);
+                    continue;
+                }
+            };
+            fields.given.push(known);
+        }
+        Ok(fields)
+    }
+
+    /// Refuses what does not belong to the chosen kind.
+    fn only<E: serde::de::Error>(&self, allowed: &'static [&'static str]) -> Result<(), E> {
+        let foreign = self.given.iter().copied().find(|field| !allowed.contains(field));
+        match self.unknown.as_deref().or(foreign) {
+            Some(field) => Err(E::unknown_field(field, allowed)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Trigger {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Shapes;
+        impl<'de> Visitor<'de> for Shapes {
+            type Value = Trigger;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a trigger: a map with one of `event`, `segment`, `schedule`, `api` and `list`")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Trigger, A::Error> {
+                let fields = TriggerFields::read(map)?;
+                if let Some(schedule) = fields.schedule.clone() {
+                    fields.only(&["schedule", "tz", "segment"])?;
+                    let tz = fields.tz.ok_or_else(|| A::Error::missing_field("tz"))?;
+                    let segment = fields.segment.ok_or_else(|| A::Error::missing_field("segment"))?;
+                    Ok(Trigger::Schedule(ScheduleTrigger { schedule, tz, segment }))
+                } else if let Some(event) = fields.event.clone() {
+                    fields.only(&["event", "where"])?;
+                    Ok(Trigger::Event(EventTrigger { event, properties: fields.properties.unwrap_or_default() }))
+                } else if let Some(segment) = fields.segment.clone() {
+                    fields.only(&["segment", "existing"])?;
+                    let existing = fields.existing.ok_or_else(|| A::Error::missing_field("existing"))?;
+                    Ok(Trigger::Segment(SegmentTrigger { segment, existing }))
+                } else if let Some(api) = fields.api {
+                    fields.only(&["api"])?;
+                    Ok(Trigger::Api(ApiTrigger { api }))
+                } else if let Some(list) = fields.list.clone() {
+                    fields.only(&["list"])?;
+                    Ok(Trigger::List(ListTrigger { list }))
+                } else {
+                    fields.only(TRIGGER_KINDS)?;
+                    Err(A::Error::custom("a trigger has one of `event`, `segment`, `schedule`, `api` and `list`"))
+                }
+            }
+        }
+        from.deserialize_map(Shapes)
+    }
+}
+
+impl<'de> Deserialize<'de> for ExitRule {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Shapes;
+        impl<'de> Visitor<'de> for Shapes {
+            type Value = ExitRule;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an exit rule: a map with `event` or `segment`")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ExitRule, A::Error> {
+                let fields = TriggerFields::read(map)?;
+                if let Some(event) = fields.event.clone() {
+                    fields.only(&["event", "where"])?;
+                    Ok(ExitRule::Event(EventTrigger { event, properties: fields.properties.unwrap_or_default() }))
+                } else if let Some(segment) = fields.segment.clone() {
+                    fields.only(&["segment"])?;
+                    Ok(ExitRule::Segment(SegmentFilter { segment }))
+                } else {
+                    fields.only(&["event", "segment"])?;
+                    Err(A::Error::custom("an exit rule has `event` or `segment`"))
+                }
+            }
+        }
+        from.deserialize_map(Shapes)
+    }
 }
 
 /// A step: exactly one kind, and where people go next.
@@ -271,6 +387,23 @@ pub struct Step {
     /// Where a sync's skipped, rejected and expired people go; default `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otherwise: Option<StepId>,
+}
+
+impl Step {
+    /// The names of the kinds that it has; a sound step has exactly one.
+    pub fn kinds(&self) -> Vec<&'static str> {
+        let all = [
+            ("delay", self.delay.is_some()),
+            ("branch", self.branch.is_some()),
+            ("experiment", self.experiment.is_some()),
+            ("wait_for", self.wait_for.is_some()),
+            ("update", self.update.is_some()),
+            ("webhook", self.webhook.is_some()),
+            ("audience_sync", self.audience_sync.is_some()),
+            ("exit", self.exit.is_some()),
+        ];
+        all.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
+    }
 }
 
 /// Exactly one of these.
@@ -375,9 +508,9 @@ pub struct AudienceSync {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Advance {
-    /// Once the visit's status is final.
+    /// At once; the operation stays in the queue.
     #[default]
-    WhenSynced,
-    /// At once.
     AtOnce,
+    /// Once the visit's status is final.
+    WhenSynced,
 }

@@ -1,6 +1,7 @@
 //! `connections.yaml`: connector + credentials + settings, without any secret value.
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// The whole file.
@@ -42,12 +43,46 @@ pub struct Connection {
     pub lab: bool,
 }
 
-/// Where a secret is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Where a secret is kept: `{ env: META_TOKEN }` or `{ file: /run/secrets/meta }`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "lowercase")]
 pub enum SecretRef {
     /// In an environment variable.
     Env(String),
     /// In a file, white space trimmed off its ends.
     File(String),
+}
+
+/// By hand, because no error may repeat what stands here: it could be the secret itself.
+impl<'de> Deserialize<'de> for SecretRef {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Place;
+        impl<'de> Visitor<'de> for Place {
+            type Value = SecretRef;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("where the secret is kept, `{ env: NAME }` or `{ file: path }`, never the secret itself")
+            }
+            fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<SecretRef, E> {
+                Err(E::invalid_type(serde::de::Unexpected::Other("a value"), &self))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretRef, A::Error> {
+                let mut found = None;
+                while let Some(key) = map.next_key::<String>()? {
+                    let place = match key.as_str() {
+                        "env" => SecretRef::Env(map.next_value()?),
+                        "file" => SecretRef::File(map.next_value()?),
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                            return Err(A::Error::unknown_field(&key, &["env", "file"]));
+                        }
+                    };
+                    if found.replace(place).is_some() {
+                        return Err(A::Error::custom("a secret is kept in one place: `env` or `file`"));
+                    }
+                }
+                found.ok_or_else(|| A::Error::custom("a secret is kept in `env` or `file`"))
+            }
+        }
+        from.deserialize_any(Place)
+    }
 }

@@ -2,11 +2,13 @@
 //! and drawn in a form.
 use crate::Duration;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A condition on one person. Exactly one shape per node; `journey::filter` evaluates it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Filter {
     /// All of these.
@@ -30,7 +32,7 @@ pub enum Filter {
 }
 
 /// `{ all: [ … ] }`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AllOf {
     /// The conditions; an empty list is true.
@@ -38,7 +40,7 @@ pub struct AllOf {
 }
 
 /// `{ any: [ … ] }`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnyOf {
     /// The conditions; an empty list is false.
@@ -46,7 +48,7 @@ pub struct AnyOf {
 }
 
 /// `{ not: … }`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NotOf {
     /// The condition.
@@ -54,7 +56,7 @@ pub struct NotOf {
 }
 
 /// `{ attr: country, in: [FR, DE] }`: every comparison given must hold.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttrFilter {
     /// A profile field (`country`, `first_name`, `email`) or an attribute; nested ones with dots (`plan.tier`).
@@ -113,7 +115,7 @@ pub struct Compare {
 }
 
 /// `{ event: app_open, within: 7d, count: { gte: 3 }, where: { … } }`; without `count`: at least once.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventFilter {
     /// The event's name.
@@ -122,9 +124,8 @@ pub struct EventFilter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Duration>,
     /// Only events whose properties compare so: property → comparison.
-    #[serde(default, rename = "where", skip_serializing_if = "Map::is_empty")]
-    #[schemars(with = "std::collections::BTreeMap<String, Compare>")]
-    pub properties: Map<String, Value>,
+    #[serde(default, rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: BTreeMap<String, Compare>,
     /// How many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<Compare>,
@@ -137,7 +138,7 @@ pub struct EventFilter {
 }
 
 /// `{ segment: lapsed }`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SegmentFilter {
     /// The segment's name.
@@ -145,7 +146,7 @@ pub struct SegmentFilter {
 }
 
 /// `{ list: vip }`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListFilter {
     /// The list's name.
@@ -153,20 +154,188 @@ pub struct ListFilter {
 }
 
 /// `{ consent: advertising }` or `{ consent: advertising, is: denied }`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentFilter {
     /// The purpose.
     pub consent: String,
     /// `granted` (default), `denied` or `unknown`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub is: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub is: Option<crate::Consent>,
 }
 
 /// `{ tracking: true }`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrackingFilter {
     /// The permission that the person's device must have.
     pub tracking: bool,
+}
+
+/// Reads the value of a field that may stand once; answers the field's name.
+pub(crate) fn once<'de, T, A>(name: &'static str, place: &mut Option<T>, map: &mut A) -> Result<&'static str, A::Error>
+where
+    T: Deserialize<'de>,
+    A: MapAccess<'de>,
+{
+    if place.is_some() {
+        return Err(A::Error::duplicate_field(name));
+    }
+    *place = Some(map.next_value()?);
+    Ok(name)
+}
+
+/// The fields of all shapes; which of them may stand together is decided once all are read, so that a mistake is
+/// named where it is, whatever the order of the fields.
+#[derive(Default)]
+struct Fields {
+    given: Vec<&'static str>,
+    all: Option<Vec<Filter>>,
+    any: Option<Vec<Filter>>,
+    not: Option<Box<Filter>>,
+    attr: Option<String>,
+    event: Option<String>,
+    segment: Option<String>,
+    list: Option<String>,
+    consent: Option<String>,
+    tracking: Option<bool>,
+    is: Option<crate::Consent>,
+    properties: Option<BTreeMap<String, Compare>>,
+    count: Option<Compare>,
+    first: Option<Compare>,
+    last: Option<Compare>,
+    within: Option<Duration>,
+    compare: Compare,
+    unknown: Option<String>,
+}
+
+const SHAPES: &[&str] = &["all", "any", "not", "attr", "event", "segment", "list", "consent", "tracking"];
+const ATTR: &[&str] = &[
+    "attr", "eq", "ne", "in", "not_in", "gt", "gte", "lt", "lte", "contains", "starts_with", "ends_with", "exists",
+    "within", "before",
+];
+
+impl Fields {
+    fn read<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Self, A::Error> {
+        let mut to = Fields::default();
+        while let Some(key) = map.next_key::<String>()? {
+            let known = match key.as_str() {
+                "all" => once("all", &mut to.all, map)?,
+                "any" => once("any", &mut to.any, map)?,
+                "not" => once("not", &mut to.not, map)?,
+                "attr" => once("attr", &mut to.attr, map)?,
+                "event" => once("event", &mut to.event, map)?,
+                "segment" => once("segment", &mut to.segment, map)?,
+                "list" => once("list", &mut to.list, map)?,
+                "consent" => once("consent", &mut to.consent, map)?,
+                "tracking" => once("tracking", &mut to.tracking, map)?,
+                "is" => once("is", &mut to.is, map)?,
+                "where" => once("where", &mut to.properties, map)?,
+                "count" => once("count", &mut to.count, map)?,
+                "first" => once("first", &mut to.first, map)?,
+                "last" => once("last", &mut to.last, map)?,
+                "within" => once("within", &mut to.within, map)?,
+                "eq" => once("eq", &mut to.compare.eq, map)?,
+                "ne" => once("ne", &mut to.compare.ne, map)?,
+                "in" => once("in", &mut to.compare.one_of, map)?,
+                "not_in" => once("not_in", &mut to.compare.not_in, map)?,
+                "gt" => once("gt", &mut to.compare.gt, map)?,
+                "gte" => once("gte", &mut to.compare.gte, map)?,
+                "lt" => once("lt", &mut to.compare.lt, map)?,
+                "lte" => once("lte", &mut to.compare.lte, map)?,
+                "contains" => once("contains", &mut to.compare.contains, map)?,
+                "starts_with" => once("starts_with", &mut to.compare.starts_with, map)?,
+                "ends_with" => once("ends_with", &mut to.compare.ends_with, map)?,
+                "exists" => once("exists", &mut to.compare.exists, map)?,
+                "before" => once("before", &mut to.compare.before, map)?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    to.unknown.get_or_insert(key);
+                    continue;
+                }
+            };
+            to.given.push(known);
+        }
+        Ok(to)
+    }
+
+    fn only<E: serde::de::Error>(&self, allowed: &'static [&'static str]) -> Result<(), E> {
+        let foreign = self.given.iter().copied().find(|field| !allowed.contains(field));
+        match self.unknown.as_deref().or(foreign) {
+            Some(field) => Err(E::unknown_field(field, allowed)),
+            None => Ok(()),
+        }
+    }
+
+    fn shape<E: serde::de::Error>(mut self) -> Result<Filter, E> {
+        let shapes: Vec<&str> = self.given.iter().copied().filter(|field| SHAPES.contains(field)).collect();
+        match shapes.as_slice() {
+            [] => {
+                self.only::<E>(SHAPES)?;
+                return Err(E::custom(format!("a condition has one of: {}", SHAPES.join(", "))));
+            }
+            [_] => {}
+            several => {
+                return Err(E::custom(format!(
+                    "a condition has one shape, and here stand `{}`: join them with `all: [ … ]`",
+                    several.join("` and `")
+                )));
+            }
+        }
+        Ok(if let Some(all) = self.all.take() {
+            self.only(&["all"])?;
+            Filter::All(AllOf { all })
+        } else if let Some(any) = self.any.take() {
+            self.only(&["any"])?;
+            Filter::Any(AnyOf { any })
+        } else if let Some(not) = self.not.take() {
+            self.only(&["not"])?;
+            Filter::Not(NotOf { not })
+        } else if let Some(attr) = self.attr.take() {
+            self.only(ATTR)?;
+            if self.given.len() == 1 {
+                return Err(E::custom(format!("`attr` needs a comparison: {}", ATTR[1..].join(", "))));
+            }
+            Filter::Attr(AttrFilter { attr, is: Compare { within: self.within, ..self.compare } })
+        } else if let Some(event) = self.event.take() {
+            self.only(&["event", "within", "where", "count", "first", "last"])?;
+            Filter::Event(EventFilter {
+                event,
+                within: self.within,
+                properties: self.properties.unwrap_or_default(),
+                count: self.count,
+                first: self.first,
+                last: self.last,
+            })
+        } else if let Some(segment) = self.segment.take() {
+            self.only(&["segment"])?;
+            Filter::Segment(SegmentFilter { segment })
+        } else if let Some(list) = self.list.take() {
+            self.only(&["list"])?;
+            Filter::List(ListFilter { list })
+        } else if let Some(consent) = self.consent.take() {
+            self.only(&["consent", "is"])?;
+            Filter::Consent(ConsentFilter { consent, is: self.is })
+        } else {
+            self.only(&["tracking"])?;
+            Filter::Tracking(TrackingFilter { tracking: self.tracking.unwrap_or_default() })
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Filter {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl<'de> Visitor<'de> for Shape {
+            type Value = Filter;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "a condition: a map with one of {}", SHAPES.join(", "))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Filter, A::Error> {
+                Fields::read(&mut map)?.shape()
+            }
+        }
+        from.deserialize_map(Shape)
+    }
 }

@@ -1,0 +1,262 @@
+//! Granted routes: which requests may leave, and why another may not.
+use super::template::{Scope, Template};
+use caravan_model::manifest::{Manifest, Route};
+use http::{Method, Uri};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// The longest path with query.
+const LONGEST: usize = 8 * 1024;
+
+/// A route of the manifest, compiled under a connection's settings.
+#[derive(Clone, Debug)]
+pub struct CompiledRoute {
+    /// The route's name.
+    pub name: String,
+    /// The method.
+    pub method: Method,
+    /// The host, lower case.
+    pub host: String,
+    segments: Vec<Template>,
+    query: BTreeMap<String, Option<Template>>,
+    /// The content type of the body; none = no body.
+    pub body: Option<String>,
+    /// Body locks: pointer tokens and template.
+    pub locks: Vec<(String, Template)>,
+    /// Whether credentials are injected.
+    pub auth: bool,
+    /// Query parameters that the host injects; the guest may not bring its own.
+    pub injected: Vec<String>,
+    /// Whether the request changes membership.
+    pub writes: bool,
+    /// Whether a grant covers it.
+    pub granted: bool,
+}
+
+/// Why a request fits no route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// The URL itself is not acceptable.
+    Url(&'static str),
+    /// No route has this host.
+    Host,
+    /// Routes have the host, none this method and path (or its ids are not the step's own).
+    Path,
+    /// The route fits but for its query parameter of this name.
+    Query(String),
+    /// The manifest asks for the route of this name, and no grant covers it.
+    NotGranted(String),
+}
+
+impl CompiledRoute {
+    /// Compiles a route.
+    ///
+    /// # Errors
+    /// What is wrong with it, naming the route.
+    pub fn new(route: &Route, manifest: &Manifest, settings: &Map<String, Value>) -> Result<CompiledRoute, String> {
+        let wrong = |what: String| format!("route `{}`: {what}", route.name);
+        let method = Method::from_bytes(route.method.as_bytes())
+            .ok()
+            .filter(|method| *method != Method::CONNECT && route.method.bytes().all(|b| b.is_ascii_uppercase()))
+            .ok_or_else(|| wrong(format!("`{}` is no method", route.method)))?;
+        if !manifest.hosts.contains(&route.host) {
+            return Err(wrong(format!("host `{}` is not among the manifest's hosts", route.host)));
+        }
+        check_host_name(&route.host).map_err(wrong)?;
+        let path = route.path.strip_prefix('/').ok_or_else(|| wrong("the path must begin with `/`".into()))?;
+        let segments =
+            path.split('/').map(|segment| Template::parse(segment, settings)).collect::<Result<_, _>>().map_err(wrong)?;
+        let mut query = BTreeMap::new();
+        for (name, template) in &route.query {
+            let template =
+                if template == "*" { None } else { Some(Template::parse(template, settings).map_err(wrong)?) };
+            query.insert(name.clone(), template);
+        }
+        let mut locks = Vec::new();
+        for (pointer, template) in &route.locks {
+            let is_json =
+                route.body.as_deref().is_some_and(|body| body == "application/json" || body.ends_with("+json"));
+            if !is_json {
+                return Err(wrong("body locks need a JSON body".into()));
+            }
+            if !pointer.starts_with('/') {
+                return Err(wrong(format!("`{pointer}` is no JSON pointer")));
+            }
+            let template = Template::parse(template, settings).map_err(wrong)?;
+            if template.has_any() {
+                return Err(wrong(format!("the lock `{pointer}` locks nothing: it has an {{any}}")));
+            }
+            locks.push((pointer.clone(), template));
+        }
+        let injected = match manifest.auth.query.get(&route.name) {
+            Some(parameters) if route.auth => parameters.keys().cloned().collect(),
+            _ => Vec::new(),
+        };
+        Ok(CompiledRoute {
+            name: route.name.clone(),
+            method,
+            host: route.host.clone(),
+            segments,
+            query,
+            body: route.body.clone(),
+            locks,
+            auth: route.auth,
+            injected,
+            writes: route.writes,
+            granted: false,
+        })
+    }
+
+    fn fits_path(&self, segments: &[String], scope: &Scope) -> bool {
+        self.segments.len() == segments.len()
+            && self.segments.iter().zip(segments).all(|(template, segment)| template.fits(segment, scope))
+    }
+
+    fn misfit_of_query(&self, query: &[(String, String)], scope: &Scope) -> Option<String> {
+        let bad = query.iter().enumerate().find(|(at, (name, value))| {
+            let fits = match self.query.get(name) {
+                None => false,
+                Some(None) => true,
+                Some(Some(template)) => template.fits(value, scope),
+            };
+            !fits || self.injected.contains(name) || query[..*at].iter().any(|(earlier, _)| earlier == name)
+        });
+        bad.map(|(_, (name, _))| name.clone())
+    }
+}
+
+/// Finds the route that allows a request.
+///
+/// # Errors
+/// Why none does; the nearest miss.
+pub fn find<'a>(
+    routes: &'a [CompiledRoute],
+    method: &Method,
+    uri: &Uri,
+    scope: &Scope,
+) -> Result<&'a CompiledRoute, Misfit> {
+    let host = checked_host(uri).map_err(Misfit::Url)?;
+    let segments = decoded_path(uri.path()).map_err(Misfit::Url)?;
+    let query = decoded_query(uri.query()).map_err(Misfit::Url)?;
+    if uri.path_and_query().is_some_and(|both| both.as_str().len() > LONGEST) {
+        return Err(Misfit::Url("the URL is longer than 8 KiB"));
+    }
+    let mut nearest = Misfit::Host;
+    for route in routes.iter().filter(|route| route.host == host) {
+        if nearest == Misfit::Host {
+            nearest = Misfit::Path;
+        }
+        if route.method != *method || !route.fits_path(&segments, scope) {
+            continue;
+        }
+        match route.misfit_of_query(&query, scope) {
+            Some(name) if !matches!(nearest, Misfit::NotGranted(_)) => nearest = Misfit::Query(name),
+            Some(_) => {}
+            None if route.granted => return Ok(route),
+            None => nearest = Misfit::NotGranted(route.name.clone()),
+        }
+    }
+    Err(nearest)
+}
+
+/// A partner's host is a plain, lower-case DNS name with a dot, and no address in disguise.
+pub fn check_host_name(host: &str) -> Result<(), String> {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last_has_letter = host.rsplit('.').next().is_some_and(|last| last.bytes().any(|b| b.is_ascii_lowercase()));
+    let good = host.len() <= 253 && host.contains('.') && host.split('.').all(label) && last_has_letter;
+    let local = ["localhost", "local", "internal", "arpa"].iter().any(|zone| host.rsplit('.').next() == Some(zone));
+    // `0x7f.1`-like forms: a last label that a resolver may take for a number.
+    let number = host.rsplit('.').next().is_some_and(|last| last.starts_with("0x"));
+    if good && !local && !number {
+        Ok(())
+    } else {
+        Err(format!("`{host}` is no public host name: lower-case labels with dots, no address, no port"))
+    }
+}
+
+fn checked_host(uri: &Uri) -> Result<&str, &'static str> {
+    if uri.scheme_str() != Some("https") {
+        return Err("only https may leave");
+    }
+    let authority = uri.authority().ok_or("there is no host")?.as_str();
+    if authority.contains('@') {
+        return Err("a user name in the URL");
+    }
+    match authority.split_once(':') {
+        None | Some((_, "443")) => {}
+        Some(_) => return Err("a port other than 443"),
+    }
+    uri.host().ok_or("there is no host")
+}
+
+/// The path's segments, decoded.
+///
+/// # Errors
+/// What makes the path unacceptable, whatever the routes say.
+pub fn decoded_path(path: &str) -> Result<Vec<String>, &'static str> {
+    let path = path.strip_prefix('/').ok_or("the path does not begin with `/`")?;
+    let segments: Vec<&str> = path.split('/').collect();
+    let last = segments.len() - 1;
+    let mut decoded = Vec::with_capacity(segments.len());
+    for (at, segment) in segments.into_iter().enumerate() {
+        if segment.is_empty() && at != last {
+            return Err("the path has an empty segment");
+        }
+        let segment = percent_decode(segment, false)?;
+        if segment.contains(['/', '\\']) {
+            return Err("the path has an encoded slash or a backslash");
+        }
+        // A parameter such as `..;x` is a dot segment to some servers.
+        let bare = segment.split(';').next().unwrap_or_default();
+        if bare == "." || bare == ".." {
+            return Err("the path has a dot segment");
+        }
+        if segment.chars().any(char::is_control) {
+            return Err("the path has a control character");
+        }
+        decoded.push(segment);
+    }
+    Ok(decoded)
+}
+
+fn decoded_query(query: Option<&str>) -> Result<Vec<(String, String)>, &'static str> {
+    let Some(query) = query.filter(|query| !query.is_empty()) else { return Ok(Vec::new()) };
+    if query.contains(';') {
+        return Err("the query has a `;`, which some servers take for a separator");
+    }
+    query
+        .split('&')
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, value) = (percent_decode(name, true)?, percent_decode(value, true)?);
+            if name.chars().chain(value.chars()).any(char::is_control) {
+                return Err("the query has a control character");
+            }
+            Ok((name, value))
+        })
+        .collect()
+}
+
+fn percent_decode(text: &str, plus_is_space: bool) -> Result<String, &'static str> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'%' => {
+                let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+                let (high, low) = (digit(bytes.next()), digit(bytes.next()));
+                let (Some(high), Some(low)) = (high, low) else { return Err("a broken percent encoding") };
+                out.push((high * 16 + low) as u8);
+            }
+            b'+' if plus_is_space => out.push(b' '),
+            byte => out.push(byte),
+        }
+    }
+    String::from_utf8(out).map_err(|_| "a percent encoding that is not UTF-8")
+}

@@ -1,0 +1,66 @@
+//! Names of people and of cities.
+use crate::{Unusable, text};
+
+/// What stays between the words of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spaces {
+    /// One space (people).
+    Kept,
+    /// Nothing (cities, states).
+    Out,
+}
+
+/// Appends a name in lower case, letters and digits of any script only.
+pub(crate) fn normalise(value: &str, spaces: Spaces, out: &mut Vec<u8>) -> Result<(), Unusable> {
+    let start = out.len();
+    if value.is_ascii() {
+        ascii(value, spaces, out);
+    } else {
+        unicode(value, spaces, out);
+    }
+    if out.len() == start { Err(Unusable::NothingLeft) } else { Ok(()) }
+}
+
+fn ascii(value: &str, spaces: Spaces, out: &mut Vec<u8>) {
+    let start = out.len();
+    let mut gap = false;
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            if gap && out.len() > start {
+                out.push(b' ');
+            }
+            gap = false;
+            out.push(byte.to_ascii_lowercase());
+        } else if spaces == Spaces::Kept {
+            gap |= char::from(byte).is_whitespace();
+        }
+    }
+}
+
+fn unicode(value: &str, spaces: Spaces, out: &mut Vec<u8>) {
+    let lower = text::lower_nfc(value);
+    let mut kept = String::with_capacity(lower.len());
+    let mut gap = false;
+    for c in lower.chars() {
+        if text::is_wordy(c) {
+            if gap && !kept.is_empty() {
+                kept.push(' ');
+            }
+            gap = false;
+            kept.push(c);
+        } else if spaces == Spaces::Kept {
+            gap |= c.is_whitespace();
+        }
+    }
+    // What stood between a letter and its mark may be gone now.
+    out.extend_from_slice(text::nfc(kept).as_bytes());
+}
+
+/// Appends the first character of the normalised name.
+pub(crate) fn initial(value: &str, out: &mut Vec<u8>) -> Result<(), Unusable> {
+    let mut whole = Vec::with_capacity(value.len());
+    normalise(value, Spaces::Out, &mut whole)?;
+    let first = String::from_utf8_lossy(&whole).chars().next().ok_or(Unusable::NothingLeft)?;
+    out.extend_from_slice(first.encode_utf8(&mut [0; 4]).as_bytes());
+    Ok(())
+}

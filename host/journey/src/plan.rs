@@ -1,0 +1,250 @@
+//! A canvas compiled: steps by number, targets resolved, delays parsed. Immutable and shared by all entries.
+use crate::delay::DelayRule;
+use caravan_model::canvas::{Advance, EntryRule, ExitRule, Step};
+use caravan_model::{Action, Canvas, CanvasId, Code, Filter, Problem, Status, StepId, StepIx};
+use std::collections::BTreeSet;
+
+/// The consent purpose that an add asks for where the step names none.
+pub const DEFAULT_PURPOSE: &str = "advertising";
+
+/// Where people go from a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// To a step.
+    Step(StepIx),
+    /// Out: the entry ends.
+    Exit,
+}
+
+/// An audience of the canvas: its place in [`CompiledCanvas::audiences`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AudienceIx(pub u16);
+
+/// A canvas, ready to walk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompiledCanvas {
+    /// The canvas's id.
+    pub id: CanvasId,
+    /// Where people start.
+    pub start: Target,
+    /// The steps in file order; [`StepIx`] is the place.
+    pub steps: Vec<CompiledStep>,
+    /// The canvas's own names of its audiences, in the order of `canvas.audiences`.
+    pub audiences: Vec<String>,
+    /// Who enters.
+    pub entry: EntryRule,
+    /// What ends an entry at once.
+    pub exits: Vec<ExitRule>,
+}
+
+/// A step, ready to walk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompiledStep {
+    /// Its id in the file.
+    pub id: StepId,
+    /// What it does.
+    pub kind: StepKind,
+    /// Where people go next.
+    pub next: Target,
+    /// Where those go whose visit of a sync did not succeed.
+    pub otherwise: Target,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepKind {
+    /// Waits.
+    Delay(DelayRule),
+    /// The first arm whose condition holds, else `otherwise`.
+    Branch {
+        /// Conditions and their targets, in order.
+        arms: Vec<(Filter, Target)>,
+        /// Where people go whom no arm takes.
+        otherwise: Target,
+    },
+    /// Adds to or removes from an audience.
+    Sync(SyncStep),
+    /// Ends the entry.
+    Exit,
+}
+
+/// An `audience_sync`, ready to walk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncStep {
+    /// The audience.
+    pub audience: AudienceIx,
+    /// Add or remove.
+    pub action: Action,
+    /// The words of `match`, as the connector's manifest names them.
+    pub match_on: Vec<String>,
+    /// The consent purpose that an add asks for.
+    pub purpose: String,
+    /// When people go on.
+    pub advance: Advance,
+}
+
+impl CompiledCanvas {
+    /// Compiles a canvas.
+    ///
+    /// # Errors
+    /// The first thing that keeps it from running. [`crate::validate::validate`] finds all of them, with lines.
+    pub fn new(canvas: &Canvas) -> Result<CompiledCanvas, Problem> {
+        let resolver = Resolver { canvas };
+        if canvas.steps.0.len() > usize::from(u16::MAX) {
+            return Err(Problem::new(Code::BadValue, "a canvas has at most 65,535 steps").at_path("steps"));
+        }
+        let steps = canvas.steps.0.iter().map(|(id, step)| resolver.step(id, step)).collect::<Result<_, _>>()?;
+        Ok(CompiledCanvas {
+            id: canvas.canvas.clone(),
+            start: resolver.target(&canvas.entry.start, "entry.start")?,
+            steps,
+            audiences: canvas.audiences.keys().cloned().collect(),
+            entry: canvas.entry.clone(),
+            exits: canvas.exit.clone(),
+        })
+    }
+
+    /// A step by its place.
+    pub fn step(&self, step: StepIx) -> Option<&CompiledStep> {
+        self.steps.get(usize::from(step.0))
+    }
+
+    /// A step's place by its id.
+    pub fn index_of(&self, id: &str) -> Option<StepIx> {
+        let at = self.steps.iter().position(|step| step.id.as_str() == id)?;
+        u16::try_from(at).ok().map(StepIx)
+    }
+
+    /// The name of an audience within the canvas.
+    pub fn audience(&self, audience: AudienceIx) -> Option<&str> {
+        self.audiences.get(usize::from(audience.0)).map(String::as_str)
+    }
+
+    /// The sync at a step, where it is one.
+    pub fn sync(&self, step: StepIx) -> Option<&SyncStep> {
+        match &self.step(step)?.kind {
+            StepKind::Sync(sync) => Some(sync),
+            _ => None,
+        }
+    }
+
+    /// All syncs, in file order.
+    pub fn syncs(&self) -> impl Iterator<Item = (StepIx, &SyncStep)> {
+        (0u16..).zip(&self.steps).filter_map(|(at, step)| match &step.kind {
+            StepKind::Sync(sync) => Some((StepIx(at), sync)),
+            _ => None,
+        })
+    }
+
+    /// Where people go whose delay at this step is over.
+    pub fn after_delay(&self, step: StepIx) -> Target {
+        self.step(step).map_or(Target::Exit, |step| step.next)
+    }
+
+    /// Where people go whose visit of this sync ended with this status: `next` on `synced` and `unchanged`, else
+    /// `otherwise` (design, 11.1).
+    pub fn after_sync(&self, step: StepIx, status: Status) -> Target {
+        let Some(step) = self.step(step) else { return Target::Exit };
+        match status {
+            Status::Exited => Target::Exit,
+            status if status.is_success() => step.next,
+            _ => step.otherwise,
+        }
+    }
+
+    /// The names of all events that its filters look at: what the walk of a person needs loaded.
+    pub fn needs_events(&self) -> BTreeSet<&str> {
+        let mut names = BTreeSet::new();
+        if let Some(who) = &self.entry.who {
+            names.extend(crate::filter::needs_events(who));
+        }
+        for step in &self.steps {
+            if let StepKind::Branch { arms, .. } = &step.kind {
+                for (condition, _) in arms {
+                    names.extend(crate::filter::needs_events(condition));
+                }
+            }
+        }
+        names
+    }
+}
+
+struct Resolver<'a> {
+    canvas: &'a Canvas,
+}
+
+impl Resolver<'_> {
+    fn target(&self, id: &StepId, path: &str) -> Result<Target, Problem> {
+        if id.is_exit() {
+            return Ok(Target::Exit);
+        }
+        self.canvas.steps.index_of(id.as_str()).map(Target::Step).ok_or_else(|| {
+            Problem::new(Code::MissingStep, format!("there is no step `{id}`"))
+                .at_path(path)
+                .cure("name one of the canvas's steps, or `exit`")
+        })
+    }
+
+    fn required(&self, id: Option<&StepId>, path: &str) -> Result<Target, Problem> {
+        match id {
+            Some(id) => self.target(id, path),
+            None => Err(Problem::new(Code::DeadEnd, "nothing follows here")
+                .at_path(path)
+                .cure("name the step that follows, or `exit`")),
+        }
+    }
+
+    fn step(&self, id: &StepId, step: &Step) -> Result<CompiledStep, Problem> {
+        let at = |field: &str| format!("steps.{id}.{field}");
+        let not_yet = |what: &str| {
+            Err(Problem::new(Code::NotYet, format!("this version cannot run `{what}` yet")).at_path(at(what)))
+        };
+        if let [_, .., _] | [] = step.kinds().as_slice() {
+            return Err(Problem::new(Code::StepKind, "a step has exactly one kind").at_path(format!("steps.{id}")));
+        }
+        let next = || self.required(step.next.as_ref(), &at("next"));
+        let (kind, next) = if let Some(delay) = &step.delay {
+            let rule = DelayRule::new(delay)
+                .map_err(|why| Problem::new(Code::BadValue, why).at_path(at("delay")))?;
+            (StepKind::Delay(rule), next()?)
+        } else if let Some(arms) = &step.branch {
+            let otherwise = match &step.otherwise_branch {
+                None => next()?,
+                some => self.required(some.as_ref(), &at("else"))?,
+            };
+            let arms = arms
+                .iter()
+                .enumerate()
+                .map(|(i, arm)| Ok((arm.condition.clone(), self.target(&arm.next, &at(&format!("branch[{i}].next")))?)))
+                .collect::<Result<_, Problem>>()?;
+            (StepKind::Branch { arms, otherwise }, otherwise)
+        } else if let Some(sync) = &step.audience_sync {
+            let place = self.canvas.audiences.keys().position(|name| *name == sync.audience);
+            let audience = place.and_then(|at| u16::try_from(at).ok()).map(AudienceIx).ok_or_else(|| {
+                Problem::new(Code::UnknownAudience, format!("the canvas names no audience `{}`", sync.audience))
+                    .at_path(at("audience_sync.audience"))
+            })?;
+            if sync.keep_for.is_some() {
+                return not_yet("audience_sync.keep_for");
+            }
+            let sync = SyncStep {
+                audience,
+                action: sync.action,
+                match_on: sync.match_on.clone(),
+                purpose: sync.purpose.clone().unwrap_or_else(|| DEFAULT_PURPOSE.to_owned()),
+                advance: sync.advance,
+            };
+            (StepKind::Sync(sync), next()?)
+        } else if step.exit.is_some() {
+            (StepKind::Exit, Target::Exit)
+        } else {
+            return not_yet(step.kinds().first().copied().unwrap_or("step"));
+        };
+        let otherwise = match &step.otherwise {
+            Some(target) => self.target(target, &at("otherwise"))?,
+            None => next,
+        };
+        Ok(CompiledStep { id: id.clone(), kind, next, otherwise })
+    }
+}
+

@@ -1,0 +1,235 @@
+//! What a sealing sends: which operation of a person wins, and what membership makes of the winner (design, 11.4,
+//! 11.5, 11.15, 11.17).
+use caravan_model::status::reason;
+use caravan_model::{Action, Consent, Duration, Effect, Profile, Reason, Status};
+
+/// An operation of one stripe, as sealing sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Op {
+    /// The person: a dense number within this sealing, from 0.
+    pub person: u32,
+    /// Add or remove.
+    pub action: Action,
+    /// Its place in the lane: the newest has the greatest.
+    pub seq: u64,
+    /// Its entry has ended meanwhile: the operation is withdrawn.
+    pub exited: bool,
+    /// A removal that consent or erasure owes: no exit withdraws it, and it never expires.
+    pub owed: bool,
+}
+
+/// What became of an operation among the person's others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The newest that can be done: it is decided on with [`decide`].
+    Winner,
+    /// An earlier one of the same action: shares the status of the operation at this place.
+    SameAs(usize),
+    /// An earlier one of the opposite action: `skipped: superseded`.
+    Superseded,
+    /// Withdrawn, because its entry has ended: `exited`.
+    Exited,
+    /// Cannot be done for this reason: `skipped`. It does not stand in the way of an older one, so that a removal is
+    /// not lost to an add that consent forbids.
+    Refused(Reason),
+}
+
+impl Role {
+    /// The final status of an operation that is neither the winner nor shares the winner's.
+    pub fn status(&self) -> Option<(Status, Reason)> {
+        match self {
+            Role::Winner | Role::SameAs(_) => None,
+            Role::Superseded => Some((
+                Status::Skipped,
+                Reason::new(reason::SUPERSEDED, "a newer operation of the same person took its place before sending"),
+            )),
+            Role::Exited => Some((Status::Exited, Reason::new(reason::EXITED, "the entry ended before this was sent"))),
+            Role::Refused(why) => Some((Status::Skipped, why.clone())),
+        }
+    }
+}
+
+/// Coalesces the operations of a stripe: per person the newest that can be done wins; earlier ones of the same action
+/// share its status, opposite ones are superseded (11.4). Newest means the greatest `seq`, wherever it stands.
+///
+/// `verdict` is asked, newest first, until a person has a winner: about once per person. It says whether the operation
+/// at this place can be done at all: consent for adds ([`consent_verdict`]), erased people, identifiers.
+pub fn coalesce(ops: &[Op], mut verdict: impl FnMut(usize) -> Result<(), Reason>) -> Vec<Role> {
+    let people = ops.iter().map(|op| op.person as usize + 1).max().unwrap_or(0);
+    let mut winners: Vec<Option<usize>> = vec![None; people];
+    let mut roles: Vec<Role> = vec![Role::Superseded; ops.len()];
+    let mut newest_first: Vec<usize> = (0..ops.len()).collect();
+    if !ops.is_sorted_by_key(|op| op.seq) {
+        newest_first.sort_by_key(|&at| (ops[at].seq, at));
+    }
+    for &at in newest_first.iter().rev() {
+        let op = ops[at];
+        roles[at] = match winners[op.person as usize] {
+            _ if op.exited && !op.owed => Role::Exited,
+            Some(winner) if ops[winner].action == op.action => Role::SameAs(winner),
+            Some(_) => Role::Superseded,
+            None => match verdict(at) {
+                Err(why) => Role::Refused(why),
+                Ok(()) => {
+                    winners[op.person as usize] = Some(at);
+                    Role::Winner
+                }
+            },
+        };
+    }
+    roles
+}
+
+/// What membership knows of a person in an audience (11.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MembershipState {
+    /// No row, and others may have put them there.
+    #[default]
+    Unknown,
+    /// A member, as far as the partner acknowledged.
+    In,
+    /// No member: removed, or no row in an audience that we made.
+    Out,
+    /// A call may have landed, or someone with the same identifier was removed.
+    Maybe,
+}
+
+/// What a decision stands on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// What membership knows.
+    pub membership: MembershipState,
+    /// Whether membership holds identifier sets that may stand at the partner.
+    pub recorded: bool,
+    /// Whether today's identifiers are those that membership holds.
+    pub same_identifiers: bool,
+    /// How long ago the partner acknowledged the membership last.
+    pub age: Duration,
+    /// From which age on a repeat is sent again ([`caravan_model::Manifest::renewal_age`]); `None` = never.
+    pub renewal: Option<Duration>,
+    /// Why today's profile yields no usable identifier, where it yields none (`no-identifier`, `tracking-off`, `erased`).
+    pub unusable: Option<Reason>,
+}
+
+/// Which identifiers a removal carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Removal {
+    /// No removal.
+    Nothing,
+    /// All sets that membership recorded, as they were sent.
+    Recorded,
+    /// Those of today's profile: membership knows none.
+    Today,
+}
+
+/// What is done with a winner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Rows go into the slice; removals are sent before adds.
+    Send {
+        /// What is removed.
+        remove: Removal,
+        /// Whether today's identifiers are added.
+        add: bool,
+    },
+    /// `unchanged`: membership already holds it; no call. The step's claim is noted all the same (11.17).
+    Unchanged,
+    /// `skipped`, for a reason of the person's.
+    Skipped(Reason),
+}
+
+/// Decides on a winner (11.5).
+pub fn decide(action: Action, facts: &Facts) -> Decision {
+    match action {
+        Action::Add => decide_add(facts),
+        Action::Remove => decide_remove(facts),
+    }
+}
+
+fn decide_add(facts: &Facts) -> Decision {
+    if let Some(why) = &facts.unusable {
+        return Decision::Skipped(why.clone());
+    }
+    let add_after = |remove| Decision::Send { remove, add: true };
+    match facts.membership {
+        MembershipState::Unknown | MembershipState::Out => add_after(Removal::Nothing),
+        MembershipState::In | MembershipState::Maybe if !facts.same_identifiers && facts.recorded => {
+            add_after(Removal::Recorded)
+        }
+        MembershipState::In if facts.same_identifiers && facts.renewal.is_none_or(|renewal| facts.age < renewal) => {
+            Decision::Unchanged
+        }
+        MembershipState::In | MembershipState::Maybe => add_after(Removal::Nothing),
+    }
+}
+
+fn decide_remove(facts: &Facts) -> Decision {
+    let send = |remove| Decision::Send { remove, add: false };
+    match (facts.membership, facts.recorded, &facts.unusable) {
+        (MembershipState::Out, _, _) => Decision::Unchanged,
+        (_, true, _) => send(Removal::Recorded),
+        (_, false, None) => send(Removal::Today),
+        (_, false, Some(why)) => Decision::Skipped(why.clone()),
+    }
+}
+
+/// Whether an add for this purpose is allowed; `demanded` = a policy names the purpose, so that *unknown* blocks too
+/// (11.15). Removes need no consent.
+///
+/// # Errors
+/// The reason that the visit is skipped with.
+pub fn consent_verdict(profile: &Profile, purpose: &str, demanded: bool) -> Result<(), Reason> {
+    if profile.do_not_sell_or_share == Some(true) {
+        return Err(Reason::new(reason::DO_NOT_SELL, "asked not to be sold or shared"));
+    }
+    match profile.consent(purpose) {
+        Consent::Granted => Ok(()),
+        Consent::Denied => Err(Reason::new(reason::CONSENT_DENIED, format!("consent for {purpose} was denied"))),
+        Consent::Unknown if demanded => {
+            Err(Reason::new(reason::CONSENT_UNKNOWN, format!("consent for {purpose} is not known, and policy asks for it")))
+        }
+        Consent::Unknown => Ok(()),
+    }
+}
+
+/// What has changed about a row between two attempts of its part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Consent was withdrawn.
+    ConsentWithdrawn,
+    /// The profile was erased.
+    Erased,
+    /// The entry has ended, or the canvas was stopped.
+    Exited,
+}
+
+/// A row taken out of a part between two attempts (11.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Struck {
+    /// The visit's status from now on.
+    pub status: Status,
+    /// And its reason.
+    pub reason: Reason,
+    /// Whether a removal must follow, because an earlier attempt may have landed.
+    pub removal_follows: bool,
+}
+
+/// Whether a row must be struck before the next attempt: withdrawn consent and erasure always (adds only; a removal is
+/// what they want), an exit only while nothing may have landed (11.6). `None` = the row stays.
+pub fn strike_between_attempts(action: Action, change: Change, landed: Effect) -> Option<Struck> {
+    let may_have_landed = landed == Effect::MayHaveLanded;
+    let struck = |status, code: &str, words: &str| {
+        Some(Struck { status, reason: Reason::new(code, words), removal_follows: may_have_landed && action == Action::Add })
+    };
+    match (change, action) {
+        (Change::ConsentWithdrawn | Change::Erased, Action::Remove) => None,
+        (Change::ConsentWithdrawn, Action::Add) => {
+            struck(Status::Skipped, reason::CONSENT_DENIED, "consent was withdrawn before this was acknowledged")
+        }
+        (Change::Erased, Action::Add) => {
+            struck(Status::Skipped, reason::ERASED, "the profile was erased before this was acknowledged")
+        }
+        (Change::Exited, _) if may_have_landed => None,
+        (Change::Exited, _) => struck(Status::Exited, reason::EXITED, "the entry ended before this was sent"),
+    }
+}

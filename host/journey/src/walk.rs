@@ -1,0 +1,160 @@
+//! Moves one person from a step through all that is instantaneous until they rest: in a delay, in a queue, or out.
+use crate::filter;
+use crate::person::{Person, Scene};
+use crate::plan::{AudienceIx, CompiledCanvas, StepKind, Target};
+use caravan_model::canvas::Advance;
+use caravan_model::status::reason;
+use caravan_model::{Action, Millis, Reason, StepIx};
+
+/// A move on the way to the rest, in order. Each is one visit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// Went through the step: the visit is `passed`.
+    Passed {
+        /// The step.
+        step: StepIx,
+        /// Which way.
+        way: Way,
+    },
+    /// Asked for an operation and went on at once (`advance: at_once`): the visit is `waiting` in the lane.
+    Offered {
+        /// The step.
+        step: StepIx,
+        /// The audience.
+        audience: AudienceIx,
+        /// Add or remove.
+        action: Action,
+    },
+}
+
+/// Which way someone left a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Way {
+    /// The only one.
+    Next,
+    /// An arm of the branch, from 0.
+    Arm(u16),
+    /// No arm of the branch.
+    Else,
+}
+
+impl Way {
+    /// The reason that the visit carries.
+    pub fn reason(self) -> Reason {
+        match self {
+            Way::Next => Reason::none(),
+            Way::Arm(arm) => Reason::new(reason::BRANCH, format!("arm {}", u32::from(arm) + 1)),
+            Way::Else => Reason::new(reason::BRANCH, "else"),
+        }
+    }
+}
+
+/// Where someone rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Nowhere: the entry has ended.
+    Exit,
+    /// In a delay; the visit is `waiting`. Afterwards [`CompiledCanvas::after_delay`].
+    Delay {
+        /// The step.
+        step: StepIx,
+        /// When it is over.
+        due: Millis,
+    },
+    /// In a lane until the visit's status is final (`advance: when_synced`); the visit is `waiting`. Afterwards
+    /// [`CompiledCanvas::after_sync`].
+    Sync {
+        /// The step.
+        step: StepIx,
+        /// The audience.
+        audience: AudienceIx,
+        /// Add or remove.
+        action: Action,
+    },
+}
+
+/// A walk: its moves in order, and where it rests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Walk {
+    /// The visits that are behind them.
+    pub moves: Vec<Move>,
+    /// Where they are now.
+    pub rest: Rest,
+}
+
+/// A walk that would not end: the canvas has a loop without a delay, which validation refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the walk does not end: step {} is in a loop without a delay", step.0)]
+pub struct Endless {
+    /// A step of the loop.
+    pub step: StepIx,
+}
+
+impl CompiledCanvas {
+    /// Walks from a target until rest. Called with `start` at entry, with `after_delay` when a timer fires, and with
+    /// `after_sync` when a visit's status becomes final.
+    ///
+    /// # Errors
+    /// [`Endless`], for a canvas that was not validated.
+    pub fn walk(&self, from: Target, person: &Person<'_>, scene: &Scene<'_>) -> Result<Walk, Endless> {
+        let mut moves = Vec::new();
+        let rest = self.walk_into(from, person, scene, &mut moves)?;
+        Ok(Walk { moves, rest })
+    }
+
+    /// The same for many people: the moves are appended, nothing else is allocated.
+    ///
+    /// # Errors
+    /// [`Endless`], for a canvas that was not validated.
+    pub fn walk_into(
+        &self,
+        from: Target,
+        person: &Person<'_>,
+        scene: &Scene<'_>,
+        moves: &mut Vec<Move>,
+    ) -> Result<Rest, Endless> {
+        let mut at = from;
+        // Without an endless loop, no step is met twice in one walk.
+        for _ in 0..=self.steps.len() {
+            let Target::Step(index) = at else { return Ok(Rest::Exit) };
+            let Some(step) = self.step(index) else { return Ok(Rest::Exit) };
+            match &step.kind {
+                StepKind::Delay(rule) => {
+                    let due = rule.due(scene.now, person, scene.zone);
+                    if due > scene.now {
+                        return Ok(Rest::Delay { step: index, due });
+                    }
+                    moves.push(Move::Passed { step: index, way: Way::Next });
+                    at = step.next;
+                }
+                StepKind::Branch { arms, otherwise } => {
+                    let taken = arms.iter().position(|(condition, _)| filter::evaluate(condition, person, scene));
+                    let (way, target) = match taken {
+                        Some(arm) => (Way::Arm(u16::try_from(arm).unwrap_or(u16::MAX)), arms[arm].1),
+                        None => (Way::Else, *otherwise),
+                    };
+                    moves.push(Move::Passed { step: index, way });
+                    at = target;
+                }
+                StepKind::Sync(sync) => {
+                    let (audience, action) = (sync.audience, sync.action);
+                    match sync.advance {
+                        Advance::WhenSynced => return Ok(Rest::Sync { step: index, audience, action }),
+                        Advance::AtOnce => {
+                            moves.push(Move::Offered { step: index, audience, action });
+                            at = step.next;
+                        }
+                    }
+                }
+                StepKind::Exit => {
+                    moves.push(Move::Passed { step: index, way: Way::Next });
+                    at = Target::Exit;
+                }
+            }
+        }
+        match at {
+            Target::Exit => Ok(Rest::Exit),
+            Target::Step(step) => Err(Endless { step }),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Builds the guests, then the host, which embeds them.
+use anyhow::{Context as _, Result, bail};
+use std::{path::PathBuf, process::Command};
+use xtask::stage::{Stages, cargo, must, root, target};
+
+/// The guests' target.
+const WASM: &str = "wasm32-wasip2";
+
+/// Installs the wasm target where rustup lacks it.
+pub fn wasm_target() -> Result<()> {
+    let listed = Command::new("rustup").current_dir(root()).args(["target", "list", "--installed"]).output();
+    let Ok(listed) = listed else {
+        // Without rustup the toolchain comes from a package; the build says by itself if the target is missing.
+        return Ok(());
+    };
+    if !String::from_utf8_lossy(&listed.stdout).lines().any(|line| line.trim() == WASM) {
+        must(Command::new("rustup").current_dir(root()).args(["target", "add", WASM]))
+            .with_context(|| format!("the target {WASM} is needed for the connectors"))?;
+    }
+    Ok(())
+}
+
+/// Builds all components in `guest-steps/`.
+pub fn guests(stages: &mut Stages) -> Result<()> {
+    stages.step("Building the connectors (WebAssembly components)", || {
+        wasm_target()?;
+        // The guests' folder has its own Cargo configuration and target folder.
+        must(cargo().current_dir(root().join("guest-steps")).env_remove("CARGO_TARGET_DIR").args([
+            "build",
+            "--release",
+            "--locked",
+            "--quiet",
+        ]))
+    })
+}
+
+/// Builds the binary and says where it is.
+pub fn host(stages: &mut Stages) -> Result<PathBuf> {
+    let binary = binary();
+    let title = if binary.exists() {
+        "Building the host".to_owned()
+    } else {
+        format!("Building the host for the first time: about {} on two cores, once", FIRST_BUILD)
+    };
+    stages.step(&title, || must(cargo().args(["build", "--locked", "--package", "caravan"])))?;
+    if !binary.exists() {
+        bail!("the build ended well, but {} is not there", binary.display());
+    }
+    Ok(binary)
+}
+
+/// Measured on two cores with an empty target folder: `cargo build --timings --package caravan`.
+pub const FIRST_BUILD: &str = "6 to 12 minutes";
+
+/// Where the binary is.
+pub fn binary() -> PathBuf {
+    target().join("debug").join("caravan")
+}

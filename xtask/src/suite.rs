@@ -1,0 +1,41 @@
+//! `cargo xtask test`: everything, from a fresh clone.
+use crate::{build, tidy};
+use anyhow::{Result, bail};
+use xtask::stage::{Stages, cargo, must, root};
+
+/// Runs the suite. `--full` multiplies the random cases.
+pub fn run(arguments: &[String]) -> Result<()> {
+    let full = match arguments {
+        [] => false,
+        [flag] if flag == "--full" => true,
+        _ => bail!("`cargo xtask test` knows only --full"),
+    };
+    let mut stages = Stages::new(6);
+    stages.step("Tidy: formatting, file sizes, paths in the docs", tidy::run)?;
+    build::guests(&mut stages)?;
+    stages.step("Connectors: their own tests, natively", || {
+        must(cargo().current_dir(root().join("guest-steps")).env_remove("CARGO_TARGET_DIR").args([
+            "test",
+            "--locked",
+            "--quiet",
+            "--target",
+            host_triple(),
+        ]))
+    })?;
+    build::host(&mut stages)?;
+    stages.step("Building the tests", || must(cargo().args(["test", "--locked", "--workspace", "--no-run"])))?;
+    stages.step("Unit, property, conformance, end to end, crash, hostile", || {
+        let mut tests = cargo();
+        tests.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
+        if full {
+            tests.env("CARAVAN_TEST_FULL", "1").env("PROPTEST_CASES", "2048");
+        }
+        must(&mut tests)
+    })?;
+    Ok(())
+}
+
+/// The triple that the guests' native tests are built for.
+fn host_triple() -> &'static str {
+    if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" }
+}
