@@ -1,1 +1,7 @@
-//! Shared helpers of the end-to-end tests.
+//! What the end-to-end tests share: the binary, labs in processes of their own, sets of members, and an oracle that
+//! shares no code with the host.
+pub mod host;
+pub mod oracle;
+
+pub use host::{Place, Ran, audience_named, binary, guest, keys_of, patient, word};
+pub use xtask::lab::Lab;

@@ -1,0 +1,97 @@
+//! A component that misbehaves is stopped, its queue tells why, and the other partner's queue finishes.
+use caravan_tests::{Place, audience_named, guest, keys_of, word};
+
+const CANVAS: &str = r#"
+format: 1
+canvas: two-partners
+audiences:
+  bad: { connection: stranger, account: main, name: "Stranger", id: "990000000000001" }
+  good: { connection: lab-tiktok, account: main, name: "Good", if_missing: create }
+entry: { trigger: { event: lapsed }, start: split }
+steps:
+  split: { branch: [ { if: { attr: plan, in: [pro] }, next: stranger } ], else: tiktok }
+  stranger: { audience_sync: { audience: bad, action: add, match: [email] }, next: exit }
+  tiktok: { audience_sync: { audience: good, action: add, match: [email] }, next: exit }
+"#;
+
+/// Runs two partners, one of them hostile, and gives what `queue list` says of the hostile one.
+fn stopped(component: &str) -> String {
+    let place = Place::new();
+    place.write("canvas.yaml", CANVAS);
+    let connections = format!(
+        "format: 1\nconnections:\n  stranger: {{ connector: {:?}, lab: true, accounts: {{ main: act_1 }} }}\n  \
+         lab-tiktok: {{ connector: tiktok, lab: true, accounts: {{ main: \"7000000000000000001\" }} }}\n",
+        word(&guest(component))
+    );
+    place.write("connections.yaml", connections);
+    let people = word(&place.people("people.csv", 2_000, 5));
+    let lab = place.lab();
+    let ran =
+        place.run(["run", "canvas.yaml", "--users", &people, "--store", "s.caravan", "--lab", &lab.url, "--json"]);
+    let said = ran.expect(1).json();
+    assert_eq!(said["entered"].as_u64(), Some(2_000), "{said}");
+    assert_eq!(said["accounted"].as_u64(), Some(2_000), "{said}");
+    assert!(said["waiting"].as_u64().unwrap_or(0) > 0, "{component}: its people wait: {said}");
+    let good = keys_of(&lab, &audience_named(&lab, "Good").expect("one")).expect("members");
+    assert!(good["EMAIL_SHA256"].len() > 100, "{component}: the other partner's queue must finish");
+    let queues = place.run(["queue", "list", "--store", "s.caravan", "--json"]).expect(1);
+    let list = queues.json();
+    let lanes = list.as_array().or_else(|| list["queues"].as_array()).expect("queues").clone();
+    let held: Vec<_> = lanes.iter().filter(|lane| lane.to_string().contains("held")).collect();
+    assert_eq!(held.len(), 1, "{component}: one queue is held: {list}");
+    held[0].to_string()
+}
+
+#[test]
+fn another_host_is_denied() {
+    let why = stopped("hostile_other_host");
+    assert!(why.contains("not granted") || why.contains("CV060"), "{why}");
+}
+
+#[test]
+fn another_audience_is_denied() {
+    let why = stopped("hostile_other_audience");
+    assert!(why.contains("CV060"), "{why}");
+}
+
+#[test]
+fn another_account_is_denied() {
+    let why = stopped("hostile_other_account");
+    assert!(why.contains("CV060"), "{why}");
+}
+
+#[test]
+fn a_loopback_address_is_denied() {
+    let why = stopped("hostile_loopback");
+    assert!(why.contains("CV060"), "{why}");
+}
+
+#[test]
+fn an_endless_loop_is_stopped() {
+    let why = stopped("hostile_spin");
+    assert!(why.contains("CPU") || why.contains("cpu"), "{why}");
+}
+
+#[test]
+fn endless_allocation_is_stopped() {
+    let why = stopped("hostile_hoard");
+    assert!(why.contains("memory"), "{why}");
+}
+
+#[test]
+fn a_flood_of_requests_is_stopped() {
+    let why = stopped("hostile_flood");
+    assert!(why.contains("requests"), "{why}");
+}
+
+#[test]
+fn a_panic_hurts_nobody_else() {
+    let why = stopped("hostile_panic");
+    assert!(why.contains("trap") || why.contains("panic"), "{why}");
+}
+
+#[test]
+fn a_report_that_leaves_rows_out_is_not_believed() {
+    let why = stopped("hostile_liar");
+    assert!(why.contains("report") || why.contains("rows"), "{why}");
+}
