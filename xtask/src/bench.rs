@@ -11,7 +11,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     stages.step("Measuring", || {
         must(
             cargo()
-                .args(["run", "--quiet", "--locked", "--package", "caravan-tests", "--bin", "bench", "--"])
+                .args(["run", "--quiet", "--locked", "--package", "caravan-bench", "--bin", "bench", "--"])
                 .args(arguments),
         )
     })

@@ -25,12 +25,7 @@ pub trait Destination {
     ///
     /// # Errors
     /// Why the partner did not answer.
-    fn audiences(
-        settings: &Settings,
-        account: &str,
-        query: &str,
-        cursor: Option<&str>,
-    ) -> Result<AudiencePage, Fault> {
+    fn audiences(settings: &Settings, account: &str, query: &str, cursor: Option<&str>) -> Result<AudiencePage, Fault> {
         let _ = (settings, account, query, cursor);
         Ok(AudiencePage { audiences: Vec::new(), next: None })
     }

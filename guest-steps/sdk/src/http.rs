@@ -177,7 +177,9 @@ impl HttpError {
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HttpError::Denied => f.write_str("the host refused the request: the manifest or the grant has no such route"),
+            HttpError::Denied => {
+                f.write_str("the host refused the request: the manifest or the grant has no such route")
+            }
             HttpError::TooLarge => f.write_str("the request is too large"),
             HttpError::AnswerTooLarge => f.write_str("the answer is too large"),
             HttpError::Length { announced, written } => {

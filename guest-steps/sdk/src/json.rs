@@ -47,6 +47,14 @@ impl<'a> Cells<'a> {
     }
 }
 
+/// How many bytes `write` writes: it is run once, and what it writes is thrown away.
+pub fn measure(write: &dyn Fn(&mut Sink<'_>)) -> u64 {
+    let mut nowhere = |_: &[u8]| Ok(());
+    let mut sink = Sink::new(&mut nowhere);
+    write(&mut sink);
+    sink.finish().unwrap_or_default()
+}
+
 /// Writes a text as JSON, with quotes.
 pub fn put_string(text: &str, sink: &mut Sink<'_>) {
     sink.put(b"\"");
@@ -119,7 +127,8 @@ mod tests {
 
     #[test]
     fn texts_are_escaped_as_serde_json_does_it() {
-        for text in ["", "plain", "ключ-7", "a\"b\\c", "\u{0}\u{1f}\u{8}\u{c}\n\r\t", "\u{7f}é東京", "\\\\\"\""] {
+        for text in ["", "plain", "ключ-7", "a\"b\\c", "\u{0}\u{1f}\u{8}\u{c}\n\r\t", "\u{7f}é東京", "\\\\\"\""]
+        {
             let json = written(|sink| put_string(text, sink));
             assert_eq!(json, string(text));
             assert_eq!(json.len() as u64, string_length(text));

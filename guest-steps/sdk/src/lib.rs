@@ -45,7 +45,7 @@ pub mod testing;
 #[allow(unsafe_code, missing_docs, clippy::all)]
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "/tmp/witcopy/v0.1",
+        path: "../../wit/v0.1",
         world: "destination",
         generate_all,
         pub_export_macro: true,
@@ -56,9 +56,9 @@ pub mod bindings {
     });
 }
 
-pub use adapter::Destination;
 #[doc(hidden)]
 pub use adapter::Adapter;
+pub use adapter::Destination;
 pub use bindings::caravan::connector::types::{
     Account, AccountPage, Action, Audience, AudienceFault, AudiencePage, AudienceState, Cause, Column, Created, Fault,
     Finding, FindingState, FlagColumn, Judgement, Later, Part, Refusal, Report, Target, Wait,

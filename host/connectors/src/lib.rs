@@ -1,2 +1,48 @@
-//! x
-pub mod world;
+//! The WebAssembly sandbox: load, manifest, grants, limits, egress, secrets, call.
+//!
+//! A connector is a stranger. It runs in a fresh instance per call, within bounds of memory, computing time, requests
+//! and bytes; it reaches only granted hosts, methods and routes, with the step's own account and audience; it sees no
+//! token. This crate loads its component ([`Sandbox::load`]), binds it to a connection ([`BoundConnector`]), and
+//! serves the port [`Connector`](caravan_model::port::Connector).
+//!
+//! ```no_run
+//! use caravan_connectors::{Binding, BoundConnector, Grant, LabMap, LocalVault, Reach, Sandbox, SandboxOptions};
+//! use std::sync::Arc;
+//!
+//! fn lab_meta(bytes: &[u8], vault: LocalVault) -> Result<BoundConnector, caravan_model::Problem> {
+//!     let sandbox = Sandbox::new(SandboxOptions::default())?;
+//!     let component = sandbox.load(bytes)?;
+//!     let binding = Binding {
+//!         connection: "lab-meta".into(),
+//!         grant: Grant::as_asked(component.manifest()),
+//!         settings: Default::default(),
+//!         accounts: Some(vec!["act_1".into()]),
+//!         vault: Arc::new(vault),
+//!         reach: Reach::Lab(LabMap::new([("graph.facebook.com", "127.0.0.1:4001")])?),
+//!     };
+//!     BoundConnector::new(component, binding)
+//! }
+//! ```
+mod bound;
+mod cache;
+mod call;
+mod component;
+mod egress;
+mod grant;
+mod log;
+mod sandbox;
+mod scrub;
+mod section;
+mod state;
+mod vault;
+mod verdict;
+mod words;
+mod world;
+
+pub use bound::{Binding, BoundConnector};
+pub use component::LoadedComponent;
+pub use egress::reach::{LabMap, Reach, Transport};
+pub use grant::{Grant, Limits};
+pub use sandbox::{Sandbox, SandboxOptions, TICK};
+pub use vault::{LAB_TOKEN, LocalVault};
+pub use world::WIT_VERSION;

@@ -1,16 +1,19 @@
-//! The bindings of the world `destination`, generated from `wit/`, and the words that cross it: `model` ⇄ guest.
-use caravan_model::port::{AccountInfo, Answer, AudienceInfo, Finding, FindingState};
-use caravan_model::{Action, AudienceState, Cause, Fault, Part, Refusal, Report, Target};
+//! The bindings of the world `destination`, generated from `wit/`, and borrowed forms of what `sync` takes, so that
+//! columns are copied once: from the part into the guest.
+use caravan_model::{Action, Part, Target};
+use wasmtime::component::{ComponentType, Lower};
 
-/// The package version that this host serves.
+/// The version of `caravan:connector` that this host serves.
 pub const WIT_VERSION: &str = "0.1.0";
+
+/// The functions that the world exports.
+pub(crate) const EXPORTS: [&str; 6] = ["accounts", "audiences", "create-audience", "check", "sync", "follow-up"];
 
 mod generated {
     #![allow(missing_docs, clippy::all)]
     wasmtime::component::bindgen!({
-        path: "../../wit/v0.1",
+        path: "/tmp/witcopy/v0.1",
         world: "caravan:connector/destination@0.1.0",
-        ownership: Borrowing { duplicate_if_necessary: true },
         exports: { default: async },
         with: {
             "wasi:http": wasmtime_wasi_http::p2::bindings::http,
@@ -21,4 +24,125 @@ mod generated {
 }
 
 pub(crate) use generated::caravan::connector::{logging, types as wit};
-pub(crate) use generated::{Destination, DestinationPre, DestinationIndices};
+pub(crate) use generated::DestinationPre;
+
+/// `enum action`.
+#[derive(Clone, Copy, ComponentType, Lower)]
+#[component(enum)]
+#[repr(u8)]
+pub(crate) enum SentAction {
+    #[component(name = "add")]
+    Add,
+    #[component(name = "remove")]
+    Remove,
+}
+
+impl From<Action> for SentAction {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Add => SentAction::Add,
+            Action::Remove => SentAction::Remove,
+        }
+    }
+}
+
+/// `record target`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct SentTarget<'a> {
+    account: &'a str,
+    audience: &'a str,
+    #[component(name = "audience-parts")]
+    audience_parts: &'a [(String, String)],
+    settings: &'a str,
+}
+
+impl<'a> From<&'a Target> for SentTarget<'a> {
+    fn from(target: &'a Target) -> Self {
+        SentTarget {
+            account: &target.account,
+            audience: &target.audience,
+            audience_parts: &target.audience_parts,
+            settings: &target.settings,
+        }
+    }
+}
+
+/// `record column`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct SentColumn<'a> {
+    key: &'a str,
+    text: &'a [u8],
+    ends: &'a [u32],
+}
+
+/// `record flag-column`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct SentFlags<'a> {
+    key: &'a str,
+    values: &'a [u8],
+}
+
+/// `record part`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct SentPart<'a> {
+    id: &'a str,
+    action: SentAction,
+    group: &'a str,
+    rows: u32,
+    #[component(name = "person-ends")]
+    person_ends: &'a [u32],
+    columns: Vec<SentColumn<'a>>,
+    flags: Vec<SentFlags<'a>>,
+}
+
+impl<'a> From<&'a Part> for SentPart<'a> {
+    fn from(part: &'a Part) -> Self {
+        SentPart {
+            id: &part.id,
+            action: part.action.into(),
+            group: &part.group,
+            rows: part.rows,
+            person_ends: &part.person_ends,
+            columns: part
+                .columns
+                .iter()
+                .map(|column| SentColumn { key: &column.key, text: &column.text, ends: &column.ends })
+                .collect(),
+            flags: part.flags.iter().map(|flag| SentFlags { key: &flag.key, values: &flag.values }).collect(),
+        }
+    }
+}
+
+/// A target as the generated functions take it.
+pub(crate) fn owned_target(target: Target) -> wit::Target {
+    wit::Target {
+        account: target.account,
+        audience: target.audience,
+        audience_parts: target.audience_parts,
+        settings: target.settings,
+    }
+}
+
+/// A part as the generated functions take it.
+pub(crate) fn owned_part(part: Part) -> wit::Part {
+    wit::Part {
+        id: part.id,
+        action: match part.action {
+            Action::Add => wit::Action::Add,
+            Action::Remove => wit::Action::Remove,
+        },
+        group: part.group,
+        rows: part.rows,
+        person_ends: part.person_ends,
+        columns: part
+            .columns
+            .into_iter()
+            .map(|column| wit::Column { key: column.key, text: column.text, ends: column.ends })
+            .collect(),
+        flags: part.flags.into_iter().map(|flag| wit::FlagColumn { key: flag.key, values: flag.values }).collect(),
+    }
+}

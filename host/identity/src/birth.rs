@@ -14,28 +14,36 @@ pub(crate) enum Part {
 
 const YEARS: std::ops::RangeInclusive<u32> = 1900..=2100;
 const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
     "december",
 ];
 
 /// Appends the part of an ISO date (`1985-07-03`, also with a time behind it), or of the part alone (`7`, `July`).
 pub(crate) fn normalise(value: &str, part: Part, out: &mut Vec<u8>) -> Result<(), Unusable> {
-    let number = match value.bytes().position(|byte| matches!(byte, b'-' | b'/')) {
-        Some(_) => of_date(value, part)?,
-        None if value.len() == 8 && value.bytes().all(|byte| byte.is_ascii_digit()) => {
-            let date = format!("{}-{}-{}", &value[..4], &value[4..6], &value[6..]);
-            of_date(&date, part)?
-        }
-        None => alone(value, part)?,
+    let number = if value.contains(['-', '/']) {
+        let date = value.split(['T', 't', ' ']).next().unwrap_or(value);
+        of_date(date.split(['-', '/']), part)?
+    } else if value.len() == 8 && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        of_date([&value[..4], &value[4..6], &value[6..]].into_iter(), part)?
+    } else {
+        alone(value, part)?
     };
-    let text = if part == Part::Year { format!("{number:04}") } else { format!("{number:02}") };
-    out.extend_from_slice(text.as_bytes());
+    let digits = [number / 1_000, number / 100 % 10, number / 10 % 10, number % 10].map(|digit| b'0' + digit as u8);
+    out.extend_from_slice(if part == Part::Year { &digits } else { &digits[2..] });
     Ok(())
 }
 
-fn of_date(value: &str, part: Part) -> Result<u32, Unusable> {
-    let date = value.split(['T', 't', ' ']).next().unwrap_or(value);
-    let mut parts = date.split(['-', '/']);
+fn of_date<'a>(mut parts: impl Iterator<Item = &'a str>, part: Part) -> Result<u32, Unusable> {
     let (Some(year), Some(month), Some(day), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return Err(Unusable::NotADate);
     };

@@ -46,14 +46,15 @@ fn append(value: &str, form: Form, out: &mut Vec<u8>) -> Result<(), Unusable> {
     if value.is_ascii() {
         out.extend(value.bytes().map(|byte| LOWER[byte as usize]));
     } else {
+        let lower = text::lower_nfc(value);
         let refused = |c: char| match u8::try_from(c) {
             Ok(byte) if byte.is_ascii() => LOWER[byte as usize] == 0,
             _ => c.is_whitespace() || c.is_control() || text::is_invisible(c),
         };
-        if value.contains(refused) {
+        if lower.contains(refused) {
             return Err(Unusable::NotAnEmail);
         }
-        out.extend_from_slice(text::lower_nfc(value).as_bytes());
+        out.extend_from_slice(lower.as_bytes());
     }
     let address = &out[start..];
     if address.len() > MAX_CHARS && value.chars().count() > MAX_CHARS {
@@ -110,4 +111,10 @@ fn fold_local(out: &mut Vec<u8>, start: usize, at: usize, form: Form) {
         }
     }
     out.drain(kept..end);
+    // A mark may have moved to another letter.
+    if !out[start..kept].is_ascii() {
+        let address = text::nfc(String::from_utf8_lossy(&out[start..]).into_owned());
+        out.truncate(start);
+        out.extend_from_slice(address.as_bytes());
+    }
 }

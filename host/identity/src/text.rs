@@ -76,7 +76,8 @@ mod tests {
     #[test]
     fn digits_of_many_scripts_have_their_values() {
         assert!(ZEROS.is_sorted());
-        for (text, expected) in [("0159", "0159"), ("٠٤٩", "049"), ("۰۴۹", "049"), ("９８７", "987"), ("०१९", "019")] {
+        for (text, expected) in [("0159", "0159"), ("٠٤٩", "049"), ("۰۴۹", "049"), ("９８７", "987"), ("०१९", "019")]
+        {
             let digits: String = text.chars().filter_map(digit).map(|d| char::from(b'0' + d)).collect();
             assert_eq!(digits, expected);
         }

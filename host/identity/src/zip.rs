@@ -8,22 +8,20 @@ const MAX: usize = 16;
 /// digits. Where no country is known, `12345-6789` is read as American.
 pub(crate) fn normalise(value: &str, place: Place, out: &mut Vec<u8>) -> Result<(), Unusable> {
     let start = out.len();
-    let mut utf8 = [0; 4];
-    for c in value.chars() {
-        match text::digit(c) {
-            Some(digit) => out.push(b'0' + digit),
-            None if text::is_wordy(c) => {
-                c.to_lowercase().for_each(|c| out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes()));
-            }
-            None => {}
-        }
+    if value.is_ascii() {
+        out.extend(value.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()));
+    } else {
+        let lower = text::lower_nfc(value);
+        let kept = lower.chars().filter(|c| text::is_wordy(*c));
+        let kept: String = kept.map(|c| text::digit(c).map_or(c, |digit| char::from(b'0' + digit))).collect();
+        out.extend_from_slice(text::nfc(kept).as_bytes());
     }
     let length = out.len() - start;
     let digits = out[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let verdict = match place.is_american() {
         _ if length == 0 => Err(Unusable::NothingLeft),
         _ if length > MAX => Err(Unusable::NotAPostalCode),
-        Some(true) if digits == length && matches!(digits, 5 | 9) => Ok(5),
+        Some(true) if digits >= 5 => Ok(5),
         Some(true) => Err(Unusable::NotAPostalCode),
         None if is_plus_four(value) => Ok(5),
         _ => Ok(length),

@@ -118,7 +118,8 @@ impl Route {
 
     /// Whether the call speaks of one audience that exists already.
     pub(crate) fn on_audience(self) -> bool {
-        self.on_members() || matches!(self, Route::Audience | Route::Update | Route::Delete | Route::Share | Route::Sessions)
+        self.on_members()
+            || matches!(self, Route::Audience | Route::Update | Route::Delete | Route::Share | Route::Sessions)
     }
 
     /// Whether the call edits members.

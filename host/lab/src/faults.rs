@@ -71,7 +71,10 @@ impl Kind {
 
     /// Whether `…-after`, the effect before the failure, has a meaning.
     fn may_apply(self) -> bool {
-        matches!(self, Kind::Hang | Kind::Cut | Kind::Drop | Kind::Malformed | Kind::Html | Kind::ServerError | Kind::Flood)
+        matches!(
+            self,
+            Kind::Hang | Kind::Cut | Kind::Drop | Kind::Malformed | Kind::Html | Kind::ServerError | Kind::Flood
+        )
     }
 }
 
@@ -116,7 +119,15 @@ pub(crate) struct FaultSpec {
     minutes: Option<u64>,
     /// The effect comes before the failure.
     #[serde(default)]
-    applied: bool,
+    after_effect: bool,
+}
+
+impl FaultSpec {
+    /// The same for this partner, if it names none.
+    pub(crate) fn or_partner(mut self, partner: Option<Partner>) -> FaultSpec {
+        self.partner = self.partner.or_else(|| partner.map(|partner| partner.name().to_string()));
+        self
+    }
 }
 
 fn one() -> u64 {
@@ -162,7 +173,7 @@ impl Faults {
     pub(crate) fn set(&mut self, mut spec: FaultSpec) -> Result<u64, String> {
         let (name, applied) = match spec.fault.strip_suffix("-after") {
             Some(name) => (name, true),
-            None => (spec.fault.as_str(), spec.applied),
+            None => (spec.fault.as_str(), spec.after_effect),
         };
         let kind = serde_json::from_value::<Kind>(name.into()).map_err(|_| {
             format!(
@@ -192,7 +203,7 @@ impl Faults {
         if spec.every == 0 || spec.status.is_some_and(|status| !(200..=599).contains(&status)) {
             return Err("`every` starts at 1, `status` lies between 200 and 599".into());
         }
-        spec.applied = applied;
+        spec.after_effect = applied;
         self.last_id += 1;
         self.list.push(Fault { id: self.last_id, spec, kind, seen: 0, hits: 0 });
         Ok(self.last_id)
@@ -218,7 +229,8 @@ impl Faults {
                 continue;
             }
             fault.seen += 1;
-            let due = fault.seen.checked_sub(fault.spec.after_calls + 1).is_some_and(|place| place % fault.spec.every == 0);
+            let due =
+                fault.seen.checked_sub(fault.spec.after_calls + 1).is_some_and(|place| place % fault.spec.every == 0);
             let free = fault.kind == Kind::Slow || strikes.iter().all(|strike: &Strike| strike.kind == Kind::Slow);
             if due && free && fault.spec.count.is_none_or(|count| fault.hits < count) {
                 fault.hits += 1;
@@ -257,7 +269,7 @@ impl Fault {
     fn strike(&self) -> Strike {
         Strike {
             kind: self.kind,
-            applied: self.spec.applied,
+            applied: self.spec.after_effect,
             code: self.spec.code,
             subcode: self.spec.subcode,
             status: self.spec.status,

@@ -160,7 +160,8 @@ pub(crate) fn parts(request: &Request<Bytes>) -> Result<Vec<Part<'_>>, FormError
     let opening = format!("--{boundary}");
     let closing = format!("\r\n--{boundary}");
     let body: &[u8] = request.body();
-    let mut rest = body.strip_prefix(opening.as_bytes()).ok_or(FormError::Multipart("it does not start with its boundary"))?;
+    let mut rest =
+        body.strip_prefix(opening.as_bytes()).ok_or(FormError::Multipart("it does not start with its boundary"))?;
     let mut parts = Vec::new();
     loop {
         if rest.starts_with(b"--") {

@@ -94,7 +94,8 @@ impl Lab {
         }
         let line = control::address_line(&addresses);
         let url = addresses.lab.clone();
-        let partners = addresses.partners.iter().map(|(partner, url)| (partner.name().to_string(), url.clone())).collect();
+        let partners =
+            addresses.partners.iter().map(|(partner, url)| (partner.name().to_string(), url.clone())).collect();
         world.addresses.get_or_init(|| addresses);
         let (stop, watch) = watch::channel(());
         let servers = listeners

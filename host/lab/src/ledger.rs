@@ -22,6 +22,8 @@ const MASK: &str = "***";
 pub(crate) struct Ledger {
     counts: BTreeMap<(Partner, String, String), u64>,
     answers: BTreeMap<(Partner, Class), u64>,
+    /// Calls that edit members.
+    writes: BTreeMap<Partner, u64>,
     recording: bool,
     records: Vec<Arc<Record>>,
 }
@@ -35,7 +37,8 @@ pub(crate) struct Record {
     account: Option<String>,
     audiences: Vec<String>,
     method: String,
-    url: String,
+    /// Path and query.
+    path: String,
     headers: Vec<(String, String)>,
     body: String,
 }
@@ -51,6 +54,9 @@ impl Ledger {
         let route = format!("{} {}", call.method, call.template);
         let account = call.account.clone().unwrap_or_default();
         *self.counts.entry((call.partner, route, account)).or_default() += 1;
+        if call.route.on_members() {
+            *self.writes.entry(call.partner).or_default() += 1;
+        }
         if self.recording && call.route.changes() {
             self.records.push(Arc::new(Record {
                 seq: self.records.len() + 1,
@@ -59,7 +65,7 @@ impl Ledger {
                 account: call.account.clone(),
                 audiences: call.audiences.clone(),
                 method: call.method.to_string(),
-                url: masked_url(request.uri()),
+                path: masked_path(request.uri()),
                 headers: masked_headers(request.headers()),
                 body: String::from_utf8_lossy(request.body()).into_owned(),
             }));
@@ -97,12 +103,15 @@ impl Ledger {
                 .filter(|((of, _), _)| *of == partner)
                 .map(|((_, class), count)| (class.name(), *count))
                 .collect();
-            let throttled = answers.get(Class::Throttled.name()).copied().unwrap_or(0);
+            let of = |class: Class| answers.get(class.name()).copied().unwrap_or(0);
+            let refused = answers.values().sum::<u64>() - of(Class::Ok) - of(Class::Partial);
+            let throttled = of(Class::Throttled);
+            let writes = self.writes.get(&partner).copied().unwrap_or(0);
             partners.insert(
                 partner.name().into(),
                 json!({
                     "total": total, "routes": routes, "accounts": accounts, "answers": answers,
-                    "rate_limit_hits": throttled,
+                    "writes": writes, "refused": refused, "rate_limit_hits": throttled,
                 }),
             );
         }
@@ -125,7 +134,7 @@ impl Ledger {
     }
 }
 
-fn masked_url(uri: &Uri) -> String {
+fn masked_path(uri: &Uri) -> String {
     let Some(query) = uri.query() else { return uri.path().to_string() };
     let pairs: Vec<String> = query
         .split('&')

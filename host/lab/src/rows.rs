@@ -195,11 +195,6 @@ impl RowSet {
         removed
     }
 
-    /// Removes all rows.
-    pub(crate) fn clear(&mut self) {
-        *self = RowSet::default();
-    }
-
     /// The standing values of each key that has any, sorted.
     pub(crate) fn keys(&self) -> Vec<(&'static str, Vec<String>)> {
         let mut seen: Vec<Vec<bool>> = self.columns.iter().map(|column| vec![false; column.values.len()]).collect();
@@ -336,7 +331,10 @@ mod tests {
         assert_eq!(set.len(), 0);
         assert!(set.keys().is_empty());
         set.add(schema, &["e1", "p1", "anna"]);
-        assert_eq!(set.keys(), [("EMAIL", vec!["e1".into()]), ("PHONE", vec!["p1".into()]), ("FN", vec!["anna".into()])]);
+        assert_eq!(
+            set.keys(),
+            [("EMAIL", vec!["e1".into()]), ("PHONE", vec!["p1".into()]), ("FN", vec!["anna".into()])]
+        );
     }
 
     #[test]

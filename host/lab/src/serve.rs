@@ -75,7 +75,9 @@ async fn answer(request: Request<Incoming>, door: Door, world: Arc<World>) -> Re
     };
     let body = match reply.ending {
         Ending::Whole => ReplyBody::Whole(reply.body),
-        Ending::Cut => ReplyBody::Cut(Cut { declared: reply.body.len() as u64, half: Some(half(&reply.body)), pause: None }),
+        Ending::Cut => {
+            ReplyBody::Cut(Cut { declared: reply.body.len() as u64, half: Some(half(&reply.body)), pause: None })
+        }
         Ending::Drop | Ending::Hang(_) => return Err(Severed),
     };
     let mut response = Response::new(body);

@@ -77,10 +77,10 @@ impl<'de> Deserialize<'de> for SecretRef {
                         }
                     };
                     if found.replace(place).is_some() {
-                        return Err(A::Error::custom("a secret is kept in one place: `env` or `file`"));
+                        return Err(A::Error::custom("a secret is kept in two places: write `env` or `file`"));
                     }
                 }
-                found.ok_or_else(|| A::Error::custom("a secret is kept in `env` or `file`"))
+                found.ok_or_else(|| A::Error::custom("no place of a secret stands here: write `env` or `file`"))
             }
         }
         from.deserialize_any(Place)

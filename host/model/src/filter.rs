@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 /// A condition on one person. Exactly one shape per node; `journey::filter` evaluates it.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[allow(clippy::large_enum_variant)] // A canvas has few conditions, and each is shared by everyone.
 pub enum Filter {
     /// All of these.
     All(AllOf),
@@ -273,7 +274,7 @@ impl Fields {
         match shapes.as_slice() {
             [] => {
                 self.only::<E>(SHAPES)?;
-                return Err(E::custom(format!("a condition has one of: {}", SHAPES.join(", "))));
+                return Err(E::custom(format!("no condition stands here: write one of {}", SHAPES.join(", "))));
             }
             [_] => {}
             several => {
@@ -295,7 +296,7 @@ impl Fields {
         } else if let Some(attr) = self.attr.take() {
             self.only(ATTR)?;
             if self.given.len() == 1 {
-                return Err(E::custom(format!("`attr` needs a comparison: {}", ATTR[1..].join(", "))));
+                return Err(E::custom(format!("`attr` needs a comparison: add one of {}", ATTR[1..].join(", "))));
             }
             Filter::Attr(AttrFilter { attr, is: Compare { within: self.within, ..self.compare } })
         } else if let Some(event) = self.event.take() {

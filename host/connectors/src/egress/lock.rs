@@ -309,7 +309,8 @@ impl LockReader {
         match (byte, self.expect) {
             (b' ' | b'\n' | b'\r' | b'\t', _) => {}
             (b'"', Expect::Value | Expect::ValueOrEnd) => {
-                let captured = self.ending(self.enter_element()) != 0;
+                let member = self.enter_element();
+                let captured = self.ending(member) != 0;
                 self.token = Token::Text { key: false, captured, escaped: false };
             }
             (b'"', Expect::Key | Expect::KeyOrEnd) => {

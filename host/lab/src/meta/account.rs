@@ -11,8 +11,20 @@ use crate::form::Params;
 use crate::world::World;
 
 const FIELDS: [&str; 14] = [
-    "id", "account_id", "name", "account_status", "tos_accepted", "currency", "timezone_name", "timezone_id",
-    "business", "capabilities", "created_time", "amount_spent", "user_tasks", "owner",
+    "id",
+    "account_id",
+    "name",
+    "account_status",
+    "tos_accepted",
+    "currency",
+    "timezone_name",
+    "timezone_id",
+    "business",
+    "capabilities",
+    "created_time",
+    "amount_spent",
+    "user_tasks",
+    "owner",
 ];
 const USER: &str = "1000000000000001";
 
@@ -54,7 +66,9 @@ pub(super) fn terms(world: &World, id: &str) -> Answer {
     let mut state = world.meta();
     let account = state.account(id, &settings).ok_or_else(|| MetaError::invisible(&format!("act_{id}"), "get"))?;
     let data = match signed(world, account) {
-        true => json!([{"id": "custom_audience_tos", "type": "custom_audience_tos", "content": "Customer List Custom Audiences Terms"}]),
+        true => {
+            json!([{"id": "custom_audience_tos", "type": "custom_audience_tos", "content": "Customer List Custom Audiences Terms"}])
+        }
         false => json!([]),
     };
     Ok(ok(&json!({"data": data})))

@@ -14,18 +14,58 @@ use crate::values::is_digits;
 use crate::world::World;
 
 const FIELDS: [&str; 33] = [
-    "id", "name", "description", "subtype", "account_id", "approximate_count_lower_bound",
-    "approximate_count_upper_bound", "customer_file_source", "data_source", "delivery_status", "operation_status",
-    "is_value_based", "retention_days", "sharing_status", "permission_for_actions", "time_created", "time_updated",
-    "time_content_updated", "fields_violating_integrity_policy", "adaccounts", "ads", "data_source_types",
-    "excluded_custom_audiences", "external_event_source", "household_audience", "included_custom_audiences",
-    "lookalike_audience_ids", "lookalike_spec", "opt_out_link", "page_deletion_marked_delete_time", "pixel_id", "rule",
+    "id",
+    "name",
+    "description",
+    "subtype",
+    "account_id",
+    "approximate_count_lower_bound",
+    "approximate_count_upper_bound",
+    "customer_file_source",
+    "data_source",
+    "delivery_status",
+    "operation_status",
+    "is_value_based",
+    "retention_days",
+    "sharing_status",
+    "permission_for_actions",
+    "time_created",
+    "time_updated",
+    "time_content_updated",
+    "fields_violating_integrity_policy",
+    "adaccounts",
+    "ads",
+    "data_source_types",
+    "excluded_custom_audiences",
+    "external_event_source",
+    "household_audience",
+    "included_custom_audiences",
+    "lookalike_audience_ids",
+    "lookalike_spec",
+    "opt_out_link",
+    "page_deletion_marked_delete_time",
+    "pixel_id",
+    "rule",
     "is_eligible_for_sac_campaigns",
 ];
 const SOURCES: [&str; 3] = ["USER_PROVIDED_ONLY", "PARTNER_PROVIDED_ONLY", "BOTH_USER_AND_PARTNER_PROVIDED"];
 const SUBTYPES: [&str; 16] = [
-    "CUSTOM", "PRIMARY", "WEBSITE", "APP", "OFFLINE_CONVERSION", "CLAIM", "MANAGED", "PARTNER", "VIDEO", "LOOKALIKE",
-    "ENGAGEMENT", "BAG_OF_ACCOUNTS", "STUDY_RULE_AUDIENCE", "FOX", "MEASUREMENT", "REGULATED_CATEGORIES_AUDIENCE",
+    "CUSTOM",
+    "PRIMARY",
+    "WEBSITE",
+    "APP",
+    "OFFLINE_CONVERSION",
+    "CLAIM",
+    "MANAGED",
+    "PARTNER",
+    "VIDEO",
+    "LOOKALIKE",
+    "ENGAGEMENT",
+    "BAG_OF_ACCOUNTS",
+    "STUDY_RULE_AUDIENCE",
+    "FOX",
+    "MEASUREMENT",
+    "REGULATED_CATEGORIES_AUDIENCE",
 ];
 /// Customer-list audiences that one ad account may have.
 const PER_ACCOUNT: usize = 500;
@@ -51,7 +91,9 @@ impl Filter {
         match self.operator.as_str() {
             "EQUAL" => Ok(equals(&self.value)),
             "NOT_EQUAL" => Ok(!equals(&self.value)),
-            "CONTAIN" => Ok(self.value.as_str().is_some_and(|part| field.to_lowercase().contains(&part.to_lowercase()))),
+            "CONTAIN" => {
+                Ok(self.value.as_str().is_some_and(|part| field.to_lowercase().contains(&part.to_lowercase())))
+            }
             "IN" => Ok(self.value.as_array().is_some_and(|values| values.iter().any(equals))),
             other => Err(MetaError::new(100, format!("(#100) Filtering operator '{other}' is invalid"))),
         }
@@ -117,9 +159,9 @@ pub(super) fn create(world: &World, account: &str, params: &Params<'_>) -> Answe
         None => "",
     };
     let retention_days = match params.filled("retention_days") {
-        Some(text) => Some(
-            text.parse().map_err(|_| MetaError::new(100, "(#100) Param retention_days must be an integer"))?,
-        ),
+        Some(text) => {
+            Some(text.parse().map_err(|_| MetaError::new(100, "(#100) Param retention_days must be an integer"))?)
+        }
         None => None,
     };
     if params.get("enable_fetch_or_create").is_some_and(is_true)
@@ -129,7 +171,10 @@ pub(super) fn create(world: &World, account: &str, params: &Params<'_>) -> Answe
     }
     if state.audiences_of(account).filter(|audience| audience.subtype == "CUSTOM").count() >= PER_ACCOUNT {
         // The contract names the limit but no code for it.
-        return Err(MetaError::new(100, "(#100) This ad account has 500 customer list audiences, which is the maximum."));
+        return Err(MetaError::new(
+            100,
+            "(#100) This ad account has 500 customer list audiences, which is the maximum.",
+        ));
     }
     let id = state.create(
         account,
@@ -183,7 +228,8 @@ pub(super) fn share(world: &World, id: &str, method: &Method, params: &Params<'_
     let mut state = world.meta();
     let audience = state.audience(id).ok_or_else(|| MetaError::invisible(id, "get"))?;
     if *method == Method::GET {
-        let data: Vec<Value> = audience.shared_with.iter().map(|id| json!({"id": format!("act_{id}"), "account_id": id})).collect();
+        let data: Vec<Value> =
+            audience.shared_with.iter().map(|id| json!({"id": format!("act_{id}"), "account_id": id})).collect();
         return Ok(ok(&json!({"data": data})));
     }
     let text = params.filled("adaccounts").ok_or_else(|| MetaError::missing("adaccounts"))?;

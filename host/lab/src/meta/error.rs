@@ -72,7 +72,8 @@ impl MetaError {
     /// Too few members to take any out. The contract knows no code for it; 100 without subcode is our choice.
     pub(crate) fn too_small() -> MetaError {
         let mut error = MetaError::new(100, "(#100) The audience is too small to remove users from it.");
-        error.user = Some(("Audience Size Too Low", "Removing people from an audience this small could single them out."));
+        error.user =
+            Some(("Audience Size Too Low", "Removing people from an audience this small could single them out."));
         error.class = Class::BadAudience;
         error
     }
@@ -147,7 +148,10 @@ fn text(code: u32, subcode: Option<u32>) -> Text {
         (32, _) => plain("(#32) Page request limit reached"),
         (100, Some(1_713_228..=1_713_231)) => (
             "Invalid parameter".into(),
-            Some(("Audience Upload Blocked", "This audience was flagged. Review it in Audience Manager before you change it.")),
+            Some((
+                "Audience Upload Blocked",
+                "This audience was flagged. Review it in Audience Manager before you change it.",
+            )),
         ),
         (100, Some(1_487_366)) => plain("Invalid parameter: the audience was deleted"),
         (100, Some(1_487_301)) => plain("Invalid parameter: the audience is not shared with this account"),
@@ -163,15 +167,29 @@ fn text(code: u32, subcode: Option<u32>) -> Text {
         ),
         (102, _) => plain("Session has expired or is invalid"),
         (190, Some(458)) => plain("Error validating access token: The user has not authorized application 1000."),
-        (190, Some(459)) => plain("Error validating access token: You cannot access the app till you log in to www.facebook.com and follow the instructions given."),
-        (190, Some(460)) => plain("Error validating access token: The session has been invalidated because the user changed their password or Facebook has changed the session for security reasons."),
-        (190, Some(463)) => plain("Error validating access token: Session has expired on Saturday, 21-Nov-26 10:00:00 PST. The current time is Sunday, 22-Nov-26 08:30:00 PST."),
-        (190, Some(464)) => plain("Error validating access token: Sessions for the user are not allowed because the user is not a confirmed user."),
+        (190, Some(459)) => plain(
+            "Error validating access token: You cannot access the app till you log in to www.facebook.com and follow the instructions given.",
+        ),
+        (190, Some(460)) => plain(
+            "Error validating access token: The session has been invalidated because the user changed their password or Facebook has changed the session for security reasons.",
+        ),
+        (190, Some(463)) => plain(
+            "Error validating access token: Session has expired on Saturday, 21-Nov-26 10:00:00 PST. The current time is Sunday, 22-Nov-26 08:30:00 PST.",
+        ),
+        (190, Some(464)) => plain(
+            "Error validating access token: Sessions for the user are not allowed because the user is not a confirmed user.",
+        ),
         (190, Some(467)) => plain("Error validating access token: The session is invalid because the user logged out."),
-        (190, None) => plain("Error validating access token: The token has expired on Saturday, 21-Nov-26 10:00:00 PST."),
+        (190, None) => {
+            plain("Error validating access token: The token has expired on Saturday, 21-Nov-26 10:00:00 PST.")
+        }
         (190, _) => plain("Invalid OAuth access token."),
-        (200..=299, _) if code == 270 => plain("(#270) This Ads API request is not allowed for apps with development access level."),
-        (294, _) => plain("(#294) Managing advertisements requires the extended permission ads_management and an application that is whitelisted to access the Marketing API"),
+        (200..=299, _) if code == 270 => {
+            plain("(#270) This Ads API request is not allowed for apps with development access level.")
+        }
+        (294, _) => plain(
+            "(#294) Managing advertisements requires the extended permission ads_management and an application that is whitelisted to access the Marketing API",
+        ),
         (200..=299, _) => plain("(#200) Permissions error"),
         (341, _) => plain("(#341) Application limit reached"),
         (368, _) => plain("(#368) The action attempted has been deemed abusive or is otherwise disallowed"),

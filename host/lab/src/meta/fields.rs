@@ -36,7 +36,12 @@ pub(super) fn requested(params: &Params<'_>) -> Option<Vec<String>> {
 
 /// The requested fields of an object, and always its id. A name that the object's type does not have is an error; a
 /// field without a value is left out.
-pub(super) fn select(mut object: Map<String, Value>, names: &[String], kind: &str, known: &[&str]) -> Result<Value, MetaError> {
+pub(super) fn select(
+    mut object: Map<String, Value>,
+    names: &[String],
+    kind: &str,
+    known: &[&str],
+) -> Result<Value, MetaError> {
     if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
         let message = format!("(#100) Tried accessing nonexisting field ({name}) on node type ({kind})");
         return Err(MetaError::new(100, message));
@@ -47,11 +52,7 @@ pub(super) fn select(mut object: Map<String, Value>, names: &[String], kind: &st
 
 /// One page of a list, in Meta's form: `data` and `paging` with cursors and, if there is more, the next address. As in
 /// reality that address holds the token.
-pub(super) fn page(
-    objects: Vec<Value>,
-    params: &Params<'_>,
-    origin: &Origin<'_>,
-) -> Result<Value, MetaError> {
+pub(super) fn page(objects: Vec<Value>, params: &Params<'_>, origin: &Origin<'_>) -> Result<Value, MetaError> {
     let Origin { path, host, token } = origin;
     let limit = match params.filled("limit") {
         None => 25,

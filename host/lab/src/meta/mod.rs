@@ -22,7 +22,7 @@ use crate::values::is_digits;
 use crate::world::{Damage, Job, Plan, World};
 
 pub(crate) use error::MetaError;
-pub(crate) use state::{Audience, MetaState, NewAudience};
+pub(crate) use state::{MetaState, NewAudience, unix_now};
 
 type Answer = Result<Reply, MetaError>;
 type Effect<'a> = Box<dyn FnOnce(&World, Damage) -> Answer + Send + 'a>;
@@ -35,7 +35,9 @@ const VERSION: &str = "v26.0";
 pub(crate) fn plan<'a>(world: &World, request: &'a Request<Bytes>) -> Plan<'a> {
     let (params, broken) = match Params::of(request) {
         Ok(params) => (params, None),
-        Err(error) => (Params::of_query(request), Some(MetaError::new(100, format!("(#100) Invalid parameter: {error}")))),
+        Err(error) => {
+            (Params::of_query(request), Some(MetaError::new(100, format!("(#100) Invalid parameter: {error}"))))
+        }
     };
     let token = token(request, &params).unwrap_or_default();
     let path = request.uri().path();
@@ -57,7 +59,10 @@ pub(crate) fn plan<'a>(world: &World, request: &'a Request<Bytes>) -> Plan<'a> {
     let refusal = if call.token.is_empty() {
         Some(no_token(segments))
     } else if version.is_some_and(|version| version < 20) {
-        Some(MetaError::new(2635, "(#2635) You are calling a deprecated version of the Ads API. Please update to the latest version."))
+        Some(MetaError::new(
+            2635,
+            "(#2635) You are calling a deprecated version of the Ads API. Please update to the latest version.",
+        ))
     } else {
         broken
     };

@@ -77,7 +77,9 @@ impl<'a> Payload<'a> {
         if names.is_empty() {
             return Err(MetaError::missing("payload[schema]"));
         }
-        let unknown = |name: &String| MetaError::new(100, format!("(#100) Param payload[schema] holds '{name}', which is no key of a schema"));
+        let unknown = |name: &String| {
+            MetaError::new(100, format!("(#100) Param payload[schema] holds '{name}', which is no key of a schema"))
+        };
         let keys = names.iter().map(|name| key(name).ok_or_else(|| unknown(name))).collect::<Result<Vec<Key>, _>>()?;
         let rows = wire.data.ok_or_else(|| MetaError::missing("payload[data]"))?;
         if let Some((place, row)) = rows.iter().enumerate().find(|(_, row)| row.len() != keys.len()) {
@@ -217,7 +219,9 @@ mod tests {
         assert_eq!(rows(r#"{"schema":"EMAIL_SHA256","data":["a","b"]}"#), [["a"], ["b"]]);
         assert_eq!(rows(r#"{"data":[["a"],["b"]],"schema":["EMAIL"]}"#), [["a"], ["b"]]);
         assert_eq!(
-            rows(r#"{"schema":["EMAIL","LOOKALIKE_VALUE","FN","DATA_PROCESSING_OPTIONS"],"data":[["\u00e9",10.5,null,["LDU"]]]}"#),
+            rows(
+                r#"{"schema":["EMAIL","LOOKALIKE_VALUE","FN","DATA_PROCESSING_OPTIONS"],"data":[["\u00e9",10.5,null,["LDU"]]]}"#
+            ),
             [["é", "10.5", "", "[\"LDU\"]"]]
         );
     }
@@ -225,9 +229,15 @@ mod tests {
     #[test]
     fn wrong_forms_are_refused() {
         for text in [
-            "", "[]", "{}", r#"{"schema":"EMAIL_SHA256"}"#, r#"{"schema":[],"data":[]}"#,
-            r#"{"schema":["EMAIL","FN"],"data":[["a"]]}"#, r#"{"schema":["E_MAIL"],"data":[["a"]]}"#,
-            r#"{"schema":["EMAIL"],"data":[[{}]]}"#, r#"{"schema":["EMAIL"],"data":{"a":1}}"#,
+            "",
+            "[]",
+            "{}",
+            r#"{"schema":"EMAIL_SHA256"}"#,
+            r#"{"schema":[],"data":[]}"#,
+            r#"{"schema":["EMAIL","FN"],"data":[["a"]]}"#,
+            r#"{"schema":["E_MAIL"],"data":[["a"]]}"#,
+            r#"{"schema":["EMAIL"],"data":[[{}]]}"#,
+            r#"{"schema":["EMAIL"],"data":{"a":1}}"#,
         ] {
             assert!(Payload::parse(text).is_err(), "{text}");
         }

@@ -1,0 +1,97 @@
+//! Every connector's `manifest.json` in this workspace is one that the host reads, and is consistent in itself.
+use caravan_model::Manifest;
+use std::path::{Path, PathBuf};
+
+fn manifests() -> Vec<(PathBuf, Manifest)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let folders = [root.to_path_buf(), root.join("hostile")];
+    let entries = folders.iter().flat_map(|folder| folder.read_dir().expect("a folder").flatten());
+    let files = entries.map(|entry| entry.path().join("manifest.json")).filter(|file| file.is_file());
+    let mut all: Vec<_> = files
+        .map(|file| {
+            let text = std::fs::read_to_string(&file).expect("readable");
+            let manifest = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            (file, manifest)
+        })
+        .collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+#[test]
+fn every_connector_has_a_manifest_that_the_host_reads() {
+    let names: Vec<String> = manifests().into_iter().map(|(_, manifest)| manifest.name).collect();
+    for name in ["meta", "tiktok", "template", "hostile-other-host"] {
+        assert!(names.iter().any(|given| given == name), "{name} is not among {names:?}");
+    }
+}
+
+#[test]
+fn what_a_manifest_names_it_also_has() {
+    for (file, manifest) in manifests() {
+        let at = file.display();
+        let keys: Vec<&str> = manifest.keys.iter().map(|key| key.key.as_str()).collect();
+        let settings: Vec<&str> = manifest.settings.iter().map(|setting| setting.name.as_str()).collect();
+        assert_eq!((manifest.manifest, manifest.wit.as_str()), (1, "0.1.0"), "{at}");
+        for route in &manifest.routes {
+            assert!(manifest.hosts.contains(&route.host), "{at}: route {}", route.name);
+            assert!(route.locks.is_empty() || route.body.is_some(), "{at}: route {}", route.name);
+        }
+        for route in manifest.auth.query.keys() {
+            assert!(manifest.routes.iter().any(|given| &given.name == route), "{at}: auth on {route}");
+        }
+        for key in &manifest.keys {
+            assert!(
+                manifest.groups.iter().any(|group| group.keys.contains(&key.key)),
+                "{at}: {} has no group",
+                key.key
+            );
+            assert!(key.with.iter().all(|with| keys.contains(&with.as_str())), "{at}: {}", key.key);
+            let mut variants = key.variants.iter().map(|variant| variant.setting.as_str());
+            assert!(variants.all(|setting| settings.contains(&setting)), "{at}: {}", key.key);
+        }
+        for group in &manifest.groups {
+            assert!(group.keys.iter().all(|key| keys.contains(&key.as_str())), "{at}: group {}", group.name);
+        }
+        assert!(manifest.routes.iter().any(|route| route.writes), "{at}: no route changes membership");
+    }
+}
+
+#[test]
+fn settings_have_defaults_that_stand() {
+    for (file, manifest) in manifests() {
+        let given = serde_json::Map::new();
+        let settings = manifest.settings_with(&given).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        assert_eq!(settings.len(), manifest.settings.len());
+        // Sent back as given, defaults must still be allowed values.
+        manifest.settings_with(&settings).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    }
+}
+
+#[test]
+fn the_match_words_are_the_fields_of_a_profile() {
+    let words = |name: &str| -> Vec<String> {
+        let found = manifests().into_iter().find(|(_, manifest)| manifest.name == name).expect("a manifest");
+        found.1.match_words().into_iter().map(str::to_owned).collect()
+    };
+    assert_eq!(
+        words("meta"),
+        [
+            "external_id",
+            "email",
+            "phone",
+            "first_name",
+            "last_name",
+            "first_initial",
+            "gender",
+            "birth_date",
+            "city",
+            "state",
+            "zip",
+            "country",
+            "idfa",
+            "gaid"
+        ]
+    );
+    assert_eq!(words("tiktok"), ["email", "phone", "idfa", "gaid"]);
+}

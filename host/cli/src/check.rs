@@ -1,0 +1,172 @@
+//! Everything that can be known before anything is done: files, connectors, match fields, settings, secrets.
+use crate::fail::Problems;
+use crate::host::workshop::Workshop;
+use crate::{bundle, files};
+use caravan_connectors::{LoadedComponent, LocalVault};
+use caravan_journey::document::{Document, Path as Place};
+use caravan_journey::validate::{Facts, validate};
+use caravan_model::connection::SecretRef;
+use caravan_model::port::Vault as _;
+use caravan_model::{Canvas, Code, Connection, Connections, Manifest, Problem};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Whether secrets must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// A run needs them.
+    Ask,
+    /// A look at the files does not.
+    Overlook,
+}
+
+/// A canvas and its connections without a fault.
+pub struct Checked {
+    /// The canvas.
+    pub canvas: Document<Canvas>,
+    /// The connections; paths of secrets start at the file's folder.
+    pub connections: Document<Connections>,
+    /// The components of the connections that are used, by the connection's name.
+    pub components: BTreeMap<String, Arc<LoadedComponent>>,
+}
+
+/// Connections without a fault, and the components of those that are used.
+pub struct CheckedConnections {
+    /// The connections.
+    pub connections: Document<Connections>,
+    /// The components by the connection's name.
+    pub components: BTreeMap<String, Arc<LoadedComponent>>,
+}
+
+/// Checks a canvas for itself.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn canvas_alone(path: &Path) -> Result<Document<Canvas>, Problems> {
+    let canvas = files::canvas(path).map_err(|problem| Problems(vec![problem]))?;
+    Problems::check(validate(&canvas, &Facts::default()))?;
+    Ok(canvas)
+}
+
+/// Checks a canvas, its connections, and each against the other.
+///
+/// # Errors
+/// All that is wrong, in the order of the files.
+pub fn canvas_with_connections(canvas: &Path, connections: &Path, secrets: Secrets) -> Result<Checked, Problems> {
+    let mut problems = Vec::new();
+    let canvas = files::canvas(canvas).map_err(|problem| problems.push(problem)).ok();
+    let read = read_connections(connections).map_err(|problem| problems.push(problem)).ok();
+    let used: BTreeSet<&str> = canvas.iter().flat_map(|canvas| canvas.value.audiences.values()).map(|a| a.connection.as_str()).collect();
+    let mut components = BTreeMap::new();
+    let mut wrong = Vec::new();
+    if let Some(connections) = &read {
+        components = load(connections, &used, secrets, &mut wrong);
+    }
+    if let Some(canvas) = &canvas {
+        let manifest = |connection: &str| -> Option<&Manifest> {
+            components.get(connection).map(|component: &Arc<LoadedComponent>| component.manifest())
+        };
+        let facts = Facts { connections: read.as_ref().map(|document| &document.value), manifest: Some(&manifest) };
+        problems.extend(validate(canvas, &facts));
+    }
+    problems.extend(wrong);
+    match (canvas, read) {
+        (Some(canvas), Some(connections)) if problems.is_empty() => Ok(Checked { canvas, connections, components }),
+        _ => Err(Problems(problems)),
+    }
+}
+
+/// Checks one connection.
+///
+/// # Errors
+/// It is not there, or cannot work.
+pub fn connection(path: &Path, name: &str) -> Result<CheckedConnections, Problems> {
+    let connections = read_connections(path).map_err(|problem| Problems(vec![problem]))?;
+    if !connections.value.connections.contains_key(name) {
+        let names: Vec<&str> = connections.value.connections.keys().map(String::as_str).collect();
+        let problem = Problem::new(Code::UnknownConnection, format!("there is no connection `{name}`"))
+            .in_file(path.display().to_string())
+            .cure(format!("the file has: {}", names.join(", ")));
+        return Err(Problems(vec![problem]));
+    }
+    let mut problems = Vec::new();
+    let components = load(&connections, &BTreeSet::from([name]), Secrets::Overlook, &mut problems);
+    Problems::check(problems)?;
+    Ok(CheckedConnections { connections, components })
+}
+
+/// Reads connections; relative paths of secrets then start at the file's folder.
+fn read_connections(path: &Path) -> Result<Document<Connections>, Problem> {
+    let mut connections = files::connections(path).map_err(|problem| match problem.code {
+        Code::UnreadableFile => problem.cure("name the connections file with --connections, or put it beside the canvas"),
+        _ => problem,
+    })?;
+    let folder = files::folder(path);
+    for connection in connections.value.connections.values_mut() {
+        for secret in connection.secret.iter_mut().chain(connection.secrets.values_mut()) {
+            if let SecretRef::File(file) = secret {
+                *file = folder.join(file.as_str()).display().to_string();
+            }
+        }
+    }
+    Ok(connections)
+}
+
+/// Loads the components of the used connections and checks their settings and secrets.
+fn load(
+    connections: &Document<Connections>,
+    used: &BTreeSet<&str>,
+    secrets: Secrets,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Arc<LoadedComponent>> {
+    let folder = files::folder(Path::new(&connections.file));
+    let vault = LocalVault::new(connections.value.connections.clone());
+    let mut workshop: Option<Workshop> = None;
+    let mut components = BTreeMap::new();
+    for (name, connection) in connections.value.connections.iter().filter(|(name, _)| used.contains(name.as_str())) {
+        let at = Place::root().key("connections").key(name);
+        let place = |problem: Problem, at: &Place| {
+            let placed = connections.problem(problem.code, at, problem.message);
+            Problem { cure: problem.cure, ..placed }
+        };
+        let component = bundle::find(&connection.connector, &folder).and_then(|bytes| {
+            if workshop.is_none() {
+                workshop = Some(Workshop::open()?);
+            }
+            workshop.as_mut().map_or_else(|| Err(Problem::new(Code::Internal, "no sandbox")), |workshop| workshop.load(&bytes))
+        });
+        let component = match component {
+            Ok(component) => component,
+            Err(problem) => {
+                problems.push(place(problem, &at.key("connector")));
+                continue;
+            }
+        };
+        if let Err(words) = component.manifest().settings_with(&connection.settings) {
+            problems.push(connections.problem(Code::BadConnection, &at.key("settings"), words).cure("correct the setting"));
+        }
+        if secrets == Secrets::Ask {
+            for secret in needed(component.manifest(), connection) {
+                if let Err(words) = vault.secret(name, &secret) {
+                    let at = if secret == "token" { at.key("secret") } else { at.key("secrets").key(&secret) };
+                    let cure = "set the variable or write the file, and never the secret itself into this file";
+                    problems.push(connections.problem(Code::MissingSecret, &at, words).cure(cure));
+                }
+            }
+        }
+        components.insert(name.clone(), component);
+    }
+    components
+}
+
+/// The secrets that a connection must have.
+fn needed(manifest: &Manifest, connection: &Connection) -> Vec<String> {
+    if connection.lab {
+        return Vec::new();
+    }
+    let auth = &manifest.auth;
+    let mut templates = auth.headers.values().chain(auth.query.values().flat_map(BTreeMap::values));
+    let token = templates.any(|template| template.contains("{token}")).then(|| "token".to_owned());
+    token.into_iter().chain(auth.secrets.iter().filter(|secret| secret.required).map(|secret| secret.name.clone())).collect()
+}

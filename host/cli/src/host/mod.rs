@@ -1,0 +1,63 @@
+//! Joins the rooms: connections, components, secrets and the lab become the connectors that the runner calls.
+pub mod lab;
+pub mod workshop;
+
+use crate::check::Checked;
+use caravan_connectors::{Binding, BoundConnector, Grant, LocalVault, Reach};
+use caravan_model::port::{Connector, Connectors};
+use caravan_model::{Code, Problem};
+use lab::LabHome;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The connections that a command uses, bound and ready.
+pub struct Host {
+    connectors: BTreeMap<String, Arc<dyn Connector>>,
+    default_countries: BTreeMap<String, String>,
+}
+
+impl Host {
+    /// Binds all checked connections. Those with `lab: true` reach the lab, which must be there for them.
+    ///
+    /// # Errors
+    /// A setting that cannot stand, or a lab that is not on this machine.
+    pub fn bind(checked: &Checked, lab: Option<&LabHome>) -> Result<Host, Problem> {
+        let connections = &checked.connections.value.connections;
+        let vault = Arc::new(LocalVault::new(connections.clone()));
+        let mut host = Host { connectors: BTreeMap::new(), default_countries: BTreeMap::new() };
+        for (name, component) in &checked.components {
+            let Some(connection) = connections.get(name) else { continue };
+            let reach = match lab {
+                _ if !connection.lab => Reach::Partner,
+                Some(lab) => Reach::Lab(lab.map(component.manifest())?),
+                None => return Err(Problem::new(Code::Internal, "a lab connection was bound without a lab")),
+            };
+            let binding = Binding {
+                connection: name.clone(),
+                grant: Grant::as_asked(component.manifest()),
+                settings: connection.settings.clone(),
+                accounts: Some(connection.accounts.values().cloned().collect()),
+                vault: vault.clone(),
+                reach,
+            };
+            host.connectors.insert(name.clone(), Arc::new(BoundConnector::new(component.clone(), binding)?));
+            if let Some(country) = &connection.default_country {
+                host.default_countries.insert(name.clone(), country.clone());
+            }
+        }
+        Ok(host)
+    }
+}
+
+impl Connectors for Host {
+    fn connector(&self, connection: &str) -> Result<Arc<dyn Connector>, Problem> {
+        self.connectors.get(connection).cloned().ok_or_else(|| {
+            Problem::new(Code::UnknownConnection, format!("the connection `{connection}` is not there any more"))
+                .cure("put it back into the connections file: people wait in its queue")
+        })
+    }
+
+    fn default_country(&self, connection: &str) -> Option<String> {
+        self.default_countries.get(connection).cloned()
+    }
+}

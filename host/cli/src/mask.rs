@@ -1,0 +1,60 @@
+//! People's data as it is shown where nobody asked for it in full.
+use serde_json::Value;
+
+/// The longest text that is shown in full among attributes.
+const SHORT: usize = 24;
+
+/// `a***@example.com`, `+33…45`, `A***`: enough to recognise, too little to use.
+pub fn identifier(value: &str) -> String {
+    if let Some((local, domain)) = value.rsplit_once('@') {
+        return format!("{}***@{domain}", local.chars().take(1).collect::<String>());
+    }
+    let digits = value.chars().filter(char::is_ascii_digit).count();
+    if digits >= 5 {
+        let chars: Vec<char> = value.chars().collect();
+        let head: String = chars.iter().take(3).collect();
+        let tail: String = chars.iter().skip(chars.len().saturating_sub(2)).collect();
+        return format!("{head}…{tail}");
+    }
+    match value.chars().next() {
+        Some(first) => format!("{first}***"),
+        None => String::new(),
+    }
+}
+
+/// An attribute: numbers and words in full, whatever could be an identifier masked.
+pub fn attribute(value: &Value) -> String {
+    match value {
+        Value::String(text) => {
+            let digits = text.chars().filter(char::is_ascii_digit).count();
+            let telling = text.chars().count() > SHORT || text.contains('@') || digits >= 5;
+            if telling { identifier(text) } else { text.clone() }
+        }
+        Value::Array(values) => format!("[{}]", values.iter().map(attribute).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let fields: Vec<String> = map.iter().map(|(key, value)| format!("{key}: {}", attribute(value))).collect();
+            format!("{{ {} }}", fields.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn masked_values_can_be_recognised_but_not_used() {
+        for (value, masked) in [
+            ("anna@example.com", "a***@example.com"),
+            ("+33612345678", "+33…78"),
+            ("Zoë", "Z***"),
+            ("", ""),
+            ("0a1b2c3d-0000-4000-8000-000000000000", "0a1…00"),
+        ] {
+            assert_eq!(identifier(value), masked);
+        }
+        assert_eq!(attribute(&json!({"plan": "pro", "n": 3, "mail": ["x@example.com"]})), "{ mail: [x***@example.com], n: 3, plan: pro }");
+    }
+}

@@ -1,0 +1,101 @@
+//! What goes to stdout, and how numbers and tables look.
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// Writes data to stdout, with a line end.
+///
+/// # Errors
+/// As the system says; a broken pipe ends the process as a success (see `fail::report`).
+pub fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        out.write_all(b"\n")?;
+    }
+    out.flush()
+}
+
+/// Writes one JSON value, indented for people.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    print(&serde_json::to_string_pretty(value)?)?;
+    Ok(())
+}
+
+/// `1234567` as `1,234,567`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 person`, `2 people`.
+pub fn people(n: u64) -> String {
+    plural(n, "person", "people")
+}
+
+/// A number with the word that fits it.
+pub fn plural(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { many })
+}
+
+/// Columns, two spaces apart, as wide as they need to be. Lines carry no trailing space.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let widths: Vec<usize> = (0..head.len())
+        .map(|at| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).chain([head[at].len()]).max())
+        .map(Option::unwrap_or_default)
+        .collect();
+    let line = |cells: Vec<&str>| {
+        let mut line = String::new();
+        for (cell, width) in cells.iter().zip(&widths) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count()) + 2));
+        }
+        format!("{}\n", line.trim_end())
+    };
+    let mut text = line(head.to_vec());
+    rows.iter().for_each(|row| text.push_str(&line(row.iter().map(String::as_str).collect())));
+    text
+}
+
+/// An instant as people read it: `2026-11-22 06:08:13Z`.
+pub fn instant(at: caravan_model::Millis) -> String {
+    match jiff::Timestamp::from_millisecond(at.0) {
+        Ok(instant) => instant.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        Err(_) => "never".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use caravan_model::Millis;
+
+    #[test]
+    fn numbers_have_separators() {
+        for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (100_000, "100,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(count(n), text);
+        }
+        assert_eq!((people(1), people(2_000)), ("1 person".to_owned(), "2,000 people".to_owned()));
+    }
+
+    #[test]
+    fn tables_align() {
+        let rows = vec![vec!["añb".to_owned(), "1".to_owned()], vec!["c".to_owned(), String::new()]];
+        assert_eq!(table(&["A", "COUNT"], &rows), "A    COUNT\nañb  1\nc\n");
+    }
+
+    #[test]
+    fn instants_are_plain() {
+        assert_eq!(instant(Millis(1_794_470_400_250)), "2026-11-12 08:00:00Z");
+        assert_eq!(instant(Millis::NEVER), "never");
+    }
+}

@@ -1,0 +1,142 @@
+//! A connector bound to one connection: the port that `runner` calls.
+use crate::{
+    call,
+    component::LoadedComponent,
+    egress::{
+        Policy,
+        credentials::{Credentials, Placement},
+        reach::Reach,
+        route::CompiledRoute,
+    },
+    grant::Grant,
+    section::bad,
+    vault::LAB_TOKEN,
+};
+use caravan_model::port::{Ask, BoxFuture, CallContext, CallOutcome, Connector, Secret, Vault};
+use caravan_model::{Cause, Code, Digest, Fault, Manifest, Problem};
+use serde_json::{Map, Value};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Which connection a connector is bound to, and within which bounds.
+#[derive(Clone)]
+pub struct Binding {
+    /// The connection's name, as the vault knows it.
+    pub connection: String,
+    /// What the connector may do.
+    pub grant: Grant,
+    /// The connection's settings as written; defaults are filled in.
+    pub settings: Map<String, Value>,
+    /// The ad accounts that a person switched on; none = any (a dry run of a component without a connection).
+    pub accounts: Option<Vec<String>>,
+    /// Where its secrets are.
+    pub vault: Arc<dyn Vault>,
+    /// Where its requests go.
+    pub reach: Reach,
+}
+
+/// A component, its grant, settings, credentials and egress.
+pub struct BoundConnector {
+    pub(crate) component: Arc<LoadedComponent>,
+    pub(crate) policy: Arc<Policy>,
+    connection: String,
+    pub(crate) settings: Map<String, Value>,
+    accounts: Option<Vec<String>>,
+    vault: Arc<dyn Vault>,
+}
+
+impl std::fmt::Debug for BoundConnector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BoundConnector").field("connection", &self.connection).field("component", &self.component).finish()
+    }
+}
+
+/// The manifest's routes under these settings.
+pub(crate) fn compile_routes(manifest: &Manifest, settings: &Map<String, Value>) -> Result<Vec<CompiledRoute>, Problem> {
+    manifest
+        .routes
+        .iter()
+        .map(|route| CompiledRoute::new(route, manifest, settings).map_err(|wrong| bad(&wrong)))
+        .collect()
+}
+
+impl BoundConnector {
+    /// Binds a component.
+    ///
+    /// # Errors
+    /// CV026 where a setting cannot stand, CV052 where a route cannot be read under these settings.
+    pub fn new(component: Arc<LoadedComponent>, binding: Binding) -> Result<BoundConnector, Problem> {
+        let manifest = component.manifest();
+        let settings = manifest.settings_with(&binding.settings).map_err(|wrong| {
+            Problem::new(Code::BadConnection, wrong).at_path(format!("connections.{}.settings", binding.connection))
+        })?;
+        let mut routes = compile_routes(manifest, &settings)?;
+        for route in &mut routes {
+            route.granted = binding.grant.allows(&route.host, &route.name);
+        }
+        let placement = Placement::new(manifest).map_err(|wrong| bad(&wrong))?;
+        let policy = Policy { routes, placement, limits: binding.grant.limits, reach: binding.reach };
+        Ok(BoundConnector {
+            component,
+            policy: Arc::new(policy),
+            connection: binding.connection,
+            settings,
+            accounts: binding.accounts,
+            vault: binding.vault,
+        })
+    }
+
+    /// Reads the secrets that calls need, now: a mended one is found at the next call.
+    pub(crate) fn credentials(&self) -> Result<Credentials, Fault> {
+        let unauthorized = |words: String| Fault::Unauthorized { cause: Cause::new(Code::MissingSecret.as_str(), words) };
+        let mut secrets = BTreeMap::new();
+        for (name, required) in &self.policy.placement.wanted {
+            let secret = match self.policy.reach {
+                Reach::InProcess(_) => Ok(Secret::new(LAB_TOKEN)),
+                _ => self.vault.secret(&self.connection, name),
+            };
+            match secret {
+                Ok(secret) => {
+                    secrets.insert(name.clone(), secret);
+                }
+                Err(words) if *required => return Err(unauthorized(words)),
+                Err(_) => {}
+            }
+        }
+        Credentials::new(&self.policy.placement, &secrets).map_err(unauthorized)
+    }
+
+    /// Whether the connection has this account.
+    pub(crate) fn check_account(&self, account: &str) -> Result<(), Fault> {
+        match &self.accounts {
+            Some(accounts) if !accounts.iter().any(|known| known == account) => Err(Fault::Stopped {
+                cause: Cause::new(
+                    Code::UnknownAccount.as_str(),
+                    format!(
+                        "connection `{}` has no account `{account}`; it has: {}",
+                        self.connection,
+                        accounts.join(", ")
+                    ),
+                ),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Connector for BoundConnector {
+    fn manifest(&self) -> &Manifest {
+        self.component.manifest()
+    }
+
+    fn digest(&self) -> Digest {
+        self.component.digest()
+    }
+
+    fn settings(&self) -> &Map<String, Value> {
+        &self.settings
+    }
+
+    fn call<'a>(&'a self, context: CallContext, ask: Ask) -> BoxFuture<'a, CallOutcome> {
+        Box::pin(call::run(self, context, ask))
+    }
+}

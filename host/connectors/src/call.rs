@@ -1,0 +1,187 @@
+//! One call: a fresh store, the guest's function, and the verdict.
+use crate::{
+    bound::BoundConnector,
+    egress::{Egress, credentials::Credentials, ledger::Ledger, template::Scope},
+    scrub::Scrubber,
+    state::{Breach, CallState},
+    verdict::{Ended, Evidence},
+    words::Reader,
+    world::{SentPart, SentTarget, owned_part, owned_target, wit},
+};
+use caravan_model::port::{Answer, Ask, CallContext, CallOutcome};
+use caravan_model::{Cause, Code, Fault};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
+use tokio::time::{Instant, timeout_at};
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+/// Most bytes that one call of a host function may hand over, and most that an answer may hold.
+const HANDED_OVER: usize = 32 << 20;
+
+/// Runs a call to its end. Whatever happens in it, an outcome comes back.
+pub(crate) async fn run(bound: &BoundConnector, context: CallContext, ask: Ask) -> CallOutcome {
+    let ledger = Ledger::default();
+    let sync = matches!(ask, Ask::Sync { .. });
+    let deadline = context.deadline;
+    let finished = no_panic(attempt(bound, context, ask, &ledger)).await;
+    let (ended, breach, log, scrubber) = finished.unwrap_or((Ended::Panicked, None, Vec::new(), Scrubber::default()));
+    let evidence = Evidence { ledger: &ledger, breach, limits: &bound.policy.limits, deadline, sync };
+    let (answer, effect) = evidence.judge(ended);
+    let log = log.into_iter().map(|line| scrubber.text(line)).collect();
+    CallOutcome { answer, effect, requests: ledger.records(), log }
+}
+
+type Finished = (Ended, Option<Breach>, Vec<String>, Scrubber);
+
+async fn attempt(bound: &BoundConnector, context: CallContext, ask: Ask, ledger: &Ledger) -> Finished {
+    let not_run = |fault| (Ended::NotRun(fault), None, Vec::new(), Scrubber::default());
+    let deadline = Instant::now().checked_add(context.deadline).unwrap_or_else(|| Instant::now() + 30 * DAY);
+    if let Some(account) = account_of(&ask) {
+        if let Err(fault) = bound.check_account(account) {
+            return not_run(fault);
+        }
+    }
+    let credentials = match bound.credentials() {
+        Ok(credentials) => Arc::new(credentials),
+        Err(fault) => return not_run(fault),
+    };
+    let sandbox = bound.component.sandbox();
+    let Ok(Ok(_permit)) = timeout_at(deadline, sandbox.permits.clone().acquire_owned()).await else {
+        let cause = Cause::new(Code::LimitBreached.as_str(), "this host had no free sandbox in time; it runs too many calls at once");
+        return not_run(Fault::Unavailable { after_ms: None, cause });
+    };
+    let egress = open_egress(bound, &context, &ask, deadline, credentials.clone(), ledger);
+    let state = CallState::new(&context, &bound.policy.limits, egress);
+    let log = state.log.clone();
+    let mut store = open_store(bound, state);
+    let ended = match timeout_at(deadline, invoke(bound, &mut store, ask, &credentials.scrubber)).await {
+        Ok(Ok(answer)) => Ended::Answered(answer),
+        Ok(Err(trap)) => Ended::Trapped(trap),
+        Err(_) => Ended::Late,
+    };
+    let breach = store.data().bounds.breach;
+    drop(store); // Ends open lines of the log, and requests still under way.
+    (ended, breach, log.take(), credentials.scrubber.clone())
+}
+
+const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+fn open_egress(
+    bound: &BoundConnector,
+    context: &CallContext,
+    ask: &Ask,
+    deadline: Instant,
+    credentials: Arc<Credentials>,
+    ledger: &Ledger,
+) -> Egress {
+    Egress {
+        policy: bound.policy.clone(),
+        clients: bound.component.sandbox().clients.clone(),
+        credentials,
+        scope: scope_of(ask),
+        ledger: ledger.clone(),
+        deadline,
+        record_bodies: context.record_bodies,
+        may_write: matches!(ask, Ask::Sync { .. } | Ask::CreateAudience { .. }),
+        creates: matches!(ask, Ask::CreateAudience { .. }),
+    }
+}
+
+fn open_store(bound: &BoundConnector, state: CallState) -> Store<CallState> {
+    let mut store = Store::new(bound.component.pre.engine(), state);
+    store.limiter(|state| &mut state.bounds);
+    store.set_hostcall_fuel(HANDED_OVER);
+    store.set_max_component_handles(4096);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|mut context| {
+        let bounds = &mut context.data_mut().bounds;
+        match bounds.ticks_left.checked_sub(1) {
+            Some(left) => {
+                bounds.ticks_left = left;
+                Ok(UpdateDeadline::Yield(1))
+            }
+            None => {
+                bounds.breach = Some(Breach::Cpu);
+                Err(Trap::Interrupt.into())
+            }
+        }
+    });
+    store
+}
+
+/// Instantiates the component and calls the function that the question asks for.
+async fn invoke(
+    bound: &BoundConnector,
+    store: &mut Store<CallState>,
+    ask: Ask,
+    scrubber: &Scrubber,
+) -> wasmtime::Result<Result<Answer, Fault>> {
+    let reader = Reader { scrubber };
+    let pre = &bound.component.pre;
+    if let Ask::Sync { target, part } = &ask {
+        let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
+        let sync = instance
+            .get_typed_func::<(SentTarget<'_>, SentPart<'_>), (wit::Report,)>(&mut *store, &bound.component.sync)?;
+        let (report,) = sync.call_async(store, (SentTarget::from(target), SentPart::from(&**part))).await?;
+        return Ok(Ok(Answer::Report(reader.report(report, part.rows))));
+    }
+    let guest = pre.instantiate_async(&mut *store).await?;
+    let settings = || serde_json::to_string(&bound.settings).unwrap_or_else(|_| "{}".into());
+    let answer = match ask {
+        Ask::Accounts { cursor } => {
+            guest.call_accounts(store, &settings(), cursor.as_deref()).await?.map(|page| reader.accounts(page))
+        }
+        Ask::Audiences { account, query, cursor } => guest
+            .call_audiences(store, &settings(), &account, &query, cursor.as_deref())
+            .await?
+            .map(|page| reader.audiences(page)),
+        Ask::CreateAudience { account, name, marker, group, seed } => {
+            let seed = seed.map(owned_part);
+            guest
+                .call_create_audience(store, &settings(), &account, &name, &marker, &group, seed.as_ref())
+                .await?
+                .map(|created| reader.created(created))
+        }
+        Ask::Check { target } => {
+            guest.call_check(store, &owned_target(target)).await?.map(|findings| reader.findings(findings))
+        }
+        Ask::FollowUp { target, reference } => {
+            guest.call_follow_up(store, &owned_target(target), &reference).await?.map(|later| reader.later(later))
+        }
+        Ask::Sync { .. } => return Err(wasmtime::format_err!("answered above")),
+    };
+    Ok(answer.map_err(|fault| reader.fault(fault)))
+}
+
+fn account_of(ask: &Ask) -> Option<&str> {
+    match ask {
+        Ask::Accounts { .. } => None,
+        Ask::Audiences { account, .. } | Ask::CreateAudience { account, .. } => Some(account),
+        Ask::Check { target } | Ask::Sync { target, .. } | Ask::FollowUp { target, .. } => Some(&target.account),
+    }
+}
+
+fn scope_of(ask: &Ask) -> Scope {
+    match ask {
+        Ask::Accounts { .. } => Scope::default(),
+        Ask::Audiences { account, .. } | Ask::CreateAudience { account, .. } => Scope::new(account, ""),
+        Ask::Check { target } | Ask::Sync { target, .. } | Ask::FollowUp { target, .. } => {
+            Scope::new(&target.account, &target.audience)
+        }
+    }
+}
+
+/// Drives a future; `None` where it panics.
+async fn no_panic<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    std::future::poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(value)) => Poll::Ready(Some(value)),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
+}

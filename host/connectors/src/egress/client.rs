@@ -1,0 +1,143 @@
+//! The pooled HTTP clients: one for partners (TLS, public addresses only), one for the lab on loopback.
+use super::{address::is_public, body::OutBody};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{
+        Client,
+        connect::{HttpConnector, dns::Name},
+    },
+    rt::{TokioExecutor, TokioTimer},
+};
+use std::{
+    future::Ready,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tower_service::Service;
+
+/// A client towards partners.
+pub(crate) type PartnerClient = Client<HttpsConnector<HttpConnector<PublicResolver>>, OutBody>;
+/// A client towards the lab.
+pub(crate) type LabClient = Client<HttpConnector<LoopbackResolver>, OutBody>;
+
+/// Both clients; connections are pooled over calls and connectors, and carry no state of either.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    pub(crate) partner: PartnerClient,
+    pub(crate) lab: LabClient,
+}
+
+impl Clients {
+    pub(crate) fn new(connect_timeout: Duration) -> Clients {
+        let mut dial = HttpConnector::new_with_resolver(PublicResolver);
+        dial.enforce_http(false);
+        dial.set_nodelay(true);
+        dial.set_connect_timeout(Some(connect_timeout));
+        let tls = HttpsConnectorBuilder::new().with_webpki_roots().https_only().enable_http1().wrap_connector(dial);
+        let mut near = HttpConnector::new_with_resolver(LoopbackResolver);
+        near.set_nodelay(true);
+        near.set_connect_timeout(Some(connect_timeout));
+        Clients { partner: builder().build(tls), lab: builder().build(near) }
+    }
+}
+
+fn builder() -> hyper_util::client::legacy::Builder {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_secs(30))
+        .pool_max_idle_per_host(32)
+        .http1_max_headers(256);
+    builder
+}
+
+/// Marks an address that no partner may have.
+#[derive(Debug, thiserror::Error)]
+#[error("the host's name resolves to the address {0}, which is not public")]
+pub(crate) struct Prohibited(pub(crate) IpAddr);
+
+/// Resolves a partner's name to public addresses, or not at all. The dial uses exactly the addresses checked here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PublicResolver;
+
+impl Service<Name> for PublicResolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, io::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 443)).await?.collect();
+            checked(found)
+        })
+    }
+}
+
+/// All addresses, if all are public: a name that also has a private one is an attack or a mistake.
+fn checked(found: Vec<SocketAddr>) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+    match found.iter().find(|address| !is_public(address.ip())) {
+        Some(address) => Err(io::Error::other(Prohibited(address.ip()))),
+        None if found.is_empty() => Err(io::Error::new(io::ErrorKind::NotFound, "no address")),
+        None => Ok(found.into_iter()),
+    }
+}
+
+/// Resolves `localhost`, and nothing else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LoopbackResolver;
+
+impl Service<Name> for LoopbackResolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Ready<Result<Self::Response, io::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        std::future::ready(if name.as_str() == "localhost" {
+            Ok(vec![SocketAddr::from(([127, 0, 0, 1], 0))].into_iter())
+        } else {
+            Err(io::Error::new(io::ErrorKind::NotFound, "the lab is on this machine only"))
+        })
+    }
+}
+
+/// Whether this error, or one that caused it, is of a kind.
+pub(crate) fn caused_by<'a, T: std::error::Error + 'static>(
+    mut error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a T> {
+    loop {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        // An `io::Error` gives the source of what it wraps, not what it wraps.
+        if let Some(found) = error.downcast_ref::<io::Error>().and_then(|io| io.get_ref()).and_then(|e| e.downcast_ref::<T>()) {
+            return Some(found);
+        }
+        error = error.source()?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_private_address_spoils_a_name() {
+        let address = |text: &str| -> SocketAddr { text.parse().unwrap() };
+        assert!(checked(vec![address("8.8.8.8:443")]).is_ok());
+        let refused = checked(vec![address("8.8.8.8:443"), address("10.0.0.1:443")]).unwrap_err();
+        assert!(caused_by::<Prohibited>(&refused).is_some());
+        assert!(checked(vec![]).is_err());
+    }
+}

@@ -1,0 +1,218 @@
+//! What the egress saw in one call: every request, how far it came, and the first denial.
+use caravan_model::{Cause, Code, port::RequestRecord};
+use http::{Method, request::Parts};
+use hyper_util::client::legacy::connect::CaptureConnection;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Why the egress refused: a rule, or a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Denial {
+    code: Code,
+    words: String,
+}
+
+impl Denial {
+    /// A rule of manifest, grant or contract forbids it.
+    pub(crate) fn rule(words: impl Into<String>) -> Denial {
+        Denial { code: Code::Denied, words: words.into() }
+    }
+
+    /// A limit of the grant is reached; `line` of the grant's `limits` would allow more.
+    pub(crate) fn limit(words: impl Into<String>, line: &str) -> Denial {
+        let words = words.into();
+        Denial { code: Code::LimitBreached, words: format!("{words}; a grant with `limits: {{ {line} }}` would allow more") }
+    }
+
+    pub(crate) fn cause(&self) -> Cause {
+        Cause::new(self.code.as_str(), self.words.clone())
+    }
+}
+
+/// How far a request came.
+#[derive(Clone, Debug)]
+enum Stage {
+    /// Denied, or not tried yet: nothing left this machine.
+    Held,
+    /// Being sent; the capture tells whether there is a connection.
+    Trying(Option<CaptureConnection>),
+    /// It failed before there was a connection.
+    Unconnected,
+    /// It failed, or its answer broke off, after there was a connection.
+    Broken,
+    /// The whole head of an answer came.
+    Answered,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    record: RequestRecord,
+    changes: bool,
+    stage: Stage,
+}
+
+#[derive(Debug, Default)]
+struct Pages {
+    entries: Vec<Entry>,
+    denial: Option<Denial>,
+    writes: u32,
+}
+
+/// The shared record of one call.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ledger(Arc<Mutex<Pages>>);
+
+/// How the last request stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Last {
+    /// There was none, or it was answered.
+    Fine,
+    /// It is still under way.
+    Waiting,
+    /// It failed on the way.
+    Failed(String),
+}
+
+impl Ledger {
+    fn lock(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn entry<T>(&self, index: usize, change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
+        self.lock().entries.get_mut(index).map(change)
+    }
+
+    /// Opens an entry for a request as the guest made it; gives its index.
+    pub(crate) fn open(&self, request: &Parts) -> usize {
+        let headers = request.headers.iter();
+        let record = RequestRecord {
+            method: request.method.to_string(),
+            url: request.uri.to_string(),
+            headers: headers
+                .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+                .collect(),
+            body: None,
+            body_bytes: 0,
+            route: None,
+            outcome: Err("not sent".into()),
+        };
+        let mut pages = self.lock();
+        pages.entries.push(Entry { record, changes: false, stage: Stage::Held });
+        pages.entries.len() - 1
+    }
+
+    /// The first denial of the call.
+    pub(crate) fn denial(&self) -> Option<Denial> {
+        self.lock().denial.clone()
+    }
+
+    /// Denies a request, before or while it is sent.
+    pub(crate) fn deny(&self, index: usize, denial: Denial) {
+        let mut pages = self.lock();
+        if let Some(entry) = pages.entries.get_mut(index) {
+            entry.record.outcome = Err(format!("denied: {}", denial.words));
+            entry.stage = match &entry.stage {
+                Stage::Held => Stage::Held,
+                stage if is_connected(stage) => Stage::Broken,
+                _ => Stage::Unconnected,
+            };
+        }
+        pages.denial.get_or_insert(denial);
+    }
+
+    /// Notes which route admits the request, whether it may change something at the partner, and which headers are
+    /// injected. Gives how many membership-changing requests were admitted before.
+    pub(crate) fn admit(&self, index: usize, route: &str, writes: bool, changes: bool, injected: &[String], keep_body: bool) -> u32 {
+        let mut pages = self.lock();
+        if let Some(entry) = pages.entries.get_mut(index) {
+            entry.changes = changes;
+            entry.record.route = Some(route.to_owned());
+            entry.record.headers.extend(injected.iter().map(|name| (name.clone(), "***".to_owned())));
+            entry.record.body = keep_body.then(Vec::new);
+        }
+        let before = pages.writes;
+        pages.writes += u32::from(writes);
+        before
+    }
+
+    /// The request is on its way.
+    pub(crate) fn trying(&self, index: usize, connection: Option<CaptureConnection>) {
+        self.entry(index, |entry| {
+            entry.stage = Stage::Trying(connection);
+            entry.record.outcome = Err("no answer".into());
+        });
+    }
+
+    /// Bytes of the body passed.
+    pub(crate) fn body(&self, index: usize, bytes: &[u8]) {
+        self.entry(index, |entry| {
+            entry.record.body_bytes += bytes.len() as u64;
+            if let Some(body) = &mut entry.record.body {
+                body.extend_from_slice(bytes);
+            }
+        });
+    }
+
+    /// The head of an answer came.
+    pub(crate) fn answered(&self, index: usize, status: u16) {
+        self.entry(index, |entry| {
+            entry.stage = Stage::Answered;
+            entry.record.outcome = Ok(status);
+        });
+    }
+
+    /// The request failed on its way; `unconnected` where it is certain that there was no connection.
+    pub(crate) fn failed(&self, index: usize, words: &str, unconnected: bool) {
+        self.entry(index, |entry| {
+            let unconnected = unconnected || matches!(&entry.stage, stage if !is_connected(stage));
+            entry.stage = if unconnected { Stage::Unconnected } else { Stage::Broken };
+            entry.record.outcome = Err(words.to_owned());
+        });
+    }
+
+    /// How the last request stands.
+    pub(crate) fn last(&self) -> Last {
+        let pages = self.lock();
+        match pages.entries.last() {
+            Some(Entry { stage: Stage::Trying(_), .. }) => Last::Waiting,
+            Some(Entry { stage: Stage::Unconnected | Stage::Broken, record, .. }) => {
+                Last::Failed(record.outcome.clone().err().unwrap_or_default())
+            }
+            _ => Last::Fine,
+        }
+    }
+
+    /// Whether a request that changes something at the partner got a connection.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.lock().entries.iter().any(|entry| entry.changes && is_connected(&entry.stage))
+    }
+
+    /// Whether every such request has the head of an answer in hand.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.lock().entries.iter().all(|entry| {
+            !entry.changes || !is_connected(&entry.stage) || matches!(entry.stage, Stage::Answered)
+        })
+    }
+
+    /// All records, in order.
+    pub(crate) fn records(&self) -> Vec<RequestRecord> {
+        self.lock().entries.iter().map(|entry| entry.record.clone()).collect()
+    }
+
+    /// How many requests were made.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().entries.len()
+    }
+}
+
+fn is_connected(stage: &Stage) -> bool {
+    match stage {
+        Stage::Held | Stage::Unconnected => false,
+        Stage::Trying(None) | Stage::Broken | Stage::Answered => true,
+        Stage::Trying(Some(connection)) => connection.connection_metadata().is_some(),
+    }
+}
+
+/// Whether a method asks for a change.
+pub(crate) fn is_changing(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}

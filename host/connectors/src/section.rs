@@ -1,0 +1,135 @@
+//! What a component tells without being run: its kind, its manifest, the contract version it was built for.
+use caravan_model::manifest::{FORMAT, SECTION, World};
+use caravan_model::{Code, Manifest, Problem};
+use wasmparser::{Encoding, Parser, Payload};
+
+/// The largest manifest.
+const LARGEST: usize = 1 << 20;
+
+/// What stands in a component's bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Anatomy {
+    /// The manifest's JSON.
+    pub(crate) manifest: Option<Vec<u8>>,
+    /// Names that the component exports.
+    pub(crate) exports: Vec<String>,
+    /// Versions of `caravan:connector` among its imports and exports.
+    pub(crate) contract: Vec<String>,
+}
+
+/// Reads a component's outline.
+///
+/// # Errors
+/// CV050 where the bytes are no component, CV052 where it carries two manifests.
+pub(crate) fn dissect(bytes: &[u8]) -> Result<Anatomy, Problem> {
+    let not = |what: String| {
+        Problem::new(Code::NotAComponent, what)
+            .cure("build the connector for wasm32-wasip2 (`cargo build --release --target wasm32-wasip2`) and give that .wasm file")
+    };
+    if !bytes.starts_with(b"\0asm") {
+        return Err(not("these bytes are no WebAssembly: they do not begin with `\\0asm`".into()));
+    }
+    let mut anatomy = Anatomy::default();
+    let mut depth = 0u32;
+    for payload in Parser::new(0).parse_all(bytes) {
+        let payload = payload.map_err(|wrong| not(format!("these bytes are no whole WebAssembly: {}", wrong.message())))?;
+        match payload {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Err(not("this is a core WebAssembly module, no component".into()));
+            }
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::CustomSection(section) if section.name() == SECTION => {
+                let data = section.data();
+                if data.len() > LARGEST {
+                    return Err(bad("its manifest is larger than 1 MiB"));
+                }
+                match &anatomy.manifest {
+                    Some(earlier) if earlier != data => return Err(bad("it carries two different manifests")),
+                    _ => anatomy.manifest = Some(data.to_owned()),
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    let export = export.map_err(|wrong| not(wrong.message().to_owned()))?;
+                    anatomy.name(export.name.name);
+                    anatomy.exports.push(export.name.name.to_owned());
+                }
+            }
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    let import = import.map_err(|wrong| not(wrong.message().to_owned()))?;
+                    anatomy.name(import.name.name);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(anatomy)
+}
+
+impl Anatomy {
+    fn name(&mut self, name: &str) {
+        let version = name.strip_prefix("caravan:connector/").and_then(|rest| rest.split_once('@'));
+        if let Some((_, version)) = version.filter(|(_, version)| !self.contract.iter().any(|known| known == version)) {
+            self.contract.push(version.to_owned());
+        }
+    }
+}
+
+/// Reads the manifest and holds it to what every manifest must be.
+///
+/// # Errors
+/// CV052, saying what is wrong in it; CV051 where it was written for another contract.
+pub(crate) fn manifest(anatomy: &Anatomy, served: &str) -> Result<Manifest, Problem> {
+    let json = anatomy.manifest.as_deref().ok_or_else(|| {
+        bad("it has no section `caravan:manifest`")
+            .cure("declare the manifest with the SDK's macro, or add it with `caravan connector pack`")
+    })?;
+    #[derive(serde::Deserialize)]
+    struct Head {
+        manifest: u32,
+        wit: Option<String>,
+    }
+    let head: Head = serde_json::from_slice(json).map_err(|wrong| bad(&format!("its manifest is no manifest: {wrong}")))?;
+    if head.manifest != FORMAT {
+        return Err(bad(&format!("its manifest has format {}, this host reads format {FORMAT}", head.manifest))
+            .cure("rebuild the connector with this host's SDK, or use a host that reads this format"));
+    }
+    if let Some(wit) = head.wit.as_deref().or(anatomy.contract.first().map(String::as_str)) {
+        if wit != served {
+            return Err(wrong_version(wit, served));
+        }
+    }
+    let manifest: Manifest =
+        serde_json::from_slice(json).map_err(|wrong| bad(&format!("its manifest cannot be read: {wrong}")))?;
+    if let Some(other) = anatomy.contract.iter().find(|version| *version != served) {
+        return Err(wrong_version(other, served));
+    }
+    if manifest.world != World::Destination {
+        return Err(Problem::new(Code::WrongWorld, "it was built for the world `source`, this host serves `destination`")
+            .cure("use a connector that writes into audiences here"));
+    }
+    for (at, route) in manifest.routes.iter().enumerate() {
+        if manifest.routes[..at].iter().any(|earlier| earlier.name == route.name) {
+            return Err(bad(&format!("its manifest has two routes named `{}`", route.name)));
+        }
+    }
+    if let Some(unknown) = manifest.auth.query.keys().find(|name| !manifest.routes.iter().any(|route| route.name == **name)) {
+        return Err(bad(&format!("its manifest injects into the route `{unknown}`, which it does not have")));
+    }
+    Ok(manifest)
+}
+
+fn wrong_version(built_for: &str, served: &str) -> Problem {
+    Problem::new(
+        Code::WrongWorld,
+        format!("it was built for caravan:connector@{built_for}, this host serves caravan:connector@{served}"),
+    )
+    .cure(format!("rebuild the connector with the SDK for {served}, or use a host that serves {built_for}"))
+}
+
+/// A problem with the manifest.
+pub(crate) fn bad(what: &str) -> Problem {
+    Problem::new(Code::BadManifest, format!("this component cannot be used: {what}"))
+}

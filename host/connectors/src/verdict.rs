@@ -1,0 +1,149 @@
+//! The verdict on a call: what its end means for the queue, and what it may have done at the partner.
+use crate::{
+    egress::ledger::{Last, Ledger},
+    grant::Limits,
+    state::Breach,
+    words::cut,
+};
+use caravan_model::port::Answer;
+use caravan_model::{Cause, Code, Effect, Fault, Report};
+use std::time::Duration;
+use wasmtime::Trap;
+
+/// How a call ended.
+pub(crate) enum Ended {
+    /// The guest answered.
+    Answered(Result<Answer, Fault>),
+    /// The guest trapped, or could not be instantiated.
+    Trapped(wasmtime::Error),
+    /// The deadline passed.
+    Late,
+    /// The host itself failed.
+    Panicked,
+    /// The guest was never run.
+    NotRun(Fault),
+}
+
+/// What is known when a call has ended.
+pub(crate) struct Evidence<'a> {
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) breach: Option<Breach>,
+    pub(crate) limits: &'a Limits,
+    pub(crate) deadline: Duration,
+    /// Whether the call was `sync`, whose faults stand in a report.
+    pub(crate) sync: bool,
+}
+
+impl Evidence<'_> {
+    /// The answer that the queue gets.
+    pub(crate) fn judge(&self, ended: Ended) -> (Result<Answer, Fault>, Effect) {
+        let was_run = !matches!(ended, Ended::NotRun(_));
+        let mut answer = match ended {
+            Ended::Answered(answer) => answer,
+            Ended::NotRun(fault) => Err(fault),
+            Ended::Trapped(wrong) => Err(self.fault_of_trap(&wrong)),
+            Ended::Late => Err(self.fault_of_lateness()),
+            Ended::Panicked => {
+                Err(Fault::Bug { cause: Cause::new(Code::Internal.as_str(), "the sandbox itself failed in this call") })
+            }
+        };
+        // A denial ends the matter, whatever the guest made of it: a repeat would be denied again.
+        if let Some(denial) = self.ledger.denial() {
+            let stopped = Fault::Stopped { cause: denial.cause() };
+            answer = match answer {
+                Ok(Answer::Report(report)) => Ok(Answer::Report(Report { fault: Some(stopped), ..report })),
+                _ => Err(stopped),
+            };
+        }
+        if self.sync {
+            answer = answer.or_else(|fault| Ok(Answer::Report(Report::fault(fault))));
+        }
+        let effect = if was_run { self.effect(&answer) } else { Effect::None };
+        (answer, effect)
+    }
+
+    fn fault_of_trap(&self, wrong: &wasmtime::Error) -> Fault {
+        if let Some(breach) = self.breach {
+            return Fault::Stopped { cause: self.breach_cause(breach) };
+        }
+        if let Last::Failed(words) = self.ledger.last() {
+            return Fault::Unavailable { after_ms: None, cause: Cause::new(Code::Unreached.as_str(), words) };
+        }
+        let what = match (wrong.downcast_ref::<Trap>(), wrong.downcast_ref::<wasmtime_wasi::I32Exit>()) {
+            (Some(trap), _) => trap.to_string(),
+            (_, Some(exit)) => format!("it ended its process with code {}", exit.0),
+            _ => cut(wrong.root_cause().to_string(), 300),
+        };
+        Fault::Bug { cause: Cause::new("trap", format!("the connector crashed: {what}; its log may say more")) }
+    }
+
+    fn fault_of_lateness(&self) -> Fault {
+        let seconds = self.deadline.as_secs_f64();
+        match self.ledger.last() {
+            Last::Waiting => Fault::Unavailable {
+                after_ms: None,
+                cause: Cause::new(Code::Unreached.as_str(), format!("the partner did not answer within {seconds} s")),
+            },
+            Last::Failed(words) => {
+                Fault::Unavailable { after_ms: None, cause: Cause::new(Code::Unreached.as_str(), words) }
+            }
+            Last::Fine => match self.breach {
+                Some(breach) => Fault::Stopped { cause: self.breach_cause(breach) },
+                None => Fault::Stopped {
+                    cause: Cause::new(
+                        Code::LimitBreached.as_str(),
+                        format!("the connector had not ended after {seconds} s, and was waiting for no answer; a longer deadline of the call would allow more"),
+                    ),
+                },
+            },
+        }
+    }
+
+    fn breach_cause(&self, breach: Breach) -> Cause {
+        let limits = self.limits;
+        let (what, line) = match breach {
+            Breach::Memory => (
+                format!("asked for more than {} MiB of memory", limits.memory_bytes >> 20),
+                format!("memory_bytes: {}", limits.memory_bytes.saturating_mul(2)),
+            ),
+            Breach::Table => (
+                format!("asked for tables of more than {} elements", limits.table_elements),
+                format!("table_elements: {}", limits.table_elements.saturating_mul(2)),
+            ),
+            Breach::Cpu => (
+                format!("computed for more than {} s", f64::from(limits.cpu_ticks) / 100.0),
+                format!("cpu_ticks: {}", limits.cpu_ticks.saturating_mul(2)),
+            ),
+        };
+        Cause::new(
+            Code::LimitBreached.as_str(),
+            format!("the connector {what}; a grant with `limits: {{ {line} }}` would allow more"),
+        )
+    }
+
+    /// What the call may have done (design, 11.6).
+    fn effect(&self, answer: &Result<Answer, Fault>) -> Effect {
+        if !self.ledger.has_changed() {
+            return Effect::None;
+        }
+        let (fault, settled) = match answer {
+            Ok(Answer::Report(report)) => (report.fault.as_ref(), !report.settled.is_empty()),
+            Ok(_) => (None, true),
+            Err(fault) => (Some(fault), false),
+        };
+        let proves_nothing_done = matches!(
+            fault,
+            Some(
+                Fault::Throttled { .. }
+                    | Fault::Unauthorized { .. }
+                    | Fault::Forbidden { .. }
+                    | Fault::Terms { .. }
+                    | Fault::Rows { .. }
+                    | Fault::TooLarge
+                    | Fault::Outdated { .. }
+                    | Fault::Misconfigured { .. }
+            )
+        );
+        if proves_nothing_done && !settled && self.ledger.is_answered() { Effect::None } else { Effect::MayHaveLanded }
+    }
+}

@@ -1,0 +1,107 @@
+//! Looks for secrets that stand in `connections.yaml` themselves, and for connections that cannot work. No problem
+//! repeats a value that could be a secret.
+use super::tree::{Kind, Node};
+use super::{Document, Path};
+use caravan_model::connection::SecretRef;
+use caravan_model::{Code, Connections, Problem};
+
+const CURE: &str = "keep the secret outside the file and write where it is: `secret: { env: META_TOKEN }` or \
+                    `secret: { file: /run/secrets/meta }`; what stood here is known to the file's readers, so renew it";
+
+/// Fields that people try for secrets.
+const SECRETLY_NAMED: [&str; 10] = [
+    "token", "access_token", "password", "api_key", "apikey", "key", "client_secret", "refresh_token", "app_secret",
+    "bearer",
+];
+
+/// The first secret written out, before serde sees the document.
+pub(super) fn written_out(file: &str, root: &Node) -> Option<Problem> {
+    let connections = Path::root().key("connections");
+    let Kind::Map(entries) = &root.get("connections")?.kind else { return None };
+    entries.iter().find_map(|(name, connection)| {
+        let at = connections.key(&name.text);
+        let Kind::Map(fields) = &connection.kind else { return None };
+        fields.iter().find_map(|(field, value)| {
+            let at = at.key(&field.text);
+            match field.text.as_str() {
+                "secret" => misplaced(file, root, &at, value),
+                "secrets" => match &value.kind {
+                    Kind::Map(further) => further
+                        .iter()
+                        .find_map(|(name, value)| misplaced(file, root, &at.key(&name.text), value)),
+                    _ => misplaced(file, root, &at, value),
+                },
+                other if SECRETLY_NAMED.contains(&other.to_ascii_lowercase().as_str()) => {
+                    let message = format!("a connection has no field `{other}`, and no secret stands in this file");
+                    Some(problem(file, root, &at, message))
+                }
+                _ => None,
+            }
+        })
+    })
+}
+
+/// The problem with what stands for a secret, unless it says where the secret is.
+fn misplaced(file: &str, root: &Node, at: &Path, value: &Node) -> Option<Problem> {
+    let written = || Some(problem(file, root, at, "a secret, or something else than its place, is written here".to_owned()));
+    let Kind::Map(entries) = &value.kind else { return written() };
+    let [(key, place)] = entries.as_slice() else { return written() };
+    let Kind::Scalar { text, .. } = &place.kind else { return written() };
+    match key.text.as_str() {
+        "env" if !is_variable(text) => {
+            Some(problem(file, root, &at.key("env"), "this is not the name of an environment variable".to_owned()))
+        }
+        "file" if text.is_empty() => {
+            Some(problem(file, root, &at.key("file"), "the path of the file is empty".to_owned()))
+        }
+        "env" | "file" => None,
+        _ => written(),
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    let mut letters = name.bytes();
+    letters.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && letters.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && name.len() <= 100
+}
+
+fn problem(file: &str, root: &Node, at: &Path, message: String) -> Problem {
+    Problem::new(Code::BadConnection, message)
+        .in_file(file)
+        .at_line(root.line_at(at))
+        .at_path(at.to_string())
+        .cure(CURE)
+}
+
+/// The first connection that could not work, whatever its connector.
+pub(super) fn cannot_work(document: &Document<Connections>) -> Option<Problem> {
+    document.value.connections.iter().find_map(|(name, connection)| {
+        let at = Path::root().key("connections").key(name);
+        let wrong = |path: Path, message: String, cure: &str| {
+            Some(document.problem(Code::BadConnection, &path, message).cure(cure))
+        };
+        if connection.connector.trim().is_empty() {
+            return wrong(at.key("connector"), "no connector is named".into(), "name one: `connector: meta`");
+        }
+        if let Some(SecretRef::Env(variable)) = &connection.secret
+            && variable.is_empty()
+        {
+            return wrong(at.key("secret"), "no variable is named".into(), CURE);
+        }
+        for (short, id) in &connection.accounts {
+            if short.is_empty() || id.trim().is_empty() {
+                let cure = "write our short name and the partner's id: `accounts: { fr: act_1111 }`";
+                return wrong(at.key("accounts").key(short), "an account without name or id".into(), cure);
+            }
+        }
+        match connection.default_country.as_deref() {
+            Some(country) if country.len() != 2 || !country.bytes().all(|b| b.is_ascii_alphabetic()) => wrong(
+                at.key("default_country"),
+                format!("`{country}` is no country code"),
+                "write the two letters of ISO 3166-1: `default_country: FR`",
+            ),
+            _ => None,
+        }
+    })
+}

@@ -1,0 +1,75 @@
+//! What is wrong with a canvas, before anyone enters it: all of it, with line, path and cure. Touches no network.
+mod graph;
+mod not_yet;
+mod partner;
+mod steps;
+
+use crate::document::{Document, Path};
+use crate::suggest;
+use caravan_model::{Canvas, Code, Connections, Manifest, Problem};
+
+/// Looks up the manifest of a connection's connector, by the connection's name; `None` where it is not known.
+pub type ManifestOf<'a> = dyn Fn(&str) -> Option<&'a Manifest> + 'a;
+
+/// What is known about the world beside the canvas. What is not given is not checked.
+#[derive(Clone, Copy, Default)]
+pub struct Facts<'a> {
+    /// The connections that there are.
+    pub connections: Option<&'a Connections>,
+    /// The manifests of their connectors.
+    pub manifest: Option<&'a ManifestOf<'a>>,
+}
+
+/// Checks a canvas. An empty answer means that [`crate::plan::CompiledCanvas::new`] succeeds and that every walk ends.
+/// Problems stand in the order of the file.
+pub fn validate(canvas: &Document<Canvas>, facts: &Facts<'_>) -> Vec<Problem> {
+    let mut findings = Findings { canvas, problems: Vec::new() };
+    audiences(&mut findings, facts);
+    steps::check(&mut findings);
+    graph::check(&mut findings);
+    partner::check(&mut findings, facts);
+    not_yet::check(&mut findings);
+    findings.problems.sort_by_key(|problem| problem.line);
+    findings.problems
+}
+
+/// The problems found so far.
+struct Findings<'a> {
+    canvas: &'a Document<Canvas>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Findings<'a> {
+    fn canvas(&self) -> &'a Canvas {
+        &self.canvas.value
+    }
+
+    fn add(&mut self, code: Code, path: &Path, message: impl Into<String>, cure: impl Into<String>) {
+        self.problems.push(self.canvas.problem(code, path, message).cure(cure));
+    }
+}
+
+/// Where a step stands.
+fn step_path(id: &str) -> Path {
+    Path::root().key("steps").key(id)
+}
+
+/// The audiences against the connections.
+fn audiences(findings: &mut Findings<'_>, facts: &Facts<'_>) {
+    let Some(connections) = facts.connections.map(|file| &file.connections) else { return };
+    for (name, audience) in &findings.canvas().audiences {
+        let at = Path::root().key("audiences").key(name);
+        let Some(connection) = connections.get(&audience.connection) else {
+            let message = format!("there is no connection `{}`", audience.connection);
+            let cure = suggest::cure(&audience.connection, connections.keys().map(String::as_str), "connections");
+            findings.add(Code::UnknownConnection, &at.key("connection"), message, cure);
+            continue;
+        };
+        if !connection.accounts.contains_key(&audience.account) {
+            let message = format!("connection `{}` has no account `{}`", audience.connection, audience.account);
+            let accounts = connection.accounts.keys().map(String::as_str);
+            let cure = suggest::cure(&audience.account, accounts, &format!("accounts of `{}`", audience.connection));
+            findings.add(Code::UnknownAccount, &at.key("account"), message, cure);
+        }
+    }
+}

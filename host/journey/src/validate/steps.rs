@@ -1,0 +1,95 @@
+//! Each step by itself: one kind, only the fields of its kind, a delay that can be read, an audience that is named.
+use super::{Findings, step_path};
+use crate::delay::DelayRule;
+use crate::document::Path;
+use crate::suggest;
+use caravan_model::canvas::{Delay, Step};
+use caravan_model::{Code, StepId};
+
+const KINDS: &str = "delay, branch, experiment, wait_for, update, webhook, audience_sync, exit";
+
+pub(super) fn check(findings: &mut Findings<'_>) {
+    for (id, step) in &findings.canvas().steps.0 {
+        let at = step_path(id.as_str());
+        if id.is_exit() {
+            let cure = "give the step another id; `next: exit` ends an entry without a step of its own";
+            findings.add(Code::BadValue, &at, "`exit` is a reserved target and cannot be a step's id", cure);
+        }
+        match step.kinds().as_slice() {
+            [] => findings.add(
+                Code::StepKind,
+                &at,
+                format!("step `{id}` has no kind: it does not say what it does"),
+                format!("give it exactly one of: {KINDS}"),
+            ),
+            [kind] => {
+                foreign_fields(findings, &at, kind, step);
+                of_kind(findings, &at, id, step);
+            }
+            several => findings.add(
+                Code::StepKind,
+                &at,
+                format!("step `{id}` has several kinds: {}", several.join(", ")),
+                "make a step of each, and join them by `next`",
+            ),
+        }
+    }
+}
+
+/// Fields that have no meaning in a step of this kind, and would be ignored without a word.
+fn foreign_fields(findings: &mut Findings<'_>, at: &Path, kind: &str, step: &Step) {
+    let fields = [
+        ("else", step.otherwise_branch.is_some(), kind == "branch"),
+        ("otherwise", step.otherwise.is_some(), kind == "audience_sync"),
+        ("next", step.next.is_some(), !matches!(kind, "exit" | "experiment")),
+    ];
+    for (field, there, belongs) in fields {
+        if there && !belongs {
+            let message = format!("`{field}` has no meaning in a step of kind `{kind}`");
+            findings.add(Code::UnknownField, &at.key(field), message, format!("remove `{field}`"));
+        }
+    }
+    if kind == "branch" && step.otherwise_branch.is_some() && step.next.is_some() {
+        let message = "a branch with `else` has no use for `next`: nobody would take it";
+        findings.add(Code::UnknownField, &at.key("next"), message, "remove `next`");
+    }
+}
+
+fn of_kind(findings: &mut Findings<'_>, at: &Path, id: &StepId, step: &Step) {
+    if let Some(delay) = &step.delay
+        && let Err(why) = DelayRule::new(delay)
+    {
+        let place = delay_place(&at.key("delay"), delay);
+        findings.add(Code::BadValue, &place, why, "for instance { for: 2d } or { local_time: { at: \"09:00\" } }");
+    }
+    if step.branch.as_ref().is_some_and(Vec::is_empty) {
+        let cure = "write at least one arm: [ { if: { … }, next: … } ]";
+        findings.add(Code::BadValue, &at.key("branch"), format!("branch `{id}` has no arm"), cure);
+    }
+    if step.exit == Some(false) {
+        findings.add(Code::BadValue, &at.key("exit"), "`exit: false` says nothing", "write `exit: true`, or remove it");
+    }
+    let audiences = &findings.canvas().audiences;
+    if let Some(sync) = &step.audience_sync
+        && !audiences.contains_key(&sync.audience)
+    {
+        let message = format!("the canvas names no audience `{}`", sync.audience);
+        let cure = suggest::cure(&sync.audience, audiences.keys().map(String::as_str), "audiences of this canvas");
+        findings.add(Code::UnknownAudience, &at.key("audience_sync").key("audience"), message, cure);
+    }
+}
+
+/// The innermost place of a delay's mistake.
+fn delay_place(at: &Path, delay: &Delay) -> Path {
+    match (delay.span, &delay.until, &delay.local_time) {
+        (None, Some(_), None) => at.key("until"),
+        (None, None, Some(local)) => {
+            let without_days = Delay {
+                local_time: Some(caravan_model::canvas::LocalTime { at: local.at.clone(), on: Vec::new() }),
+                ..Delay::default()
+            };
+            at.key("local_time").key(if DelayRule::new(&without_days).is_ok() { "on" } else { "at" })
+        }
+        _ => at.clone(),
+    }
+}

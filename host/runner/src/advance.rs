@@ -1,0 +1,117 @@
+//! Advancing: positions whose time has come walk on until they rest again.
+use crate::moves::{Pace, moves_from};
+use crate::progress::Meter;
+use crate::route::Route;
+use crate::shared::Shared;
+use caravan_journey::{Person, Scene, plan::Target};
+use caravan_model::status::reason;
+use caravan_model::{Event, Millis, Profile, ProfileId, Reason, Status, VersionId};
+use caravan_store::{Advance, Due, Move, Store};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// After so many visits of an entry its delays are real again, so that a loop does not spin where delays are skipped.
+const MOST_SKIPPED: u32 = 100;
+
+/// Moves all due positions on, until none is due. Gives how many moved.
+pub(crate) async fn run<S: Store>(
+    shared: Arc<Shared<S>>,
+    skip_delays_of: Option<VersionId>,
+    meter: Arc<Meter>,
+) -> crate::Result<u64> {
+    let chunk = shared.options.chunk.max(1);
+    let mut limit = chunk;
+    let mut moved = 0;
+    while !shared.is_stopping() {
+        let now = shared.now();
+        // Where delays are skipped, their timers have fired already, whatever they say.
+        let horizon = if skip_delays_of.is_some() { Millis(Millis::NEVER.0 - 1) } else { now };
+        let due = shared.store.due(horizon, limit, shared.needs_people()).await?;
+        let found = due.len();
+        let is_due = |due: &Due| {
+            due.arrives || due.due <= now
+                || (skip_delays_of == Some(due.version) && due.visit.ordinal < MOST_SKIPPED)
+        };
+        let due: Vec<Due> = due.into_iter().filter(|due| is_due(due) && shared.route(due.version).is_some()).collect();
+        if due.is_empty() {
+            if found < limit {
+                return Ok(moved);
+            }
+            limit = limit.saturating_mul(2);
+            continue;
+        }
+        limit = chunk;
+        let moves = walk_due(&shared, due, now, skip_delays_of).await?;
+        let count = moves.len() as u64;
+        moved += shared.store.advance(shared.lease, moves, now).await?;
+        meter.advanced(count);
+        shared.wake();
+    }
+    Ok(moved)
+}
+
+async fn walk_due<S: Store>(
+    shared: &Arc<Shared<S>>,
+    due: Vec<Due>,
+    now: Millis,
+    skip_delays_of: Option<VersionId>,
+) -> crate::Result<Vec<Advance>> {
+    let mut by_version: HashMap<VersionId, Vec<Due>> = HashMap::new();
+    for due in due {
+        by_version.entry(due.version).or_default().push(due);
+    }
+    let mut all = Vec::new();
+    for (version, due) in by_version {
+        let Some(route) = shared.route(version) else { continue };
+        let events = if route.events.is_empty() {
+            Vec::new()
+        } else {
+            let profiles: Vec<ProfileId> = due.iter().map(|due| due.profile).collect();
+            shared.store.events(profiles, route.events.clone()).await?
+        };
+        let zone = shared.options.workspace_zone.clone();
+        let pace = Pace { now, skip_delays: skip_delays_of == Some(version) };
+        let walked = tokio::task::spawn_blocking(move || walk_version(&route, due, &events, pace, &zone));
+        all.extend(walked.await??);
+    }
+    Ok(all)
+}
+
+fn walk_version(
+    route: &Route,
+    due: Vec<Due>,
+    events: &[Vec<Event>],
+    pace: Pace,
+    zone: &caravan_journey::TimeZone,
+) -> crate::Result<Vec<Advance>> {
+    let nobody = Profile::default();
+    let scene = Scene::at(pace.now).in_zone(zone);
+    let mut scratch = Vec::new();
+    let mut advances = Vec::with_capacity(due.len());
+    for (at, due) in due.into_iter().enumerate() {
+        let erased = route.needs_people && due.person.is_none();
+        let (ends_as, moves) = if erased {
+            ((Status::Exited, Reason::new(reason::ERASED, "the profile was erased")), vec![Move::End])
+        } else {
+            let person = Person {
+                profile: due.person.as_deref().unwrap_or(&nobody),
+                events: events.get(at).map_or(&[][..], Vec::as_slice),
+            };
+            let from = if due.arrives { Target::Step(due.step) } else { route.plan.after_delay(due.step) };
+            let pace = Pace { skip_delays: pace.skip_delays && due.visit.ordinal < MOST_SKIPPED, ..pace };
+            let moves = moves_from(route, from, &person, &scene, pace, &mut scratch)?;
+            ((Status::Passed, Reason::none()), moves)
+        };
+        advances.push(Advance {
+            visit: due.visit,
+            version: due.version,
+            step: due.step,
+            arrives: due.arrives,
+            due: due.due,
+            profile: due.profile,
+            ends_as,
+            moves,
+        });
+    }
+    Ok(advances)
+}

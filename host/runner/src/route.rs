@@ -1,0 +1,77 @@
+//! A canvas version with the lanes that its audiences lead to.
+use caravan_journey::{
+    delay::DelayRule,
+    plan::{CompiledCanvas, StepKind},
+};
+use caravan_model::{Canvas, CanvasId, LaneId, VersionId};
+use caravan_store::{Audience, LaneKey, Lease, Store, Version};
+use std::sync::Arc;
+
+/// A version, ready to walk.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// The version.
+    pub version: VersionId,
+    /// The document.
+    pub canvas: Arc<Canvas>,
+    /// Compiled.
+    pub plan: CompiledCanvas,
+    /// The lane of each audience, in the order of `plan.audiences`; `None` where its name is not bound.
+    pub lanes: Vec<Option<RouteLane>>,
+    /// The events that its filters look at.
+    pub events: Vec<String>,
+    /// Whether moving on needs the person: a condition, or a local time.
+    pub needs_people: bool,
+}
+
+/// An audience of a version.
+#[derive(Clone, Debug)]
+pub(crate) struct RouteLane {
+    /// The lane.
+    pub lane: LaneId,
+    /// The store's number of the connection.
+    pub connection: u32,
+    /// The connection.
+    pub connection_name: String,
+}
+
+/// The name under which a canvas's audience is registered.
+pub(crate) fn registered_name(canvas: &CanvasId, name: &str) -> String {
+    format!("{canvas}/{name}")
+}
+
+/// The lane's key of a bound audience; `None` while it is being made.
+pub(crate) fn lane_key(audience: &Audience) -> Option<LaneKey> {
+    let id = audience.partner_id.clone()?;
+    Some(LaneKey { connector: audience.connector.clone(), account: audience.account.clone(), audience: id })
+}
+
+impl Route {
+    /// The route of a version.
+    pub(crate) async fn of<S: Store>(store: &S, lease: Lease, version: &Version) -> crate::Result<Route> {
+        let plan = CompiledCanvas::new(&version.canvas)?;
+        let mut lanes = Vec::with_capacity(plan.audiences.len());
+        for name in &plan.audiences {
+            let bound = store.audience(&registered_name(&version.canvas.canvas, name)).await?;
+            let Some((key, bound)) = bound.and_then(|bound| Some((lane_key(&bound)?, bound))) else {
+                lanes.push(None);
+                continue;
+            };
+            let (lane, connection) =
+                store.lane(lease, key, &bound.connection, bound.made_by_us, bound.parts.clone()).await?;
+            lanes.push(Some(RouteLane { lane, connection, connection_name: bound.connection }));
+        }
+        let needs_people = plan.steps.iter().any(|step| match &step.kind {
+            StepKind::Branch { .. } => true,
+            StepKind::Delay(rule) => !matches!(rule, DelayRule::For(_) | DelayRule::Until(_)),
+            StepKind::Sync(_) | StepKind::Exit => false,
+        });
+        let events = plan.needs_events().into_iter().map(str::to_owned).collect();
+        Ok(Route { version: version.id, canvas: version.canvas.clone(), plan, lanes, events, needs_people })
+    }
+
+    /// Whether all its audiences are bound: only then may anyone walk.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.lanes.iter().all(Option::is_some)
+    }
+}

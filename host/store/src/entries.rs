@@ -1,0 +1,156 @@
+//! Letting people in, and ending entries by a signal.
+use crate::books::next;
+use crate::contract::{EnterBatch, Entered, Move};
+use crate::fail::{Done, Fail};
+use crate::ledger::Ledger;
+use crate::records::{ENTRIES, Entries, pack_entries};
+use crate::rests::{Rests, Walker};
+use crate::schema::key;
+use crate::writer::Tx;
+use caravan_model::canvas::ReEntry;
+use caravan_model::{EntryId, Millis, ProfileId, Reason, Status, StepIx, VersionId, VisitId};
+use rusqlite::{Connection, OptionalExtension};
+
+/// How many rows of a source are done, and how many entered.
+pub(crate) fn intake(db: &Connection, version: VersionId, source: &str) -> Done<(u64, u64)> {
+    let found = db
+        .prepare_cached("SELECT next_row, entered FROM intake WHERE version = ?1 AND source = ?2")?
+        .query_row((version.0, source), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+        .optional()?;
+    Ok(found.map_or((0, 0), |(rows, entered)| (rows as u64, entered as u64)))
+}
+
+/// Lets people in.
+pub(crate) fn enter(tx: &mut Tx<'_>, batch: EnterBatch) -> Done<Entered> {
+    tx.books.hear(batch.now);
+    let facts = tx.books.version(batch.version)?;
+    let (known, entered_before) = intake(tx.db, batch.version, &batch.source)?;
+    let mut result = Entered::default();
+    if !batch.candidates.is_sorted_by_key(|candidate| candidate.row) {
+        return Err(Fail::impossible("the candidates of a chunk do not come by ascending row"));
+    }
+    if batch.candidates.last().is_some_and(|last| last.row >= batch.next_row) {
+        return Err(Fail::impossible("a candidate's row is beyond the rows that the chunk says are done"));
+    }
+
+    let mut ledger = Ledger::new(batch.now, None);
+    let mut begun: Vec<(ProfileId, Option<EntryId>)> = Vec::with_capacity(batch.candidates.len());
+    let first = tx.books.numbers.entry;
+    let mut rests = Rests::new(tx.db)?;
+    let mut begin = tx.db.prepare_cached("INSERT INTO guard VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?;
+    let mut look = tx.db.prepare_cached("SELECT entry, started, open FROM guard WHERE key = ?1")?;
+    let mut again = tx.db.prepare_cached("UPDATE guard SET entry = ?2, started = ?3, open = ?4 WHERE key = ?1")?;
+    for candidate in &batch.candidates {
+        if candidate.row < known {
+            result.known_rows += 1;
+            continue;
+        }
+        let profile = candidate.profile;
+        if !(1..tx.books.numbers.profile).contains(&profile.0) {
+            return Err(Fail::impossible(format!("there is no profile {profile}")));
+        }
+        let entry = EntryId(tx.books.numbers.entry);
+        let stays_open = !matches!(candidate.moves.last(), Some(Move::End));
+        let key = key(facts.canvas, profile.0)?;
+        let mut before = None;
+        if begin.execute((key, entry.0, batch.now.0, stays_open))? == 0 {
+            let (last, started, open) = look
+                .query_row([key], |row| Ok((EntryId(row.get(0)?), Millis(row.get(1)?), row.get::<_, bool>(2)?)))?;
+            if open || !may_enter_again(batch.re_entry, started, batch.now) {
+                result.kept_out += 1;
+                continue;
+            }
+            again.execute((key, entry.0, batch.now.0, stays_open))?;
+            before = Some(last);
+        }
+        next(&mut tx.books.numbers.entry);
+        begun.push((profile, before));
+        ledger.began(batch.version, 1);
+        let who = Walker { entry, version: batch.version, facts, profile };
+        if rests.walk(tx.books, &mut ledger, who, 0, &candidate.moves)? {
+            ledger.ended(batch.version);
+        }
+        result.entered += 1;
+    }
+    let mut insert = tx.db.prepare_cached("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for (at, chunk) in begun.chunks(ENTRIES).enumerate() {
+        let first = first + (at * ENTRIES) as i64;
+        insert.execute((first, chunk.len() as i64, batch.version.0, batch.now.0, pack_entries(chunk)))?;
+    }
+    if batch.next_row > known {
+        let mut refuse = tx
+            .db
+            .prepare_cached("INSERT INTO refused VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = n + excluded.n")?;
+        for (reason, n) in &batch.refused {
+            refuse.execute((batch.version.0, reason, *n as i64))?;
+        }
+        tx.db
+            .prepare_cached(
+                "INSERT INTO intake VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET next_row = ?3, entered = ?4",
+            )?
+            .execute((
+                batch.version.0,
+                &batch.source,
+                batch.next_row as i64,
+                (entered_before + result.entered) as i64,
+            ))?;
+    }
+    ledger.keep(tx)?;
+    Ok(result)
+}
+
+fn may_enter_again(rule: ReEntry, started: Millis, now: Millis) -> bool {
+    match rule {
+        ReEntry::Never => false,
+        ReEntry::Always => true,
+        ReEntry::After(span) => started.after(span) <= now,
+    }
+}
+
+/// Ends the open entries of people in a canvas at once, and lets earlier ones hear it while something of theirs is
+/// unsent. Gives how many were open.
+pub(crate) fn signal_exit(
+    tx: &mut Tx<'_>,
+    version: VersionId,
+    profiles: &[ProfileId],
+    reason: &Reason,
+    now: Millis,
+) -> Done<u64> {
+    tx.books.hear(now);
+    let canvas = tx.books.version(version)?.canvas;
+    let db = tx.db;
+    let mut ledger = Ledger::new(now, None);
+    let mut entries = Entries::new(db);
+    let mut look = db.prepare_cached("SELECT entry, open FROM guard WHERE key = ?1")?;
+    let mut close = db.prepare_cached("UPDATE guard SET open = 0 WHERE key = ?1")?;
+    let mut mark = db.prepare_cached("INSERT INTO exited VALUES (?1) ON CONFLICT DO NOTHING")?;
+    let mut leave =
+        db.prepare_cached("DELETE FROM position WHERE entry = ?1 RETURNING ordinal, version, step, arrives")?;
+    let mut ended = 0;
+    for profile in profiles {
+        let key = key(canvas, profile.0)?;
+        let newest = look.query_row([key], |row| Ok((EntryId(row.get(0)?), row.get::<_, bool>(1)?))).optional()?;
+        let Some((newest, open)) = newest else { continue };
+        if open {
+            close.execute([key])?;
+            ledger.ended(entries.get(newest)?.version);
+            ended += 1;
+            let position = leave
+                .query_row([newest.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, bool>(3)?)))
+                .optional()?;
+            if let Some((ordinal, version, step, false)) = position {
+                let (version, step) = (VersionId(version), StepIx(step));
+                let visit = VisitId { entry: newest, ordinal };
+                ledger.was_waiting(version, step);
+                ledger.is_final((db, &mut *tx.books), visit, (version, step), Status::Exited, reason)?;
+            }
+        }
+        // Marked ones have been here: all before them are marked too.
+        let mut next = Some(newest);
+        while let Some(entry) = next {
+            next = if mark.execute([entry.0])? == 1 { entries.get(entry)?.before } else { None };
+        }
+    }
+    ledger.keep(tx)?;
+    Ok(ended)
+}

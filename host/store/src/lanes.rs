@@ -1,0 +1,179 @@
+//! Lanes: their states and numbers, and what stands at their heads.
+use crate::books::{LaneFacts, mistyped};
+use crate::contract::{Lane, LaneKey, LaneState, Queued};
+use crate::fail::{Done, Fail};
+use crate::membership::Members;
+use crate::people::People;
+use crate::records::{Operation, each_chunk};
+use crate::schema::keys_of;
+use crate::writer::Tx;
+use caravan_model::{LaneId, Millis};
+use rusqlite::{Connection, OptionalExtension, Row};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// The lane of a key, made if need be, and the number of a connection.
+pub(crate) fn open(
+    tx: &mut Tx<'_>,
+    key: &LaneKey,
+    connection: &str,
+    made_by_us: bool,
+    parts: &[(String, String)],
+) -> Done<(LaneId, u32)> {
+    let db = tx.db;
+    let parts = serde_json::to_string(parts)?;
+    let known = db
+        .query_row("SELECT id FROM connection WHERE name = ?1", [connection], |row| row.get::<_, u32>(0))
+        .optional()?;
+    let number = match known {
+        Some(number) => number,
+        None => {
+            db.execute("INSERT INTO connection VALUES (?1, ?2)", (tx.books.connections, connection))?;
+            tx.books.connections += 1;
+            tx.books.connections - 1
+        }
+    };
+    let known = db
+        .query_row(
+            "SELECT id FROM lane WHERE connector = ?1 AND account = ?2 AND audience = ?3",
+            (&key.connector, &key.account, &key.audience),
+            |row| row.get(0).map(LaneId),
+        )
+        .optional()?;
+    if let Some(id) = known {
+        // Once ours, always ours: the lane is asked for again by canvases that found the audience there.
+        db.execute(
+            "UPDATE lane SET made_by_us = made_by_us OR ?2, parts = ?3 WHERE id = ?1",
+            (id.0, made_by_us, parts),
+        )?;
+        return Ok((id, number));
+    }
+    let id = LaneId(tx.books.next_lane());
+    let facts =
+        LaneFacts { state: LaneState::Open, next_seq: 1, waiting: 0, sealed: 0, connection: number.into() };
+    db.execute(
+        "INSERT INTO lane VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, 0, 0)",
+        (
+            id.0,
+            &key.connector,
+            &key.account,
+            &key.audience,
+            made_by_us,
+            parts,
+            number,
+            serde_json::to_string(&facts.state)?,
+        ),
+    )?;
+    tx.books.open_lane(id, facts);
+    Ok((id, number))
+}
+
+/// Reads a lane's key from the first three columns.
+pub(crate) fn lane_key(row: &Row<'_>) -> rusqlite::Result<LaneKey> {
+    Ok(LaneKey { connector: row.get(0)?, account: row.get(1)?, audience: row.get(2)? })
+}
+
+/// All lanes.
+pub(crate) fn all(db: &Connection) -> Done<Vec<Lane>> {
+    let mut select = db.prepare_cached(
+        "SELECT connector, account, audience, lane.id, state, connection.name, waiting, sealed, made_by_us, parts
+         FROM lane JOIN connection ON connection.id = lane.connection ORDER BY lane.id",
+    )?;
+    let mut oldest =
+        db.prepare_cached("SELECT offered FROM operation WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1")?;
+    let mut rows = select.query([])?;
+    let mut lanes = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = LaneId(row.get(3)?);
+        lanes.push(Lane {
+            id,
+            key: lane_key(row)?,
+            state: serde_json::from_str(row.get_ref(4)?.as_str().map_err(mistyped)?)?,
+            connection: row.get(5)?,
+            waiting: row.get::<_, i64>(6)? as u64,
+            sealed: row.get::<_, i64>(7)? as u64,
+            oldest: oldest.query_row(keys_of(id.0)?, |row| row.get(0)).optional()?.map(Millis),
+            made_by_us: row.get(8)?,
+            audience_parts: serde_json::from_str(row.get_ref(9)?.as_str().map_err(mistyped)?)?,
+        });
+    }
+    Ok(lanes)
+}
+
+/// Changes a lane's state. Time in [`LaneState::Held`] does not count for its open parts: what has passed of it is added
+/// to their `flowing_since`.
+pub(crate) fn set_state(tx: &mut Tx<'_>, lane: LaneId, state: LaneState, now: Millis) -> Done<()> {
+    let facts = tx.books.lane(lane)?;
+    if facts.state == state {
+        return Ok(());
+    }
+    if let LaneState::Held { since, .. } = facts.state {
+        let until = match state {
+            LaneState::Held { since, .. } => since,
+            _ => now,
+        };
+        tx.db
+            .prepare_cached(
+                "UPDATE part SET flowing_since = flowing_since + max(0, ?3 - max(?2, flowing_since))
+                 WHERE lane = ?1 AND ended IS NULL",
+            )?
+            .execute((lane.0, since.0, until.0))?;
+    }
+    tx.db.prepare_cached("UPDATE lane SET state = ?2 WHERE id = ?1")?.execute((lane.0, serde_json::to_string(&state)?))?;
+    tx.books.lane(lane)?.state = state;
+    Ok(())
+}
+
+/// The lane's next operations, with all that sealing needs.
+pub(crate) fn peek(db: &Connection, lane: LaneId, limit: usize) -> Done<Vec<Queued>> {
+    let mut operations = Vec::new();
+    each_chunk(db, lane, |_, chunk| {
+        operations.extend(chunk);
+        Ok(operations.len() < limit)
+    })?;
+    operations.truncate(limit);
+    queued(db, lane, &operations)
+}
+
+/// Adds to operations what is known of their people now.
+pub(crate) fn queued(db: &Connection, lane: LaneId, operations: &[Operation]) -> Done<Vec<Queued>> {
+    let people = People::read(db, operations.iter().map(|op| op.profile))?;
+    let members = Members::read(db, lane, operations.iter().map(|op| op.profile))?;
+    let exited = exited(db, operations)?;
+    let connections = connections(db)?;
+    operations
+        .iter()
+        .map(|op| {
+            let connection = connections.get(op.connection as usize).cloned();
+            Ok(Queued {
+                seq: op.seq,
+                action: op.action,
+                visit: op.visit,
+                step: (op.version, op.step),
+                connection: connection.ok_or_else(|| Fail::impossible("an operation of an unknown connection"))?,
+                parks: op.parks,
+                exited: exited.contains(&op.visit.entry.0),
+                profile: op.profile,
+                person: people.get(op.profile),
+                membership: members.get(op.profile),
+                offered: op.offered,
+            })
+        })
+        .collect()
+}
+
+/// Which of these operations' entries heard an exit.
+fn exited(db: &Connection, operations: &[Operation]) -> Done<HashSet<i64>> {
+    let mut select = db.prepare_cached("SELECT entry FROM exited WHERE entry BETWEEN ?1 AND ?2")?;
+    let entries = || operations.iter().map(|op| op.visit.entry.0);
+    let (Some(first), Some(last)) = (entries().min(), entries().max()) else { return Ok(HashSet::new()) };
+    let found = select.query_map((first, last), |row| row.get(0))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The names of connections by their numbers.
+pub(crate) fn connections(db: &Connection) -> Done<Vec<Arc<str>>> {
+    let mut select = db.prepare_cached("SELECT name FROM connection ORDER BY id")?;
+    let names = select.query_map([], |row| row.get::<_, Arc<str>>(0))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}

@@ -1,0 +1,62 @@
+//! Who owns an SQLite store: one process, by a lock that the operating system drops when the process dies.
+use crate::contract::{Error, Result};
+use caravan_model::{Code, Problem};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The lock; held as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Ownership {
+    _file: File,
+}
+
+/// A file of ours: readable and writable by its owner alone.
+pub(crate) fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// The lock file beside a store. It stays when the lock is gone.
+fn lock_path(store: &Path) -> PathBuf {
+    let mut name = store.file_name().unwrap_or_default().to_os_string();
+    name.push(".lock");
+    store.with_file_name(name)
+}
+
+/// The error for a file that cannot be opened.
+pub(crate) fn unopenable(path: &Path, error: &std::io::Error) -> Error {
+    Error::Problem(
+        Problem::new(Code::StoreDamaged, format!("the store cannot be opened: {error}"))
+            .in_file(path.display().to_string())
+            .cure("check that the folder exists and that you may write there, or name another file"),
+    )
+}
+
+/// Takes ownership, or says who has it.
+pub(crate) fn take(store: &Path, host: &str) -> Result<Ownership> {
+    let path = lock_path(store);
+    let mut file = private_file(&path).map_err(|error| unopenable(&path, &error))?;
+    match file.try_lock() {
+        Ok(()) => {
+            let note = format!("pid {} on {host}\n", std::process::id());
+            // The note only helps people; a disk too full for it shows itself soon enough.
+            let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(note.as_bytes()));
+            Ok(Ownership { _file: file })
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut note = String::new();
+            let _ = (&file).take(300).read_to_string(&mut note);
+            let who = if note.trim().is_empty() { "another process" } else { note.trim() };
+            Err(Error::Problem(
+                Problem::new(Code::StoreInUse, format!("the store is in use by {who}"))
+                    .in_file(store.display().to_string())
+                    .cure("stop that process, or talk to it with --server"),
+            ))
+        }
+        Err(TryLockError::Error(error)) => Err(unopenable(&path, &error)),
+    }
+}

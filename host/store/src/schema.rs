@@ -1,0 +1,166 @@
+//! The tables of schema 1, and who may open them.
+//!
+//! Three shapes make it fast. *Chunks*: what is written by the thousand and read by the thousand (operations, entries,
+//! final visits, sealed operations, parts) is packed into blobs, one row per chunk. *Dense keys*: ids are counted up
+//! by us, so that inserts append. *Compound keys*: where two ids make a key (lane and seq, lane and profile, canvas and
+//! profile), they share one 64-bit integer, 23 bits and 40 bits, because integer keys are SQLite's fastest.
+use crate::contract::Error;
+use crate::fail::{Done, Fail, damaged};
+use caravan_model::{Code, Problem};
+use rusqlite::{Connection, OptionalExtension};
+
+/// What this host writes.
+pub(crate) const FORMAT: i64 = 1;
+/// The oldest host that reads what this one writes.
+pub(crate) const MIN_READER: i64 = 1;
+/// `CRVN`: SQLite's `application_id` of our files.
+const APPLICATION: i64 = 0x4352_564e;
+
+/// How many bits the second half of a compound key has.
+const LOW: u32 = 40;
+
+/// A compound key.
+pub(crate) fn key(high: i64, low: i64) -> Done<i64> {
+    if !(0..1 << (63 - LOW)).contains(&high) || !(0..1 << LOW).contains(&low) {
+        return Err(Fail::impossible(format!("the ids {high} and {low} are beyond what a key can hold")));
+    }
+    Ok(high << LOW | low)
+}
+
+/// The second half of a compound key.
+pub(crate) fn low(key: i64) -> i64 {
+    key & ((1 << LOW) - 1)
+}
+
+/// The first half of a compound key.
+pub(crate) fn high(key: i64) -> i64 {
+    key >> LOW
+}
+
+/// The range of all keys with this first half.
+pub(crate) fn keys_of(high: i64) -> Done<(i64, i64)> {
+    let first = key(high, 0)?;
+    Ok((first, first | ((1 << LOW) - 1)))
+}
+
+const TABLES: &str = "
+-- One row per fact about the store itself: format, min_reader, epoch, owner, the newest `now` heard, next ids.
+CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+CREATE TABLE canvas(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE version(id INTEGER PRIMARY KEY, canvas INTEGER NOT NULL, number INTEGER NOT NULL, digest BLOB NOT NULL,
+  document TEXT NOT NULL, published INTEGER NOT NULL);
+CREATE TABLE census(version INTEGER PRIMARY KEY, entered INTEGER NOT NULL, open INTEGER NOT NULL);
+CREATE TABLE counter(version INTEGER, step INTEGER, status INTEGER, reason INTEGER, n INTEGER NOT NULL,
+  PRIMARY KEY(version, step, status, reason)) WITHOUT ROWID;
+CREATE TABLE intake(version INTEGER, source TEXT, next_row INTEGER NOT NULL, entered INTEGER NOT NULL,
+  PRIMARY KEY(version, source)) WITHOUT ROWID;
+CREATE TABLE refused(version INTEGER, reason TEXT, n INTEGER NOT NULL, PRIMARY KEY(version, reason)) WITHOUT ROWID;
+CREATE TABLE reason(id INTEGER PRIMARY KEY, code TEXT NOT NULL, words TEXT NOT NULL);
+
+CREATE TABLE connection(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE audience(name TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE lane(id INTEGER PRIMARY KEY, connector TEXT NOT NULL, account TEXT NOT NULL, audience TEXT NOT NULL,
+  made_by_us INTEGER NOT NULL, parts TEXT NOT NULL, connection INTEGER NOT NULL, state TEXT NOT NULL,
+  next_seq INTEGER NOT NULL, waiting INTEGER NOT NULL, sealed INTEGER NOT NULL, UNIQUE(connector, account, audience));
+
+-- `data` is model::Profile as JSON; NULL once erased.
+CREATE TABLE profile(id INTEGER PRIMARY KEY, slot INTEGER NOT NULL, data BLOB);
+-- External ids and aliases share one namespace.
+CREATE TABLE known_as(name TEXT PRIMARY KEY, profile INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE message(id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX message_at ON message(at);
+CREATE TABLE event(profile INTEGER, n INTEGER, at INTEGER NOT NULL, name TEXT NOT NULL, properties TEXT NOT NULL,
+  PRIMARY KEY(profile, n)) WITHOUT ROWID;
+
+-- A chunk of entries with ids from `first` on: profile and the same person's entry before in this canvas.
+CREATE TABLE entry(first INTEGER PRIMARY KEY, n INTEGER NOT NULL, version INTEGER NOT NULL, started INTEGER NOT NULL,
+  body BLOB NOT NULL);
+-- (canvas, profile): the newest entry over all versions. Written at entry and at its end, never in between.
+CREATE TABLE guard(key INTEGER PRIMARY KEY, entry INTEGER NOT NULL, started INTEGER NOT NULL, open INTEGER NOT NULL);
+-- Entries that a signal ended, or that ended before and heard it: what of theirs is unsent is withdrawn.
+CREATE TABLE exited(entry INTEGER PRIMARY KEY);
+-- Where an entry waits for the clock. An arrival has due 0; its ordinal is that of the visit to come.
+CREATE TABLE position(entry INTEGER PRIMARY KEY, due INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+  version INTEGER NOT NULL, step INTEGER NOT NULL, profile INTEGER NOT NULL, arrives INTEGER NOT NULL);
+CREATE INDEX position_due ON position(due);
+-- (lane, first seq): a chunk of operations that no slice has taken yet.
+CREATE TABLE operation(key INTEGER PRIMARY KEY, n INTEGER NOT NULL, offered INTEGER NOT NULL, body BLOB NOT NULL);
+-- Final visits, written once: records of one call whose entries share a bucket. `part` 0 where no part carried them.
+CREATE TABLE visit(n INTEGER PRIMARY KEY, bucket INTEGER NOT NULL, at INTEGER NOT NULL, part INTEGER NOT NULL,
+  body BLOB NOT NULL);
+CREATE INDEX visit_bucket ON visit(bucket);
+
+CREATE TABLE slice(id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, upto INTEGER NOT NULL, connection TEXT NOT NULL,
+  digest BLOB NOT NULL, settings TEXT NOT NULL, at INTEGER NOT NULL, ended INTEGER);
+CREATE INDEX slice_open ON slice(lane) WHERE ended IS NULL;
+-- The operations of an open slice, and a bit for each whose visit is final.
+CREATE TABLE sealed(slice INTEGER PRIMARY KEY, operations BLOB NOT NULL);
+CREATE TABLE settled(slice INTEGER PRIMARY KEY, bits BLOB NOT NULL);
+-- `size` 0 once its rows are no longer kept.
+CREATE TABLE part(id INTEGER PRIMARY KEY, slice INTEGER NOT NULL, lane INTEGER NOT NULL, n INTEGER NOT NULL,
+  place INTEGER NOT NULL, struck BLOB NOT NULL, attempts INTEGER NOT NULL, open_until INTEGER,
+  may_have_landed INTEGER NOT NULL, flowing_since INTEGER NOT NULL, poison INTEGER NOT NULL,
+  doubtful INTEGER NOT NULL, pending TEXT, ended INTEGER, size INTEGER NOT NULL);
+CREATE INDEX part_slice ON part(slice, n);
+CREATE INDEX part_open ON part(lane, place) WHERE ended IS NULL;
+CREATE INDEX part_kept ON part(lane) WHERE size > 0 AND ended IS NOT NULL;
+CREATE TABLE part_rows(part INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE part_riders(part INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE attempt(part INTEGER, n INTEGER, begun INTEGER NOT NULL, deadline INTEGER NOT NULL, ended INTEGER,
+  landed INTEGER, note TEXT, PRIMARY KEY(part, n)) WITHOUT ROWID;
+-- (lane, profile): standing, time, fingerprint, claims and every identifier set that may stand there.
+CREATE TABLE membership(key INTEGER PRIMARY KEY, body BLOB NOT NULL);
+";
+
+/// What the file is.
+pub(crate) enum Kind {
+    /// Nothing yet.
+    New,
+    /// A store that we can read.
+    Ours,
+}
+
+/// Looks at the file.
+pub(crate) fn inspect(db: &Connection) -> Done<Kind> {
+    let application: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let objects: i64 = db.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+    if application == 0 && objects == 0 {
+        return Ok(Kind::New);
+    }
+    if application != APPLICATION {
+        return Err(told(damaged("the file is a SQLite database, but no store of Caravan's")));
+    }
+    let needs = meta(db, "min_reader")?.ok_or_else(|| told(damaged("the store does not say which format it has")))?;
+    if needs > FORMAT {
+        let words = format!("the store has format {needs} and up; this version of Caravan reads format {FORMAT}");
+        return Err(told(Problem::new(Code::StoreTooNew, words).cure("use the newer version of Caravan that wrote it")));
+    }
+    Ok(Kind::Ours)
+}
+
+fn told(problem: Problem) -> Fail {
+    Fail::Told(Error::Problem(problem))
+}
+
+/// Makes the tables in an empty file.
+pub(crate) fn create(db: &Connection) -> Done<()> {
+    db.execute_batch("BEGIN IMMEDIATE")?;
+    db.execute_batch(TABLES)?;
+    db.pragma_update(None, "application_id", APPLICATION)?;
+    set_meta(db, "format", FORMAT)?;
+    set_meta(db, "min_reader", MIN_READER)?;
+    db.execute_batch("COMMIT")?;
+    Ok(())
+}
+
+/// A number of the store's own.
+pub(crate) fn meta(db: &Connection, key: &str) -> Done<Option<i64>> {
+    Ok(db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()?)
+}
+
+/// Keeps a number of the store's own.
+pub(crate) fn set_meta(db: &Connection, key: &str, value: i64) -> Done<()> {
+    db.prepare_cached("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2")?.execute((key, value))?;
+    Ok(())
+}
