@@ -8,17 +8,19 @@
 #[cfg(target_family = "wasm")]
 const BULK: usize = 1024;
 
-/// Appends `value`, growing the buffer where it lacks room.
+/// Appends the values one after the other, growing the buffer where it lacks room.
 #[inline(always)]
-pub(crate) fn append(buffer: &mut Vec<u8>, value: &[u8]) {
-    buffer.reserve(value.len());
-    let at = buffer.len();
-    // SAFETY: `reserve` made room for `value.len()` bytes behind `at`, and a shared slice cannot overlap a buffer that
-    // is borrowed mutably. The bytes up to the new length have just been written.
-    unsafe {
-        words(value.as_ptr(), buffer.as_mut_ptr().add(at), value.len());
-        buffer.set_len(at + value.len());
+pub(crate) fn append<const N: usize>(buffer: &mut Vec<u8>, values: [&[u8]; N]) {
+    buffer.reserve(values.iter().map(|value| value.len()).sum());
+    let mut end = buffer.len();
+    for value in values {
+        // SAFETY: `reserve` made room for all values behind the buffer's length, and `end` counts those written. A
+        // shared slice cannot overlap a buffer that is borrowed mutably.
+        unsafe { words(value.as_ptr(), buffer.as_mut_ptr().add(end), value.len()) };
+        end += value.len();
     }
+    // SAFETY: the bytes up to `end` have just been written, within the capacity.
+    unsafe { buffer.set_len(end) };
 }
 
 /// Copies `count` bytes.
@@ -135,8 +137,7 @@ mod tests {
         let source: Vec<u8> = (0..=255).cycle().take(3000).collect();
         for length in (0..300).chain([1023, 1024, 1025, 3000]) {
             let mut buffer = b"before".to_vec();
-            append(&mut buffer, &source[..length]);
-            append(&mut buffer, b"after");
+            append(&mut buffer, [&source[..length], b"", b"after"]);
             assert_eq!(buffer, [b"before", &source[..length], b"after"].concat());
         }
     }

@@ -24,7 +24,7 @@ impl<'o> Sink<'o> {
     #[inline(always)]
     pub fn put(&mut self, bytes: &[u8]) {
         if self.room() >= bytes.len() {
-            copy::append(&mut self.buffer, bytes);
+            copy::append(&mut self.buffer, [bytes]);
         } else {
             self.put_slowly(bytes);
         }
@@ -34,9 +34,7 @@ impl<'o> Sink<'o> {
     #[inline(always)]
     pub fn put_between(&mut self, before: &[u8], value: &[u8], after: &[u8]) {
         if self.room() >= before.len() + value.len() + after.len() {
-            copy::append(&mut self.buffer, before);
-            copy::append(&mut self.buffer, value);
-            copy::append(&mut self.buffer, after);
+            copy::append(&mut self.buffer, [before, value, after]);
         } else {
             self.put_slowly(before);
             self.put_slowly(value);

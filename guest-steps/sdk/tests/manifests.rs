@@ -95,3 +95,48 @@ fn the_match_words_are_the_fields_of_a_profile() {
     );
     assert_eq!(words("tiktok"), ["email", "phone", "idfa", "gaid"]);
 }
+
+/// Traps, rows 6 to 16: what both JavaScript peers get wrong before a request is built is decided by a key's rule and
+/// hash, which the host's `identity` carries out.
+#[test]
+fn trap_6_to_16_keys_name_the_rules_that_the_partners_documents_ask_for() {
+    use caravan_model::manifest::{Hash, Rule};
+    let all = manifests();
+    let rule = |connector: &str, name: &str| {
+        let found = all.iter().find(|(_, manifest)| manifest.name == connector).expect("a manifest");
+        let key = found.1.keys.iter().find(|key| key.key == name).expect("a key");
+        (key.rule, key.hash)
+    };
+    for (key, expected) in [
+        ("ZIP", Rule::Zip),
+        ("GEN", Rule::GenderMf),
+        ("ST", Rule::State),
+        ("DOBM", Rule::BirthMonth),
+        ("COUNTRY", Rule::Country),
+        ("CT", Rule::City),
+        ("EMAIL", Rule::Email),
+        ("PHONE", Rule::PhoneDigits),
+    ] {
+        assert_eq!(rule("meta", key), (expected, Hash::Sha256Hex), "{key}");
+    }
+    assert_eq!(rule("meta", "MADID"), (Rule::AdId, Hash::None));
+    assert_eq!(rule("meta", "EXTERN_ID"), (Rule::Trim, Hash::None));
+    assert_eq!(rule("tiktok", "EMAIL_SHA256"), (Rule::EmailCompact, Hash::Sha256Hex));
+    assert_eq!(rule("tiktok", "PHONE_SHA256"), (Rule::PhoneDigits, Hash::Sha256Hex));
+    for key in ["IDFA_SHA256", "AAID_SHA256"] {
+        assert_eq!(rule("tiktok", key), (Rule::AdId, Hash::Sha256Hex));
+    }
+}
+
+/// A person is skipped who has none of the keys that identify; device ids are withheld while tracking is denied.
+#[test]
+fn only_these_keys_identify_a_person_and_only_these_are_device_ids() {
+    let keys = |connector: &str, wanted: fn(&caravan_model::manifest::MatchKey) -> bool| -> Vec<String> {
+        let found = manifests().into_iter().find(|(_, manifest)| manifest.name == connector).expect("a manifest");
+        found.1.keys.into_iter().filter(wanted).map(|key| key.key).collect()
+    };
+    assert_eq!(keys("meta", |key| key.identifies), ["EXTERN_ID", "EMAIL", "PHONE", "MADID"]);
+    assert_eq!(keys("meta", |key| key.device), ["MADID"]);
+    assert_eq!(keys("tiktok", |key| key.identifies).len(), 4);
+    assert_eq!(keys("tiktok", |key| key.device), ["IDFA_SHA256", "AAID_SHA256"]);
+}

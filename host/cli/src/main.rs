@@ -1,2 +1,57 @@
-//! The caravan command.
-fn main() {}
+//! `caravan`: the command line, where all rooms are joined.
+//!
+//! Data goes to stdout, all else to stderr. An error prints its code, place and cure; `caravan explain CODE` tells
+//! more. Exit codes: 0 done, 1 something needs you, 2 not done, 130 interrupted with state kept.
+mod args;
+mod bundle;
+mod check;
+mod fail;
+mod files;
+mod host;
+mod mask;
+mod out;
+mod stop;
+mod stores;
+mod summary;
+mod users;
+mod verbs;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // A reader that left early is no error.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { fail::End::NotDone.code() } else { fail::End::Done.code() });
+        }
+    };
+    listen(args.global.quiet);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail::report(&anyhow::Error::new(error).context("no threads can be started")).into(),
+    };
+    let end = match runtime.block_on(verbs::run(args)) {
+        Ok(end) => end,
+        Err(error) => fail::report(&error),
+    };
+    // Work in the background, such as a lab's last answers, is not waited for: all that counts is committed.
+    runtime.shutdown_background();
+    end.into()
+}
+
+/// Sends warnings of all rooms to stderr. `CARAVAN_LOG=debug` (error, warn, info, debug, trace) shows more.
+fn listen(quiet: bool) {
+    use tracing_subscriber::filter::LevelFilter;
+    let level = std::env::var("CARAVAN_LOG").ok().and_then(|text| text.parse::<LevelFilter>().ok());
+    let level = level.unwrap_or(if quiet { LevelFilter::ERROR } else { LevelFilter::WARN });
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .without_time()
+        .with_target(false)
+        .init();
+}

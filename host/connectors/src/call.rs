@@ -29,10 +29,26 @@ pub(crate) async fn run(bound: &BoundConnector, context: CallContext, ask: Ask) 
     let deadline = context.deadline;
     let finished = no_panic(attempt(bound, context, ask, &ledger)).await;
     let (ended, breach, log, scrubber) = finished.unwrap_or((Ended::Panicked, None, Vec::new(), Scrubber::default()));
-    let evidence = Evidence { ledger: &ledger, breach, limits: &bound.policy.limits, deadline, sync };
+    let log: Vec<String> = log.into_iter().map(|line| scrubber.text(line)).collect();
+    let last_words = last_words(&log);
+    let evidence = Evidence {
+        ledger: &ledger,
+        breach,
+        limits: &bound.policy.limits,
+        deadline,
+        last_words: last_words.as_deref(),
+        sync,
+    };
     let (answer, effect) = evidence.judge(ended);
-    let log = log.into_iter().map(|line| scrubber.text(line)).collect();
     CallOutcome { answer, effect, requests: ledger.records(), log }
+}
+
+/// The end of what the guest printed on its standard error, without the hint that Rust adds to a panic.
+fn last_words(log: &[String]) -> Option<String> {
+    let printed = log.iter().filter_map(|line| line.strip_prefix("stderr: "));
+    let lines: Vec<&str> = printed.filter(|line| !line.starts_with("note: run with")).collect();
+    let last = &lines[lines.len().saturating_sub(2)..];
+    (!last.is_empty()).then(|| last.join(" "))
 }
 
 type Finished = (Ended, Option<Breach>, Vec<String>, Scrubber);

@@ -34,6 +34,10 @@ impl LoadedComponent {
         if let Some(missing) = EXPORTS.iter().find(|name| !anatomy.exports.iter().any(|export| export == *name)) {
             return Err(wrong_world(&format!("it does not export `{missing}`")));
         }
+        // Under its default settings every route and credential must be readable.
+        let defaults = manifest.settings_with(&serde_json::Map::new()).map_err(|wrong| section::bad(&wrong))?;
+        crate::bound::compile_routes(&manifest, &defaults)?;
+        crate::egress::credentials::Placement::new(&manifest).map_err(|wrong| section::bad(&wrong))?;
         let digest = Digest::of(bytes);
         let engine = sandbox.engine(bytes.len())?;
         // A small component may still need more than a pool holds ready for one.

@@ -63,7 +63,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             memory_bytes: 256 << 20,
-            cpu_ticks: 1_000,
+            cpu_ticks: 500,
             requests: 32,
             request_bytes: 64 << 20,
             response_bytes: 16 << 20,

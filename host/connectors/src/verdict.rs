@@ -30,6 +30,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) breach: Option<Breach>,
     pub(crate) limits: &'a Limits,
     pub(crate) deadline: Duration,
+    /// What the guest last printed on its standard error: a panic's message.
+    pub(crate) last_words: Option<&'a str>,
     /// Whether the call was `sync`, whose faults stand in a report.
     pub(crate) sync: bool,
 }
@@ -47,19 +49,26 @@ impl Evidence<'_> {
                 Err(Fault::Bug { cause: Cause::new(Code::Internal.as_str(), "the sandbox itself failed in this call") })
             }
         };
-        // A denial ends the matter, whatever the guest made of it: a repeat would be denied again.
+        // A denial ends the matter, and nothing that the guest made of it is believed; a repeat would be denied again.
         if let Some(denial) = self.ledger.denial() {
             let stopped = Fault::Stopped { cause: denial.cause() };
-            answer = match answer {
-                Ok(Answer::Report(report)) => Ok(Answer::Report(Report { fault: Some(stopped), ..report })),
-                _ => Err(stopped),
-            };
+            answer = Err(stopped);
+        } else if was_run && self.claims_too_much(&answer) {
+            answer = Err(Fault::Bug {
+                cause: Cause::new("bad-report", "the connector's report cannot be right: it settles rows, and no request was answered"),
+            });
         }
         if self.sync {
             answer = answer.or_else(|fault| Ok(Answer::Report(Report::fault(fault))));
         }
         let effect = if was_run { self.effect(&answer) } else { Effect::None };
         (answer, effect)
+    }
+
+    /// Accepted means accepted by the partner: without an answer of theirs nothing is.
+    fn claims_too_much(&self, answer: &Result<Answer, Fault>) -> bool {
+        matches!(answer, Ok(Answer::Report(report)) if report.settled.iter().any(|(from, to)| from < to))
+            && !self.ledger.has_answer()
     }
 
     fn fault_of_trap(&self, wrong: &wasmtime::Error) -> Fault {
@@ -74,7 +83,11 @@ impl Evidence<'_> {
             (_, Some(exit)) => format!("it ended its process with code {}", exit.0),
             _ => cut(wrong.root_cause().to_string(), 300),
         };
-        Fault::Bug { cause: Cause::new("trap", format!("the connector crashed: {what}; its log may say more")) }
+        let said = match self.last_words {
+            Some(words) => format!("; its last words: {words}"),
+            None => String::new(),
+        };
+        Fault::Bug { cause: Cause::new("trap", cut(format!("the connector crashed: {what}{said}"), 1000)) }
     }
 
     fn fault_of_lateness(&self) -> Fault {

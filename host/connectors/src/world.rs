@@ -12,7 +12,7 @@ pub(crate) const EXPORTS: [&str; 6] = ["accounts", "audiences", "create-audience
 mod generated {
     #![allow(missing_docs, clippy::all)]
     wasmtime::component::bindgen!({
-        path: "/tmp/witcopy/v0.1",
+        path: "../../wit/v0.1",
         world: "caravan:connector/destination@0.1.0",
         exports: { default: async },
         with: {

@@ -35,7 +35,9 @@ impl DelayRule {
         match (delay.span, &delay.until, &delay.local_time) {
             (Some(span), None, None) => Ok(DelayRule::For(span)),
             (None, Some(text), None) => until(text),
-            (None, None, Some(local)) => Ok(DelayRule::LocalTime { at: time_of_day(&local.at)?, on: weekdays(&local.on)? }),
+            (None, None, Some(local)) => {
+                Ok(DelayRule::LocalTime { at: time_of_day(&local.at)?, on: weekdays(&local.on)? })
+            }
             _ => Err("a delay has exactly one of `for`, `until` and `local_time`".to_owned()),
         }
     }
@@ -130,4 +132,3 @@ fn next_local(now: Millis, at: Time, on: &[bool; 7], zone: &TimeZone) -> Millis 
     }
     Millis::NEVER
 }
-

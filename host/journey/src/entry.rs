@@ -26,8 +26,7 @@ pub enum Occasion<'a> {
 /// Whether the rule admits the person on this occasion: the trigger fits, and `who` holds. Whether they may enter
 /// *again* is [`may_enter_again`].
 pub fn admits(rule: &EntryRule, person: &Person<'_>, occasion: Occasion<'_>, scene: &Scene<'_>) -> bool {
-    triggers(&rule.trigger, person, occasion, scene)
-        && rule.who.as_ref().is_none_or(|who| evaluate(who, person, scene))
+    triggers(&rule.trigger, person, occasion, scene) && rule.who.as_ref().is_none_or(|who| evaluate(who, person, scene))
 }
 
 /// Whether the occasion is the trigger's.
@@ -71,13 +70,7 @@ pub fn may_enter_again(rule: ReEntry, last: Option<LastEntry>, now: Millis) -> b
 }
 
 /// Whether an event ends an entry that began at `entered`. One dated before the entry does not (design, 11.13).
-pub fn event_exits(
-    rules: &[ExitRule],
-    event: &Event,
-    entered: Millis,
-    person: &Person<'_>,
-    scene: &Scene<'_>,
-) -> bool {
+pub fn event_exits(rules: &[ExitRule], event: &Event, entered: Millis, person: &Person<'_>, scene: &Scene<'_>) -> bool {
     event.at >= entered
         && rules.iter().any(|rule| match rule {
             ExitRule::Event(wanted) => is_the_event(wanted, event, person, scene),

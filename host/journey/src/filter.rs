@@ -19,9 +19,7 @@ pub fn evaluate(filter: &Filter, person: &Person<'_>, scene: &Scene<'_>) -> bool
         Filter::Event(event) => happened(event, person, scene),
         Filter::Segment(segment) => scene.groups.in_segment(&segment.segment),
         Filter::List(list) => scene.groups.in_list(&list.list),
-        Filter::Consent(consent) => {
-            person.profile.consent(&consent.consent) == consent.is.unwrap_or(Consent::Granted)
-        }
+        Filter::Consent(consent) => person.profile.consent(&consent.consent) == consent.is.unwrap_or(Consent::Granted),
         Filter::Tracking(tracking) => person.profile.ad_tracking_enabled == Some(tracking.tracking),
     }
 }
@@ -113,9 +111,9 @@ pub fn look_up<'a>(profile: &'a Profile, path: &str) -> Found<'a> {
         "ad_tracking_enabled" => truth(profile.ad_tracking_enabled),
         "do_not_sell_or_share" => truth(profile.do_not_sell_or_share),
         _ => match value_at(&profile.attributes, path) {
-            Found::Absent => path
-                .strip_prefix("attributes.")
-                .map_or(Found::Absent, |rest| value_at(&profile.attributes, rest)),
+            Found::Absent => {
+                path.strip_prefix("attributes.").map_or(Found::Absent, |rest| value_at(&profile.attributes, rest))
+            }
             found => found,
         },
     }

@@ -204,8 +204,7 @@ impl Resolver<'_> {
         }
         let next = || self.required(step.next.as_ref(), &at("next"));
         let (kind, next) = if let Some(delay) = &step.delay {
-            let rule = DelayRule::new(delay)
-                .map_err(|why| Problem::new(Code::BadValue, why).at_path(at("delay")))?;
+            let rule = DelayRule::new(delay).map_err(|why| Problem::new(Code::BadValue, why).at_path(at("delay")))?;
             (StepKind::Delay(rule), next()?)
         } else if let Some(arms) = &step.branch {
             let otherwise = match &step.otherwise_branch {
@@ -247,4 +246,3 @@ impl Resolver<'_> {
         Ok(CompiledStep { id: id.clone(), kind, next, otherwise })
     }
 }
-

@@ -164,9 +164,13 @@ pub fn treat(fault: &Fault, effect: Effect, history: &History, policy: &Policy, 
         Fault::Rows { refused } if !refused.is_empty() && refused.iter().all(|refusal| refusal.row < history.rows) => {
             Treatment::Strike { rows: refused.clone() }
         }
-        Fault::Rows { .. } => poison(&Cause::new("", "all rows were refused, and none was named"), effect, history, policy),
+        Fault::Rows { .. } => {
+            poison(&Cause::new("", "all rows were refused, and none was named"), effect, history, policy)
+        }
         Fault::TooLarge if history.people > 1 => Treatment::Halve,
-        Fault::TooLarge => Treatment::Reject { reason: Reason::new("partner:too-large", "this person alone is too large for a call") },
+        Fault::TooLarge => {
+            Treatment::Reject { reason: Reason::new("partner:too-large", "this person alone is too large for a call") }
+        }
         Fault::Bug { cause } => poison(cause, effect, history, policy),
     }
 }
@@ -175,7 +179,8 @@ pub fn treat(fault: &Fault, effect: Effect, history: &History, policy: &Policy, 
 /// needed more calls than the search may cost, holds the lane: then it is not the rows.
 fn poison(cause: &Cause, effect: Effect, history: &History, policy: &Policy) -> Treatment {
     let too_many = history.poison_found >= policy.poison_rows && history.people <= 1;
-    let too_long = history.people > 1 && history.halved_calls >= halving_calls(history.people_at_first, history.poison_found);
+    let too_long =
+        history.people > 1 && history.halved_calls >= halving_calls(history.people_at_first, history.poison_found);
     if too_many || too_long {
         return hold(Reach::Lane, Code::LimitBreached, "held-poison", cause);
     }
@@ -183,7 +188,9 @@ fn poison(cause: &Cause, effect: Effect, history: &History, policy: &Policy) -> 
         return Treatment::Halve;
     }
     let landed = if effect == Effect::MayHaveLanded { "; it may have reached the partner" } else { "" };
-    Treatment::Reject { reason: Reason::new(reason::POISON, format!("this row alone makes the connector fail: {cause}{landed}")) }
+    Treatment::Reject {
+        reason: Reason::new(reason::POISON, format!("this row alone makes the connector fail: {cause}{landed}")),
+    }
 }
 
 /// How many extra calls the search for poison rows may cost: 2·log₂ n for each row found and the one sought.

@@ -185,9 +185,10 @@ pub fn consent_verdict(profile: &Profile, purpose: &str, demanded: bool) -> Resu
     match profile.consent(purpose) {
         Consent::Granted => Ok(()),
         Consent::Denied => Err(Reason::new(reason::CONSENT_DENIED, format!("consent for {purpose} was denied"))),
-        Consent::Unknown if demanded => {
-            Err(Reason::new(reason::CONSENT_UNKNOWN, format!("consent for {purpose} is not known, and policy asks for it")))
-        }
+        Consent::Unknown if demanded => Err(Reason::new(
+            reason::CONSENT_UNKNOWN,
+            format!("consent for {purpose} is not known, and policy asks for it"),
+        )),
         Consent::Unknown => Ok(()),
     }
 }
@@ -219,7 +220,11 @@ pub struct Struck {
 pub fn strike_between_attempts(action: Action, change: Change, landed: Effect) -> Option<Struck> {
     let may_have_landed = landed == Effect::MayHaveLanded;
     let struck = |status, code: &str, words: &str| {
-        Some(Struck { status, reason: Reason::new(code, words), removal_follows: may_have_landed && action == Action::Add })
+        Some(Struck {
+            status,
+            reason: Reason::new(code, words),
+            removal_follows: may_have_landed && action == Action::Add,
+        })
     };
     match (change, action) {
         (Change::ConsentWithdrawn | Change::Erased, Action::Remove) => None,

@@ -213,8 +213,21 @@ struct Fields {
 
 const SHAPES: &[&str] = &["all", "any", "not", "attr", "event", "segment", "list", "consent", "tracking"];
 const ATTR: &[&str] = &[
-    "attr", "eq", "ne", "in", "not_in", "gt", "gte", "lt", "lte", "contains", "starts_with", "ends_with", "exists",
-    "within", "before",
+    "attr",
+    "eq",
+    "ne",
+    "in",
+    "not_in",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
+    "contains",
+    "starts_with",
+    "ends_with",
+    "exists",
+    "within",
+    "before",
 ];
 
 impl Fields {

@@ -404,8 +404,8 @@ pub struct AudienceKind {
 }
 
 /// A setting of a connection.
+// No `deny_unknown_fields`: serde cannot tell them from those of the flattened kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Setting {
     /// Its name.
     pub name: String,

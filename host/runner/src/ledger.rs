@@ -1,7 +1,7 @@
 //! What membership holds for the people of a slice while its parts are worked off, and which operations have had
 //! their final word. Built at sealing, or from the store where a dead process left a slice open.
 use caravan_model::{Action, Millis, ProfileId};
-use caravan_store::{Membership, MembershipNow, OpenPart, Queued, Rider, Standing};
+use caravan_store::{Membership, MembershipNow, OpenPart, PartDraft, Queued, Rider, Standing};
 use std::collections::{HashMap, HashSet};
 
 /// The books of one open slice.
@@ -73,6 +73,16 @@ impl Ledger {
             self.finals.insert(seq);
         }
         taken || last
+    }
+
+    /// Takes operations that had their final word off the riders of new parts.
+    pub(crate) fn release(&self, drafts: &mut [PartDraft]) {
+        if self.finals.is_empty() {
+            return;
+        }
+        for rider in drafts.iter_mut().flat_map(|draft| &mut draft.riders) {
+            rider.operations.retain(|op| !self.finals.contains(&op.0));
+        }
     }
 
     fn is_kept(&self, rider: &Rider) -> bool {

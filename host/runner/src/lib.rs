@@ -1,1 +1,39 @@
-//! See docs/ARCHITECTURE.md.
+//! The runner: the only actor. It publishes canvases, lets people in, advances them, delivers what they ask of
+//! audiences, and goes on after a crash where it was.
+//!
+//! * [`Runner::publish`] gives each audience the partner's id, once;
+//! * [`Runner::run`] takes people from intake to the partner: `intake` → `advance` → `delivery`, all at once;
+//! * [`prepare()`] decides what a slice sends, purely; `settlement` what an answer means;
+//! * [`dry_run()`] makes the same calls without a store.
+//!
+//! It knows the ports of `model`, not `connectors`: whoever composes the rooms joins them.
+mod advance;
+mod assembly;
+mod delivery;
+pub mod dry_run;
+mod error;
+mod holds;
+mod intake;
+mod ledger;
+mod moves;
+mod options;
+mod prepare;
+mod progress;
+mod publish;
+mod route;
+mod run;
+mod runner;
+mod settlement;
+mod shared;
+mod steps;
+mod waits;
+
+pub use dry_run::{DryRun, DryRunPerson, DryRunResult, dry_run};
+pub use error::{Error, Result};
+pub use intake::IntakeRow;
+pub use options::{RunOptions, RunnerOptions};
+pub use prepare::{LaneFacts, prepare, slice_length};
+pub use progress::{LaneProgress, Progress, RunEnd, Totals, WaitLine};
+pub use route::registered_name;
+pub use runner::Runner;
+pub use steps::{GroupPlan, StepFacts, Steps, group_plans};

@@ -3,17 +3,14 @@ use caravan_journey::{
     delay::DelayRule,
     plan::{CompiledCanvas, StepKind},
 };
-use caravan_model::{Canvas, CanvasId, LaneId, VersionId};
+use caravan_model::{CanvasId, LaneId, VersionId};
 use caravan_store::{Audience, LaneKey, Lease, Store, Version};
-use std::sync::Arc;
 
 /// A version, ready to walk.
 #[derive(Debug)]
 pub(crate) struct Route {
     /// The version.
     pub version: VersionId,
-    /// The document.
-    pub canvas: Arc<Canvas>,
     /// Compiled.
     pub plan: CompiledCanvas,
     /// The lane of each audience, in the order of `plan.audiences`; `None` where its name is not bound.
@@ -36,7 +33,7 @@ pub(crate) struct RouteLane {
 }
 
 /// The name under which a canvas's audience is registered.
-pub(crate) fn registered_name(canvas: &CanvasId, name: &str) -> String {
+pub fn registered_name(canvas: &CanvasId, name: &str) -> String {
     format!("{canvas}/{name}")
 }
 
@@ -67,7 +64,7 @@ impl Route {
             StepKind::Sync(_) | StepKind::Exit => false,
         });
         let events = plan.needs_events().into_iter().map(str::to_owned).collect();
-        Ok(Route { version: version.id, canvas: version.canvas.clone(), plan, lanes, events, needs_people })
+        Ok(Route { version: version.id, plan, lanes, events, needs_people })
     }
 
     /// Whether all its audiences are bound: only then may anyone walk.

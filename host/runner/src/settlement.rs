@@ -137,6 +137,7 @@ pub(crate) fn settle(attempted: Attempted<'_>, with: Circumstances<'_>) -> (Sett
             replaced_by.push(excerpt(sent, &riders, &keep, &strip));
         }
     }
+    books.ledger.release(&mut replaced_by);
     let poisoned = matches!(&treatment, Some(Treatment::Reject { reason: why }) if why.code == reason::POISON);
     let (lane, next) = lane_after(treatment.as_ref(), now, probe);
     let settlement = Settlement {

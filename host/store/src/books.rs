@@ -98,8 +98,7 @@ pub(crate) struct Books {
 impl Books {
     /// Reads them from the tables.
     pub(crate) fn load(db: &Connection) -> Done<Books> {
-        let mut numbers =
-            Numbers { epoch: 0, leased: 0, profile: 1, entry: 1, visit: 1, event: 1, slice: 1, part: 1 };
+        let mut numbers = Numbers { epoch: 0, leased: 0, profile: 1, entry: 1, visit: 1, event: 1, slice: 1, part: 1 };
         for (name, number) in numbers.named() {
             if let Some(kept) = meta(db, name)? {
                 *number = kept;

@@ -4,8 +4,8 @@
 //! [`Error::Fenced`] once another owner has taken over. Every writing call is harmless when repeated after its commit
 //! was acknowledged or lost: by an intake key, by positions that are no longer there, or by a part that has ended.
 use caravan_model::{
-    Action, Canvas, Digest, Effect, Event, LaneId, Millis, Part, PartId, Problem, Profile, ProfileId, Reason,
-    SliceId, Status, StepIx, VersionId, VisitId, canvas::ReEntry,
+    Action, Canvas, Digest, Effect, Event, LaneId, Millis, Part, PartId, Problem, Profile, ProfileId, Reason, SliceId,
+    Status, StepIx, VersionId, VisitId, canvas::ReEntry,
 };
 use serde::{Deserialize, Serialize};
 use std::{future::Future, sync::Arc};
@@ -610,17 +610,36 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Registers or changes one. Written before the partner is asked to make it (with its marker), and again after.
     fn bind(&self, lease: Lease, audience: Audience) -> impl Future<Output = Result<()>> + Send;
     /// The lane of a bound audience, made if need be; also interns its connection (the number in `Move::Offer`).
-    fn lane(&self, lease: Lease, key: LaneKey, connection: &str, made_by_us: bool, parts: Vec<(String, String)>)
-        -> impl Future<Output = Result<(LaneId, u32)>> + Send;
+    fn lane(
+        &self,
+        lease: Lease,
+        key: LaneKey,
+        connection: &str,
+        made_by_us: bool,
+        parts: Vec<(String, String)>,
+    ) -> impl Future<Output = Result<(LaneId, u32)>> + Send;
 
     /// Merges people in, by external id or alias, and appends their events. Ids come in the order of the input; the
     /// same person twice in one chunk is merged in order. Harmless when repeated (events by their message id).
-    fn upsert(&self, lease: Lease, people: Vec<Profile>, now: Millis) -> impl Future<Output = Result<Vec<Known>>> + Send;
+    fn upsert(
+        &self,
+        lease: Lease,
+        people: Vec<Profile>,
+        now: Millis,
+    ) -> impl Future<Output = Result<Vec<Known>>> + Send;
     /// Appends events: (external id, message id, event). Unknown people are made.
-    fn record(&self, lease: Lease, events: Vec<(String, Option<String>, Event)>, now: Millis)
-        -> impl Future<Output = Result<Vec<ProfileId>>> + Send;
+    fn record(
+        &self,
+        lease: Lease,
+        events: Vec<(String, Option<String>, Event)>,
+        now: Millis,
+    ) -> impl Future<Output = Result<Vec<ProfileId>>> + Send;
     /// Events of these people with these names, oldest first, in the order of `profiles`.
-    fn events(&self, profiles: Vec<ProfileId>, names: Vec<String>) -> impl Future<Output = Result<Vec<Vec<Event>>>> + Send;
+    fn events(
+        &self,
+        profiles: Vec<ProfileId>,
+        names: Vec<String>,
+    ) -> impl Future<Output = Result<Vec<Vec<Event>>>> + Send;
 
     /// How many rows of an intake source are done, and how many of them entered. 0 where the source is unknown.
     fn intake(&self, version: VersionId, source: &str) -> impl Future<Output = Result<(u64, u64)>> + Send;
@@ -631,8 +650,14 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Moves due positions on. One that is no longer there (exited, already advanced) is left out silently.
     fn advance(&self, lease: Lease, moves: Vec<Advance>, now: Millis) -> impl Future<Output = Result<u64>> + Send;
     /// Ends the open entries of these people in a canvas at once: positions go, unsent operations learn `exited`.
-    fn signal_exit(&self, lease: Lease, version: VersionId, profiles: Vec<ProfileId>, reason: Reason, now: Millis)
-        -> impl Future<Output = Result<u64>> + Send;
+    fn signal_exit(
+        &self,
+        lease: Lease,
+        version: VersionId,
+        profiles: Vec<ProfileId>,
+        reason: Reason,
+        now: Millis,
+    ) -> impl Future<Output = Result<u64>> + Send;
     /// When the next timer is due, of positions and lanes; `None` where nothing waits for the clock.
     fn next_timer(&self) -> impl Future<Output = Result<Option<Millis>>> + Send;
 
@@ -648,7 +673,13 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// The lane's open slice, unchanged.
     fn open_slice(&self, lane: LaneId) -> impl Future<Output = Result<Option<Slice>>> + Send;
     /// Records an attempt before its request leaves; gives its number.
-    fn attempt(&self, lease: Lease, part: PartId, deadline: Millis, now: Millis) -> impl Future<Output = Result<u32>> + Send;
+    fn attempt(
+        &self,
+        lease: Lease,
+        part: PartId,
+        deadline: Millis,
+        now: Millis,
+    ) -> impl Future<Output = Result<u32>> + Send;
     /// Ends an attempt: statuses, membership, counters, next steps, strikes, splits, the lane's state.
     fn settle(&self, lease: Lease, settlement: Settlement) -> impl Future<Output = Result<()>> + Send;
     /// Of these people's riders in an open part: who must be struck now (consent withdrawn, erased, exited)?
@@ -663,8 +694,14 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// All about one person.
     fn trace(&self, profile: ProfileId) -> impl Future<Output = Result<Option<Trace>>> + Send;
     /// Visits with a status (and reason code), newest first: who is behind a number.
-    fn visits(&self, version: VersionId, step: StepIx, status: Status, reason: Option<String>, limit: usize)
-        -> impl Future<Output = Result<Vec<(String, VisitId, Reason)>>> + Send;
+    fn visits(
+        &self,
+        version: VersionId,
+        step: StepIx,
+        status: Status,
+        reason: Option<String>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(String, VisitId, Reason)>>> + Send;
     /// The newest parts of a version's step, newest first.
     fn parts(&self, lane: Option<LaneId>, limit: usize) -> impl Future<Output = Result<Vec<PartRecord>>> + Send;
     /// One part by its name.
@@ -672,4 +709,3 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// A hint that there may be work; never misses, may be spurious.
     fn changed(&self) -> impl Future<Output = ()> + Send;
 }
-

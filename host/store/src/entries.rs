@@ -54,8 +54,8 @@ pub(crate) fn enter(tx: &mut Tx<'_>, batch: EnterBatch) -> Done<Entered> {
         let key = key(facts.canvas, profile.0)?;
         let mut before = None;
         if begin.execute((key, entry.0, batch.now.0, stays_open))? == 0 {
-            let (last, started, open) = look
-                .query_row([key], |row| Ok((EntryId(row.get(0)?), Millis(row.get(1)?), row.get::<_, bool>(2)?)))?;
+            let (last, started, open) =
+                look.query_row([key], |row| Ok((EntryId(row.get(0)?), Millis(row.get(1)?), row.get::<_, bool>(2)?)))?;
             if open || !may_enter_again(batch.re_entry, started, batch.now) {
                 result.kept_out += 1;
                 continue;

@@ -49,8 +49,7 @@ pub(crate) fn open(
         return Ok((id, number));
     }
     let id = LaneId(tx.books.next_lane());
-    let facts =
-        LaneFacts { state: LaneState::Open, next_seq: 1, waiting: 0, sealed: 0, connection: number.into() };
+    let facts = LaneFacts { state: LaneState::Open, next_seq: 1, waiting: 0, sealed: 0, connection: number.into() };
     db.execute(
         "INSERT INTO lane VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, 0, 0)",
         (
@@ -119,7 +118,9 @@ pub(crate) fn set_state(tx: &mut Tx<'_>, lane: LaneId, state: LaneState, now: Mi
             )?
             .execute((lane.0, since.0, until.0))?;
     }
-    tx.db.prepare_cached("UPDATE lane SET state = ?2 WHERE id = ?1")?.execute((lane.0, serde_json::to_string(&state)?))?;
+    tx.db
+        .prepare_cached("UPDATE lane SET state = ?2 WHERE id = ?1")?
+        .execute((lane.0, serde_json::to_string(&state)?))?;
     tx.books.lane(lane)?.state = state;
     Ok(())
 }

@@ -150,8 +150,7 @@ impl Ledger {
             "INSERT INTO counter VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET n = n + excluded.n RETURNING n",
         )?;
         for (&(version, step, status, reason), &by) in self.counts.iter().filter(|(_, by)| **by != 0) {
-            let n: i64 =
-                add.query_row((version.0, step.0, status.number(), reason, by), |row| row.get(0))?;
+            let n: i64 = add.query_row((version.0, step.0, status.number(), reason, by), |row| row.get(0))?;
             if n < 0 {
                 return Err(below(format!("{} at step {} of version {version}", status.word(), step.0)));
             }

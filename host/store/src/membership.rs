@@ -109,7 +109,11 @@ impl Members {
 }
 
 /// One person's memberships, lane by lane.
-pub(crate) fn of(db: &Connection, lanes: impl Iterator<Item = LaneId>, profile: ProfileId) -> Done<Vec<(LaneId, Membership)>> {
+pub(crate) fn of(
+    db: &Connection,
+    lanes: impl Iterator<Item = LaneId>,
+    profile: ProfileId,
+) -> Done<Vec<(LaneId, Membership)>> {
     let mut select = db.prepare_cached("SELECT body FROM membership WHERE key = ?1")?;
     let mut found = Vec::new();
     for lane in lanes {

@@ -90,10 +90,8 @@ pub(crate) fn upsert(tx: &mut Tx<'_>, workspace: &str, people: Vec<Profile>) -> 
         }
         let id = match whose(tx, &mut name, &person)? {
             (id, false) => {
-                let known = load(db, id)?.unwrap_or_else(|| Profile {
-                    external_id: person.external_id.clone(),
-                    ..Profile::default()
-                });
+                let known = load(db, id)?
+                    .unwrap_or_else(|| Profile { external_id: person.external_id.clone(), ..Profile::default() });
                 let merged = merge(known.clone(), person);
                 if merged != known {
                     json.clear();
@@ -209,9 +207,10 @@ impl Wanted {
         let same = |value: &String| value.trim().to_lowercase() == self.text;
         person.emails.iter().any(same)
             || person.idfa.iter().chain(&person.gaid).any(same)
-            || person.phones.iter().any(|phone| {
-                same(phone) || (self.digits.len() >= 5 && phone_digits(phone) == self.digits)
-            })
+            || person
+                .phones
+                .iter()
+                .any(|phone| same(phone) || (self.digits.len() >= 5 && phone_digits(phone) == self.digits))
     }
 }
 

@@ -193,10 +193,13 @@ impl<'a> Entries<'a> {
     /// An entry that must exist.
     pub(crate) fn get(&mut self, id: EntryId) -> Done<Entry> {
         let missing = || Fail::impossible(format!("there is no entry {id}"));
-        if !self.chunk.first().is_some_and(|first| first.id <= id) || self.chunk.last().is_none_or(|last| last.id < id) {
+        if !self.chunk.first().is_some_and(|first| first.id <= id) || self.chunk.last().is_none_or(|last| last.id < id)
+        {
             let found = self
                 .db
-                .prepare_cached("SELECT first, version, started, body FROM entry WHERE first <= ?1 ORDER BY first DESC LIMIT 1")?
+                .prepare_cached(
+                    "SELECT first, version, started, body FROM entry WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
+                )?
                 .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, Vec<u8>>(3)?)))
                 .optional()?;
             let (first, version, started, body) = found.ok_or_else(missing)?;
@@ -208,7 +211,12 @@ impl<'a> Entries<'a> {
 }
 
 /// Reads a chunk.
-pub(crate) fn unpack_entries(first: i64, version: VersionId, started: Millis, blob: &[u8]) -> Result<Vec<Entry>, Garbled> {
+pub(crate) fn unpack_entries(
+    first: i64,
+    version: VersionId,
+    started: Millis,
+    blob: &[u8],
+) -> Result<Vec<Entry>, Garbled> {
     let mut blob = Unpacker::new(blob)?;
     let mut entries = Vec::new();
     let mut profile = 0i64;

@@ -134,7 +134,9 @@ pub(crate) fn inspect(db: &Connection) -> Done<Kind> {
     let needs = meta(db, "min_reader")?.ok_or_else(|| told(damaged("the store does not say which format it has")))?;
     if needs > FORMAT {
         let words = format!("the store has format {needs} and up; this version of Caravan reads format {FORMAT}");
-        return Err(told(Problem::new(Code::StoreTooNew, words).cure("use the newer version of Caravan that wrote it")));
+        return Err(told(
+            Problem::new(Code::StoreTooNew, words).cure("use the newer version of Caravan that wrote it"),
+        ));
     }
     Ok(Kind::Ours)
 }
@@ -161,6 +163,7 @@ pub(crate) fn meta(db: &Connection, key: &str) -> Done<Option<i64>> {
 
 /// Keeps a number of the store's own.
 pub(crate) fn set_meta(db: &Connection, key: &str, value: i64) -> Done<()> {
-    db.prepare_cached("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2")?.execute((key, value))?;
+    db.prepare_cached("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2")?
+        .execute((key, value))?;
     Ok(())
 }

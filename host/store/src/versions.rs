@@ -13,10 +13,8 @@ pub(crate) fn publish(tx: &mut Tx<'_>, canvas: Canvas, now: Millis) -> Done<Vers
     let document = serde_json::to_string(&canvas)?;
     let digest = Digest::of(document.as_bytes());
     let name = canvas.canvas.as_str();
-    let interned = tx
-        .db
-        .query_row("SELECT id FROM canvas WHERE name = ?1", [name], |row| row.get::<_, i64>(0))
-        .optional()?;
+    let interned =
+        tx.db.query_row("SELECT id FROM canvas WHERE name = ?1", [name], |row| row.get::<_, i64>(0)).optional()?;
     let interned = match interned {
         Some(id) => id,
         None => {

@@ -27,14 +27,15 @@ pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
     for (what, rule, values, goal) in cases {
         let (mut ours, mut ratios) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            let plain = time(values, |value, out| {
+            let plain = time(values, |value, _, out| {
                 out.clear();
                 out.extend_from_slice(&Sha256::digest(value.as_bytes()));
             });
-            let full = time(values, |value, out| {
+            let full = time(values, |value, scratch, out| {
                 out.clear();
+                scratch.clear();
                 // An unusable value would be counted as cheap: there is none among these.
-                let usable = identifier_into(rule, Hash::Sha256Hex, value, Place::default(), out);
+                let usable = identifier_into(rule, Hash::Sha256Hex, value, Place::default(), scratch, out);
                 assert!(usable.is_ok(), "a value of the benchmark is unusable");
             });
             ours.push(full);
@@ -48,11 +49,11 @@ pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
 }
 
 /// ns per value.
-fn time(values: &[String], mut work: impl FnMut(&str, &mut Vec<u8>)) -> f64 {
-    let mut out = Vec::with_capacity(128);
+fn time(values: &[String], mut work: impl FnMut(&str, &mut Vec<u8>, &mut Vec<u8>)) -> f64 {
+    let (mut out, mut scratch) = (Vec::with_capacity(128), Vec::with_capacity(128));
     let began = Instant::now();
     for value in values {
-        work(black_box(value), &mut out);
+        work(black_box(value), &mut scratch, &mut out);
         black_box(&out);
     }
     began.elapsed().as_nanos() as f64 / values.len() as f64

@@ -32,7 +32,7 @@ fn main() -> Result<()> {
     }
     let effort = Effort { quick: arguments.iter().any(|word| word == "--quick") };
     let wanted: Vec<&String> = arguments.iter().filter(|word| !word.starts_with("--")).collect();
-    if let Some(unknown) = wanted.iter().find(|word| CASES.iter().all(|(name, _)| name != word)) {
+    if let Some(unknown) = wanted.iter().find(|word| CASES.iter().all(|(name, _)| name != *word)) {
         bail!("there is no case `{unknown}`: {}", CASES.map(|(name, _)| name).join(", "));
     }
     let mut figures = Vec::new();

@@ -2,10 +2,10 @@
 pub mod lab;
 pub mod workshop;
 
-use crate::check::Checked;
-use caravan_connectors::{Binding, BoundConnector, Grant, LocalVault, Reach};
+use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalVault, Reach};
+use caravan_journey::document::Document;
 use caravan_model::port::{Connector, Connectors};
-use caravan_model::{Code, Problem};
+use caravan_model::{Code, Connections, Problem};
 use lab::LabHome;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,11 +21,15 @@ impl Host {
     ///
     /// # Errors
     /// A setting that cannot stand, or a lab that is not on this machine.
-    pub fn bind(checked: &Checked, lab: Option<&LabHome>) -> Result<Host, Problem> {
-        let connections = &checked.connections.value.connections;
+    pub fn bind(
+        connections: &Document<Connections>,
+        components: &BTreeMap<String, Arc<LoadedComponent>>,
+        lab: Option<&LabHome>,
+    ) -> Result<Host, Problem> {
+        let connections = &connections.value.connections;
         let vault = Arc::new(LocalVault::new(connections.clone()));
         let mut host = Host { connectors: BTreeMap::new(), default_countries: BTreeMap::new() };
-        for (name, component) in &checked.components {
+        for (name, component) in components {
             let Some(connection) = connections.get(name) else { continue };
             let reach = match lab {
                 _ if !connection.lab => Reach::Partner,

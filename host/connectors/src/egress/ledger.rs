@@ -28,6 +28,9 @@ impl Denial {
     }
 }
 
+/// How many denied requests of a call are kept.
+const KEPT_DENIALS: usize = 16;
+
 /// How far a request came.
 #[derive(Clone, Debug)]
 enum Stage {
@@ -54,6 +57,8 @@ struct Entry {
 struct Pages {
     entries: Vec<Entry>,
     denial: Option<Denial>,
+    denied: usize,
+    made: usize,
     writes: u32,
 }
 
@@ -81,8 +86,16 @@ impl Ledger {
         self.lock().entries.get_mut(index).map(change)
     }
 
-    /// Opens an entry for a request as the guest made it; gives its index.
+    /// Opens an entry for a request as the guest made it; gives its index. After a denial only a few more are kept:
+    /// a guest may go on asking.
     pub(crate) fn open(&self, request: &Parts) -> usize {
+        {
+            let mut pages = self.lock();
+            pages.made += 1;
+            if pages.denial.is_some() && pages.denied >= KEPT_DENIALS {
+                return usize::MAX;
+            }
+        }
         let headers = request.headers.iter();
         let record = RequestRecord {
             method: request.method.to_string(),
@@ -116,6 +129,7 @@ impl Ledger {
                 _ => Stage::Unconnected,
             };
         }
+        pages.denied += 1;
         pages.denial.get_or_insert(denial);
     }
 
@@ -200,7 +214,12 @@ impl Ledger {
 
     /// How many requests were made.
     pub(crate) fn count(&self) -> usize {
-        self.lock().entries.len()
+        self.lock().made
+    }
+
+    /// Whether any request was answered.
+    pub(crate) fn has_answer(&self) -> bool {
+        self.lock().entries.iter().any(|entry| matches!(entry.stage, Stage::Answered))
     }
 }
 

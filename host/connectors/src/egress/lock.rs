@@ -5,6 +5,7 @@
 //! refused on the way to a lock, and the grammar is exact everywhere.
 use memchr::memchr2;
 use std::{
+    borrow::Cow,
     collections::{HashSet, hash_map::RandomState},
     hash::BuildHasher as _,
 };
@@ -35,9 +36,25 @@ pub enum LockError {
 #[derive(Clone, Debug)]
 struct Lock {
     pointer: String,
-    tokens: Vec<String>,
+    tokens: Vec<PointerToken>,
     expected: String,
     met: bool,
+}
+
+/// One step of a pointer, in the forms in which it is compared.
+#[derive(Clone, Debug)]
+struct PointerToken {
+    text: String,
+    folded: String,
+    index: Option<usize>,
+    any: bool,
+}
+
+impl PointerToken {
+    fn new(token: &str) -> PointerToken {
+        let text = token.replace("~1", "/").replace("~0", "~");
+        PointerToken { folded: text.to_lowercase(), index: text.parse().ok(), any: text == "*", text }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +100,11 @@ struct Keys {
 }
 
 impl Keys {
+    fn clear(&mut self) {
+        self.few.clear();
+        self.many.clear();
+    }
+
     fn insert(&mut self, hash: u64) -> bool {
         if self.few.len() < 32 {
             if self.few.contains(&hash) {
@@ -103,6 +125,8 @@ pub struct LockReader {
     expect: Expect,
     token: Token,
     capture: Vec<u8>,
+    folded: String,
+    spare: Vec<Keys>,
     hasher: RandomState,
 }
 
@@ -115,7 +139,7 @@ impl LockReader {
         let locks: Vec<Lock> = locks
             .into_iter()
             .map(|(pointer, expected)| {
-                let tokens = pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"));
+                let tokens = pointer.split('/').skip(1).map(PointerToken::new);
                 Lock { tokens: tokens.collect(), pointer, expected, met: false }
             })
             .collect();
@@ -128,6 +152,8 @@ impl LockReader {
             expect: Expect::Value,
             token: Token::None,
             capture: Vec::new(),
+            folded: String::new(),
+            spare: Vec::new(),
             hasher: RandomState::new(),
         })
     }
@@ -194,11 +220,16 @@ impl LockReader {
             match memchr2(b'"', b'\\', &bytes[at.min(bytes.len())..]) {
                 Some(found) if bytes[at + found] == b'"' => {
                     let end = at + found;
-                    if captured {
-                        self.keep(&bytes[..end])?;
-                    }
                     self.token = Token::None;
-                    self.end_text(key, captured)?;
+                    if !captured {
+                        self.expect = if key { Expect::Colon } else { self.after_value() };
+                    } else if self.capture.is_empty() {
+                        self.end_text(key, &bytes[..end])?;
+                    } else {
+                        self.keep(&bytes[..end])?;
+                        let whole = std::mem::take(&mut self.capture);
+                        self.end_text(key, &whole)?;
+                    }
                     return Ok(&bytes[end + 1..]);
                 }
                 Some(found) if at + found + 1 < bytes.len() => at += found + 2,
@@ -221,16 +252,9 @@ impl LockReader {
         Ok(())
     }
 
-    fn end_text(&mut self, key: bool, captured: bool) -> Result<(), LockError> {
-        if !captured {
-            self.expect = if key { Expect::Colon } else { self.after_value() };
-            return Ok(());
-        }
-        let mut json = Vec::with_capacity(self.capture.len() + 2);
-        json.push(b'"');
-        json.append(&mut self.capture);
-        json.push(b'"');
-        let text: String = serde_json::from_slice(&json).map_err(|_| LockError::Syntax("a broken string"))?;
+    /// A key or locked value is whole.
+    fn end_text(&mut self, key: bool, raw: &[u8]) -> Result<(), LockError> {
+        let text = unescaped(raw)?;
         if key {
             self.expect = Expect::Colon;
             self.enter_key(&text)
@@ -242,8 +266,14 @@ impl LockReader {
     }
 
     fn enter_key(&mut self, key: &str) -> Result<(), LockError> {
-        let folded = key.to_lowercase();
-        let hash = self.hasher.hash_one(&folded);
+        self.folded.clear();
+        if key.is_ascii() {
+            self.folded.push_str(key);
+            self.folded.make_ascii_lowercase();
+        } else {
+            self.folded.push_str(&key.to_lowercase());
+        }
+        let hash = self.hasher.hash_one(&self.folded);
         let depth = self.stack.len();
         let Some(container) = self.stack.last_mut() else { return Ok(()) };
         if !container.keys.insert(hash) {
@@ -252,9 +282,9 @@ impl LockReader {
         container.member = 0;
         for i in bits(container.active) {
             let Some(token) = self.locks.get(i).and_then(|lock| lock.tokens.get(depth - 1)) else { continue };
-            if token == key || token == "*" {
+            if token.any || token.text == key {
                 container.member |= 1 << i;
-            } else if token.to_lowercase() == folded {
+            } else if token.folded == self.folded {
                 return Err(LockError::Duplicate(key.to_owned()));
             }
         }
@@ -326,16 +356,15 @@ impl LockReader {
                     return Err(LockError::Syntax("it nests too deep"));
                 }
                 let object = byte == b'{';
-                self.stack.push(Container { object, active: member, member: 0, index: 0, keys: Keys::default() });
+                let keys = self.spare.pop().unwrap_or_default();
+                self.stack.push(Container { object, active: member, member: 0, index: 0, keys });
                 self.expect = if object { Expect::KeyOrEnd } else { Expect::ValueOrEnd };
             }
             (b'}', Expect::KeyOrEnd | Expect::CommaOrEnd) if self.stack.last().is_some_and(|top| top.object) => {
-                self.stack.pop();
-                self.expect = self.after_value();
+                self.end_container();
             }
             (b']', Expect::ValueOrEnd | Expect::CommaOrEnd) if self.stack.last().is_some_and(|top| !top.object) => {
-                self.stack.pop();
-                self.expect = self.after_value();
+                self.end_container();
             }
             (b',', Expect::CommaOrEnd) => {
                 self.expect = if self.stack.last().is_some_and(|top| top.object) { Expect::Key } else { Expect::Value };
@@ -351,6 +380,14 @@ impl LockReader {
         Ok(rest)
     }
 
+    fn end_container(&mut self) {
+        if let Some(mut ended) = self.stack.pop() {
+            ended.keys.clear();
+            self.spare.push(ended.keys);
+        }
+        self.expect = self.after_value();
+    }
+
     /// A value begins: in an array, the element's own locks; gives those that lead to it.
     fn enter_element(&mut self) -> u64 {
         let depth = self.stack.len();
@@ -361,7 +398,7 @@ impl LockReader {
             } else {
                 let leads = |i: &usize| {
                     locks.get(*i).and_then(|lock| lock.tokens.get(depth - 1)).is_some_and(|token| {
-                        token == "*" || token.parse() == Ok(container.index)
+                        token.any || token.index == Some(container.index)
                     })
                 };
                 bits(container.active).filter(leads).fold(0, |mask, i| mask | 1 << i)
@@ -370,6 +407,19 @@ impl LockReader {
         }
         self.next_member()
     }
+}
+
+/// The text of a string's raw bytes.
+fn unescaped(raw: &[u8]) -> Result<Cow<'_, str>, LockError> {
+    const BROKEN: LockError = LockError::Syntax("a broken string");
+    if raw.iter().all(|&byte| byte >= b' ' && byte != b'\\') {
+        return std::str::from_utf8(raw).map(Cow::Borrowed).map_err(|_| BROKEN);
+    }
+    let mut json = Vec::with_capacity(raw.len() + 2);
+    json.push(b'"');
+    json.extend_from_slice(raw);
+    json.push(b'"');
+    serde_json::from_slice(&json).map(Cow::Owned).map_err(|_| BROKEN)
 }
 
 fn bits(mut mask: u64) -> impl Iterator<Item = usize> {

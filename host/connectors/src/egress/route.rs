@@ -62,7 +62,6 @@ impl CompiledRoute {
         if !manifest.hosts.contains(&route.host) {
             return Err(wrong(format!("host `{}` is not among the manifest's hosts", route.host)));
         }
-        check_host_name(&route.host).map_err(wrong)?;
         let path = route.path.strip_prefix('/').ok_or_else(|| wrong("the path must begin with `/`".into()))?;
         let segments =
             path.split('/').map(|segment| Template::parse(segment, settings)).collect::<Result<_, _>>().map_err(wrong)?;
@@ -160,7 +159,7 @@ pub fn find<'a>(
 }
 
 /// A partner's host is a plain, lower-case DNS name with a dot, and no address in disguise.
-pub fn check_host_name(host: &str) -> Result<(), String> {
+fn is_host_name(host: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
@@ -173,11 +172,7 @@ pub fn check_host_name(host: &str) -> Result<(), String> {
     let local = ["localhost", "local", "internal", "arpa"].iter().any(|zone| host.rsplit('.').next() == Some(zone));
     // `0x7f.1`-like forms: a last label that a resolver may take for a number.
     let number = host.rsplit('.').next().is_some_and(|last| last.starts_with("0x"));
-    if good && !local && !number {
-        Ok(())
-    } else {
-        Err(format!("`{host}` is no public host name: lower-case labels with dots, no address, no port"))
-    }
+    good && !local && !number
 }
 
 fn checked_host(uri: &Uri) -> Result<&str, &'static str> {
@@ -192,7 +187,10 @@ fn checked_host(uri: &Uri) -> Result<&str, &'static str> {
         None | Some((_, "443")) => {}
         Some(_) => return Err("a port other than 443"),
     }
-    uri.host().ok_or("there is no host")
+    match uri.host() {
+        Some(host) if is_host_name(host) => Ok(host),
+        _ => Err("the host is no public name: lower-case labels with dots, no address, nothing on this machine"),
+    }
 }
 
 /// The path's segments, decoded.

@@ -4,8 +4,8 @@ use super::tree::{Key, Kind, Node};
 use super::wrong::Wrong;
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
-    VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess,
+    Unexpected, VariantAccess, Visitor,
 };
 
 /// A scalar as YAML 1.2's core schema reads it; numbers with leading zeros stay text.
@@ -31,7 +31,8 @@ pub(super) fn resolve(text: &str, plain: bool) -> Resolved<'_> {
     if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')) {
         return Resolved::Text(text);
     }
-    let radix = |prefix: &str, radix| text.strip_prefix(prefix).and_then(|digits| u64::from_str_radix(digits, radix).ok());
+    let radix =
+        |prefix: &str, radix| text.strip_prefix(prefix).and_then(|digits| u64::from_str_radix(digits, radix).ok());
     if let Some(number) = radix("0x", 16).or_else(|| radix("0o", 8)) {
         return Resolved::Unsigned(number);
     }
@@ -197,7 +198,9 @@ impl<'de> SeqAccess<'de> for Elements<'de> {
         let Some(element) = self.elements.get(self.next) else { return Ok(None) };
         let index = self.next;
         self.next += 1;
-        seed.deserialize(element).map(Some).map_err(|wrong| wrong.at(element).under(Segment::Index(index)))
+        seed.deserialize(element)
+            .map(Some)
+            .map_err(|wrong| wrong.at(element).or_in(element.line).under(Segment::Index(index)))
     }
 }
 
@@ -219,7 +222,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
             return Err(Wrong::custom("a value is expected here"));
         };
         self.next += 1;
-        seed.deserialize(value).map_err(|wrong| wrong.at(value).under(Segment::Key(key.text.clone())))
+        seed.deserialize(value).map_err(|wrong| wrong.at(value).or_in(key.line).under(Segment::Key(key.text.clone())))
     }
 }
 

@@ -60,8 +60,9 @@ fn entry(key: &str, value: &Node, indent: usize, to: &mut String) {
     to.push_str(&name);
     to.push(':');
     let always_block = indent == 0 && matches!(key, "audiences" | "entry" | "steps");
-    let line = inline(value).filter(|text| match value.kind {
+    let line = inline(value).filter(|text| match &value.kind {
         Kind::Scalar { .. } => true,
+        Kind::Map(entries) if entries.is_empty() => true,
         _ => !always_block && indent + name.chars().count() + 2 + text.chars().count() <= WIDTH,
     });
     match line {

@@ -99,7 +99,8 @@ fn read<T: DeserializeOwned>(
     if let Some(problem) = look(file, &parsed.root) {
         return Err(problem);
     }
-    let value = T::deserialize(&parsed.root).map_err(|wrong| wrong.problem(file))?;
+    let value =
+        T::deserialize(&parsed.root).map_err(|wrong: wrong::Wrong| wrong.or_in(parsed.root.line).problem(file))?;
     Ok(Document { value, file: file.to_owned(), comments: parsed.comments, root: Some(Arc::new(parsed.root)) })
 }
 

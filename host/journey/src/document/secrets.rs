@@ -10,7 +10,15 @@ const CURE: &str = "keep the secret outside the file and write where it is: `sec
 
 /// Fields that people try for secrets.
 const SECRETLY_NAMED: [&str; 10] = [
-    "token", "access_token", "password", "api_key", "apikey", "key", "client_secret", "refresh_token", "app_secret",
+    "token",
+    "access_token",
+    "password",
+    "api_key",
+    "apikey",
+    "key",
+    "client_secret",
+    "refresh_token",
+    "app_secret",
     "bearer",
 ];
 
@@ -26,9 +34,9 @@ pub(super) fn written_out(file: &str, root: &Node) -> Option<Problem> {
             match field.text.as_str() {
                 "secret" => misplaced(file, root, &at, value),
                 "secrets" => match &value.kind {
-                    Kind::Map(further) => further
-                        .iter()
-                        .find_map(|(name, value)| misplaced(file, root, &at.key(&name.text), value)),
+                    Kind::Map(further) => {
+                        further.iter().find_map(|(name, value)| misplaced(file, root, &at.key(&name.text), value))
+                    }
                     _ => misplaced(file, root, &at, value),
                 },
                 other if SECRETLY_NAMED.contains(&other.to_ascii_lowercase().as_str()) => {
@@ -43,7 +51,8 @@ pub(super) fn written_out(file: &str, root: &Node) -> Option<Problem> {
 
 /// The problem with what stands for a secret, unless it says where the secret is.
 fn misplaced(file: &str, root: &Node, at: &Path, value: &Node) -> Option<Problem> {
-    let written = || Some(problem(file, root, at, "a secret, or something else than its place, is written here".to_owned()));
+    let written =
+        || Some(problem(file, root, at, "a secret, or something else than its place, is written here".to_owned()));
     let Kind::Map(entries) = &value.kind else { return written() };
     let [(key, place)] = entries.as_slice() else { return written() };
     let Kind::Scalar { text, .. } = &place.kind else { return written() };

@@ -94,7 +94,11 @@ pub(super) struct Parsed {
 pub(super) fn parse(text: &str) -> Result<Parsed, Flaw> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > MAX_BYTES {
-        return Err(flaw(1, "the file is larger than 4 MiB", "a canvas or a list of connections is far smaller: is this the right file?"));
+        return Err(flaw(
+            1,
+            "the file is larger than 4 MiB",
+            "a canvas or a list of connections is far smaller: is this the right file?",
+        ));
     }
     let parser = Parser::new_from_str_with_options(
         text,
@@ -111,7 +115,11 @@ fn flaw(line: u32, message: impl Into<String>, cure: &'static str) -> Flaw {
 
 fn scan_flaw(error: &ScanError) -> Flaw {
     let line = u32::try_from(error.marker().line()).unwrap_or(u32::MAX).max(1);
-    flaw(line, error.info(), "mend the YAML: look at this line and the one before it for indentation, quotes and brackets")
+    flaw(
+        line,
+        error.info(),
+        "mend the YAML: look at this line and the one before it for indentation, quotes and brackets",
+    )
 }
 
 fn line_of(span: Span) -> u32 {
@@ -151,7 +159,11 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<I> {
                 Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
                 Event::StreamEnd => break,
                 _ if root.is_some() => {
-                    return Err(self.wrong(line, "a second document begins here", "one file holds one document: remove the `---`"));
+                    return Err(self.wrong(
+                        line,
+                        "a second document begins here",
+                        "one file holds one document: remove the `---`",
+                    ));
                 }
                 event => root = Some(self.node(event, line, 0)?),
             }
@@ -164,7 +176,11 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<I> {
     fn node(&mut self, event: Event<'a>, line: u32, depth: usize) -> Result<Node, Flaw> {
         self.nodes += 1;
         if self.nodes > MAX_NODES || depth > MAX_DEPTH {
-            return Err(self.wrong(line, "the document is too large or too deeply nested", "a canvas has at most 200,000 values, nested 64 deep"));
+            return Err(self.wrong(
+                line,
+                "the document is too large or too deeply nested",
+                "a canvas has at most 200,000 values, nested 64 deep",
+            ));
         }
         let (kind, anchor, tag) = match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -185,7 +201,11 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<I> {
             _ => return Err(self.wrong(line, "a value is expected here", "write a value")),
         };
         if tag.is_some() {
-            return Err(self.wrong(line, "YAML tags (`!…`) have no meaning here", "remove the tag; quote the value where it is text"));
+            return Err(self.wrong(
+                line,
+                "YAML tags (`!…`) have no meaning here",
+                "remove the tag; quote the value where it is text",
+            ));
         }
         let node = Node { line, kind };
         if anchor != 0 {
@@ -217,7 +237,11 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<I> {
                 return Ok(entries);
             }
             let Kind::Scalar { text, .. } = self.node(event, line, depth + 1)?.kind else {
-                return Err(self.wrong(line, "a key is a list or a map", "keys are words: is a quote or a colon missing?"));
+                return Err(self.wrong(
+                    line,
+                    "a key is a list or a map",
+                    "keys are words: is a quote or a colon missing?",
+                ));
             };
             if let Some(first) = lines.insert(text.clone(), line) {
                 let message = format!("`{text}` stands here twice, first in line {first}");

@@ -24,13 +24,22 @@ impl Wrong {
         Wrong { code, message, cure, line: None, path: Vec::new(), field: None }
     }
 
-    /// At this node, if it is not known yet.
+    /// At this node, if it is not known yet. A field that is missing here has its line from the key above.
     pub(super) fn at(mut self, node: &Node) -> Wrong {
-        if let Some(field) = self.field.take() {
-            self.line = node.entry(&field).map(|(key, _)| key.line);
-            self.path.push(Segment::Key(field));
+        match self.field.take() {
+            Some(field) => {
+                self.line = node.entry(&field).map(|(key, _)| key.line);
+                self.path.push(Segment::Key(field));
+            }
+            None if self.path.is_empty() => _ = self.line.get_or_insert(node.line),
+            None => {}
         }
-        self.line.get_or_insert(node.line);
+        self
+    }
+
+    /// In this line, if it is not known yet.
+    pub(super) fn or_in(mut self, line: u32) -> Wrong {
+        self.line.get_or_insert(line);
         self
     }
 
@@ -123,7 +132,7 @@ impl serde::de::Error for Wrong {
 /// The first `: ` that is not between backticks.
 fn colon_outside_quotes(message: &str) -> Option<usize> {
     let mut colons = message.match_indices(": ").map(|(at, _)| at);
-    colons.find(|at| message[..*at].matches('`').count() % 2 == 0)
+    colons.find(|at| message[..*at].matches('`').count().is_multiple_of(2))
 }
 
 /// serde's words for what is expected, in people's words.

@@ -68,8 +68,9 @@ fn arrows<'a>(id: &StepId, step: &'a Step) -> Vec<Arrow<'a>> {
     let mut arrows = Vec::new();
     let mut arrow = |to: Option<&'a StepId>, at: Path| arrows.extend(to.map(|to| Arrow { to, at }));
     arrow(step.next.as_ref(), at.key("next"));
-    arrow(step.otherwise.as_ref(), at.key("otherwise"));
-    arrow(step.otherwise_branch.as_ref(), at.key("else"));
+    // Where another kind of step has these, they are refused as fields without meaning.
+    arrow(step.otherwise.as_ref().filter(|_| step.audience_sync.is_some()), at.key("otherwise"));
+    arrow(step.otherwise_branch.as_ref().filter(|_| step.branch.is_some()), at.key("else"));
     for (i, arm) in step.branch.iter().flatten().enumerate() {
         arrow(Some(&arm.next), at.key("branch").index(i).key("next"));
     }
@@ -140,7 +141,8 @@ fn loops(findings: &mut Findings<'_>, graph: &Graph) {
             let names = way[begin..].iter().map(|(step, _)| *step).chain([to]);
             let names: Vec<&str> = names.map(|step| steps[step].0.as_str()).collect();
             let message = format!("people would run in this circle without ever waiting: {}", names.join(" → "));
-            let cure = "put a delay into the circle (`delay: { for: 1d }` or a local time), or lead one arrow elsewhere";
+            let cure =
+                "put a delay into the circle (`delay: { for: 1d }` or a local time), or lead one arrow elsewhere";
             findings.add(Code::LoopWithoutDelay, &step_path(names[0]), message, cure);
         }
     }

@@ -46,12 +46,18 @@ fn check_audience(findings: &mut Findings<'_>, name: &str, audience: &AudienceSp
     match &audience.kind {
         Some(kind) if !kinds().any(|known| known == kind) => {
             let message = format!("{} has no audiences of kind `{kind}`", manifest.title);
-            let cure = if rules.kinds.is_empty() { "remove `kind`".to_owned() } else { suggest::cure(kind, kinds(), "kinds") };
+            let cure =
+                if rules.kinds.is_empty() { "remove `kind`".to_owned() } else { suggest::cure(kind, kinds(), "kinds") };
             findings.add(Code::BadValue, &at.key("kind"), message, cure);
         }
         None if rules.kinds.len() > 1 => {
             let message = format!("{} has several kinds of audience, and `kind` is missing", manifest.title);
-            findings.add(Code::BadValue, &at, message, format!("add `kind:` with one of: {}", kinds().collect::<Vec<_>>().join(", ")));
+            findings.add(
+                Code::BadValue,
+                &at,
+                message,
+                format!("add `kind:` with one of: {}", kinds().collect::<Vec<_>>().join(", ")),
+            );
         }
         _ => {}
     }

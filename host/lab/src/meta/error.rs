@@ -29,7 +29,7 @@ impl MetaError {
         MetaError {
             status: match (code, class) {
                 (1 | 2, _) => 500,
-                (200..=299, _) if code != 270 => 403,
+                (200..=299, _) if !matches!(code, 270 | 294) => 403,
                 _ => 400,
             },
             kind: if code == 294 { "GraphMethodException" } else { "OAuthException" },

@@ -171,7 +171,9 @@ impl<'de> Deserialize<'de> for Trigger {
                     Ok(Trigger::List(ListTrigger { list }))
                 } else {
                     fields.only(TRIGGER_KINDS)?;
-                    Err(A::Error::custom("no trigger stands here: write one of `event`, `segment`, `schedule`, `api` and `list`"))
+                    Err(A::Error::custom(
+                        "no trigger stands here: write one of `event`, `segment`, `schedule`, `api` and `list`",
+                    ))
                 }
             }
         }

@@ -1,0 +1,182 @@
+//! `caravan connection check | accounts`.
+use crate::args::{ConnectionArgs, ConnectionVerb, Global};
+use crate::check;
+use crate::fail::End;
+use crate::host::Host;
+use crate::host::lab::LabHome;
+use crate::out;
+use caravan_model::port::{
+    AccountInfo, Answer, Ask, CallContext, Clock, Connector, Connectors, Finding, FindingState, SystemClock,
+};
+use caravan_model::{Cause, Connection, Fault, Problem, Target};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The most pages of accounts that are asked for.
+const PAGES: usize = 50;
+
+/// Does a verb of connections.
+pub async fn connection(global: &Global, verb: ConnectionVerb) -> anyhow::Result<End> {
+    let (args, checks) = match &verb {
+        ConnectionVerb::Check(args) => (args, true),
+        ConnectionVerb::Accounts(args) => (args, false),
+    };
+    let (connection, connector, _lab) = open(args).await?;
+    if checks { check_all(global, args, &connection, connector.as_ref()).await } else { accounts(global, &connection, connector.as_ref()).await }
+}
+
+/// The connection, bound to its connector.
+async fn open(args: &ConnectionArgs) -> anyhow::Result<(Connection, Arc<dyn Connector>, Option<LabHome>)> {
+    let checked = check::connection(&args.connections, &args.name)?;
+    let connection = checked.connections.value.connections.get(&args.name).cloned().unwrap_or_default();
+    let lab = match (connection.lab, &args.lab) {
+        (false, _) => None,
+        (true, Some(url)) => Some(LabHome::attach(url).await?),
+        (true, None) => Some(LabHome::start().await?),
+    };
+    let host = Host::bind(&checked.connections, &checked.components, lab.as_ref())?;
+    let connector = host.connector(&args.name)?;
+    Ok((connection, connector, lab))
+}
+
+fn context(seed: &str) -> CallContext {
+    CallContext { at: SystemClock.now(), seed: seed.to_owned(), deadline: Duration::from_secs(60), record_bodies: false }
+}
+
+/// One account's checklist.
+async fn checklist(connector: &dyn Connector, account: &str) -> Vec<Finding> {
+    let settings = serde_json::Value::Object(connector.settings().clone()).to_string();
+    let target = Target { account: account.to_owned(), audience: String::new(), audience_parts: Vec::new(), settings };
+    match connector.call(context(account), Ask::Check { target }).await.answer {
+        Ok(Answer::Findings(findings)) => findings,
+        Ok(_) => vec![failed("the connector's answer", "it answered something else than a checklist", None)],
+        Err(fault) => vec![of_fault(&fault)],
+    }
+}
+
+fn failed(subject: &str, message: &str, link: Option<String>) -> Finding {
+    Finding { subject: subject.to_owned(), state: FindingState::Failed, message: message.to_owned(), cure: None, link }
+}
+
+/// A fault of the whole check as a line of the list.
+fn of_fault(fault: &Fault) -> Finding {
+    let words = fault.cause().map_or_else(|| fault.class().to_owned(), Cause::to_string);
+    let cure = match fault {
+        Fault::Unauthorized { .. } => "renew the connection's secret",
+        Fault::Forbidden { .. } => "give the credentials the right at the partner",
+        Fault::Terms { .. } => "accept the terms at the partner",
+        Fault::Throttled { .. } | Fault::Unavailable { .. } | Fault::Preparing { .. } => "try again later",
+        Fault::Misconfigured { .. } => "correct the connection's settings",
+        _ => "ask the connector's publisher",
+    };
+    let link = fault.cause().and_then(|cause| cause.link.clone());
+    Finding { cure: Some(cure.to_owned()), ..failed(fault.class(), &words, link) }
+}
+
+async fn check_all(
+    global: &Global,
+    args: &ConnectionArgs,
+    connection: &Connection,
+    connector: &dyn Connector,
+) -> anyhow::Result<End> {
+    let mut lists = Vec::new();
+    for (short, id) in &connection.accounts {
+        lists.push((short, id, checklist(connector, id).await));
+    }
+    let states = || lists.iter().flat_map(|(_, _, findings)| findings).map(|finding| finding.state);
+    let any_failed = lists.is_empty() || states().any(|state| state == FindingState::Failed);
+    if global.json {
+        let lists: Vec<_> =
+            lists.iter().map(|(short, id, findings)| json!({"name": short, "account": id, "findings": findings})).collect();
+        out::print_json(&json!({"connection": args.name, "lab": connection.lab, "good": !any_failed, "accounts": lists}))?;
+    } else {
+        let manifest = connector.manifest();
+        let badge = if connection.lab { " [lab]" } else { "" };
+        let mut text = format!("{}{badge}: {} {}\n", args.name, manifest.title, manifest.version);
+        if lists.is_empty() {
+            text.push_str("  no account is switched on\n      cure: add `accounts: { name: ID }` to the connection\n");
+        }
+        for (short, id, findings) in &lists {
+            text.push_str(&format!("\naccount {short} ({id})\n"));
+            findings.iter().for_each(|finding| text.push_str(&line(finding)));
+        }
+        out::print(&text)?;
+    }
+    Ok(if any_failed { End::NeedsYou } else { End::Done })
+}
+
+fn line(finding: &Finding) -> String {
+    let mark = match finding.state {
+        FindingState::Good => "ok  ",
+        FindingState::Warning => "look",
+        FindingState::Failed => "FAIL",
+    };
+    let mut text = format!("  {mark}  {}: {}\n", finding.subject, finding.message);
+    if let Some(cure) = &finding.cure {
+        text.push_str(&format!("        cure: {cure}\n"));
+    }
+    if let Some(link) = &finding.link {
+        text.push_str(&format!("        see:  {link}\n"));
+    }
+    text
+}
+
+/// All accounts that the credentials reach, page by page.
+async fn all_accounts(connector: &dyn Connector) -> Result<Vec<AccountInfo>, Problem> {
+    let mut all = Vec::new();
+    let mut cursor = None;
+    for _ in 0..PAGES {
+        match connector.call(context("accounts"), Ask::Accounts { cursor: cursor.take() }).await.answer {
+            Ok(Answer::Accounts(page, next)) => {
+                all.extend(page);
+                cursor = next;
+            }
+            Ok(_) => return Err(Problem::new(caravan_model::Code::Internal, "the connector answered something else than accounts")),
+            Err(fault) => {
+                let finding = of_fault(&fault);
+                let code = match fault {
+                    Fault::Unauthorized { .. } => caravan_model::Code::Unauthorized,
+                    Fault::Forbidden { .. } => caravan_model::Code::Forbidden,
+                    Fault::Terms { .. } => caravan_model::Code::TermsUnsigned,
+                    _ => caravan_model::Code::Unreached,
+                };
+                let problem = Problem::new(code, format!("the accounts cannot be listed: {}", finding.message));
+                return Err(problem.cure(finding.cure.unwrap_or_default()));
+            }
+        }
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+async fn accounts(global: &Global, connection: &Connection, connector: &dyn Connector) -> anyhow::Result<End> {
+    let all = match all_accounts(connector).await {
+        Ok(all) => all,
+        Err(problem) => {
+            eprintln!("{problem}");
+            return Ok(End::NeedsYou);
+        }
+    };
+    let short_of = |id: &str| connection.accounts.iter().find(|(_, known)| *known == id).map(|(short, _)| short.clone());
+    if global.json {
+        let values: Vec<_> = all
+            .iter()
+            .map(|account| json!({"id": account.id, "name": account.name, "unusable": account.unusable, "switched_on_as": short_of(&account.id)}))
+            .collect();
+        out::print_json(&values)?;
+    } else {
+        let rows: Vec<Vec<String>> = all
+            .iter()
+            .map(|account| {
+                let on = short_of(&account.id).unwrap_or_default();
+                let state = account.unusable.clone().unwrap_or_else(|| "usable".to_owned());
+                vec![account.id.clone(), account.name.clone(), on, state]
+            })
+            .collect();
+        out::print(&out::table(&["ACCOUNT", "NAME", "SWITCHED ON AS", "STATE"], &rows))?;
+    }
+    Ok(End::Done)
+}

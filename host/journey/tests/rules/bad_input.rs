@@ -1,0 +1,576 @@
+//! Bad input: each mistake is one clear problem with code, line, path and cure.
+use caravan_journey::document::{read_canvas, read_connections};
+use caravan_journey::validate::{Facts, validate};
+use caravan_model::manifest::{
+    AudienceKind, AudienceRules, Auth, Batch, Field, Hash, MatchKey, Publisher, Rule, Source, World,
+};
+use caravan_model::{Action, Code, Manifest, Problem};
+
+/// A sound canvas; each case changes one thing in it.
+const SOUND: &str = "\
+format: 1
+canvas: c
+audiences:
+  vip: { connection: acme, account: fr, if_missing: create }
+entry:
+  trigger: { event: e, where: { plan: { in: [pro] } } }
+  who: { all: [ { attr: country, in: [FR] }, { consent: advertising } ] }
+  start: pause
+steps:
+  pause: { delay: { for: 2d }, next: active }
+  active:
+    branch: [ { if: { event: app_open, within: 7d }, next: exit } ]
+    else: sync
+  sync:
+    audience_sync: { audience: vip, action: add, match: [email, phone] }
+    next: exit
+";
+
+const CONNECTIONS: &str = "\
+format: 1
+connections:
+  acme: { connector: p, secret: { env: TOKEN }, accounts: { fr: act_1 } }
+";
+
+fn key(name: &str, word: &str, field: Field, identifies: bool, with: &[&str]) -> MatchKey {
+    MatchKey {
+        key: name.into(),
+        title: name.into(),
+        sources: vec![Source { name: word.into(), field }],
+        rule: Rule::Trim,
+        variants: Vec::new(),
+        hash: Hash::Sha256Hex,
+        identifies,
+        device: false,
+        with: with.iter().map(|key| (*key).to_owned()).collect(),
+    }
+}
+
+fn manifest() -> Manifest {
+    let kind = |kind: &str, keys: &[&str]| AudienceKind {
+        kind: kind.into(),
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+    };
+    Manifest {
+        manifest: 1,
+        name: "p".into(),
+        title: "Partner".into(),
+        version: "1.0.0".into(),
+        wit: "0.1.0".into(),
+        world: World::Destination,
+        publisher: Publisher::default(),
+        hosts: Vec::new(),
+        routes: Vec::new(),
+        auth: Auth::default(),
+        actions: vec![Action::Add],
+        keys: vec![
+            key("EMAIL", "email", Field::Email, true, &[]),
+            key("PHONE", "phone", Field::Phone, true, &[]),
+            key("FN", "first_name", Field::FirstName, false, &[]),
+            key("CITY", "city", Field::City, false, &["ZIP"]),
+            key("ZIP", "zip", Field::Zip, false, &[]),
+            key("IDFA", "idfa", Field::Idfa, true, &[]),
+        ],
+        groups: Vec::new(),
+        flags: Vec::new(),
+        batch: Batch::default(),
+        quotas: Vec::new(),
+        audience: AudienceRules {
+            create: true,
+            name_max: 10,
+            kinds: vec![kind("people", &["EMAIL", "PHONE", "FN", "CITY", "ZIP"])],
+            ..AudienceRules::default()
+        },
+        settings: Vec::new(),
+        open_url: None,
+    }
+}
+
+/// All problems of a canvas, read and checked against the connections and the manifest.
+fn problems_of(text: &str) -> Vec<Problem> {
+    let connections = read_connections("connections.yaml", CONNECTIONS).unwrap().value;
+    let manifest = manifest();
+    let look_up = |name: &str| (name == "acme").then_some(&manifest);
+    let facts = Facts { connections: Some(&connections), manifest: Some(&look_up) };
+    match read_canvas("canvas.yaml", text) {
+        Ok(canvas) => validate(&canvas, &facts),
+        Err(problem) => vec![problem],
+    }
+}
+
+/// Code, line, path, and a part of message and cure of the one problem that replacing `old` by `new` makes.
+#[track_caller]
+fn case(old: &str, new: &str, code: Code, line: u32, path: &str, message: &str, cure: &str) {
+    assert!(SOUND.contains(old), "{old}");
+    let problems = problems_of(&SOUND.replacen(old, new, 1));
+    let [problem] = problems.as_slice() else { panic!("{new}: {problems:#?}") };
+    assert_eq!((problem.code, problem.line, problem.path.as_deref()), (code, Some(line), Some(path)), "{problem}");
+    assert_eq!(problem.file.as_deref(), Some("canvas.yaml"));
+    assert!(problem.message.contains(message), "{problem}");
+    assert!(problem.cure.as_deref().unwrap_or_default().contains(cure), "{problem}");
+}
+
+#[test]
+fn a_sound_canvas_has_no_problems() {
+    assert_eq!(problems_of(SOUND), []);
+}
+
+#[test]
+fn cv002_bad_syntax_names_the_line() {
+    case("{ delay: { for: 2d }, next", "{ delay: { for: 2d, next", Code::BadSyntax, 11, "steps.pause", "", "brackets");
+    case(
+        "start: pause",
+        "start: pause\n  start: sync",
+        Code::BadSyntax,
+        9,
+        "entry.start",
+        "twice, first in line 8",
+        "remove",
+    );
+    case("fr, if", "!secret fr, if", Code::BadSyntax, 4, "audiences.vip.account", "tags", "remove the tag");
+    for (text, words) in [("", "empty"), ("# nothing\n", "empty"), ("a: 1\n---\nb: 2\n", "second document")] {
+        let problem = read_canvas("f", text).unwrap_err();
+        assert_eq!(problem.code, Code::BadSyntax);
+        assert!(problem.message.contains(words) && problem.line.is_some() && problem.cure.is_some(), "{problem}");
+    }
+}
+
+#[test]
+fn cv002_bombs_and_giants_are_refused() {
+    let mut bomb = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
+    for i in 1..12 {
+        let before = format!("*a{},", i - 1).repeat(10);
+        bomb.push_str(&format!("a{i}: &a{i} [{}]\n", before.trim_end_matches(',')));
+    }
+    assert!(read_canvas("f", &bomb).unwrap_err().message.contains("too large"));
+    let deep = format!("a: {}{}", "[".repeat(2_000), "]".repeat(2_000));
+    assert_eq!(read_canvas("f", &deep).unwrap_err().code, Code::BadSyntax);
+    let long = format!("title: {}", "x".repeat(5 << 20));
+    assert!(read_canvas("f", &long).unwrap_err().message.contains("4 MiB"));
+}
+
+#[test]
+fn cv003_an_unknown_field_is_named_with_what_was_meant_and_what_may_stand() {
+    case(
+        "next: active",
+        "nxt: active",
+        Code::UnknownField,
+        10,
+        "steps.pause.nxt",
+        "`nxt`",
+        "did you mean `next`? what may stand here: delay, branch",
+    );
+    case("who:", "whom:", Code::UnknownField, 7, "entry.whom", "`whom`", "did you mean `who`?");
+    case("canvas: c", "canvas: c\nfoo: 1", Code::UnknownField, 3, "foo", "`foo`", "format, canvas, title");
+    case("in: [FR]", "im: [FR]", Code::UnknownField, 7, "entry.who.all[0].im", "`im`", "did you mean `in`?");
+    case(
+        "{ in: [pro] }",
+        "{ is_in: [pro] }",
+        Code::UnknownField,
+        6,
+        "entry.trigger.where.plan.is_in",
+        "",
+        "eq, ne, in",
+    );
+    case(
+        "within: 7d }",
+        "witin: 7d }",
+        Code::UnknownField,
+        12,
+        "steps.active.branch[0].if.witin",
+        "",
+        "did you mean `within`?",
+    );
+    case(
+        "consent: advertising",
+        "consent: advertising, within: 7d",
+        Code::UnknownField,
+        7,
+        "entry.who.all[1].within",
+        "",
+        "consent, is",
+    );
+    case(
+        "trigger: { event: e",
+        "trigger: { evnt: e",
+        Code::UnknownField,
+        6,
+        "entry.trigger.evnt",
+        "",
+        "did you mean `event`?",
+    );
+    case(
+        "next: exit\n",
+        "next: exit\n    else: sync\n",
+        Code::UnknownField,
+        17,
+        "steps.sync.else",
+        "no meaning",
+        "remove `else`",
+    );
+    case(
+        "else: sync",
+        "else: sync\n    next: exit",
+        Code::UnknownField,
+        14,
+        "steps.active.next",
+        "nobody",
+        "remove `next`",
+    );
+}
+
+#[test]
+fn cv004_a_bad_value_is_named_where_it_is() {
+    case("for: 2d", "for: 2 days", Code::BadValue, 10, "steps.pause.delay.for", "`2 days`", "30s, 5m, 2h, 7d");
+    case("in: [FR]", "in: FR", Code::BadValue, 7, "entry.who.all[0].in", "a list is expected here, not `FR`", "[FR]");
+    case(
+        "match: [email, phone]",
+        "match: email",
+        Code::BadValue,
+        15,
+        "steps.sync.audience_sync.match",
+        "a list",
+        "[email]",
+    );
+    case("start: pause", "begin: pause", Code::UnknownField, 8, "entry.begin", "", "start");
+    case("\n  start: pause", "", Code::BadValue, 5, "entry.start", "`start` is missing", "add `start`");
+    case(
+        "if_missing: create",
+        "if_missing: creat",
+        Code::BadValue,
+        4,
+        "audiences.vip.if_missing",
+        "`creat`",
+        "did you mean `create`?",
+    );
+    case("action: add", "action: ad", Code::BadValue, 15, "steps.sync.audience_sync.action", "`ad`", "add, remove");
+    case("format: 1", "format: 2", Code::BadValue, 1, "format", "format 1, not 2", "format: 1");
+    case("canvas: c", "canvas: Win Back", Code::BadValue, 2, "canvas", "`Win Back`", "lower-case");
+    case(
+        "event: app_open, within: 7d",
+        "within: 7d",
+        Code::UnknownField,
+        12,
+        "steps.active.branch[0].if.within",
+        "",
+        "all, any, not",
+    );
+    case(
+        "event: app_open, within: 7d",
+        "event: a, attr: b",
+        Code::BadValue,
+        12,
+        "steps.active.branch[0].if",
+        "`event` and `attr`",
+        "all: [",
+    );
+    case(
+        "event: app_open, within: 7d",
+        "attr: age",
+        Code::BadValue,
+        12,
+        "steps.active.branch[0].if",
+        "needs a comparison",
+        "eq, ne",
+    );
+    case("{ for: 2d }", "{}", Code::BadValue, 10, "steps.pause.delay", "exactly one of", "for: 2d");
+    case("for: 2d", "until: tomorrow", Code::BadValue, 10, "steps.pause.delay.until", "`tomorrow`", "");
+    case(
+        "for: 2d",
+        "local_time: { at: \"25:00\" }",
+        Code::BadValue,
+        10,
+        "steps.pause.delay.local_time.at",
+        "`25:00`",
+        "09:00",
+    );
+    case(
+        "for: 2d",
+        "local_time: { at: \"09:00\", on: [monday] }",
+        Code::BadValue,
+        10,
+        "steps.pause.delay.local_time.on",
+        "`monday`",
+        "",
+    );
+    case(
+        "trigger: { event: e",
+        "re_entry: { after: 30 }\n  trigger: { event: e",
+        Code::BadValue,
+        6,
+        "entry.re_entry.after",
+        "`30`",
+        "30s",
+    );
+}
+
+#[test]
+fn cv010_a_missing_step_is_named_with_the_nearest() {
+    case("next: active", "next: actve", Code::MissingStep, 10, "steps.pause.next", "`actve`", "did you mean `active`?");
+    case(
+        "else: sync",
+        "else: snyc",
+        Code::MissingStep,
+        13,
+        "steps.active.else",
+        "`snyc`",
+        "did you mean `sync`? steps: pause",
+    );
+    case(
+        "start: pause",
+        "start: begin",
+        Code::MissingStep,
+        8,
+        "entry.start",
+        "`begin`",
+        "steps: pause, active, sync, exit",
+    );
+    case(
+        "7d }, next: exit",
+        "7d }, next: exti",
+        Code::MissingStep,
+        12,
+        "steps.active.branch[0].next",
+        "`exti`",
+        "did you mean `exit`?",
+    );
+}
+
+#[test]
+fn cv011_a_loop_without_delay_is_named_in_full() {
+    case(
+        "next: exit\n",
+        "next: active\n",
+        Code::LoopWithoutDelay,
+        11,
+        "steps.active",
+        "active → sync → active",
+        "delay",
+    );
+    let waiting = SOUND.replace("    next: exit\n", "    next: pause\n");
+    assert_eq!(problems_of(&waiting), [], "a loop through a delay is allowed");
+    let zero = waiting.replace("for: 2d", "for: 0s");
+    assert_eq!(problems_of(&zero)[0].code, Code::LoopWithoutDelay, "a delay of nothing is none");
+    let past = waiting.replace("for: 2d", "until: 2020-01-01T00:00:00Z");
+    assert_eq!(problems_of(&past)[0].code, Code::LoopWithoutDelay, "an instant passes once");
+}
+
+#[test]
+fn cv012_a_dead_end_is_named() {
+    case("    next: exit\n", "", Code::DeadEnd, 14, "steps.sync", "`sync` has no `next`", "next: exit");
+    case("    else: sync\n", "", Code::DeadEnd, 11, "steps.active", "no `else`", "else: exit");
+    let circle = SOUND.replace("next: exit } ]", "next: pause } ]").replace("    next: exit\n", "    next: pause\n");
+    let problems = problems_of(&circle);
+    assert_eq!((problems.len(), problems[0].code, problems[0].line), (1, Code::DeadEnd, Some(10)), "{problems:?}");
+    let with_exit = circle.replace("steps:", "exit: [ { event: bought } ]\nsteps:");
+    assert_eq!(problems_of(&with_exit), [], "an exit rule leads out of the circle");
+}
+
+#[test]
+fn cv013_an_unreachable_step_is_named() {
+    let problems = problems_of(&SOUND.replace("next: active", "next: exit"));
+    let found: Vec<_> = problems.iter().map(|p| (p.code, p.line, p.path.as_deref())).collect();
+    let unreachable = |line, path| (Code::Unreachable, Some(line), Some(path));
+    assert_eq!(found, [unreachable(11, "steps.active"), unreachable(14, "steps.sync")]);
+    assert!(problems[0].cure.as_deref().unwrap_or_default().contains("lead an arrow to it"));
+}
+
+#[test]
+fn cv014_a_step_has_exactly_one_kind() {
+    case("delay: { for: 2d }, next", "next", Code::StepKind, 10, "steps.pause", "no kind", "delay, branch");
+    case(
+        "delay: { for: 2d }, next",
+        "delay: { for: 2d }, exit: true, next",
+        Code::StepKind,
+        10,
+        "steps.pause",
+        "delay, exit",
+        "a step of each",
+    );
+}
+
+#[test]
+fn cv020_an_unknown_match_key_lists_what_the_partner_takes() {
+    case(
+        "[email, phone]",
+        "[email, emial]",
+        Code::UnknownMatchKey,
+        15,
+        "steps.sync.audience_sync.match[1]",
+        "`emial`",
+        "did you mean `email`? Partner takes: email, phone, first_name",
+    );
+}
+
+#[test]
+fn cv021_an_impossible_choice_of_keys_says_what_is_missing() {
+    let at = "steps.sync.audience_sync.match";
+    case(
+        "[email, phone]",
+        "[first_name]",
+        Code::ImpossibleKeys,
+        15,
+        at,
+        "first_name: these fields alone identify nobody",
+        "at least one of: email, phone",
+    );
+    case("[email, phone]", "[]", Code::ImpossibleKeys, 15, at, "empty", "email, phone");
+    case("[email, phone]", "[email, city]", Code::ImpossibleKeys, 15, at, "`CITY` only together with ZIP", "add ZIP");
+    case(
+        "[email, phone]",
+        "[email, idfa]",
+        Code::ImpossibleKeys,
+        15,
+        at,
+        "kind `people` does not take IDFA",
+        "EMAIL, PHONE",
+    );
+}
+
+#[test]
+fn cv022_an_unsupported_action_says_what_the_partner_can() {
+    case(
+        "action: add",
+        "action: remove",
+        Code::UnsupportedAction,
+        15,
+        "steps.sync.audience_sync.action",
+        "`remove`",
+        "it can: add",
+    );
+}
+
+#[test]
+fn cv023_to_cv025_names_that_do_not_exist_propose_those_that_do() {
+    case(
+        "audience: vip",
+        "audience: vpi",
+        Code::UnknownAudience,
+        15,
+        "steps.sync.audience_sync.audience",
+        "`vpi`",
+        "did you mean `vip`?",
+    );
+    case(
+        "connection: acme",
+        "connection: acne",
+        Code::UnknownConnection,
+        4,
+        "audiences.vip.connection",
+        "`acne`",
+        "did you mean `acme`?",
+    );
+    case(
+        "account: fr",
+        "account: de",
+        Code::UnknownAccount,
+        4,
+        "audiences.vip.account",
+        "`de`",
+        "accounts of `acme`: fr",
+    );
+    case(
+        "account: fr",
+        "account: fr, name: Much too long",
+        Code::BadValue,
+        4,
+        "audiences.vip.name",
+        "13 characters",
+        "shorten",
+    );
+    case(
+        "account: fr",
+        "account: fr, kind: pepole",
+        Code::BadValue,
+        4,
+        "audiences.vip.kind",
+        "`pepole`",
+        "did you mean `people`?",
+    );
+}
+
+#[test]
+fn cv026_a_secret_written_out_is_refused_and_never_repeated() {
+    let secret = "EAABsbCS1iHgBAKZZ";
+    for (old, new, path) in [
+        ("{ env: TOKEN }", secret.to_owned(), "connections.acme.secret"),
+        ("{ env: TOKEN }", format!("[{secret}]"), "connections.acme.secret"),
+        ("{ env: TOKEN }", format!("{{ value: {secret} }}"), "connections.acme.secret"),
+        ("{ env: TOKEN }", format!("{{ env: \"{secret} x\" }}"), "connections.acme.secret.env"),
+        ("{ env: TOKEN }", format!("{{ env: A, file: {secret} }}"), "connections.acme.secret"),
+        ("secret: { env: TOKEN }", format!("secrets: {{ app: {secret} }}"), "connections.acme.secrets.app"),
+        ("secret: { env: TOKEN }", format!("secrets: {secret}"), "connections.acme.secrets"),
+        ("secret: { env: TOKEN }", format!("access_token: {secret}"), "connections.acme.access_token"),
+    ] {
+        let problem = read_connections("connections.yaml", &CONNECTIONS.replace(old, &new)).unwrap_err();
+        assert_eq!(problem.code, Code::BadConnection, "{problem}");
+        assert_eq!((problem.line, problem.path.as_deref()), (Some(3), Some(path)), "{problem}");
+        assert!(!format!("{problem}{problem:?}").contains(secret), "{problem}");
+        assert!(problem.cure.is_some());
+    }
+}
+
+#[test]
+fn cv026_a_connection_that_cannot_work_is_named() {
+    for (old, new, code, path) in [
+        ("connector: p", "connector: \"\"", Code::BadConnection, "connections.acme.connector"),
+        ("fr: act_1", "fr: \"\"", Code::BadConnection, "connections.acme.accounts.fr"),
+        (
+            "connector: p",
+            "connector: p, default_country: France",
+            Code::BadConnection,
+            "connections.acme.default_country",
+        ),
+        ("connector: p", "conector: p", Code::UnknownField, "connections.acme.conector"),
+        ("secret: { env: TOKEN }", "secret: { env: \"\" }", Code::BadConnection, "connections.acme.secret.env"),
+    ] {
+        let problem = read_connections("connections.yaml", &CONNECTIONS.replace(old, new)).unwrap_err();
+        assert_eq!((problem.code, problem.line, problem.path.as_deref()), (code, Some(3), Some(path)), "{problem}");
+    }
+}
+
+#[test]
+fn cv030_what_cannot_run_yet_is_named_and_not_left_out() {
+    let at = "steps.sync.audience_sync.keep_for";
+    case("match: [email, phone]", "match: [email], keep_for: 60d", Code::NotYet, 15, at, "`keep_for`", "delay");
+    case(
+        "{ event: e, where: { plan: { in: [pro] } } }",
+        "{ segment: s, existing: enter }",
+        Code::NotYet,
+        6,
+        "entry.trigger.segment",
+        "`segment` trigger",
+        "event",
+    );
+    case("consent: advertising", "not: { list: vip }", Code::NotYet, 7, "entry.who.all[1].not.list", "a list", "");
+    case(
+        "event: app_open, within: 7d",
+        "segment: s",
+        Code::NotYet,
+        12,
+        "steps.active.branch[0].if.segment",
+        "a segment",
+        "",
+    );
+    case("steps:", "exit: [ { segment: s } ]\nsteps:", Code::NotYet, 9, "exit[0].segment", "segment", "event");
+    case("delay: { for: 2d }", "webhook: { use: mailer }", Code::NotYet, 10, "steps.pause.webhook", "`webhook`", "");
+    case(
+        "delay: { for: 2d }",
+        "wait_for: { event: x, timeout: 1d }",
+        Code::NotYet,
+        10,
+        "steps.pause.wait_for",
+        "`wait_for`",
+        "",
+    );
+    case("delay: { for: 2d }", "update: { a: 1 }", Code::NotYet, 10, "steps.pause.update", "`update`", "");
+    case(
+        "{ delay: { for: 2d }, next: active }",
+        "{ experiment: [ { weight: 1, next: active } ] }",
+        Code::NotYet,
+        10,
+        "steps.pause.experiment",
+        "`experiment`",
+        "branch",
+    );
+}

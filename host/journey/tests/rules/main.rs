@@ -1,0 +1,8 @@
+//! The rules of the design that the pure journey keeps; each test is named after its rule.
+mod bad_input;
+mod delays;
+mod documents;
+mod filters;
+mod retrying;
+mod sealing;
+mod walking;

@@ -1,0 +1,113 @@
+//! Walks through a compiled canvas.
+use caravan_journey::document::read_canvas;
+use caravan_journey::plan::{AudienceIx, CompiledCanvas, Target};
+use caravan_journey::walk::{Endless, Move, Rest, Way};
+use caravan_journey::{Person, Scene};
+use caravan_model::{Action, Code, Duration, Event, Millis, Profile, Reason, Status, StepIx};
+
+fn plan(steps: &str) -> CompiledCanvas {
+    let text = format!(
+        "format: 1\ncanvas: c\naudiences:\n  a: {{ connection: x, account: y }}\n  b: {{ connection: x, account: y }}\n\
+         entry: {{ trigger: {{ api: true }}, start: one }}\nsteps:\n{steps}"
+    );
+    CompiledCanvas::new(&read_canvas("f", &text).unwrap().value).unwrap()
+}
+
+fn person(profile: &Profile) -> Person<'_> {
+    Person { profile, events: &[] }
+}
+
+const NOW: Millis = Millis(1_000_000);
+
+#[test]
+fn a_delay_rests_until_its_time_and_leads_on() {
+    let plan = plan("  one: { delay: { for: 2d }, next: two }\n  two: { exit: true }\n");
+    let profile = Profile::default();
+    let walk = plan.walk(plan.start, &person(&profile), &Scene::at(NOW)).unwrap();
+    assert_eq!(
+        (walk.moves.len(), walk.rest),
+        (0, Rest::Delay { step: StepIx(0), due: NOW.after(Duration::DAY.times(2)) })
+    );
+    assert_eq!(plan.after_delay(StepIx(0)), Target::Step(StepIx(1)));
+    let walk = plan.walk(plan.after_delay(StepIx(0)), &person(&profile), &Scene::at(NOW)).unwrap();
+    assert_eq!((walk.moves, walk.rest), (vec![Move::Passed { step: StepIx(1), way: Way::Next }], Rest::Exit));
+}
+
+#[test]
+fn a_delay_until_an_instant_that_has_passed_is_passed() {
+    let plan = plan("  one: { delay: { until: 1970-01-01T00:00:01Z }, next: exit }\n");
+    let walk = plan.walk(plan.start, &person(&Profile::default()), &Scene::at(NOW)).unwrap();
+    assert_eq!((walk.moves, walk.rest), (vec![Move::Passed { step: StepIx(0), way: Way::Next }], Rest::Exit));
+}
+
+#[test]
+fn a_branch_takes_the_first_arm_that_holds_and_says_which() {
+    let plan = plan(
+        "  one: { branch: [ { if: { attr: n, gt: 5 }, next: two }, { if: { event: e }, next: exit } ], else: three }\n\
+         \x20 two: { exit: true }\n  three: { exit: true }\n",
+    );
+    let events = [Event { name: "e".into(), at: NOW, properties: Default::default() }];
+    let mut profile = Profile::default();
+    let first = |profile: &Profile, events: &[Event]| {
+        let walk = plan.walk(plan.start, &Person { profile, events }, &Scene::at(NOW)).unwrap();
+        (walk.moves[0], walk.moves.len())
+    };
+    let passed = |way| Move::Passed { step: StepIx(0), way };
+    assert_eq!(first(&profile, &[]), (passed(Way::Else), 2));
+    assert_eq!(first(&profile, &events), (passed(Way::Arm(1)), 1));
+    profile.attributes.insert("n".into(), 6.into());
+    assert_eq!(first(&profile, &events), (passed(Way::Arm(0)), 2));
+    assert_eq!(Way::Arm(0).reason(), Reason::new("branch", "arm 1"));
+    assert_eq!(plan.needs_events().into_iter().collect::<Vec<_>>(), ["e"]);
+}
+
+#[test]
+fn rule_11_1_at_once_goes_on_and_when_synced_waits() {
+    let plan = plan(
+        "  one: { audience_sync: { audience: b, action: add, match: [email] }, next: two }\n\
+         \x20 two: { audience_sync: { audience: a, action: remove, match: [email], advance: when_synced }, next: exit, otherwise: three }\n\
+         \x20 three: { delay: { for: 1h }, next: exit }\n",
+    );
+    let walk = plan.walk(plan.start, &person(&Profile::default()), &Scene::at(NOW)).unwrap();
+    assert_eq!(walk.moves, [Move::Offered { step: StepIx(0), audience: AudienceIx(1), action: Action::Add }]);
+    assert_eq!(walk.rest, Rest::Sync { step: StepIx(1), audience: AudienceIx(0), action: Action::Remove });
+    assert_eq!(plan.audience(AudienceIx(1)), Some("b"));
+    assert_eq!(
+        plan.syncs().map(|(step, sync)| (step.0, sync.purpose.as_str())).collect::<Vec<_>>(),
+        [(0, "advertising"), (1, "advertising")]
+    );
+}
+
+#[test]
+fn rule_11_1_success_takes_next_and_all_else_otherwise() {
+    let plan = plan(
+        "  one: { audience_sync: { audience: a, action: add, match: [email], advance: when_synced }, next: two, otherwise: exit }\n\
+         \x20 two: { audience_sync: { audience: a, action: add, match: [email], advance: when_synced }, next: three }\n\
+         \x20 three: { exit: true }\n",
+    );
+    for status in [Status::Synced, Status::Unchanged] {
+        assert_eq!(plan.after_sync(StepIx(0), status), Target::Step(StepIx(1)));
+    }
+    for status in [Status::Skipped, Status::Rejected, Status::Expired] {
+        assert_eq!(plan.after_sync(StepIx(0), status), Target::Exit);
+        assert_eq!(plan.after_sync(StepIx(1), status), Target::Step(StepIx(2)), "without `otherwise`: `next`");
+    }
+    assert_eq!(plan.after_sync(StepIx(1), Status::Exited), Target::Exit);
+}
+
+#[test]
+fn a_loop_that_was_not_validated_ends_in_an_error_and_not_for_ever() {
+    let plan = plan(
+        "  one: { audience_sync: { audience: a, action: add, match: [email] }, next: two }\n\
+         \x20 two: { audience_sync: { audience: a, action: remove, match: [email] }, next: one }\n",
+    );
+    let walk = plan.walk(plan.start, &person(&Profile::default()), &Scene::at(NOW));
+    assert!(matches!(walk, Err(Endless { .. })));
+}
+
+#[test]
+fn what_cannot_run_does_not_compile() {
+    let canvas = read_canvas("f", include_str!("data/win-back.yaml")).unwrap().value;
+    let problem = CompiledCanvas::new(&canvas).unwrap_err();
+    assert_eq!((problem.code, problem.path.as_deref()), (Code::NotYet, Some("steps.sync.audience_sync.keep_for")));
+}

@@ -1,0 +1,11 @@
+//! The emulators against the partner contracts, over real HTTP.
+
+mod bench;
+mod control;
+mod faults;
+mod meta;
+mod meta_members;
+mod meta_quota;
+mod tiktok;
+mod tiktok_files;
+mod tiktok_members;

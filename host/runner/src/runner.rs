@@ -1,0 +1,61 @@
+//! The runner: one host's hands on one store.
+use crate::options::RunnerOptions;
+use caravan_model::port::{Clock, Connectors};
+use caravan_model::{Event, ProfileId};
+use caravan_store::{Lease, Store};
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// The only actor on a store: publishes, lets people in, advances them, delivers.
+///
+/// Cheap to make; the store is taken over with the first call that writes.
+pub struct Runner<S: Store> {
+    pub(crate) store: S,
+    pub(crate) connectors: Arc<dyn Connectors>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) options: RunnerOptions,
+    lease: OnceCell<Lease>,
+}
+
+impl<S: Store> Runner<S> {
+    /// A runner over a store and the connections that this host can use.
+    pub fn new(
+        store: S,
+        connectors: Arc<dyn Connectors>,
+        clock: Arc<dyn Clock>,
+        options: RunnerOptions,
+    ) -> Runner<S> {
+        Runner { store, connectors, clock, options, lease: OnceCell::new() }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Takes the store over, once.
+    pub(crate) async fn lease(&self) -> crate::Result<Lease> {
+        let lease = self.lease.get_or_try_init(|| self.store.lease(&self.options.host, self.clock.now())).await?;
+        Ok(*lease)
+    }
+
+    /// Keeps events of people: (external id, message id, event). People who are not known yet are made.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn record(&self, events: Vec<(String, Option<String>, Event)>) -> crate::Result<Vec<ProfileId>> {
+        let lease = self.lease().await?;
+        Ok(self.store.record(lease, events, self.clock.now()).await?)
+    }
+
+    /// Gives the store back. Whatever is under way goes on with the next owner.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn close(self) -> crate::Result<()> {
+        if let Some(lease) = self.lease.get() {
+            self.store.release(*lease).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,237 @@
+//! What all tasks of a run share: the store and its lease, connectors, canvases with their lanes, and the lanes'
+//! short memories.
+use crate::ledger::Ledger;
+use crate::options::RunnerOptions;
+use crate::route::Route;
+use crate::steps::{StepFacts, Steps, group_plans, plan_problem};
+use caravan_model::port::{Clock, Connector, Connectors};
+use caravan_model::{Code, LaneId, Millis, PartId, Problem, StepIx, VersionId};
+use caravan_store::{Lease, Store};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tokio::sync::Notify;
+
+/// Shared by the tasks of a run.
+pub(crate) struct Shared<S> {
+    pub store: S,
+    pub lease: Lease,
+    pub options: RunnerOptions,
+    connectors: Arc<dyn Connectors>,
+    clock: Arc<dyn Clock>,
+    routes: RwLock<HashMap<VersionId, Arc<Route>>>,
+    plugs: Mutex<HashMap<String, Result<Plug, Problem>>>,
+    facts: Mutex<HashMap<(String, VersionId, StepIx), Arc<StepFacts>>>,
+    memories: Mutex<HashMap<LaneId, LaneMemory>>,
+    wake: Notify,
+    stopping: AtomicBool,
+}
+
+/// A connection in use.
+#[derive(Clone)]
+pub(crate) struct Plug {
+    pub connector: Arc<dyn Connector>,
+    /// Its settings as they are sent.
+    pub settings: Arc<str>,
+    default_country: Option<String>,
+}
+
+/// What a lane remembers between two pieces of work; nothing here is needed to go on after a crash.
+#[derive(Debug, Default)]
+pub(crate) struct LaneMemory {
+    /// Credentials were refreshed since a call last succeeded.
+    pub refreshed: bool,
+    /// How often the lane was looked at while held, since a call last succeeded.
+    pub probes: u32,
+    /// The books of its open slice.
+    pub ledger: Option<Ledger>,
+    /// Which parts were halved from one.
+    pub families: Families,
+}
+
+/// Parts that were halved from one.
+#[derive(Debug, Default)]
+pub(crate) struct Families {
+    of: HashMap<PartId, usize>,
+    all: Vec<Family>,
+}
+
+/// A part before any halving, and what the search in it has cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Family {
+    pub people: u32,
+    pub halved_calls: u32,
+    pub poison: u32,
+    pub halved: bool,
+}
+
+impl Families {
+    /// The family of a part; a part that was not halved from one founds its own.
+    pub(crate) fn of(&mut self, part: PartId, people: u32, poison: u32) -> &mut Family {
+        let next = self.all.len();
+        let at = *self.of.entry(part).or_insert(next);
+        if at == next {
+            self.all.push(Family { people, halved_calls: 0, poison, halved: false });
+        }
+        &mut self.all[at]
+    }
+
+    /// Parts that came from another belong to its family.
+    pub(crate) fn adopt(&mut self, parent: PartId, children: impl Iterator<Item = PartId>) {
+        if let Some(&at) = self.of.get(&parent) {
+            for child in children {
+                self.of.entry(child).or_insert(at);
+            }
+        }
+    }
+}
+
+impl<S: Store> Shared<S> {
+    /// Reads all versions and binds them to their lanes.
+    pub(crate) async fn open(
+        store: S,
+        lease: Lease,
+        options: RunnerOptions,
+        connectors: Arc<dyn Connectors>,
+        clock: Arc<dyn Clock>,
+    ) -> crate::Result<Shared<S>> {
+        let shared = Shared {
+            store,
+            lease,
+            options,
+            connectors,
+            clock,
+            routes: RwLock::default(),
+            plugs: Mutex::default(),
+            facts: Mutex::default(),
+            memories: Mutex::default(),
+            wake: Notify::new(),
+            stopping: AtomicBool::new(false),
+        };
+        shared.read_versions().await?;
+        Ok(shared)
+    }
+
+    async fn read_versions(&self) -> crate::Result<()> {
+        for version in self.store.versions().await? {
+            let known = self.routes.read().unwrap_or_else(PoisonError::into_inner).contains_key(&version.id);
+            if !known {
+                let route = Arc::new(Route::of(&self.store, self.lease, &version).await?);
+                self.routes.write().unwrap_or_else(PoisonError::into_inner).insert(version.id, route);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// Tells the supervisor that something may have changed.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Waits for [`Shared::wake`] or for the store's own hint.
+    pub(crate) async fn woken(&self) {
+        tokio::select! {
+            () = self.wake.notified() => {}
+            () = self.store.changed() => {}
+        }
+    }
+
+    /// From now on no new call is made and no new position moved.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// A version whose audiences are all bound.
+    pub(crate) fn route(&self, version: VersionId) -> Option<Arc<Route>> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.get(&version).filter(|route| route.is_complete()).cloned()
+    }
+
+    /// Whether moving on needs the people themselves, in any version.
+    pub(crate) fn needs_people(&self) -> bool {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.values().any(|route| route.needs_people)
+    }
+
+    /// The connector of a connection. Loading it may take a while, so it happens on a thread of its own, once.
+    pub(crate) async fn plug(&self, connection: &str) -> crate::Result<Result<Plug, Problem>> {
+        if let Some(known) = self.plugs.lock().unwrap_or_else(PoisonError::into_inner).get(connection) {
+            return Ok(known.clone());
+        }
+        let (connectors, name) = (self.connectors.clone(), connection.to_owned());
+        let plug = tokio::task::spawn_blocking(move || plug_of(&*connectors, &name)).await?;
+        self.plugs.lock().unwrap_or_else(PoisonError::into_inner).insert(connection.to_owned(), plug.clone());
+        Ok(plug)
+    }
+
+    /// A connector that is loaded already.
+    pub(crate) fn loaded(&self, connection: &str) -> Option<Result<Plug, Problem>> {
+        self.plugs.lock().unwrap_or_else(PoisonError::into_inner).get(connection).cloned()
+    }
+
+    /// The facts of the steps that operations come from. Steps of unknown versions are left out.
+    pub(crate) async fn steps(
+        &self,
+        connection: &str,
+        plug: &Plug,
+        asked: BTreeSet<(VersionId, StepIx)>,
+    ) -> crate::Result<Steps> {
+        let mut steps = Steps::with_capacity(asked.len());
+        for (version, step) in asked {
+            let key = (connection.to_owned(), version, step);
+            let known = self.facts.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+            if let Some(known) = known {
+                steps.insert((version, step), known);
+                continue;
+            }
+            if !self.routes.read().unwrap_or_else(PoisonError::into_inner).contains_key(&version) {
+                self.read_versions().await?;
+            }
+            let route = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(&version).cloned();
+            let Some(route) = route else { continue };
+            let Some(sync) = route.plan.sync(step) else { continue };
+            let groups = plug.group_plans(&sync.match_on)?;
+            let facts = Arc::new(StepFacts::of(&route.plan, step, groups));
+            self.facts.lock().unwrap_or_else(PoisonError::into_inner).insert(key, facts.clone());
+            steps.insert((version, step), facts);
+        }
+        Ok(steps)
+    }
+
+    /// Takes a lane's memory; given back by [`Shared::remember`].
+    pub(crate) fn recall(&self, lane: LaneId) -> LaneMemory {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(&lane).unwrap_or_default()
+    }
+
+    pub(crate) fn remember(&self, lane: LaneId, memory: LaneMemory) {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).insert(lane, memory);
+    }
+}
+
+impl Plug {
+    /// The plans of match words at this connection.
+    pub(crate) fn group_plans(&self, words: &[String]) -> Result<Vec<crate::steps::GroupPlan>, Problem> {
+        let (manifest, settings) = (self.connector.manifest(), self.connector.settings());
+        group_plans(manifest, words, settings, self.default_country.as_deref()).map_err(|error| plan_problem(&error, ""))
+    }
+}
+
+/// A connection's connector and what is sent of its settings.
+///
+/// # Errors
+/// Why it cannot be used.
+pub(crate) fn plug_of(connectors: &dyn Connectors, connection: &str) -> Result<Plug, Problem> {
+    let connector = connectors.connector(connection)?;
+    let settings = serde_json::to_string(connector.settings())
+        .map_err(|error| Problem::new(Code::BadConnection, format!("settings of `{connection}`: {error}")))?;
+    let default_country = connectors.default_country(connection);
+    Ok(Plug { connector, settings: settings.into(), default_country })
+}

@@ -1,0 +1,44 @@
+//! What a run that ended early tells a person: what waits, how many, until when.
+use crate::delivery::due_of;
+use crate::progress::WaitLine;
+use crate::route::Route;
+use caravan_journey::plan::StepKind;
+use caravan_model::{LaneId, Millis, Problem, Status};
+use caravan_store::{Counters, Lane, LaneState};
+
+/// One line per queue that waits, one per step where people wait for the clock.
+pub(crate) fn lines(
+    route: &Route,
+    lanes: &[&Lane],
+    unusable: impl Fn(LaneId) -> Option<Problem>,
+    counters: &Counters,
+    timer: Option<Millis>,
+) -> Vec<WaitLine> {
+    let mut lines: Vec<WaitLine> = lanes
+        .iter()
+        .map(|lane| {
+            let until = Some(due_of(&lane.state)).filter(|until| *until != Millis::NEVER && until.0 > 0);
+            let (state, until) = match (unusable(lane.id), &lane.state) {
+                (Some(problem), _) => (problem.message, None),
+                (None, LaneState::Open) => ("filling".to_owned(), None),
+                (None, LaneState::Waiting { why, reason, .. }) => (format!("{why}: {}", reason.words), until),
+                (None, LaneState::Held { reason, .. }) => (format!("{}: {}", reason.code, reason.words), None),
+            };
+            let what = format!("queue of audience {} at {}: {state}", lane.key.audience, lane.key.connector);
+            WaitLine { what, n: lane.waiting, until }
+        })
+        .collect();
+    for (at, step) in route.plan.steps.iter().enumerate() {
+        if !matches!(step.kind, StepKind::Delay(_)) {
+            continue;
+        }
+        let here = counters.counts.iter().filter(|count| {
+            usize::from(count.step.0) == at && count.status == Status::Waiting
+        });
+        let n: u64 = here.map(|count| count.n).sum();
+        if n > 0 {
+            lines.push(WaitLine { what: format!("step `{}`: delay", step.id), n, until: timer });
+        }
+    }
+    lines
+}
