@@ -147,6 +147,22 @@ impl InProcess {
         InProcess { world: Arc::new(World::new(permissive, LabOptions::default().seed)) }
     }
 
+    /// Writes all audiences and their members to a file, into place by a rename.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, path: &std::path::Path) -> std::io::Result<()> {
+        crate::snapshot::save(&self.world, path)
+    }
+
+    /// Reads what [`InProcess::save`] wrote. Audiences that are there already keep their members.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not one of a lab.
+    pub fn restore(&self, path: &std::path::Path) -> std::io::Result<()> {
+        crate::snapshot::restore(&self.world, path)
+    }
+
     /// Answers one request as the partner `meta` or `tiktok` would, or, for `lab`, as the control address. Only path,
     /// query, headers and body of the request count. Any other partner is a 404.
     pub async fn answer(&self, partner: &str, request: Request<Bytes>) -> Response<Bytes> {

@@ -22,6 +22,7 @@ mod reply;
 mod rows;
 mod serve;
 mod settings;
+mod snapshot;
 mod tiktok;
 mod values;
 mod world;

@@ -9,7 +9,7 @@ use crate::{Action, CanvasId, Duration, Filter, StepId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// A canvas.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -79,8 +79,9 @@ impl<'de> Deserialize<'de> for Steps {
             }
             fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Steps, A::Error> {
                 let mut steps = Steps::default();
+                let mut ids = HashSet::new();
                 while let Some((id, step)) = map.next_entry::<StepId, Step>()? {
-                    if steps.get(id.as_str()).is_some() {
+                    if !ids.insert(id.clone()) {
                         return Err(serde::de::Error::custom(format!("step `{id}` stands here twice")));
                     }
                     steps.0.push((id, step));

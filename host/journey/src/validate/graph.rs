@@ -4,7 +4,8 @@ use crate::delay::DelayRule;
 use crate::document::Path;
 use crate::suggest;
 use caravan_model::canvas::Step;
-use caravan_model::{Canvas, Code, StepId};
+use caravan_model::{Code, StepId};
+use std::collections::HashMap;
 
 /// An arrow of the canvas and where it stands.
 struct Arrow<'a> {
@@ -21,12 +22,15 @@ struct Graph {
 
 pub(super) fn check(findings: &mut Findings<'_>) {
     let canvas = findings.canvas();
+    let places: HashMap<&StepId, usize> = (0..).zip(&canvas.steps.0).map(|(place, (id, _))| (id, place)).collect();
+    // The place of a target: `None` where there is none of that name, `Some(None)` for `exit`.
+    let place_of = |id: &StepId| if id.is_exit() { Some(None) } else { places.get(id).copied().map(Some) };
     let mut sound = true;
     let mut next = Vec::with_capacity(canvas.steps.0.len());
     for (id, step) in &canvas.steps.0 {
         let mut to = (Vec::new(), step.exit == Some(true));
         for arrow in arrows(id, step) {
-            match place_of(canvas, arrow.to) {
+            match place_of(arrow.to) {
                 Some(Some(place)) => to.0.push(place),
                 Some(None) => to.1 = true,
                 None => {
@@ -39,7 +43,7 @@ pub(super) fn check(findings: &mut Findings<'_>) {
         next.push(to);
     }
     let start = Arrow { to: &canvas.entry.start, at: Path::root().key("entry").key("start") };
-    let place = place_of(canvas, start.to);
+    let place = place_of(start.to);
     if place.is_none() {
         sound = false;
         missing(findings, &start);
@@ -53,14 +57,6 @@ pub(super) fn check(findings: &mut Findings<'_>) {
             no_way_out(findings, &graph);
         }
     }
-}
-
-/// The place of a target: `None` where there is none of that name, `Some(None)` for `exit`.
-fn place_of(canvas: &Canvas, id: &StepId) -> Option<Option<usize>> {
-    if id.is_exit() {
-        return Some(None);
-    }
-    canvas.steps.0.iter().position(|(step, _)| step == id).map(Some)
 }
 
 fn arrows<'a>(id: &StepId, step: &'a Step) -> Vec<Arrow<'a>> {
@@ -174,9 +170,18 @@ fn unreachable(findings: &mut Findings<'_>, graph: &Graph) {
 
 /// Steps from which no way leads out, on a canvas that nothing else ends: found once per canvas.
 fn no_way_out(findings: &mut Findings<'_>, graph: &Graph) {
+    let mut before: Vec<Vec<usize>> = vec![Vec::new(); graph.next.len()];
+    for (step, (next, _)) in graph.next.iter().enumerate() {
+        next.iter().for_each(|to| before[*to].push(step));
+    }
     let mut out: Vec<bool> = graph.next.iter().map(|(_, exits)| *exits).collect();
-    while let Some(step) = (0..out.len()).find(|&step| !out[step] && graph.next[step].0.iter().any(|to| out[*to])) {
-        out[step] = true;
+    let mut open: Vec<usize> = (0..out.len()).filter(|step| out[*step]).collect();
+    while let Some(step) = open.pop() {
+        for &earlier in &before[step] {
+            if !std::mem::replace(&mut out[earlier], true) {
+                open.push(earlier);
+            }
+        }
     }
     let steps = &findings.canvas().steps.0;
     let stuck: Vec<&StepId> = steps.iter().zip(&out).filter(|(_, out)| !**out).map(|((id, _), _)| id).collect();

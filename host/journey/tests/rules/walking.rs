@@ -1,9 +1,11 @@
 //! Walks through a compiled canvas.
 use caravan_journey::document::read_canvas;
 use caravan_journey::plan::{AudienceIx, CompiledCanvas, Target};
+use caravan_journey::validate::{Facts, validate};
 use caravan_journey::walk::{Endless, Move, Rest, Way};
 use caravan_journey::{Person, Scene};
 use caravan_model::{Action, Code, Duration, Event, Millis, Profile, Reason, Status, StepIx};
+use proptest::prelude::*;
 
 fn plan(steps: &str) -> CompiledCanvas {
     let text = format!(
@@ -110,4 +112,58 @@ fn what_cannot_run_does_not_compile() {
     let canvas = read_canvas("f", include_str!("data/win-back.yaml")).unwrap().value;
     let problem = CompiledCanvas::new(&canvas).unwrap_err();
     assert_eq!((problem.code, problem.path.as_deref()), (Code::NotYet, Some("steps.sync.audience_sync.keep_for")));
+}
+
+/// The text of a step of some kind that leads to these steps.
+fn step() -> impl Strategy<Value = String> {
+    let target = || prop_oneof![3 => (0usize..6).prop_map(|step| format!("s{step}")), 2 => Just("exit".to_owned())];
+    prop_oneof![
+        (prop_oneof![Just("1h"), Just("0s")], target()).prop_map(|(span, to)| format!("{{ delay: {{ for: {span} }}, next: {to} }}")),
+        target().prop_map(|to| format!("{{ delay: {{ local_time: {{ at: \"09:00\" }} }}, next: {to} }}")),
+        target().prop_map(|to| format!("{{ delay: {{ until: 1970-01-02T00:00:00Z }}, next: {to} }}")),
+        (target(), target()).prop_map(|(one, two)| {
+            format!("{{ branch: [ {{ if: {{ attr: n, gt: 3 }}, next: {one} }} ], else: {two} }}")
+        }),
+        (target(), target(), prop_oneof![Just("at_once"), Just("when_synced")]).prop_map(|(next, otherwise, advance)| {
+            format!(
+                "{{ audience_sync: {{ audience: a, action: add, match: [email], advance: {advance} }}, next: {next}, otherwise: {otherwise} }}"
+            )
+        }),
+        Just("{ exit: true }".to_owned()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #[test]
+    fn a_canvas_without_problems_compiles_and_all_its_walks_end(
+        steps in proptest::collection::vec(step(), 1..7), n in 0u32..7, synced: bool,
+    ) {
+        let mut text = String::from(
+            "format: 1\ncanvas: c\naudiences: { a: { connection: x, account: y } }\n\
+             entry: { trigger: { api: true }, start: s0 }\nexit: [ { event: gone } ]\nsteps:\n",
+        );
+        steps.iter().enumerate().for_each(|(at, step)| text.push_str(&format!("  s{at}: {step}\n")));
+        let canvas = read_canvas("f", &text).unwrap();
+        let problems = validate(&canvas, &Facts::default());
+        // Steps that nobody reaches do not keep the others from walking.
+        if problems.iter().all(|problem| problem.code == Code::Unreachable) {
+            let plan = CompiledCanvas::new(&canvas.value).unwrap();
+            let mut profile = Profile::default();
+            profile.attributes.insert("n".into(), n.into());
+            let mut at = plan.start;
+            for _ in 0..20 {
+                let walk = plan.walk(at, &person(&profile), &Scene::at(NOW));
+                prop_assert!(walk.is_ok(), "{}", text);
+                at = match walk.unwrap().rest {
+                    Rest::Exit => break,
+                    Rest::Delay { step, due } => {
+                        prop_assert!(due > NOW);
+                        plan.after_delay(step)
+                    }
+                    Rest::Sync { step, .. } => plan.after_sync(step, if synced { Status::Synced } else { Status::Rejected }),
+                };
+            }
+        }
+    }
 }

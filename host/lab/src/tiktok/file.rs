@@ -15,7 +15,7 @@ use crate::values::{is_hex, to_hex};
 use crate::world::World;
 
 /// Values of `calculate_type` besides `MULTIPLE_TYPES`, whose file has a header row with these names.
-const TYPES: [&str; 10] = [
+pub(super) const TYPES: [&str; 10] = [
     "EMAIL_SHA256",
     "PHONE_SHA256",
     "IDFA_SHA256",

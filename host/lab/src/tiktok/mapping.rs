@@ -10,7 +10,8 @@ use crate::values::is_hex;
 use crate::world::{Damage, World};
 
 /// Values of `id_schema`. The alias `GAID_SHA256` is unsure in the contract, so it is refused.
-const TYPES: [&str; 6] = ["EMAIL_SHA256", "PHONE_SHA256", "IDFA_SHA256", "AAID_SHA256", "IDFA_MD5", "AAID_MD5"];
+pub(super) const TYPES: [&str; 6] =
+    ["EMAIL_SHA256", "PHONE_SHA256", "IDFA_SHA256", "AAID_SHA256", "IDFA_MD5", "AAID_MD5"];
 
 #[derive(Deserialize)]
 struct Wire<'a> {

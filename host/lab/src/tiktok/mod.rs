@@ -24,6 +24,11 @@ use crate::world::{Damage, Job, Plan, World};
 pub(crate) use error::TikTokError;
 pub(crate) use state::TikTokState;
 
+/// The id type of this name, of those that a mapping or a file may hold.
+pub(crate) fn id_type(name: &str) -> Option<&'static str> {
+    mapping::TYPES.iter().chain(&file::TYPES).find(|known| **known == name).copied()
+}
+
 type Answer = Result<Reply, TikTokError>;
 type Effect<'a> = Box<dyn FnOnce(&World, Damage) -> Answer + Send + 'a>;
 

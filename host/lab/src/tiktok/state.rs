@@ -111,6 +111,11 @@ impl TikTokState {
         self.audiences.get(id)
     }
 
+    /// The members of an audience, only if it is there.
+    pub(crate) fn members(&mut self, id: &str) -> Option<&mut IdSets> {
+        self.audiences.get_mut(id).map(|audience| &mut audience.members)
+    }
+
     /// The audiences of an advertiser in order of creation.
     pub(crate) fn audiences_of(&self, account: &str) -> impl Iterator<Item = &Audience> {
         self.order.get(account).into_iter().flatten().filter_map(|id| self.audiences.get(id))

@@ -1,0 +1,193 @@
+//! `caravan run`: the people of files enter a canvas, and the command stays until they are through.
+mod bars;
+mod events;
+mod lab_check;
+mod people;
+mod report;
+
+use crate::args::{Global, RunArgs};
+use crate::check::{self, Checked, Secrets};
+use crate::fail::{End, Problems};
+use crate::host::Host;
+use crate::host::lab::LabHome;
+use crate::users::{Users, events::Events};
+use crate::{files, stop, stores};
+use caravan_model::port::{Clock, SystemClock};
+use caravan_model::{Millis, Problem};
+use caravan_runner::{RunEnd, RunOptions, Runner, RunnerOptions};
+use caravan_store::{OpenOptions, Sqlite, Store, Version};
+use people::{PeopleRows, Seen};
+use report::{FileReport, Report};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Everything that a run needs, without a fault; nothing is written yet.
+struct Prepared {
+    checked: Checked,
+    users: Vec<Users>,
+    events: Option<Events>,
+    store: PathBuf,
+    connections: PathBuf,
+}
+
+/// Runs a canvas over files of people.
+pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
+    let prepared = prepare(global, args)?;
+    for warning in prepared.users.iter().flat_map(|users| &users.warnings) {
+        eprintln!("note: {warning}");
+    }
+    let lab = open_lab(&prepared.checked, args.lab.as_deref()).await?;
+    let host = Host::bind(&prepared.checked.connections, &prepared.checked.components, lab.as_ref())?;
+    let store = Sqlite::open(&prepared.store, OpenOptions::default())?;
+    if let Some(lab) = &lab {
+        for audience in store.audiences().await? {
+            if let Some(id) = &audience.partner_id {
+                lab.adopt(&audience.connector, &audience.account, id, &audience.name);
+            }
+        }
+    }
+    let started = SystemClock.now();
+    let runner = Runner::new(store.clone(), Arc::new(host), Arc::new(SystemClock), RunnerOptions::default());
+    let cancel = listen(global);
+    let ended = go(global, args, prepared, &runner, lab.as_ref(), started, cancel).await;
+    // Also after an error the store is given back; the error is what counts.
+    let closed = runner.close().await;
+    let end = ended?;
+    closed?;
+    Ok(end)
+}
+
+/// Checks everything: canvas, connections, connectors, secrets, the heads of all files.
+fn prepare(global: &Global, args: &RunArgs) -> Result<Prepared, Problems> {
+    let connections = files::connections_path(args.connections.as_deref(), &args.canvas);
+    let mut problems = Vec::new();
+    let checked = check::canvas_with_connections(&args.canvas, &connections, Secrets::Ask);
+    let checked = checked.map_err(|mut wrong| problems.append(&mut wrong.0)).ok();
+    let mut users = Vec::new();
+    for path in &args.users {
+        match Users::open(path) {
+            Ok(file) => users.push(file),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let events = args.events.as_deref().and_then(|path| Events::open(path).map_err(|problem| problems.push(problem)).ok());
+    let store = checked.as_ref().map(|checked| stores::of_canvas(global, checked.canvas.value.canvas.as_str(), &args.canvas));
+    let store = store.and_then(|store| store.map_err(|problem| problems.push(problem)).ok());
+    match (checked, store) {
+        (Some(checked), Some(store)) if problems.is_empty() => Ok(Prepared { checked, users, events, store, connections }),
+        _ => Err(Problems(problems)),
+    }
+}
+
+/// The lab that the used lab connections reach, if there are any.
+async fn open_lab(checked: &Checked, url: Option<&str>) -> Result<Option<LabHome>, Problem> {
+    let connections = &checked.connections.value.connections;
+    let wanted = checked.components.keys().any(|name| connections.get(name).is_some_and(|connection| connection.lab));
+    match (wanted, url) {
+        (false, _) => Ok(None),
+        (true, Some(url)) => LabHome::attach(url).await.map(Some),
+        (true, None) => LabHome::start().await.map(Some),
+    }
+}
+
+/// Turns true once the process is asked to stop. Asked a second time, it ends at once: all that counts is committed.
+fn listen(global: &Global) -> watch::Receiver<bool> {
+    let (tell, cancel) = watch::channel(false);
+    let quiet = global.quiet;
+    tokio::spawn(async move {
+        stop::asked().await;
+        if !quiet {
+            eprintln!("Stopping: calls under way may end, everything is kept. Once more ends at once.");
+        }
+        tell.send_replace(true);
+        stop::asked().await;
+        std::process::exit(End::Interrupted.code().into());
+    });
+    cancel
+}
+
+/// Publishes, takes events and people in, and reports.
+async fn go(
+    global: &Global,
+    args: &RunArgs,
+    prepared: Prepared,
+    runner: &Runner<Sqlite>,
+    lab: Option<&LabHome>,
+    started: Millis,
+    mut cancel: watch::Receiver<bool>,
+) -> anyhow::Result<End> {
+    let Prepared { checked, users, events, store: path, connections } = prepared;
+    let publish = runner.publish(checked.canvas.value.clone(), &checked.connections.value);
+    let version = tokio::select! {
+        version = publish => version?,
+        _ = cancel.wait_for(|cancelled| *cancelled) => return Ok(End::Interrupted),
+    };
+    let bad_events = match events {
+        Some(events) => events::record(runner, events).await?,
+        None => Vec::new(),
+    };
+    let bars = bars::Bars::new(global.quiet, users.iter().map(|file| file.size).sum());
+    let (reports, end) = files_in(args, users, runner, &version, &bars, &cancel).await?;
+    bars.finish();
+    let check = match lab {
+        Some(lab) if !matches!(end, RunEnd::Interrupted(_)) => lab_check::check(runner.store(), &version, &checked, lab, started).await?,
+        _ => Vec::new(),
+    };
+    let report = Report {
+        version: &version,
+        end: &end,
+        files: &reports,
+        bad_events: &bad_events,
+        lab: &check,
+        store: &path,
+        connections: &connections,
+        args,
+    };
+    let books = report.books()?;
+    report.remarks(global);
+    report.print(global, &books)?;
+    Ok(report.end(&books))
+}
+
+/// Takes the files in, one after the other: each is a source of its own, known by its digest.
+async fn files_in(
+    args: &RunArgs,
+    users: Vec<Users>,
+    runner: &Runner<Sqlite>,
+    version: &Version,
+    bars: &bars::Bars,
+    cancel: &watch::Receiver<bool>,
+) -> anyhow::Result<(Vec<FileReport>, RunEnd)> {
+    let mut reports: Vec<FileReport> = Vec::new();
+    let mut last = None;
+    let count = users.len();
+    for (place, file) in users.into_iter().enumerate() {
+        let seen = Arc::new(Seen::default());
+        let options = RunOptions {
+            // Only the last file's run stays: the others leave what waits to it.
+            wait: if place + 1 == count { args.wait.into() } else { std::time::Duration::ZERO },
+            skip_delays: args.skip_delays,
+            source: format!("file:{}", file.digest),
+            again: args.again,
+        };
+        let (tell, told) = watch::channel(caravan_runner::Progress::default());
+        let bar = bars.follow(told, seen.clone(), file.size);
+        let path = file.path.clone();
+        let rows = PeopleRows::new(file, seen.clone());
+        let end = runner.run(version.id, rows, options, tell, cancel.clone()).await;
+        bar.abort();
+        let end = end?;
+        if let Some(problem) = seen.broken() {
+            eprintln!("{problem}");
+        }
+        reports.push(FileReport::new(path, &end, &seen));
+        let interrupted = matches!(end, RunEnd::Interrupted(_));
+        last = Some(end);
+        if interrupted {
+            break;
+        }
+    }
+    let end = last.ok_or_else(|| anyhow::anyhow!("a run without a file of people"))?;
+    Ok((reports, end))
+}
