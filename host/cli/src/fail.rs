@@ -88,11 +88,21 @@ pub fn report(error: &anyhow::Error) -> End {
 /// The problem behind an error, if it is one that a person can mend.
 fn problem_in(error: &anyhow::Error) -> Option<&Problem> {
     error.chain().find_map(|cause| {
-        cause.downcast_ref::<Problem>().or_else(|| match cause.downcast_ref::<caravan_store::contract::Error>() {
-            Some(caravan_store::contract::Error::Problem(problem)) => Some(problem),
+        let of_runner = cause.downcast_ref::<caravan_runner::Error>().and_then(|error| match error {
+            caravan_runner::Error::Problem(problem) => Some(problem),
+            caravan_runner::Error::Store(error) => of_store(error),
             _ => None,
-        })
+        });
+        let of_store = || cause.downcast_ref::<caravan_store::Error>().and_then(of_store);
+        cause.downcast_ref::<Problem>().or(of_runner).or_else(of_store)
     })
+}
+
+fn of_store(error: &caravan_store::Error) -> Option<&Problem> {
+    match error {
+        caravan_store::Error::Problem(problem) => Some(problem),
+        _ => None,
+    }
 }
 
 fn is_broken_pipe(cause: &(dyn std::error::Error + 'static)) -> bool {

@@ -46,12 +46,18 @@ pub struct BoundConnector {
 
 impl std::fmt::Debug for BoundConnector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BoundConnector").field("connection", &self.connection).field("component", &self.component).finish()
+        f.debug_struct("BoundConnector")
+            .field("connection", &self.connection)
+            .field("component", &self.component)
+            .finish()
     }
 }
 
 /// The manifest's routes under these settings.
-pub(crate) fn compile_routes(manifest: &Manifest, settings: &Map<String, Value>) -> Result<Vec<CompiledRoute>, Problem> {
+pub(crate) fn compile_routes(
+    manifest: &Manifest,
+    settings: &Map<String, Value>,
+) -> Result<Vec<CompiledRoute>, Problem> {
     manifest
         .routes
         .iter()
@@ -87,7 +93,8 @@ impl BoundConnector {
 
     /// Reads the secrets that calls need, now: a mended one is found at the next call.
     pub(crate) fn credentials(&self) -> Result<Credentials, Fault> {
-        let unauthorized = |words: String| Fault::Unauthorized { cause: Cause::new(Code::MissingSecret.as_str(), words) };
+        let unauthorized =
+            |words: String| Fault::Unauthorized { cause: Cause::new(Code::MissingSecret.as_str(), words) };
         let mut secrets = BTreeMap::new();
         for (name, required) in &self.policy.placement.wanted {
             let secret = match self.policy.reach {

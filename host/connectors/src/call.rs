@@ -67,7 +67,10 @@ async fn attempt(bound: &BoundConnector, context: CallContext, ask: Ask, ledger:
     };
     let sandbox = bound.component.sandbox();
     let Ok(Ok(_permit)) = timeout_at(deadline, sandbox.permits.clone().acquire_owned()).await else {
-        let cause = Cause::new(Code::LimitBreached.as_str(), "this host had no free sandbox in time; it runs too many calls at once");
+        let cause = Cause::new(
+            Code::LimitBreached.as_str(),
+            "this host had no free sandbox in time; it runs too many calls at once",
+        );
         return not_run(Fault::Unavailable { after_ms: None, cause });
     };
     let egress = open_egress(bound, &context, &ask, deadline, credentials.clone(), ledger);

@@ -62,9 +62,12 @@ impl Sandbox {
             None => None,
             Some(folder) => {
                 let cache = CompileCache::open(folder).map_err(|wrong| {
-                    Problem::new(Code::UnreadableFile, format!("the folder of compiled connectors cannot be used: {wrong}"))
-                        .in_file(folder.display().to_string())
-                        .cure("give a folder that this user can write to")
+                    Problem::new(
+                        Code::UnreadableFile,
+                        format!("the folder of compiled connectors cannot be used: {wrong}"),
+                    )
+                    .in_file(folder.display().to_string())
+                    .cure("give a folder that this user can write to")
                 })?;
                 if cache.is_none() {
                     tracing::warn!(folder = %folder.display(), "others may write to the folder of compiled connectors; it is not used");
@@ -165,11 +168,9 @@ fn start_clock(engine: &Engine) -> Result<(), Problem> {
             std::thread::sleep(TICK);
         }
     };
-    std::thread::Builder::new()
-        .name("caravan-epochs".into())
-        .spawn(beat)
-        .map(drop)
-        .map_err(|wrong| Problem::new(Code::Internal, format!("the thread of the sandbox's clock cannot start: {wrong}")))
+    std::thread::Builder::new().name("caravan-epochs".into()).spawn(beat).map(drop).map_err(|wrong| {
+        Problem::new(Code::Internal, format!("the thread of the sandbox's clock cannot start: {wrong}"))
+    })
 }
 
 fn no_engine(wrong: wasmtime::Error) -> Problem {

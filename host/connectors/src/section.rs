@@ -32,7 +32,8 @@ pub(crate) fn dissect(bytes: &[u8]) -> Result<Anatomy, Problem> {
     let mut anatomy = Anatomy::default();
     let mut depth = 0u32;
     for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload.map_err(|wrong| not(format!("these bytes are no whole WebAssembly: {}", wrong.message())))?;
+        let payload =
+            payload.map_err(|wrong| not(format!("these bytes are no whole WebAssembly: {}", wrong.message())))?;
         match payload {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                 return Err(not("this is a core WebAssembly module, no component".into()));
@@ -91,7 +92,8 @@ pub(crate) fn manifest(anatomy: &Anatomy, served: &str) -> Result<Manifest, Prob
         manifest: u32,
         wit: Option<String>,
     }
-    let head: Head = serde_json::from_slice(json).map_err(|wrong| bad(&format!("its manifest is no manifest: {wrong}")))?;
+    let head: Head =
+        serde_json::from_slice(json).map_err(|wrong| bad(&format!("its manifest is no manifest: {wrong}")))?;
     if head.manifest != FORMAT {
         return Err(bad(&format!("its manifest has format {}, this host reads format {FORMAT}", head.manifest))
             .cure("rebuild the connector with this host's SDK, or use a host that reads this format"));
@@ -107,15 +109,20 @@ pub(crate) fn manifest(anatomy: &Anatomy, served: &str) -> Result<Manifest, Prob
         return Err(wrong_version(other, served));
     }
     if manifest.world != World::Destination {
-        return Err(Problem::new(Code::WrongWorld, "it was built for the world `source`, this host serves `destination`")
-            .cure("use a connector that writes into audiences here"));
+        return Err(Problem::new(
+            Code::WrongWorld,
+            "it was built for the world `source`, this host serves `destination`",
+        )
+        .cure("use a connector that writes into audiences here"));
     }
     for (at, route) in manifest.routes.iter().enumerate() {
         if manifest.routes[..at].iter().any(|earlier| earlier.name == route.name) {
             return Err(bad(&format!("its manifest has two routes named `{}`", route.name)));
         }
     }
-    if let Some(unknown) = manifest.auth.query.keys().find(|name| !manifest.routes.iter().any(|route| route.name == **name)) {
+    if let Some(unknown) =
+        manifest.auth.query.keys().find(|name| !manifest.routes.iter().any(|route| route.name == **name))
+    {
         return Err(bad(&format!("its manifest injects into the route `{unknown}`, which it does not have")));
     }
     Ok(manifest)
@@ -132,4 +139,62 @@ fn wrong_version(built_for: &str, served: &str) -> Problem {
 /// A problem with the manifest.
 pub(crate) fn bad(what: &str) -> Problem {
     Problem::new(Code::BadManifest, format!("this component cannot be used: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A section: its id, its length, its bytes (all short).
+    fn section(id: u8, bytes: &[u8]) -> Vec<u8> {
+        let mut out = vec![id, bytes.len() as u8];
+        out.extend_from_slice(bytes);
+        out
+    }
+
+    fn custom(data: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![SECTION.len() as u8];
+        bytes.extend_from_slice(SECTION.as_bytes());
+        bytes.extend_from_slice(data);
+        section(0, &bytes)
+    }
+
+    fn component(sections: &[Vec<u8>]) -> Vec<u8> {
+        [b"\0asm\x0d\0\x01\0".to_vec(), sections.concat()].concat()
+    }
+
+    fn module(sections: &[Vec<u8>]) -> Vec<u8> {
+        [b"\0asm\x01\0\0\0".to_vec(), sections.concat()].concat()
+    }
+
+    #[test]
+    fn a_manifest_is_found_at_the_top_and_in_a_nested_module() {
+        for bytes in [component(&[custom(b"{}")]), component(&[section(1, &module(&[custom(b"{}")]))])] {
+            assert_eq!(dissect(&bytes).unwrap().manifest.as_deref(), Some(&b"{}"[..]));
+        }
+        let nothing = dissect(&component(&[])).unwrap();
+        assert_eq!(manifest(&nothing, "0.1.0").unwrap_err().code, Code::BadManifest);
+    }
+
+    #[test]
+    fn two_different_manifests_are_refused_and_equal_ones_are_one() {
+        let inner = |data: &[u8]| section(1, &module(&[custom(data)]));
+        assert!(dissect(&component(&[inner(b"{}"), custom(b"{}")])).is_ok());
+        assert_eq!(dissect(&component(&[inner(b"{}"), custom(b"[]")])).unwrap_err().code, Code::BadManifest);
+    }
+
+    #[test]
+    fn a_core_module_is_no_component() {
+        assert_eq!(dissect(&module(&[custom(b"{}")])).unwrap_err().code, Code::NotAComponent);
+        assert_eq!(dissect(b"\0asm").unwrap_err().code, Code::NotAComponent);
+    }
+
+    #[test]
+    fn a_newer_contract_is_named_even_where_the_manifest_has_new_fields() {
+        let anatomy =
+            Anatomy { manifest: Some(br#"{"manifest":1,"wit":"0.4.0","news":true}"#.to_vec()), ..Anatomy::default() };
+        let problem = manifest(&anatomy, "0.1.0").unwrap_err();
+        assert_eq!(problem.code, Code::WrongWorld);
+        assert!(problem.message.contains("caravan:connector@0.4.0"), "{problem}");
+    }
 }

@@ -32,8 +32,7 @@ impl LocalVault {
 
 impl Vault for LocalVault {
     fn secret(&self, connection: &str, name: &str) -> Result<Secret, String> {
-        let known =
-            self.connections.get(connection).ok_or_else(|| format!("there is no connection `{connection}`"))?;
+        let known = self.connections.get(connection).ok_or_else(|| format!("there is no connection `{connection}`"))?;
         let reference = if name == "token" { known.secret.as_ref() } else { known.secrets.get(name) };
         match reference {
             Some(reference) => read(reference).map_err(|what| format!("connection `{connection}`: {what}")),

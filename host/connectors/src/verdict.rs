@@ -55,7 +55,10 @@ impl Evidence<'_> {
             answer = Err(stopped);
         } else if was_run && self.claims_too_much(&answer) {
             answer = Err(Fault::Bug {
-                cause: Cause::new("bad-report", "the connector's report cannot be right: it settles rows, and no request was answered"),
+                cause: Cause::new(
+                    "bad-report",
+                    "the connector's report cannot be right: it settles rows, and no request was answered",
+                ),
             });
         }
         if self.sync {
@@ -105,7 +108,9 @@ impl Evidence<'_> {
                 None => Fault::Stopped {
                     cause: Cause::new(
                         Code::LimitBreached.as_str(),
-                        format!("the connector had not ended after {seconds} s, and was waiting for no answer; a longer deadline of the call would allow more"),
+                        format!(
+                            "the connector had not ended after {seconds} s, and was waiting for no answer; a longer deadline of the call would allow more"
+                        ),
                     ),
                 },
             },

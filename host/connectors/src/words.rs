@@ -31,11 +31,8 @@ impl Reader<'_> {
     }
 
     fn refusals(&self, refused: Vec<wit::Refusal>) -> Vec<Refusal> {
-        let refusal = |one: wit::Refusal| Refusal {
-            row: one.row,
-            code: self.text(one.code),
-            message: self.text(one.message),
-        };
+        let refusal =
+            |one: wit::Refusal| Refusal { row: one.row, code: self.text(one.code), message: self.text(one.message) };
         refused.into_iter().map(refusal).collect()
     }
 
@@ -167,7 +164,9 @@ fn breach(report: &Report, rows: u32) -> Option<String> {
         return Some(format!("it refuses {} rows without a name, and settles {settled}", report.unnamed_refused));
     }
     match &report.fault {
-        None => done.iter().position(|done| !done).map(|row| format!("it says nothing of row {row}, and names no fault")),
+        None => {
+            done.iter().position(|done| !done).map(|row| format!("it says nothing of row {row}, and names no fault"))
+        }
         Some(Fault::Rows { refused }) => {
             if refused.is_empty() {
                 return Some("its fault `rows` names no row".into());
@@ -176,7 +175,12 @@ fn breach(report: &Report, rows: u32) -> Option<String> {
             for refusal in refused {
                 match named.get_mut(refusal.row as usize) {
                     Some(named) if !*named => *named = true,
-                    _ => return Some(format!("its fault `rows` names row {} of {rows}, or names it twice", refusal.row)),
+                    _ => {
+                        return Some(format!(
+                            "its fault `rows` names row {} of {rows}, or names it twice",
+                            refusal.row
+                        ));
+                    }
                 }
             }
             None

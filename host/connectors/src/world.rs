@@ -23,8 +23,8 @@ mod generated {
     });
 }
 
-pub(crate) use generated::caravan::connector::{logging, types as wit};
 pub(crate) use generated::DestinationPre;
+pub(crate) use generated::caravan::connector::{logging, types as wit};
 
 /// `enum action`.
 #[derive(Clone, Copy, ComponentType, Lower)]

@@ -2,11 +2,14 @@
 mod support;
 
 use bytes::Bytes;
-use caravan_connectors::{BoundConnector, Transport};
 use caravan_connectors::Reach;
+use caravan_connectors::{BoundConnector, Transport};
 use caravan_model::Effect;
 use caravan_model::port::{Answer, Ask, BoxFuture, Connector as _};
-use std::{sync::{Arc, Mutex}, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use support::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,7 +174,11 @@ async fn accounts_audiences_creation_and_check_are_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_is_an_answer_and_is_not_followed() {
     let peer = Peer::start(|_| {
-        http::Response::builder().status(302).header("location", "https://graph.facebook.com/v26.0/me/adaccounts").body(Default::default()).unwrap()
+        http::Response::builder()
+            .status(302)
+            .header("location", "https://graph.facebook.com/v26.0/me/adaccounts")
+            .body(Default::default())
+            .unwrap()
     })
     .await;
     let outcome = sync(&bind("meta", peer.lab(META)), 1).await;

@@ -28,7 +28,10 @@ fn assert_stopped(outcome: &caravan_model::port::CallOutcome, parts: &[&str]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_host_is_denied_although_the_report_says_all_is_well() {
     let (outcome, received) = run("hostile_other_host").await;
-    assert_stopped(&outcome, &["CV060", "collector.attacker.example", "no such host", "hosts: [collector.attacker.example]"]);
+    assert_stopped(
+        &outcome,
+        &["CV060", "collector.attacker.example", "no such host", "hosts: [collector.attacker.example]"],
+    );
     assert_eq!((received.len(), outcome.effect), (0, Effect::None));
 }
 

@@ -35,7 +35,11 @@ fn with_manifest(from: &str, to: &str) -> Vec<u8> {
 fn a_component_for_another_contract_says_which_and_what_to_do() {
     let problem = problem(&with_manifest("\"wit\": \"0.1.0\"", "\"wit\": \"0.9.0\""));
     assert_eq!(problem.code, Code::WrongWorld);
-    assert!(problem.message.contains("caravan:connector@0.9.0") && problem.message.contains("this host serves caravan:connector@0.1.0"), "{problem}");
+    assert!(
+        problem.message.contains("caravan:connector@0.9.0")
+            && problem.message.contains("this host serves caravan:connector@0.1.0"),
+        "{problem}"
+    );
     assert!(problem.cure.is_some());
 }
 
@@ -65,7 +69,14 @@ fn a_cached_component_loads_within_milliseconds() {
     let files: Vec<_> = std::fs::read_dir(folder.path().join("compiled")).unwrap().collect();
     assert_eq!(files.len(), 1);
     let sandbox = Sandbox::new(options).unwrap();
-    let cached = (0..5).map(|_| { let began = Instant::now(); sandbox.load(&bytes).unwrap(); began.elapsed() }).min().unwrap();
+    let cached = (0..5)
+        .map(|_| {
+            let began = Instant::now();
+            sandbox.load(&bytes).unwrap();
+            began.elapsed()
+        })
+        .min()
+        .unwrap();
     println!("compiled {fresh:?}, cached {cached:?}");
     assert!(cached.as_millis() <= 20, "{cached:?}");
 }

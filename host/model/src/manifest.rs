@@ -492,7 +492,10 @@ impl Manifest {
                 (SettingKind::Number { .. }, Some(value)) => (value.clone(), value.is_i64()),
             };
             if !fits {
-                return Err(format!("setting `{}` of {} cannot be {value}: {:?}", setting.name, self.name, setting.kind));
+                return Err(format!(
+                    "setting `{}` of {} cannot be {value}: {:?}",
+                    setting.name, self.name, setting.kind
+                ));
             }
             all.insert(setting.name.clone(), value);
         }

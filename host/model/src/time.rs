@@ -90,7 +90,8 @@ impl fmt::Display for Duration {
         if rest == 0 {
             return f.write_str("0s");
         }
-        for (name, ms) in UNITS {
+        // Not in weeks: people write `30d`, and want to read that again.
+        for (name, ms) in UNITS.into_iter().skip(1) {
             if rest >= ms {
                 write!(f, "{}{name}", rest / ms)?;
                 rest %= ms;

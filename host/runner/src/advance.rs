@@ -29,8 +29,7 @@ pub(crate) async fn run<S: Store>(
         let due = shared.store.due(horizon, limit, shared.needs_people()).await?;
         let found = due.len();
         let is_due = |due: &Due| {
-            due.arrives || due.due <= now
-                || (skip_delays_of == Some(due.version) && due.visit.ordinal < MOST_SKIPPED)
+            due.arrives || due.due <= now || (skip_delays_of == Some(due.version) && due.visit.ordinal < MOST_SKIPPED)
         };
         let due: Vec<Due> = due.into_iter().filter(|due| is_due(due) && shared.route(due.version).is_some()).collect();
         if due.is_empty() {

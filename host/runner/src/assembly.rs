@@ -93,8 +93,7 @@ impl<'a> Assembly<'a> {
         let batch = &self.manifest.batch;
         let full = self.drafts.last().is_none_or(|draft| {
             let filled = draft.set.rows() as usize;
-            filled > 0
-                && (filled + rows > batch.rows as usize || (draft.bytes + bytes) as u64 > batch.bytes)
+            filled > 0 && (filled + rows > batch.rows as usize || (draft.bytes + bytes) as u64 > batch.bytes)
         });
         if full {
             let room = self.room.min(batch.rows as usize);

@@ -43,7 +43,7 @@ pub(crate) async fn work<S: Store>(shared: Arc<Shared<S>>, lane: Lane) -> crate:
 
 async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut LaneMemory) -> crate::Result<Worked> {
     let mut worked = Worked::default();
-    let open = shared.store.open_slice(lane.id).await?;
+    let mut open = shared.store.open_slice(lane.id).await?;
     let queued = match &open {
         Some(_) => Vec::new(),
         None => shared.store.peek(lane.id, peek_limit(shared, lane)).await?,
@@ -60,8 +60,13 @@ async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut La
             return Ok(worked);
         }
     };
-    if matches!(lane.state, LaneState::Held { .. }) && !probe(shared, lane, &plug, memory).await? {
-        return Ok(worked);
+    if matches!(lane.state, LaneState::Held { .. }) {
+        worked.open = open.is_some();
+        if !probe(shared, lane, &plug, memory).await? {
+            return Ok(worked);
+        }
+        // The hold stopped the clock of its parts.
+        open = shared.store.open_slice(lane.id).await?;
     }
     let steps = match &open {
         Some(slice) => shared.steps(&connection, &plug, steps_of(slice)).await?,
@@ -74,8 +79,7 @@ async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut La
             None => return Ok(worked),
         },
     };
-    let mut delivery =
-        Delivery { shared, lane, plug: &plug, steps: &steps, memory, slice, fresh, worked: &mut worked };
+    let mut delivery = Delivery { shared, lane, plug: &plug, steps: &steps, memory, slice, fresh, worked: &mut worked };
     delivery.all_parts().await?;
     Ok(worked)
 }
@@ -385,13 +389,7 @@ fn strikes_of(
 }
 
 /// Where a call with people who must go may have landed: their removal, and what is still to be added.
-fn removal_and_rest(
-    part: &OpenPart,
-    places: &[u32],
-    sent: &Part,
-    struck: &[bool],
-    follow: &[bool],
-) -> Vec<PartDraft> {
+fn removal_and_rest(part: &OpenPart, places: &[u32], sent: &Part, struck: &[bool], follow: &[bool]) -> Vec<PartDraft> {
     let riders: Vec<Rider> = places.iter().filter_map(|place| part.riders.get(*place as usize).cloned()).collect();
     let rows_of = |wanted: &dyn Fn(usize) -> bool| {
         let mut rows = vec![false; sent.rows as usize];

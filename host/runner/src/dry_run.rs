@@ -5,7 +5,8 @@ use crate::steps::{StepFacts, Steps};
 use caravan_journey::plan::DEFAULT_PURPOSE;
 use caravan_model::port::{Answer, Ask, CallContext, Connectors, RequestRecord};
 use caravan_model::{
-    Action, EntryId, Fault, LaneId, Millis, Part, Profile, ProfileId, Reason, Status, StepIx, Target, VersionId, VisitId,
+    Action, EntryId, Fault, LaneId, Millis, Part, Profile, ProfileId, Reason, Status, StepIx, Target, VersionId,
+    VisitId,
 };
 use caravan_store::{Queued, Rider};
 use std::collections::HashMap;
@@ -184,9 +185,9 @@ impl DryRunResult {
             let refused = report.refused.iter().chain(named);
             let mut refused = refused.filter(|refusal| rows.contains(&refusal.row)).peekable();
             let is_refused = |row: u32| report.refused.iter().any(|refusal| refusal.row == row);
-            let taken = rows.clone().any(|row| {
-                report.settled.iter().any(|(from, to)| (*from..*to).contains(&row)) && !is_refused(row)
-            });
+            let taken = rows
+                .clone()
+                .any(|row| report.settled.iter().any(|(from, to)| (*from..*to).contains(&row)) && !is_refused(row));
             let (status, why) = match (refused.peek(), &fault) {
                 _ if taken => (Status::Synced, Reason::none()),
                 (Some(refusal), _) => {

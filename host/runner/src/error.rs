@@ -54,7 +54,8 @@ pub(crate) fn problem_of(fault: &Fault, connection: &str, doing: &str) -> Proble
         Fault::Rows { .. } | Fault::TooLarge => (Code::Internal, "ask the connector's publisher"),
     };
     let words = fault.cause().map_or_else(|| fault.class().to_owned(), Cause::to_string);
-    let problem = Problem::new(code, format!("connection `{connection}` could not {doing}: {}: {words}", fault.class()));
+    let problem =
+        Problem::new(code, format!("connection `{connection}` could not {doing}: {}: {words}", fault.class()));
     match fault.cause().and_then(|cause| cause.link.as_deref()) {
         Some(link) => problem.cure(format!("{cure}: {link}")),
         None => problem.cure(cure),

@@ -147,8 +147,7 @@ async fn store_chunks<S: Store>(
             let ids = known.iter().map(|known| known.id).collect();
             shared.store.events(ids, route.events.clone()).await?
         };
-        let stored =
-            Stored { rows: chunk.rows, known, events, refused: chunk.refused, next_row: chunk.next_row };
+        let stored = Stored { rows: chunk.rows, known, events, refused: chunk.refused, next_row: chunk.next_row };
         if to.send(stored).await.is_err() {
             return Ok(());
         }
@@ -169,12 +168,7 @@ async fn enter<S: Store>(shared: &Arc<Shared<S>>, task: &Task, chunk: Stored, me
     Ok(())
 }
 
-fn walk(
-    task: &Task,
-    chunk: Stored,
-    now: Millis,
-    zone: &caravan_journey::TimeZone,
-) -> crate::Result<EnterBatch> {
+fn walk(task: &Task, chunk: Stored, now: Millis, zone: &caravan_journey::TimeZone) -> crate::Result<EnterBatch> {
     let Stored { rows, known, events, mut refused, next_row } = chunk;
     let route = &task.route;
     let pace = Pace { now, skip_delays: task.skip_delays };
@@ -182,8 +176,7 @@ fn walk(
     let mut candidates = Vec::with_capacity(known.len());
     let mut scratch = Vec::new();
     for (at, (row, known)) in rows.into_iter().zip(known).enumerate() {
-        let person =
-            Person { profile: &known.profile, events: events.get(at).map_or(&[][..], Vec::as_slice) };
+        let person = Person { profile: &known.profile, events: events.get(at).map_or(&[][..], Vec::as_slice) };
         if !admits(&route.plan.entry, &person, Occasion::Row { event: None }, &scene) {
             *refused.entry(why_refused(route, &person, &scene).to_owned()).or_default() += 1;
             continue;

@@ -2,7 +2,9 @@
 use crate::assembly::{Assembly, Seat, group_of};
 use crate::steps::{StepFacts, Steps};
 use caravan_identity::{ColumnBuilder, Person, recorded};
-use caravan_journey::sealing::{Decision, Facts, MembershipState, Op, Removal, Role, coalesce, consent_verdict, decide};
+use caravan_journey::sealing::{
+    Decision, Facts, MembershipState, Op, Removal, Role, coalesce, consent_verdict, decide,
+};
 use caravan_model::status::reason;
 use caravan_model::{Action, Digest, LaneId, Manifest, Millis, ProfileId, Reason, Status};
 use caravan_store::{Membership, MembershipChange, Outcome, Queued, Rider, Sealing, Standing};

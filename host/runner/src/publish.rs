@@ -181,7 +181,10 @@ impl<S: Store> Runner<S> {
         let path = format!("audiences.{}", wanted.name);
         if !rules.create {
             let words = format!("{} has no way to make an audience", wanted.plug.connector.manifest().title);
-            return Err(Problem::new(Code::AudienceMissing, words).at_path(path).cure("make it there, give its `id`").into());
+            return Err(Problem::new(Code::AudienceMissing, words)
+                .at_path(path)
+                .cure("make it there, give its `id`")
+                .into());
         }
         if rules.create_needs_rows {
             let words = "this version cannot make an audience that needs its first people";
@@ -194,7 +197,8 @@ impl<S: Store> Runner<S> {
             group: wanted.group.clone(),
             seed: None,
         };
-        let Answer::Created { audience: id, audience_parts, .. } = self.ask(wanted, ask, "make an audience").await? else {
+        let Answer::Created { audience: id, audience_parts, .. } = self.ask(wanted, ask, "make an audience").await?
+        else {
             return Err(strange(wanted).into());
         };
         audience.partner_id = Some(id);
@@ -220,7 +224,9 @@ impl<S: Store> Runner<S> {
                 Err(fault) => fault,
             };
             let wait = match &fault {
-                Fault::Throttled { after_ms, .. } | Fault::Unavailable { after_ms, .. } | Fault::Preparing { after_ms, .. } => {
+                Fault::Throttled { after_ms, .. }
+                | Fault::Unavailable { after_ms, .. }
+                | Fault::Preparing { after_ms, .. } => {
                     after_ms.unwrap_or_else(|| backoff(attempt, &self.options.retry, fastrand::u64(..)).0)
                 }
                 Fault::Unauthorized { .. } if !std::mem::replace(&mut refreshed, true) => 0,
@@ -228,7 +234,9 @@ impl<S: Store> Runner<S> {
             };
             let wait = Duration::from_millis(wait);
             if wait > patience {
-                return Err(problem_of(&fault, &wanted.spec.connection, doing).at_path(format!("audiences.{}", wanted.name)).into());
+                return Err(problem_of(&fault, &wanted.spec.connection, doing)
+                    .at_path(format!("audiences.{}", wanted.name))
+                    .into());
             }
             patience -= wait;
             tokio::time::sleep(wait).await;

@@ -50,8 +50,7 @@ impl<S: Store> Runner<S> {
     {
         let lease = self.lease().await?;
         let (connectors, clock) = (self.connectors.clone(), self.clock.clone());
-        let shared =
-            Arc::new(Shared::open(self.store.clone(), lease, self.options.clone(), connectors, clock).await?);
+        let shared = Arc::new(Shared::open(self.store.clone(), lease, self.options.clone(), connectors, clock).await?);
         let route = shared.route(version).ok_or_else(|| {
             let words = format!("version {version} is not in the store, or not all its audiences are bound");
             Problem::new(Code::NotFound, words).cure("publish the canvas")
@@ -87,9 +86,9 @@ impl<S: Store> Runner<S> {
             let skip_delays = run.options.skip_delays;
             let task = intake::Task { route, source, first_row, skip_delays };
             let (shared, meter) = (shared.clone(), meter.clone());
-            run.intake = Some(run.tasks.spawn(async move {
-                intake::run(shared, task, people, meter).await.map(|()| Done::Intake)
-            }));
+            run.intake = Some(
+                run.tasks.spawn(async move { intake::run(shared, task, people, meter).await.map(|()| Done::Intake) }),
+            );
         }
         // Ends with this call, however that ends.
         let mut renewal = JoinSet::new();
@@ -289,7 +288,11 @@ impl<S: Store> Run<S> {
                 }
                 Done::Lane(lane, worked) => {
                     self.busy.remove(&lane);
-                    if worked.open { self.open.insert(lane) } else { self.open.remove(&lane) };
+                    if worked.open {
+                        self.open.insert(lane)
+                    } else {
+                        self.open.remove(&lane)
+                    };
                     if worked.settled > 0 {
                         self.quiet_since = now;
                         self.advance_wanted = true;

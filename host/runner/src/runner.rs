@@ -19,12 +19,7 @@ pub struct Runner<S: Store> {
 
 impl<S: Store> Runner<S> {
     /// A runner over a store and the connections that this host can use.
-    pub fn new(
-        store: S,
-        connectors: Arc<dyn Connectors>,
-        clock: Arc<dyn Clock>,
-        options: RunnerOptions,
-    ) -> Runner<S> {
+    pub fn new(store: S, connectors: Arc<dyn Connectors>, clock: Arc<dyn Clock>, options: RunnerOptions) -> Runner<S> {
         Runner { store, connectors, clock, options, lease: OnceCell::new() }
     }
 

@@ -133,7 +133,9 @@ pub(crate) fn settle(attempted: Attempted<'_>, with: Circumstances<'_>) -> (Sett
             let range = sent.rows_of(at);
             keep[range.start as usize..range.end as usize].fill(false);
         }
-        if halves { halve(sent, &riders, &keep, &strip, &mut replaced_by) } else {
+        if halves {
+            halve(sent, &riders, &keep, &strip, &mut replaced_by)
+        } else {
             replaced_by.push(excerpt(sent, &riders, &keep, &strip));
         }
     }
@@ -264,8 +266,11 @@ pub(crate) struct Books<'a> {
 impl Books<'_> {
     /// The partner took a rider's rows; `done` unless rows of a removal remain.
     pub(crate) fn taken(&mut self, action: Action, rider: &Rider, done: bool) {
-        let mut now =
-            Some(if done { self.ledger.taken(action, rider, self.now) } else { self.ledger.may_stand(rider, self.now) });
+        let mut now = Some(if done {
+            self.ledger.taken(action, rider, self.now)
+        } else {
+            self.ledger.may_stand(rider, self.now)
+        });
         for operation in &rider.operations {
             self.membership.push(MembershipChange {
                 profile: rider.profile,

@@ -220,7 +220,8 @@ impl Plug {
     /// The plans of match words at this connection.
     pub(crate) fn group_plans(&self, words: &[String]) -> Result<Vec<crate::steps::GroupPlan>, Problem> {
         let (manifest, settings) = (self.connector.manifest(), self.connector.settings());
-        group_plans(manifest, words, settings, self.default_country.as_deref()).map_err(|error| plan_problem(&error, ""))
+        group_plans(manifest, words, settings, self.default_country.as_deref())
+            .map_err(|error| plan_problem(&error, ""))
     }
 }
 

@@ -32,9 +32,8 @@ pub(crate) fn lines(
         if !matches!(step.kind, StepKind::Delay(_)) {
             continue;
         }
-        let here = counters.counts.iter().filter(|count| {
-            usize::from(count.step.0) == at && count.status == Status::Waiting
-        });
+        let here =
+            counters.counts.iter().filter(|count| usize::from(count.step.0) == at && count.status == Status::Waiting);
         let n: u64 = here.map(|count| count.n).sum();
         if n > 0 {
             lines.push(WaitLine { what: format!("step `{}`: delay", step.id), n, until: timer });

@@ -564,7 +564,8 @@ pub struct Trace {
     pub events: Vec<Event>,
 }
 
-/// A part for `batch show`.
+/// A part for `batch show`. An ended part keeps its rows while it is among the newest 50 of its lane and these have no more
+/// than 256 MB; later `part` is empty (membership keeps the identifiers as they were sent).
 #[derive(Clone, Debug)]
 pub struct PartRecord {
     /// `<slice>-<n>`.
@@ -619,8 +620,9 @@ pub trait Store: Send + Sync + Clone + 'static {
         parts: Vec<(String, String)>,
     ) -> impl Future<Output = Result<(LaneId, u32)>> + Send;
 
-    /// Merges people in, by external id or alias, and appends their events. Ids come in the order of the input; the
-    /// same person twice in one chunk is merged in order. Harmless when repeated (events by their message id).
+    /// Merges people in, by external id or alias. Ids come in the order of the input; the same person twice in one chunk
+    /// is merged in order. Harmless when repeated. Two people who share an alias stay two: it belongs to the first; only
+    /// who was known by nothing but that alias takes the new external id.
     fn upsert(
         &self,
         lease: Lease,
@@ -663,7 +665,8 @@ pub trait Store: Send + Sync + Clone + 'static {
 
     /// All lanes.
     fn lanes(&self) -> impl Future<Output = Result<Vec<Lane>>> + Send;
-    /// Changes a lane's state.
+    /// Changes a lane's state. Where it leaves [`LaneState::Held`], the time held is added to the `flowing_since` of its
+    /// open parts; it counts until the newest `now` that any call has named ([`Store::renew`] names one every few seconds).
     fn set_lane(&self, lease: Lease, lane: LaneId, state: LaneState) -> impl Future<Output = Result<()>> + Send;
     /// The lane's next operations in order, with people and memberships. Takes nothing.
     fn peek(&self, lane: LaneId, limit: usize) -> impl Future<Output = Result<Vec<Queued>>> + Send;
@@ -690,6 +693,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Counts everything anew from the rows and compares: what is off, in words. Empty = the books balance.
     fn audit(&self) -> impl Future<Output = Result<Vec<String>>> + Send;
     /// Finds people by any identifier: external id, alias, e-mail, phone, device id, or a digest that membership holds.
+    /// Ids and aliases are looked up at once; the others by reading every profile, about a second per million.
     fn find(&self, identifier: &str) -> impl Future<Output = Result<Vec<ProfileId>>> + Send;
     /// All about one person.
     fn trace(&self, profile: ProfileId) -> impl Future<Output = Result<Option<Trace>>> + Send;

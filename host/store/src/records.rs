@@ -193,8 +193,7 @@ impl<'a> Entries<'a> {
     /// An entry that must exist.
     pub(crate) fn get(&mut self, id: EntryId) -> Done<Entry> {
         let missing = || Fail::impossible(format!("there is no entry {id}"));
-        if !self.chunk.first().is_some_and(|first| first.id <= id) || self.chunk.last().is_none_or(|last| last.id < id)
-        {
+        if self.chunk.first().is_none_or(|first| first.id > id) || self.chunk.last().is_none_or(|last| last.id < id) {
             let found = self
                 .db
                 .prepare_cached(

@@ -51,9 +51,10 @@ pub struct Sqlite {
 
 #[derive(Debug)]
 struct Shared {
-    // In the order in which they go: the writer ends before others may own the file.
-    writer: Option<Writer>,
+    // In the order in which they go: the writer closes last, so that the log is merged and removed, and only then may
+    // others own the file.
     readers: Readers,
+    writer: Option<Writer>,
     changes: watch::Sender<u64>,
     workspace: Arc<str>,
     _ownership: Option<Ownership>,

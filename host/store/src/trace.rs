@@ -24,7 +24,8 @@ pub(crate) fn of(db: &Connection, id: ProfileId) -> Done<Option<Trace>> {
     let lanes = lanes::all(db)?;
     let entries = entries_of(db, id)?;
     let mut visits = finals(db, &entries)?;
-    visits.extend(waiting(db, &entries, &lanes)?);
+    let waiting = waiting(db, &entries, &visits, &lanes)?;
+    visits.extend(waiting);
     visits.sort_by_key(|visit| visit.visit);
     let memberships = membership::of(db, lanes.iter().map(|lane| lane.id), id)?
         .into_iter()
@@ -90,7 +91,12 @@ fn finals(db: &Connection, entries: &HashMap<EntryId, Entry>) -> Done<Vec<TraceV
     Ok(visits.into_values().collect())
 }
 
-fn waiting(db: &Connection, entries: &HashMap<EntryId, Entry>, lanes: &[Lane]) -> Done<Vec<TraceVisit>> {
+fn waiting(
+    db: &Connection,
+    entries: &HashMap<EntryId, Entry>,
+    finals: &[TraceVisit],
+    lanes: &[Lane],
+) -> Done<Vec<TraceVisit>> {
     let wait = |visit, version, step, at, until| TraceVisit {
         visit,
         version,
@@ -109,7 +115,10 @@ fn waiting(db: &Connection, entries: &HashMap<EntryId, Entry>, lanes: &[Lane]) -
         while let Some(row) = rows.next()? {
             let visit = VisitId { entry: entry.id, ordinal: row.get(1)? };
             let due = instant(Millis(row.get(0)?));
-            visits.push(wait(visit, VersionId(row.get(2)?), StepIx(row.get(3)?), entry.started, due));
+            // It began to wait when the visit before became final, or the entry began.
+            let before = finals.iter().filter(|done| done.visit < visit && done.visit.entry == entry.id);
+            let since = before.map(|done| done.at).max().unwrap_or(entry.started);
+            visits.push(wait(visit, VersionId(row.get(2)?), StepIx(row.get(3)?), since, due));
         }
     }
     let states: HashMap<_, _> = lanes.iter().map(|lane| (lane.id, state_in_words(&lane.state))).collect();

@@ -71,12 +71,14 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `committed` is told after every commit.
+    /// Starts the thread; the checkpointer is asked to look after every commit.
     pub(crate) fn start(db: Connection, books: Books, checkpointer: Checkpointer) -> std::io::Result<Writer> {
         let (calls, inbox) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || serve(&db, books, &inbox, &checkpointer))?;
+        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+            serve(&db, books, &inbox, &checkpointer);
+            // Before this connection, so that closing this one merges the log.
+            drop(checkpointer);
+        })?;
         Ok(Writer { calls: Some(calls), thread: Some(thread) })
     }
 

@@ -92,12 +92,13 @@ impl LabHome {
         }))
     }
 
-    /// The members of an audience, one `KEY value` per line, sorted by neither.
+    /// What an audience holds of one match key, one value per line.
     ///
     /// # Errors
     /// The lab does not answer, or has no such audience.
-    pub async fn members(&self, partner: &str, audience: &str) -> Result<String, Problem> {
-        let bytes = self.fetch(&format!("/_lab/audiences/{audience}/members?format=hashes&partner={partner}")).await?;
+    pub async fn members(&self, partner: &str, audience: &str, key: &str) -> Result<String, Problem> {
+        let path = format!("/_lab/audiences/{audience}/members?format=hashes&partner={partner}&key={key}");
+        let bytes = self.fetch(&path).await?;
         String::from_utf8(bytes.to_vec()).map_err(|_| no_lab(&self.url, "its answer is not UTF-8"))
     }
 

@@ -2,7 +2,7 @@
 use super::flow::{self, Went};
 use caravan_journey::plan::{CompiledCanvas, Target};
 use caravan_model::Status;
-use caravan_store::contract::{Count, Counters};
+use caravan_store::{Count, Counters};
 use std::collections::BTreeMap;
 
 /// Where some of those who entered are now, or ended.

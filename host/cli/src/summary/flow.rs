@@ -2,7 +2,7 @@
 use caravan_journey::plan::{CompiledCanvas, StepKind, Target};
 use caravan_model::canvas::Advance;
 use caravan_model::{Status, StepIx};
-use caravan_store::contract::Count;
+use caravan_store::Count;
 
 /// What became of the entries behind a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

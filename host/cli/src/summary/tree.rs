@@ -4,7 +4,7 @@ use crate::out;
 use caravan_journey::plan::{CompiledCanvas, StepKind, Target};
 use caravan_model::canvas::{Advance, Delay};
 use caravan_model::{Canvas, Status, StepIx};
-use caravan_store::contract::{Count, Counters};
+use caravan_store::{Count, Counters};
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -3,7 +3,7 @@ use crate::args::Global;
 use crate::fail::End;
 use crate::out;
 use caravan_model::{Code, Problem};
-use caravan_store::contract::{PartRecord, Store};
+use caravan_store::{PartRecord, Store};
 use serde_json::json;
 
 /// Prints a batch by its name.
@@ -39,10 +39,13 @@ fn filled(part: &PartRecord) -> Vec<(&str, u64)> {
 fn in_words(part: &PartRecord) -> String {
     let mut text = format!("batch {}\n", part.name);
     let people = out::people(part.part.people() as u64);
-    let rows = out::plural(part.part.rows.into(), "row", "rows");
+    let does = match part.part.rows {
+        0 => "its rows are no longer kept".to_owned(),
+        rows => format!("{} {people} in {}", part.part.action.word(), out::plural(rows.into(), "row", "rows")),
+    };
     let keys: Vec<String> = filled(part).iter().map(|(key, n)| format!("{key} ({})", out::count(*n))).collect();
     let lines = [
-        ("does", format!("{} {people} in {rows}", part.part.action.word())),
+        ("does", does),
         ("audience", format!("{} of account {} at {}", part.lane.audience, part.lane.account, part.lane.connector)),
         ("connection", part.connection.clone()),
         ("connector", format!("{} sha256:{}", part.lane.connector, part.digest.short())),

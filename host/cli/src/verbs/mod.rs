@@ -14,7 +14,7 @@ mod trace;
 use crate::args::{Args, BatchVerb, Global, ProfileVerb, QueueVerb, Verb};
 use crate::fail::{End, usage};
 use crate::stores;
-use caravan_store::SqliteStore;
+use caravan_store::{OpenOptions, Sqlite};
 
 /// Does what the command line says.
 pub async fn run(args: Args) -> anyhow::Result<End> {
@@ -35,15 +35,20 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         Verb::Connection(verb) => connection::connection(&global, verb).await,
         Verb::Connector(verb) => connector::connector(&global, verb),
         Verb::Profile(ProfileVerb::Trace { identifier, reveal }) => {
-            trace::trace(&global, &open(&global)?, &identifier, reveal).await
+            trace::trace(&global, &look(&global)?, &identifier, reveal).await
         }
-        Verb::Queue(QueueVerb::List) => queue::list(&global, &open(&global)?).await,
-        Verb::Queue(QueueVerb::Resume { queue }) => queue::resume(&global, &open(&global)?, &queue).await,
-        Verb::Batch(BatchVerb::Show { name }) => batch::show(&global, &open(&global)?, &name).await,
+        Verb::Queue(QueueVerb::List) => queue::list(&global, &look(&global)?).await,
+        Verb::Queue(QueueVerb::Resume { queue }) => queue::resume(&global, &own(&global)?, &queue).await,
+        Verb::Batch(BatchVerb::Show { name }) => batch::show(&global, &look(&global)?, &name).await,
     }
 }
 
-/// The store that is there already.
-fn open(global: &Global) -> anyhow::Result<SqliteStore> {
-    Ok(SqliteStore::open(&stores::existing(global)?)?)
+/// The store that is there already, for looking: also while a run owns it.
+fn look(global: &Global) -> anyhow::Result<Sqlite> {
+    Ok(Sqlite::open_read_only(stores::existing(global)?)?)
+}
+
+/// The store that is there already, for changing it.
+fn own(global: &Global) -> anyhow::Result<Sqlite> {
+    Ok(Sqlite::open(stores::existing(global)?, OpenOptions::default())?)
 }

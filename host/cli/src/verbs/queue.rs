@@ -4,7 +4,7 @@ use crate::fail::End;
 use crate::out;
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Code, Problem};
-use caravan_store::contract::{Audience, Lane, LaneState, Store};
+use caravan_store::{Audience, Lane, LaneState, Store};
 use serde_json::json;
 
 /// The name under which people know a queue: its audience's, else the partner's id.

@@ -4,7 +4,7 @@ use crate::fail::End;
 use crate::{mask, out};
 use caravan_identity::recorded;
 use caravan_model::{Code, Problem, Profile};
-use caravan_store::contract::{Membership, Standing, Store, Trace, Version};
+use caravan_store::{Membership, Standing, Store, Trace, Version};
 use serde_json::{Value, json};
 
 /// Finds people by any identifier and prints what is known of each.
@@ -17,7 +17,7 @@ pub async fn trace(global: &Global, store: &impl Store, identifier: &str, reveal
     }
     let versions = store.versions().await?;
     let audiences = store.audiences().await?;
-    let name_of = |key: &caravan_store::contract::LaneKey| {
+    let name_of = |key: &caravan_store::LaneKey| {
         let bound = audiences.iter().find(|audience| {
             audience.connector == key.connector
                 && audience.account == key.account
@@ -85,7 +85,7 @@ fn fields(profile: &Profile, reveal: bool) -> Vec<(String, String)> {
 }
 
 /// The canvas, version and step of a visit.
-fn place(versions: &[Version], visit: &caravan_store::contract::TraceVisit) -> (String, String) {
+fn place(versions: &[Version], visit: &caravan_store::TraceVisit) -> (String, String) {
     let version = versions.iter().find(|version| version.id == visit.version);
     let canvas = version.map_or_else(|| "?".to_owned(), |version| format!("{} v{}", version.canvas.canvas, version.number));
     let step = version.and_then(|version| version.canvas.steps.at(visit.step)).map(|(id, _)| id.to_string());
@@ -114,7 +114,7 @@ fn keys(membership: &Membership) -> Vec<String> {
 fn in_words(
     trace: &Trace,
     versions: &[Version],
-    name_of: &dyn Fn(&caravan_store::contract::LaneKey) -> String,
+    name_of: &dyn Fn(&caravan_store::LaneKey) -> String,
     reveal: bool,
 ) -> String {
     let mut text = format!("{}\n", trace.profile.external_id);
@@ -167,7 +167,7 @@ fn indented(text: &str) -> String {
 fn as_json(
     trace: &Trace,
     versions: &[Version],
-    name_of: &dyn Fn(&caravan_store::contract::LaneKey) -> String,
+    name_of: &dyn Fn(&caravan_store::LaneKey) -> String,
     reveal: bool,
 ) -> Value {
     let fields: serde_json::Map<String, Value> =

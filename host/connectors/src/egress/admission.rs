@@ -78,7 +78,10 @@ impl Egress {
         let length = body_length(route, &request.headers, body)?;
         if length > limits.request_bytes {
             let line = format!("request_bytes: {length}");
-            return Err(Denial::limit(format!("the body has {length} bytes, more than {}", limits.request_bytes), &line));
+            return Err(Denial::limit(
+                format!("the body has {length} bytes, more than {}", limits.request_bytes),
+                &line,
+            ));
         }
         let locks = self.locks(route)?;
         if locks.is_some() && length == 0 {
@@ -124,11 +127,16 @@ impl Egress {
         }
         if bytes > limits.header_bytes as usize {
             let line = format!("header_bytes: {bytes}");
-            return Err(Denial::limit(format!("the request's headers have more than {} bytes", limits.header_bytes), &line));
+            return Err(Denial::limit(
+                format!("the request's headers have more than {} bytes", limits.header_bytes),
+                &line,
+            ));
         }
         let own = |name: &&HeaderName| REFUSED.contains(&name.as_str()) || self.policy.placement.owns(name);
         match headers.keys().find(own) {
-            Some(name) => Err(Denial::rule(format!("a connector may not set the header `{name}`; the host does, where it is needed"))),
+            Some(name) => Err(Denial::rule(format!(
+                "a connector may not set the header `{name}`; the host does, where it is needed"
+            ))),
             None => Ok(()),
         }
     }
@@ -155,7 +163,10 @@ impl Egress {
                 self.ids()
             ),
             Misfit::NotGranted(route) => {
-                format!("{what}: the manifest asks for it, the grant does not cover it. These lines of the grant would allow it:\n{}", lines(route))
+                format!(
+                    "{what}: the manifest asks for it, the grant does not cover it. These lines of the grant would allow it:\n{}",
+                    lines(route)
+                )
             }
         })
     }
@@ -190,7 +201,11 @@ fn body_length(route: &CompiledRoute, headers: &HeaderMap, body: &WasiBody) -> R
     if is_type(given, declared) {
         Ok(length)
     } else {
-        Err(Denial::rule(format!("route `{}` takes a body of the type {declared}, not `{}`", route.name, given.escape_default())))
+        Err(Denial::rule(format!(
+            "route `{}` takes a body of the type {declared}, not `{}`",
+            route.name,
+            given.escape_default()
+        )))
     }
 }
 

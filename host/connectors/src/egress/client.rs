@@ -121,7 +121,9 @@ pub(crate) fn caused_by<'a, T: std::error::Error + 'static>(
             return Some(found);
         }
         // An `io::Error` gives the source of what it wraps, not what it wraps.
-        if let Some(found) = error.downcast_ref::<io::Error>().and_then(|io| io.get_ref()).and_then(|e| e.downcast_ref::<T>()) {
+        if let Some(found) =
+            error.downcast_ref::<io::Error>().and_then(|io| io.get_ref()).and_then(|e| e.downcast_ref::<T>())
+        {
             return Some(found);
         }
         error = error.source()?;

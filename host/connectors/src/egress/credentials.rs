@@ -20,7 +20,8 @@ impl SecretText {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
-            let (place, after) = after.split_once('}').ok_or_else(|| format!("`{text}` opens a place that it does not close"))?;
+            let (place, after) =
+                after.split_once('}').ok_or_else(|| format!("`{text}` opens a place that it does not close"))?;
             if !before.is_empty() {
                 pieces.push(Piece::Text(before.to_owned()));
             }
@@ -88,8 +89,8 @@ impl Placement {
         let texts = headers.iter().map(|(_, text)| text).chain(query.values().flatten().map(|(_, text)| text));
         let mut wanted: BTreeMap<String, bool> = BTreeMap::new();
         for name in texts.flat_map(SecretText::names) {
-            let required = name == "token"
-                || manifest.auth.secrets.iter().any(|secret| secret.name == name && secret.required);
+            let required =
+                name == "token" || manifest.auth.secrets.iter().any(|secret| secret.name == name && secret.required);
             wanted.insert(name.to_owned(), required);
         }
         Ok(Placement { headers, query, wanted })

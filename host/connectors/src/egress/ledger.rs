@@ -20,7 +20,10 @@ impl Denial {
     /// A limit of the grant is reached; `line` of the grant's `limits` would allow more.
     pub(crate) fn limit(words: impl Into<String>, line: &str) -> Denial {
         let words = words.into();
-        Denial { code: Code::LimitBreached, words: format!("{words}; a grant with `limits: {{ {line} }}` would allow more") }
+        Denial {
+            code: Code::LimitBreached,
+            words: format!("{words}; a grant with `limits: {{ {line} }}` would allow more"),
+        }
     }
 
     pub(crate) fn cause(&self) -> Cause {
@@ -135,7 +138,15 @@ impl Ledger {
 
     /// Notes which route admits the request, whether it may change something at the partner, and which headers are
     /// injected. Gives how many membership-changing requests were admitted before.
-    pub(crate) fn admit(&self, index: usize, route: &str, writes: bool, changes: bool, injected: &[String], keep_body: bool) -> u32 {
+    pub(crate) fn admit(
+        &self,
+        index: usize,
+        route: &str,
+        writes: bool,
+        changes: bool,
+        injected: &[String],
+        keep_body: bool,
+    ) -> u32 {
         let mut pages = self.lock();
         if let Some(entry) = pages.entries.get_mut(index) {
             entry.changes = changes;
@@ -202,9 +213,10 @@ impl Ledger {
 
     /// Whether every such request has the head of an answer in hand.
     pub(crate) fn is_answered(&self) -> bool {
-        self.lock().entries.iter().all(|entry| {
-            !entry.changes || !is_connected(&entry.stage) || matches!(entry.stage, Stage::Answered)
-        })
+        self.lock()
+            .entries
+            .iter()
+            .all(|entry| !entry.changes || !is_connected(&entry.stage) || matches!(entry.stage, Stage::Answered))
     }
 
     /// All records, in order.

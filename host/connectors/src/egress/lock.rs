@@ -201,7 +201,9 @@ impl LockReader {
     /// The locks among `member` that end at the value that comes next.
     fn ending(&self, member: u64) -> u64 {
         let depth = self.stack.len();
-        bits(member).filter(|&i| self.locks.get(i).is_some_and(|lock| lock.tokens.len() == depth)).fold(0, |m, i| m | 1 << i)
+        bits(member)
+            .filter(|&i| self.locks.get(i).is_some_and(|lock| lock.tokens.len() == depth))
+            .fold(0, |m, i| m | 1 << i)
     }
 
     #[inline]
@@ -397,9 +399,10 @@ impl LockReader {
                 0
             } else {
                 let leads = |i: &usize| {
-                    locks.get(*i).and_then(|lock| lock.tokens.get(depth - 1)).is_some_and(|token| {
-                        token.any || token.index == Some(container.index)
-                    })
+                    locks
+                        .get(*i)
+                        .and_then(|lock| lock.tokens.get(depth - 1))
+                        .is_some_and(|token| token.any || token.index == Some(container.index))
                 };
                 bits(container.active).filter(leads).fold(0, |mask, i| mask | 1 << i)
             };
@@ -527,14 +530,34 @@ mod tests {
 
     #[test]
     fn a_missing_lock_and_bad_json_are_refused() {
-        for body in [r#"{}"#, r#"{"advertiser_ids":[]}"#, r#"["7001"]"#, r#""7001""#, r#"{"a":{"advertiser_ids":["7001"]}}"#] {
+        for body in
+            [r#"{}"#, r#"{"advertiser_ids":[]}"#, r#"["7001"]"#, r#""7001""#, r#"{"a":{"advertiser_ids":["7001"]}}"#]
+        {
             assert!(matches!(check(&[ADVERTISER], body), Err(LockError::Missing(_))), "{body}");
         }
         for body in [
-            "", "{", r#"{"advertiser_ids":["7001"]"#, r#"{"advertiser_ids":["7001"]}}"#, r#"{"advertiser_ids":["7001"]}{}"#,
-            r#"{"advertiser_ids":["7001"}"#, r#"{"advertiser_ids":["7001"],}"#, r#"{"advertiser_ids":["7001",]}"#,
-            r#"{'advertiser_ids':["7001"]}"#, r#"{advertiser_ids:["7001"]}"#, "/**/{}", "\u{feff}{}", "01", "1.", "1e", "-", "nul",
-            r#"{"a" "b"}"#, r#"{"a":}"#, r#"[1 2]"#, r#"{"\ud800":1}"#, "{\"advertiser_ids\":[\"70\n01\"]}",
+            "",
+            "{",
+            r#"{"advertiser_ids":["7001"]"#,
+            r#"{"advertiser_ids":["7001"]}}"#,
+            r#"{"advertiser_ids":["7001"]}{}"#,
+            r#"{"advertiser_ids":["7001"}"#,
+            r#"{"advertiser_ids":["7001"],}"#,
+            r#"{"advertiser_ids":["7001",]}"#,
+            r#"{'advertiser_ids':["7001"]}"#,
+            r#"{advertiser_ids:["7001"]}"#,
+            "/**/{}",
+            "\u{feff}{}",
+            "01",
+            "1.",
+            "1e",
+            "-",
+            "nul",
+            r#"{"a" "b"}"#,
+            r#"{"a":}"#,
+            r#"[1 2]"#,
+            r#"{"\ud800":1}"#,
+            "{\"advertiser_ids\":[\"70\n01\"]}",
         ] {
             let verdict = check(&[ADVERTISER], body);
             assert!(matches!(verdict, Err(LockError::Syntax(_))), "{body}: {verdict:?}");

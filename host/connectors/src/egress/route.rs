@@ -63,8 +63,11 @@ impl CompiledRoute {
             return Err(wrong(format!("host `{}` is not among the manifest's hosts", route.host)));
         }
         let path = route.path.strip_prefix('/').ok_or_else(|| wrong("the path must begin with `/`".into()))?;
-        let segments =
-            path.split('/').map(|segment| Template::parse(segment, settings)).collect::<Result<_, _>>().map_err(wrong)?;
+        let segments = path
+            .split('/')
+            .map(|segment| Template::parse(segment, settings))
+            .collect::<Result<_, _>>()
+            .map_err(wrong)?;
         let mut query = BTreeMap::new();
         for (name, template) in &route.query {
             let template =
@@ -257,4 +260,124 @@ fn percent_decode(text: &str, plus_is_space: bool) -> Result<String, &'static st
         }
     }
     String::from_utf8(out).map_err(|_| "a percent encoding that is not UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn routes() -> Vec<CompiledRoute> {
+        let json = serde_json::json!({
+            "manifest": 1, "name": "t", "title": "T", "version": "1.0.0", "wit": "0.1.0", "world": "destination",
+            "publisher": { "name": "t" }, "hosts": ["api.example.com"], "actions": ["add"],
+            "auth": { "query": { "list": { "access_token": "{token}" } } },
+            "routes": [
+                { "name": "add", "method": "POST", "host": "api.example.com", "path": "/{settings.v}/{audience}/users", "body": "application/json" },
+                { "name": "list", "method": "GET", "host": "api.example.com", "path": "/{settings.v}/act_{account}/audiences", "query": { "fields": "*", "id": "{audience}" } },
+                { "name": "other", "method": "GET", "host": "api.example.com", "path": "/other" }
+            ]
+        });
+        let manifest: Manifest = serde_json::from_value(json).unwrap();
+        let settings = serde_json::json!({ "v": "v1" });
+        let compiled = manifest.routes.iter().map(|route| {
+            let route = CompiledRoute::new(route, &manifest, settings.as_object().unwrap()).unwrap();
+            CompiledRoute { granted: route.name != "other", ..route }
+        });
+        compiled.collect()
+    }
+
+    fn verdict(method: Method, url: &str) -> Result<String, Misfit> {
+        let uri: Uri = url.parse().unwrap();
+        find(&routes(), &method, &uri, &Scope::new("1", "77")).map(|route| route.name.clone())
+    }
+
+    #[test]
+    fn the_steps_own_requests_pass() {
+        for (method, url, route) in [
+            (Method::POST, "https://api.example.com/v1/77/users", "add"),
+            (Method::POST, "https://api.example.com:443/v1/77/users", "add"),
+            (Method::POST, "https://api.example.com/v1/%37%37/users", "add"),
+            (Method::GET, "https://api.example.com/v1/act_1/audiences?fields=id,name&id=77", "list"),
+        ] {
+            assert_eq!(verdict(method, url).as_deref(), Ok(route), "{url}");
+        }
+    }
+
+    #[test]
+    fn requests_of_another_shape_are_misfits() {
+        for (method, url) in [
+            (Method::DELETE, "https://api.example.com/v1/77/users"),
+            (Method::POST, "https://api.example.com/v1/78/users"),
+            (Method::POST, "https://api.example.com/v1/77/users/"),
+            (Method::POST, "https://api.example.com/v1/77/users/x"),
+            (Method::GET, "https://api.example.com/v1/act_2/audiences"),
+            (Method::GET, "https://api.example.com/v1/77;x/users"),
+        ] {
+            assert_eq!(verdict(method, url), Err(Misfit::Path), "{url}");
+        }
+        for url in
+            ["https://evil.example.com/v1/77/users", "https://api.example.com.evil.net/x", "https://API.example.org/x"]
+        {
+            assert!(
+                verdict(Method::POST, url).is_err_and(|misfit| matches!(misfit, Misfit::Host | Misfit::Url(_))),
+                "{url}"
+            );
+        }
+        for (name, query) in [
+            ("limit", "limit=1"),
+            ("id", "id=78"),
+            ("id", "id=77&id=77"),
+            ("access_token", "access_token=mine"),
+            ("method", "method=delete"),
+        ] {
+            let url = format!("https://api.example.com/v1/act_1/audiences?{query}");
+            assert_eq!(verdict(Method::GET, &url), Err(Misfit::Query(name.into())), "{url}");
+        }
+        assert_eq!(verdict(Method::GET, "https://api.example.com/other"), Err(Misfit::NotGranted("other".into())));
+    }
+
+    #[test]
+    fn ambiguous_urls_are_refused_whatever_the_routes_say() {
+        for url in [
+            "http://api.example.com/v1/77/users",
+            "https://api.example.com:8443/v1/77/users",
+            "https://me@api.example.com/v1/77/users",
+            "https://api.example.com./v1/77/users",
+            "https://127.0.0.1/v1/77/users",
+            "https://[::1]/v1/77/users",
+            "https://2130706433/v1/77/users",
+            "https://0x7f.1/v1/77/users",
+            "https://localhost/v1/77/users",
+            "https://db.internal/v1/77/users",
+            "https://api.example.com//v1/77/users",
+            "https://api.example.com/v1/./77/users",
+            "https://api.example.com/v1/78/../77/users",
+            "https://api.example.com/v1/78/%2e%2e/77/users",
+            "https://api.example.com/v1/..;a/77/users",
+            "https://api.example.com/v1%2F77/users",
+            "https://api.example.com/v1%5C77/users",
+            "https://api.example.com/v1/77%00/users",
+            "https://api.example.com/v1/77/users%",
+            "https://api.example.com/v1/%ff/users",
+            "https://api.example.com/v1/act_1/audiences?fields=a;id=78",
+            "https://api.example.com/v1/act_1/audiences?fields=%0d%0a",
+        ] {
+            assert!(
+                matches!(verdict(Method::POST, url), Err(Misfit::Url(_))),
+                "{url}: {:?}",
+                verdict(Method::POST, url)
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_passes_decodes_to_the_steps_own_path(path in "(/|%2f|%2F|\\.|%2e|v1|77|78|users|;|%37|%25|\\\\){0,9}") {
+            let Ok(uri) = format!("https://api.example.com/{path}").parse::<Uri>() else { return Ok(()) };
+            if find(&routes(), &Method::POST, &uri, &Scope::new("1", "77")).is_ok() {
+                prop_assert_eq!(percent_decode(uri.path(), false).unwrap(), "/v1/77/users");
+            }
+        }
+    }
 }

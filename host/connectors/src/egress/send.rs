@@ -30,12 +30,13 @@ impl Egress {
         options: Option<RequestOptions>,
     ) -> Result<Response<WasiBody>, Error> {
         parts.headers.remove(header::ACCEPT_ENCODING); // A compressed answer could not be scrubbed.
-        let injected =
-            if admitted.auth { self.credentials.into_headers(&mut parts.headers) } else { Vec::new() };
+        let injected = if admitted.auth { self.credentials.into_headers(&mut parts.headers) } else { Vec::new() };
         let Admitted { route, host, changes, writes, gate, .. } = admitted;
         let earlier = self.ledger.admit(index, &route, writes, changes, &injected, self.record_bodies);
         if writes && earlier > 0 {
-            return Err(self.deny(index, body, "a call may change membership once, and this is a second request").await);
+            return Err(self
+                .deny(index, body, "a call may change membership once, and this is a second request")
+                .await);
         }
         let given = parts.uri.path_and_query().map_or("/", |both| both.as_str());
         let path = if admitted.auth { self.credentials.path_and_query(&route, given) } else { given.to_owned() };

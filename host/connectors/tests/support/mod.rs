@@ -27,7 +27,8 @@ pub fn guest(name: &str) -> Vec<u8> {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../guest-steps/target/wasm32-wasip2/release")
         .join(format!("{name}.wasm"));
-    std::fs::read(&file).unwrap_or_else(|_| panic!("{name}.wasm is not there; build the guests first: cargo xtask build-guests"))
+    std::fs::read(&file)
+        .unwrap_or_else(|_| panic!("{name}.wasm is not there; build the guests first: cargo xtask build-guests"))
 }
 
 /// One sandbox for each test, one compile cache for all.
@@ -79,7 +80,8 @@ impl Peer {
                             // A body that broke off never becomes a request.
                             Err(_) => return Ok::<_, Infallible>(Response::new(Full::default())),
                         };
-                        let headers = head.headers.iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap_or("").to_owned()));
+                        let headers =
+                            head.headers.iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap_or("").to_owned()));
                         let path = head.uri.path_and_query().map_or("", |path| path.as_str()).to_owned();
                         let one = Received { method: head.method.to_string(), path, headers: headers.collect(), body };
                         let answer = answering(&one);
@@ -87,7 +89,9 @@ impl Peer {
                         Ok(answer)
                     }
                 });
-                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
+                );
             }
         });
         Peer { address, received }
@@ -117,7 +121,9 @@ pub fn meta_answer(request: &Received) -> String {
     if request.path.contains("/users") {
         let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
         let rows = body["payload"]["data"].as_array().map_or(0, Vec::len);
-        format!(r#"{{"audience_id":"23850","session_id":1,"num_received":{rows},"num_invalid_entries":0,"invalid_entry_samples":{{}}}}"#)
+        format!(
+            r#"{{"audience_id":"23850","session_id":1,"num_received":{rows},"num_invalid_entries":0,"invalid_entry_samples":{{}}}}"#
+        )
     } else if request.path.contains("adaccounts") {
         r#"{"data":[{"id":"act_1","account_id":"1","name":"Main","account_status":1}],"paging":{"cursors":{}}}"#.into()
     } else if request.method == "POST" {
@@ -150,7 +156,12 @@ pub fn bind(name: &str, reach: Reach) -> BoundConnector {
 }
 
 pub fn target() -> Target {
-    Target { account: "act_1".into(), audience: "23850".into(), audience_parts: Vec::new(), settings: "{\"api_version\":\"v26.0\"}".into() }
+    Target {
+        account: "act_1".into(),
+        audience: "23850".into(),
+        audience_parts: Vec::new(),
+        settings: "{\"api_version\":\"v26.0\"}".into(),
+    }
 }
 
 /// A part of so many people with e-mail digests.
@@ -171,7 +182,12 @@ pub fn part(rows: u32) -> Arc<Part> {
 }
 
 pub fn context() -> CallContext {
-    CallContext { at: Millis(1_795_000_000_000), seed: "part-1".into(), deadline: Duration::from_secs(30), record_bodies: true }
+    CallContext {
+        at: Millis(1_795_000_000_000),
+        seed: "part-1".into(),
+        deadline: Duration::from_secs(30),
+        record_bodies: true,
+    }
 }
 
 pub async fn sync(connector: &BoundConnector, rows: u32) -> CallOutcome {

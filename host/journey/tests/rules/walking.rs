@@ -137,7 +137,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
     #[test]
     fn a_canvas_without_problems_compiles_and_all_its_walks_end(
-        steps in proptest::collection::vec(step(), 1..7), n in 0u32..7, synced: bool,
+        steps in proptest::collection::vec(step(), 6), n in 0u32..7, synced: bool,
     ) {
         let mut text = String::from(
             "format: 1\ncanvas: c\naudiences: { a: { connection: x, account: y } }\n\

@@ -1,0 +1,244 @@
+//! `caravan dry-run`: the requests that people would cause. The real component runs, the in-process lab answers, and
+//! no connection is made.
+use crate::args::{DryRunArgs, Global};
+use crate::check::{self, Secrets};
+use crate::fail::{End, Problems, usage};
+use crate::host::lab::DryTransport;
+use crate::host::workshop::Workshop;
+use crate::users::Users;
+use crate::{bundle, files, out, stores};
+use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalVault, Reach};
+use caravan_model::port::{Clock, Connector, Connectors, RequestRecord, SystemClock};
+use caravan_model::{Code, Problem, Profile};
+use caravan_runner::{DryRun, DryRunResult, dry_run as play, registered_name};
+use caravan_store::{Sqlite, Store};
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The audience's id where none is known: digits, as both partners' ids are.
+const NO_AUDIENCE_YET: &str = "1000000000000001";
+
+/// One connector, bound to nothing but the in-process lab.
+struct Alone {
+    connector: Arc<dyn Connector>,
+    default_country: Option<String>,
+}
+
+impl Connectors for Alone {
+    fn connector(&self, _: &str) -> Result<Arc<dyn Connector>, Problem> {
+        Ok(self.connector.clone())
+    }
+
+    fn default_country(&self, _: &str) -> Option<String> {
+        self.default_country.clone()
+    }
+}
+
+impl Alone {
+    fn bind(
+        connection: &str,
+        component: Arc<LoadedComponent>,
+        settings: Map<String, Value>,
+        accounts: Option<Vec<String>>,
+        default_country: Option<String>,
+    ) -> Result<Alone, Problem> {
+        let transport = DryTransport::new(component.manifest());
+        let binding = Binding {
+            connection: connection.to_owned(),
+            grant: Grant::as_asked(component.manifest()),
+            settings,
+            accounts,
+            vault: Arc::new(LocalVault::default()),
+            reach: Reach::InProcess(Arc::new(transport)),
+        };
+        Ok(Alone { connector: Arc::new(BoundConnector::new(component, binding)?), default_country })
+    }
+}
+
+/// Prints the requests and what became of each person.
+pub async fn dry_run(global: &Global, args: &DryRunArgs) -> anyhow::Result<End> {
+    let (alone, asked) = match (&args.canvas, &args.step) {
+        (Some(canvas), Some(step)) => of_step(global, args, canvas, step).await?,
+        _ => of_connector(args)?,
+    };
+    let people = people(&args.users)?;
+    let result = play(&alone, &asked, people).await?;
+    if global.json {
+        out::print(&serde_json::to_string(&as_json(&result))?)?;
+    } else {
+        out::print_json(&as_json(&result))?;
+    }
+    result.faults.iter().for_each(|fault| eprintln!("a call could not be done: {fault}"));
+    Ok(if result.faults.is_empty() { End::Done } else { End::NeedsYou })
+}
+
+/// A step of a canvas: what a run would send for these people if all of them came to it.
+async fn of_step(global: &Global, args: &DryRunArgs, path: &Path, step: &str) -> anyhow::Result<(Alone, DryRun)> {
+    let connections = files::connections_path(args.connections.as_deref(), path);
+    let checked = check::canvas_with_connections(path, &connections, Secrets::Overlook)?;
+    let canvas = &checked.canvas.value;
+    let Some(sync) = canvas.steps.get(step).and_then(|step| step.audience_sync.as_ref()) else {
+        let syncs: Vec<&str> =
+            canvas.steps.0.iter().filter(|(_, step)| step.audience_sync.is_some()).map(|(id, _)| id.as_str()).collect();
+        return Err(Problem::new(Code::MissingStep, format!("the canvas has no audience_sync step `{step}`"))
+            .in_file(path.display().to_string())
+            .cure(format!("name one of: {}", syncs.join(", ")))
+            .into());
+    };
+    let spec = canvas.audiences.get(&sync.audience);
+    let connection = spec.and_then(|spec| checked.connections.value.connections.get(&spec.connection));
+    let component = spec.and_then(|spec| checked.components.get(&spec.connection));
+    let (Some(spec), Some(connection), Some(component)) = (spec, connection, component) else {
+        return Err(Problem::new(Code::Internal, "a checked canvas lacks a connection").into());
+    };
+    let account = connection.accounts.get(&spec.account).cloned().unwrap_or_default();
+    let store = stores::of_canvas(global, canvas.canvas.as_str(), path)?;
+    let registered = registered_name(&canvas.canvas, &sync.audience);
+    let (audience, audience_parts) = match args.audience.clone().or_else(|| spec.id.clone()) {
+        Some(id) => (id, Vec::new()),
+        None => match bound(&store, &registered).await {
+            Some(found) => found,
+            None => {
+                if !global.quiet {
+                    eprintln!("note: the audience is made by the first run; until then its id stands as {NO_AUDIENCE_YET}");
+                }
+                (NO_AUDIENCE_YET.to_owned(), Vec::new())
+            }
+        },
+    };
+    let asked = DryRun {
+        connection: spec.connection.clone(),
+        account,
+        audience,
+        audience_parts,
+        action: sync.action,
+        match_on: sync.match_on.clone(),
+        purpose: sync.purpose.clone(),
+        at: SystemClock.now(),
+        deadline: Duration::from_secs(60),
+    };
+    let accounts = Some(connection.accounts.values().cloned().collect());
+    let country = connection.default_country.clone();
+    let alone = Alone::bind(&spec.connection, component.clone(), connection.settings.clone(), accounts, country)?;
+    Ok((alone, asked))
+}
+
+/// The partner's id of an audience that an earlier run bound.
+async fn bound(store: &Path, name: &str) -> Option<(String, Vec<(String, String)>)> {
+    if !store.exists() {
+        return None;
+    }
+    let audience = Sqlite::open_read_only(store).ok()?.audience(name).await.ok()??;
+    Some((audience.partner_id?, audience.parts))
+}
+
+/// A component for itself.
+fn of_connector(args: &DryRunArgs) -> anyhow::Result<(Alone, DryRun)> {
+    let (Some(named), Some(account), Some(audience), Some(action)) = (&args.connector, &args.account, &args.audience, args.action)
+    else {
+        return Err(usage(
+            "say either a canvas and a step, or a connector with account, audience, action and match",
+            "see `caravan dry-run --help`",
+        )
+        .into());
+    };
+    let bytes = bundle::find(named, Path::new(""))?;
+    let in_file = |problem: Problem| if bundle::is_path(named) { problem.in_file(named.clone()) } else { problem };
+    let component = Workshop::open()?.load(&bytes).map_err(in_file)?;
+    let settings = settings(&args.settings)?;
+    let mut problems = Vec::new();
+    if let Err(words) = component.manifest().settings_with(&settings) {
+        problems.push(usage(words, "see `caravan connector inspect`"));
+    }
+    if !component.manifest().actions.contains(&action) {
+        problems.push(Problem::new(Code::UnsupportedAction, format!("{} cannot `{}`", component.manifest().title, action.word())));
+    }
+    for word in args.match_on.iter().filter(|word| !component.manifest().keys.iter().any(|key| key.is_asked_by(word))) {
+        problems.push(
+            Problem::new(Code::UnknownMatchKey, format!("{} does not match on `{word}`", component.manifest().title))
+                .at_path("--match")
+                .cure(format!("it takes: {}", component.manifest().match_words().join(", "))),
+        );
+    }
+    Problems::check(problems)?;
+    let alone = Alone::bind("dry-run", component, settings, None, args.country.clone())?;
+    let asked = DryRun {
+        connection: "dry-run".to_owned(),
+        account: account.clone(),
+        audience: audience.clone(),
+        audience_parts: Vec::new(),
+        action,
+        match_on: args.match_on.clone(),
+        purpose: None,
+        at: SystemClock.now(),
+        deadline: Duration::from_secs(60),
+    };
+    Ok((alone, asked))
+}
+
+/// `name=value` pairs; a value is a number or true or false where it looks like one, else text.
+fn settings(pairs: &[String]) -> Result<Map<String, Value>, Problem> {
+    let mut settings = Map::new();
+    for pair in pairs {
+        let Some((name, value)) = pair.split_once('=') else {
+            return Err(usage(format!("`{pair}` is no setting"), "write --setting name=value"));
+        };
+        let value = match value {
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            text => text.parse::<i64>().map_or_else(|_| Value::from(text), Value::from),
+        };
+        settings.insert(name.to_owned(), value);
+    }
+    Ok(settings)
+}
+
+/// All people of the files, in their order; bad rows are told and left out.
+fn people(paths: &[PathBuf]) -> Result<Vec<Profile>, Problems> {
+    let mut people = Vec::new();
+    let mut problems = Vec::new();
+    for path in paths {
+        let mut users = match Users::open(path) {
+            Ok(users) => users,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        };
+        users.warnings.iter().for_each(|warning| eprintln!("note: {warning}"));
+        while let Some(row) = users.next_row().map_err(|problem| Problems(vec![problem]))? {
+            match row.person {
+                Ok(person) => people.push(person),
+                Err(reason) => {
+                    let line = u32::try_from(row.line).unwrap_or(u32::MAX);
+                    eprintln!("{}", Problem::new(Code::UserRow, reason).in_file(path.display().to_string()).at_line(line));
+                }
+            }
+        }
+    }
+    Problems::check(problems)?;
+    Ok(people)
+}
+
+fn as_json(result: &DryRunResult) -> Value {
+    let requests: Vec<Value> = result.requests.iter().map(request).collect();
+    let results: Vec<Value> = result
+        .results
+        .iter()
+        .map(|person| {
+            let reason = &person.reason;
+            let words = if reason.words.is_empty() { &reason.code } else { &reason.words };
+            json!({"external_id": person.external_id, "status": person.status, "reason": words, "code": reason.code})
+        })
+        .collect();
+    json!({"requests": requests, "results": results})
+}
+
+/// A request with its body as the exact text that would leave.
+fn request(record: &RequestRecord) -> Value {
+    let headers: Vec<Value> = record.headers.iter().map(|(name, value)| json!([name, value])).collect();
+    let body = record.body.as_deref().map(|body| String::from_utf8_lossy(body).into_owned());
+    json!({"method": record.method, "url": record.url, "headers": headers, "body": body})
+}

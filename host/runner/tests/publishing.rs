@@ -1,0 +1,84 @@
+//! Audiences get the partner's id, once.
+mod common;
+use caravan_model::{Code, Status};
+use caravan_runner::RunEnd;
+use caravan_store::Store;
+use common::*;
+use std::collections::BTreeSet;
+
+#[tokio::test]
+async fn an_audience_is_made_once_although_the_process_died_after_making_it() {
+    let stage = Stage::new(10);
+    let text = one_step("one", "add", "email");
+    stage.fake().partner.lock().unwrap().dies_after_making = true;
+    assert!(stage.runner().publish(canvas(&text), &connections()).await.is_err());
+    assert_eq!(stage.fake().partner.lock().unwrap().made, 1);
+    stage.fake().partner.lock().unwrap().dies_after_making = false;
+    // Its name is changed at the partner meanwhile: the marker finds it all the same.
+    stage.fake().partner.lock().unwrap().audiences.get_mut("new-1").unwrap().0 = "Renamed".into();
+    let version = stage.publish(&text).await;
+    assert_eq!(stage.fake().partner.lock().unwrap().made, 1);
+    let again = stage.publish(&text).await;
+    assert_eq!(version, again);
+    let bound = stage.store.audience("one/list").await.unwrap().unwrap();
+    assert_eq!((bound.partner_id.as_deref(), bound.made_by_us), (Some("new-1"), true));
+}
+
+#[tokio::test]
+async fn an_earlier_step_creates_what_a_later_one_removes_from() {
+    let stage = Stage::new(10);
+    let text = "
+format: 1
+canvas: both
+audiences: { list: { connection: c, account: main, name: List, if_missing: create } }
+entry: { trigger: { api: true }, start: add }
+steps:
+  add: { audience_sync: { audience: list, action: add, match: [email], advance: when_synced }, next: remove }
+  remove: { audience_sync: { audience: list, action: remove, match: [email] }, next: exit }
+";
+    let version = stage.publish(text).await;
+    let end = stage.run(version, "f", people(0..25)).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!(stage.fake().partner.lock().unwrap().made, 1);
+    assert_eq!(stage.fake().members("new-1"), BTreeSet::new());
+    assert_eq!(
+        (stage.count(version, 0, Status::Synced).await, stage.count(version, 1, Status::Synced).await),
+        (25, 25)
+    );
+}
+
+#[tokio::test]
+async fn one_audience_of_that_name_is_adopted_none_or_several_are_a_problem() {
+    let stage = Stage::new(10);
+    let fail = one_step("one", "add", "email").replace("create", "fail");
+    let code = |result: caravan_runner::Result<caravan_store::Version>| result.unwrap_err().code();
+    assert_eq!(code(stage.runner().publish(canvas(&fail), &connections()).await), Code::AudienceMissing);
+    let named = |name: &str| (name.to_owned(), String::new(), BTreeSet::new());
+    stage.fake().partner.lock().unwrap().audiences.insert("1".into(), named("List of lists"));
+    assert_eq!(code(stage.runner().publish(canvas(&fail), &connections()).await), Code::AudienceMissing);
+    stage.fake().partner.lock().unwrap().audiences.insert("2".into(), named("List"));
+    stage.publish(&fail).await;
+    let bound = stage.store.audience("one/list").await.unwrap().unwrap();
+    assert_eq!((bound.partner_id.as_deref(), bound.made_by_us), (Some("2"), false));
+    stage.fake().partner.lock().unwrap().audiences.insert("3".into(), named("List"));
+    let other = fail.replace("canvas: one", "canvas: other");
+    assert_eq!(code(stage.runner().publish(canvas(&other), &connections()).await), Code::AudienceMissing);
+    let by_id = other.replace("name: List", "id: \"3\"");
+    stage.publish(&by_id).await;
+    assert_eq!(stage.store.audience("other/list").await.unwrap().unwrap().partner_id.as_deref(), Some("3"));
+}
+
+#[tokio::test]
+async fn what_a_person_mistyped_has_a_code() {
+    let stage = Stage::new(10);
+    let text = one_step("one", "add", "email");
+    for (from, to, code) in [
+        ("connection: c,", "connection: nobody,", Code::UnknownConnection),
+        ("account: main", "account: other", Code::UnknownAccount),
+        ("match: [email]", "match: [mail]", Code::UnknownMatchKey),
+        ("match: [email]", "match: [first_name]", Code::ImpossibleKeys),
+    ] {
+        let wrong = canvas(&text.replace(from, to));
+        assert_eq!(stage.runner().publish(wrong, &connections()).await.unwrap_err().code(), code, "{to}");
+    }
+}

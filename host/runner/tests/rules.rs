@@ -1,0 +1,525 @@
+//! Each rule of the design's section 11 that delivery touches, by its name.
+mod common;
+use caravan_model::{Action, Consent, Duration, Event, Millis, Status};
+use caravan_runner::{RunEnd, RunOptions};
+use caravan_store::{LaneState, Standing, Store};
+use common::*;
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+const OTHERWISE: &str = "
+format: 1
+canvas: otherwise
+audiences:
+  list: { connection: c, account: main, name: List, if_missing: create }
+entry: { trigger: { api: true }, start: sync }
+steps:
+  sync: { audience_sync: { audience: list, action: add, match: [email], advance: when_synced }, next: passed, otherwise: failed }
+  passed: { branch: [ { if: { attr: country, in: [FR] }, next: exit } ], else: exit }
+  failed: { branch: [ { if: { attr: country, in: [FR] }, next: exit } ], else: exit }
+";
+
+#[tokio::test]
+async fn rule_11_1_an_entry_goes_on_once_its_status_is_final() {
+    let stage = Stage::new(10);
+    let version = stage.publish(OTHERWISE).await;
+    let mut all = people(0..30);
+    all[3].emails.clear();
+    stage.fake().dial(|_| Reaction::Refuse(vec!["p5@".into()]));
+    let end = stage.run(version, "f", all).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!((stage.count(version, 1, Status::Passed).await, stage.count(version, 2, Status::Passed).await), (28, 2));
+}
+
+#[tokio::test]
+async fn rule_11_1_at_once_does_not_wait_for_the_partner() {
+    let stage = Stage::new(10);
+    let text = OTHERWISE.replace("advance: when_synced", "advance: at_once");
+    let version = stage.publish(&text).await;
+    stage.fake().partner.lock().unwrap().dead = true;
+    let options = RunOptions { source: "f".into(), ..RunOptions::default() };
+    let RunEnd::Waits(..) = stage.run_with(version, people(0..30), options).await else { panic!("it waits") };
+    assert_eq!(stage.count(version, 1, Status::Passed).await, 30);
+    assert_eq!(stage.count(version, 0, Status::Waiting).await, 30);
+    assert_eq!(stage.store.counters(version).await.unwrap().open, 0);
+}
+
+#[tokio::test]
+async fn rule_11_2_two_names_of_one_audience_share_a_lane() {
+    let stage = Stage::new(10);
+    let one = stage.publish(&one_step("one", "add", "email")).await;
+    let two =
+        stage.publish(&one_step("two", "remove", "email").replace("if_missing: create", "if_missing: fail")).await;
+    assert_eq!(stage.store.lanes().await.unwrap().len(), 1);
+    assert_eq!(stage.fake().partner.lock().unwrap().made, 1);
+    stage.run(one, "f", people(0..30)).await;
+    stage.run(two, "f", people(0..10)).await;
+    assert_eq!(stage.fake().members("new-1"), emails(10..30));
+}
+
+#[tokio::test]
+async fn rule_11_3_nothing_overtakes_a_call_in_flight() {
+    let stage = Stage::new(10);
+    let add = stage.publish(&one_step("one", "add", "email")).await;
+    let remove = stage.publish(&one_step("two", "remove", "email")).await;
+    // The add may have landed and waits for its repeat while the removal comes.
+    stage.fake().dial(|_| Reaction::LostAnswer);
+    let options = RunOptions { source: "f".into(), ..RunOptions::default() };
+    let RunEnd::Waits(..) = stage.run_with(add, people(0..10), options).await else { panic!("it waits") };
+    stage.fake().calm();
+    stage.run(remove, "f", people(0..10)).await;
+    let actions: Vec<Action> = stage.fake().calls().iter().map(|call| call.1.action).collect();
+    let first_removal = actions.iter().position(|action| *action == Action::Remove).unwrap();
+    assert!(actions[..first_removal].len() >= 2 && actions[first_removal..].iter().all(|a| *a == Action::Remove));
+    assert_eq!(stage.fake().members("new-1"), BTreeSet::new());
+    assert_eq!(stage.count(add, 0, Status::Synced).await, 10);
+}
+
+/// Adds and removes the same people in one go, so that both wait in one lane.
+const BACK_AND_FORTH: &str = "
+format: 1
+canvas: back-and-forth
+audiences:
+  list: { connection: c, account: main, name: List, if_missing: create }
+entry: { trigger: { api: true }, re_entry: always, start: add }
+steps:
+  add: { audience_sync: { audience: list, action: add, match: [email], advance: at_once }, next: split }
+  split: { branch: [ { if: { attr: country, in: [FR] }, next: remove } ], else: again }
+  remove: { audience_sync: { audience: list, action: remove, match: [email], advance: at_once }, next: exit }
+  again: { audience_sync: { audience: list, action: add, match: [email, external_id], advance: at_once }, next: exit }
+";
+
+#[tokio::test]
+async fn rule_11_4_newest_wins_and_others_share_or_are_superseded() {
+    let stage = Stage::new(100);
+    let version = stage.publish(BACK_AND_FORTH).await;
+    let mut all = people(0..40);
+    for (n, person) in all.iter_mut().enumerate() {
+        person.country = Some(if n % 2 == 0 { "FR" } else { "DE" }.into());
+    }
+    let end = stage.run(version, "f", all).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    // We made the audience: who was never in it needs no removal.
+    assert_eq!(stage.reasons(version, 0).await[&(Status::Skipped, "superseded".into())], 20);
+    assert_eq!(stage.reasons(version, 0).await[&(Status::Synced, String::new())], 20);
+    assert_eq!(stage.reasons(version, 2).await[&(Status::Unchanged, String::new())], 20);
+    assert_eq!(stage.reasons(version, 3).await[&(Status::Synced, String::new())], 20);
+    let members = stage.fake().members("new-1");
+    assert_eq!(members.len(), 20);
+    assert!(members.iter().all(|row| row.starts_with("ID=p") && row.contains("|EMAIL=")), "{members:?}");
+}
+
+#[tokio::test]
+async fn rule_11_4_removals_go_before_adds_and_parts_keep_to_rows_and_people() {
+    let mut stage = Stage::new(7);
+    stage.options.chunk = 1000;
+    let add = stage.publish(&one_step("one", "add", "email")).await;
+    stage.run(add, "f", people(0..20)).await;
+    let calls = stage.fake().calls().len();
+    // New addresses: the old ones are removed in the same slice, first.
+    let mut changed = people(0..20);
+    for person in &mut changed {
+        person.emails =
+            vec![format!("new-{}@x.example", person.external_id), format!("b-{}@x.example", person.external_id)];
+    }
+    stage.run(add, "g", changed).await;
+    let mut before: Option<Action> = None;
+    for (_, part) in &stage.fake().calls()[calls..] {
+        assert!(part.rows <= 7);
+        for person in 0..part.people() {
+            let expected = if part.action == Action::Add { 2 } else { 1 };
+            assert_eq!(part.rows_of(person).len(), expected, "a person's rows stay together");
+        }
+        if part.action == Action::Remove {
+            assert_ne!(before, Some(Action::Remove), "each slice: its removals, then its adds");
+        }
+        before = Some(part.action);
+    }
+    let members = stage.fake().members("new-1");
+    assert_eq!(members.len(), 40);
+    assert!(members.iter().all(|row| row.contains("new-") || row.contains("b-")));
+}
+
+#[tokio::test]
+async fn rule_11_5_remove_of_an_unknown_person_is_sent_and_of_our_own_audience_is_not() {
+    let stage = Stage::new(10);
+    stage.fake().partner.lock().unwrap().audiences.insert("old".into(), ("List".into(), String::new(), emails(0..10)));
+    let found = stage.publish(&one_step("found", "remove", "email")).await;
+    stage.run(found, "f", people(0..5)).await;
+    assert_eq!(stage.fake().members("old"), emails(5..10));
+    assert_eq!(stage.count(found, 0, Status::Synced).await, 5);
+    let stage = Stage::new(10);
+    let made = stage.publish(&one_step("made", "remove", "email")).await;
+    stage.run(made, "f", people(0..5)).await;
+    assert_eq!(stage.count(made, 0, Status::Unchanged).await, 5);
+    assert!(stage.fake().calls().is_empty());
+}
+
+#[tokio::test]
+async fn rule_11_5_a_repeat_costs_no_call_until_its_renewal_age() {
+    let mut manifest = manifest(10);
+    manifest["audience"]["member_life"] = "10d".into();
+    let stage = Stage::of(manifest);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    stage.run(version, "f", people(0..10)).await;
+    stage.run(version, "g", people(0..10)).await;
+    assert_eq!(stage.fake().calls().len(), 1);
+    assert_eq!(stage.count(version, 0, Status::Unchanged).await, 10);
+    stage.clock.0.store(6 * 86_400_000, Ordering::SeqCst);
+    stage.run(version, "h", people(0..10)).await;
+    assert_eq!(stage.fake().calls().len(), 2);
+    assert_eq!(stage.count(version, 0, Status::Synced).await, 20);
+}
+
+#[tokio::test]
+async fn rule_11_5_a_removal_sends_what_was_recorded_not_todays_profile() {
+    let stage = Stage::new(10);
+    let add = stage.publish(&one_step("one", "add", "email, external_id")).await;
+    let remove = stage.publish(&one_step("two", "remove", "phone")).await;
+    stage.run(add, "f", people(0..10)).await;
+    let mut moved = people(0..10);
+    moved.iter_mut().for_each(|person| person.emails = vec!["other@x.example".into()]);
+    stage.run(remove, "f", moved).await;
+    assert_eq!(stage.fake().members("new-1"), BTreeSet::new());
+    assert_eq!(stage.count(remove, 0, Status::Synced).await, 10);
+}
+
+#[tokio::test]
+async fn rule_11_5_what_may_have_landed_is_maybe_and_is_removed_with_all_its_sets() {
+    let mut stage = Stage::new(10);
+    stage.options.retry.flowing = Duration(0);
+    let add = stage.publish(&one_step("one", "add", "email")).await;
+    stage.run(add, "f", people(0..4)).await;
+    let mut changed = people(0..4);
+    changed.iter_mut().for_each(|person| person.emails = vec![format!("new-{}@x.example", person.external_id)]);
+    // Neither the removal of the old rows nor the add is acknowledged, and nobody retries for long.
+    stage.fake().dial(|part| if part.action == Action::Add { Reaction::LostAnswer } else { Reaction::LostRequest });
+    stage.run(add, "g", changed).await;
+    assert_eq!(stage.count(add, 0, Status::Expired).await, 4);
+    assert_eq!(stage.fake().members("new-1").len(), 8);
+    let profile = stage.store.find("p1").await.unwrap()[0];
+    let trace = stage.store.trace(profile).await.unwrap().unwrap();
+    assert_eq!((trace.memberships[0].1.standing, trace.memberships[0].1.recorded.len()), (Standing::Maybe, 2));
+    stage.fake().calm();
+    let remove = stage.publish(&one_step("two", "remove", "email")).await;
+    stage.run(remove, "f", people(0..4)).await;
+    assert_eq!(stage.fake().members("new-1"), BTreeSet::new());
+    assert_eq!(stage.store.trace(profile).await.unwrap().unwrap().memberships[0].1.standing, Standing::Out);
+}
+
+#[tokio::test]
+async fn rule_11_6_a_retry_sends_the_same_rows_in_the_same_order() {
+    let stage = Stage::new(10);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    stage.fake().script(vec![Reaction::Down, Reaction::LostAnswer, Reaction::Throttle(3), Reaction::LostRequest]);
+    let end = stage.run(version, "f", people(0..10)).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    let calls = stage.fake().calls();
+    assert_eq!(calls.len(), 5);
+    assert!(calls.iter().all(|call| call.1 == calls[0].1), "same part, same bytes (11.7)");
+    assert_eq!(stage.count(version, 0, Status::Synced).await, 10);
+}
+
+async fn waiting_after(stage: &Stage, reaction: Reaction, version: caravan_model::VersionId) {
+    stage.fake().dial(move |_| reaction.clone());
+    let options = RunOptions { source: "f".into(), ..RunOptions::default() };
+    let RunEnd::Waits(..) = stage.run_with(version, people(0..10), options).await else { panic!("it waits") };
+    stage.fake().calm();
+}
+
+#[tokio::test]
+async fn rule_11_6_withdrawn_consent_is_struck_before_a_repeat_and_removed_if_it_may_have_landed() {
+    for (reaction, removals) in [(Reaction::Down, 0), (Reaction::LostAnswer, 1)] {
+        let stage = Stage::new(10);
+        let version = stage.publish(&one_step("one", "add", "email")).await;
+        waiting_after(&stage, reaction, version).await;
+        let mut denied = person("p3");
+        denied.consents.insert("advertising".into(), Consent::Denied);
+        // The withdrawal comes with a row that the canvas does not let in twice.
+        let lease = stage.store.lease("test", Millis(0)).await.unwrap();
+        stage.store.upsert(lease, vec![denied], Millis(0)).await.unwrap();
+        let end = stage.run(version, "f", people(0..10)).await;
+        assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+        assert_eq!(stage.reasons(version, 0).await[&(Status::Skipped, "consent-denied".into())], 1);
+        assert_eq!(stage.count(version, 0, Status::Synced).await, 9);
+        assert!(!stage.fake().members("new-1").contains("EMAIL=p3@x.example"));
+        assert_eq!(stage.fake().members("new-1").len(), 9);
+        let removed = stage.fake().calls().iter().filter(|call| call.1.action == Action::Remove).count();
+        assert_eq!(removed, removals);
+    }
+}
+
+#[tokio::test]
+async fn rule_11_6_an_exit_is_struck_only_where_nothing_may_have_landed() {
+    for (reaction, exited) in [(Reaction::Down, 1), (Reaction::LostAnswer, 0)] {
+        let stage = Stage::new(10);
+        let version = stage.publish(&one_step("one", "add", "email")).await;
+        waiting_after(&stage, reaction, version).await;
+        let lease = stage.store.lease("test", Millis(0)).await.unwrap();
+        let profile = stage.store.find("p3").await.unwrap();
+        let reason = caravan_model::Reason::new("exited", "bought something");
+        stage.store.signal_exit(lease, version, profile, reason, stage_now(&stage)).await.unwrap();
+        stage.run(version, "f", people(0..10)).await;
+        assert_eq!(stage.count(version, 0, Status::Exited).await, exited);
+        assert_eq!(stage.count(version, 0, Status::Synced).await, 10 - exited);
+        assert_eq!(stage.store.counters(version).await.unwrap().open, 0);
+    }
+}
+
+fn stage_now(stage: &Stage) -> Millis {
+    caravan_model::port::Clock::now(&*stage.clock)
+}
+
+#[tokio::test]
+async fn rule_11_6_an_open_attempt_of_a_dead_process_is_repeated() {
+    let stage = Stage::new(10);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    stage.fake().dial(|_| Reaction::Slow(60_000));
+    let (progress, _) = tokio::sync::watch::channel(Default::default());
+    let (_cancel, cancelled) = tokio::sync::watch::channel(false);
+    let options = RunOptions { source: "f".into(), ..RunOptions::default() };
+    let runner = stage.runner();
+    let run = runner.run(version, rows(people(0..10)), options, progress, cancelled);
+    // The process dies in mid-call.
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(300), run).await.is_err());
+    assert_eq!(stage.fake().calls().len(), 1);
+    stage.fake().calm();
+    let end = stage.run(version, "f", people(0..10)).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    let calls = stage.fake().calls();
+    assert_eq!((calls.len(), &calls[0].1), (2, &calls[1].1));
+    assert_eq!(stage.count(version, 0, Status::Synced).await, 10);
+}
+
+#[tokio::test]
+async fn rule_11_7_a_dry_run_makes_the_same_bytes() {
+    let mut stage = Stage::new(8);
+    stage.options.chunk = 1000;
+    let mut all = people(0..50);
+    for (n, person) in all.iter_mut().enumerate() {
+        match n % 5 {
+            0 => person.emails.push(format!("second-{n}@x.example")),
+            1 => person.phones = vec![format!("06 12 34 56 {n:02}")],
+            2 => person.emails.clear(),
+            3 => drop(person.consents.insert("advertising".into(), Consent::Denied)),
+            _ => {}
+        }
+    }
+    let version = stage.publish(&one_step("one", "add", "email, phone")).await;
+    stage.run(version, "f", all.clone()).await;
+    let real: Vec<_> = stage.fake().calls().iter().map(|(audience, part)| request_of(audience, part)).collect();
+    let dry = caravan_runner::DryRun {
+        connection: "c".into(),
+        account: "act_1".into(),
+        audience: "new-1".into(),
+        audience_parts: Vec::new(),
+        action: Action::Add,
+        match_on: vec!["email".into(), "phone".into()],
+        purpose: None,
+        at: Millis(0),
+        deadline: std::time::Duration::from_secs(1),
+    };
+    let result = caravan_runner::dry_run(&Fakes(stage.fakes.clone()), &dry, all).await.unwrap();
+    assert_eq!(result.requests, real);
+    let count = |status| result.results.iter().filter(|person| person.status == status).count() as u64;
+    assert_eq!(count(Status::Synced), stage.count(version, 0, Status::Synced).await);
+    assert_eq!(count(Status::Skipped), stage.count(version, 0, Status::Skipped).await);
+}
+
+#[tokio::test]
+async fn rule_11_8_synced_if_one_row_was_taken_else_rejected() {
+    let stage = Stage::new(100);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    let mut all = people(0..10);
+    all[0].emails.push("second@x.example".into());
+    all[1].emails.push("third@x.example".into());
+    stage.fake().dial(|_| Reaction::Refuse(vec!["second@".into(), "p1@".into(), "third@".into(), "p7@".into()]));
+    stage.run(version, "f", all).await;
+    assert_eq!(stage.count(version, 0, Status::Synced).await, 8);
+    assert_eq!(stage.reasons(version, 0).await[&(Status::Rejected, "partner:bad".into())], 2);
+    // The same with the whole call refused because of the rows.
+    let stage = Stage::new(100);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    let mut all = people(0..10);
+    all[0].emails.push("second@x.example".into());
+    stage.fake().dial(|_| Reaction::BadRows(vec!["second@".into(), "p7@".into()]));
+    stage.run(version, "f", all).await;
+    assert_eq!(stage.count(version, 0, Status::Synced).await, 9);
+    assert_eq!(stage.reasons(version, 0).await[&(Status::Rejected, "partner:bad".into())], 1);
+    assert_eq!(stage.fake().members("new-1").len(), 9);
+}
+
+#[tokio::test]
+async fn rule_11_8_a_person_of_several_parts_is_synced_if_one_took_them() {
+    let stage = Stage::of(split_manifest(10));
+    let version = stage.publish(&one_step("one", "add", "email, phone")).await;
+    let mut all = people(0..10);
+    for (n, person) in all.iter_mut().enumerate() {
+        person.phones = vec![format!("+33 6 12 34 56 {n:02}")];
+    }
+    stage.fake().dial(|part| match part.group.as_str() {
+        "emails" => Reaction::Refuse(vec!["p3@".into(), "p4@".into()]),
+        _ => Reaction::Refuse(vec!["33612345603".into(), "33612345605".into()]),
+    });
+    stage.run(version, "f", all.clone()).await;
+    assert_eq!(stage.count(version, 0, Status::Synced).await, 9);
+    assert_eq!(stage.count(version, 0, Status::Rejected).await, 1);
+    assert_eq!(stage.fake().members("new-1").len(), 16);
+    // And a removal takes both away.
+    stage.fake().calm();
+    let remove = stage.publish(&one_step("two", "remove", "email")).await;
+    stage.run(remove, "f", all).await;
+    assert_eq!(stage.fake().members("new-1"), BTreeSet::new());
+}
+
+#[tokio::test]
+async fn rule_11_8_a_part_that_was_taken_in_part_goes_on_with_the_rest() {
+    let stage = Stage::new(10);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    stage.fake().script(vec![Reaction::TakeSome(4), Reaction::Throttle(1), Reaction::TakeSome(3)]);
+    let end = stage.run(version, "f", people(0..10)).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!(stage.fake().members("new-1"), emails(0..10));
+    let sent: Vec<u32> = stage.fake().calls().iter().map(|call| call.1.rows).collect();
+    assert_eq!(sent, [10, 6, 6, 3]);
+}
+
+#[tokio::test]
+async fn rule_11_9_after_72_hours_of_flowing_time_they_expire_and_holds_stop_that_clock() {
+    let stage = Stage::new(10);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    waiting_after(&stage, Reaction::Down, version).await;
+    stage.clock.0.store(73 * 3_600_000, Ordering::SeqCst);
+    stage.fake().dial(|_| Reaction::Down);
+    let end = stage.run(version, "f", people(0..10)).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!(stage.reasons(version, 0).await[&(Status::Expired, "retries-exhausted".into())], 10);
+
+    let stage = Stage::new(10);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    waiting_after(&stage, Reaction::DeadToken, version).await;
+    stage.clock.0.store(73 * 3_600_000, Ordering::SeqCst);
+    stage.fake().script(vec![Reaction::Down]);
+    stage.run(version, "f", people(0..10)).await;
+    assert_eq!(stage.count(version, 0, Status::Synced).await, 10);
+}
+
+#[tokio::test]
+async fn rule_11_10_poison_is_found_by_halving_within_its_calls() {
+    let stage = Stage::new(64);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    stage.fake().partner.lock().unwrap().poison.insert("p13@".into());
+    let end = stage.run(version, "f", people(0..64)).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!(stage.reasons(version, 0).await[&(Status::Rejected, "poison-row".into())], 1);
+    assert_eq!(stage.count(version, 0, Status::Synced).await, 63);
+    assert!(stage.fake().calls().len() <= 1 + 12, "{}", stage.fake().calls().len());
+}
+
+#[tokio::test]
+async fn rule_11_10_more_than_three_poison_rows_hold_the_lane() {
+    let stage = Stage::new(64);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    let poison = ["p3@", "p13@", "p33@", "p43@", "p53@"].map(str::to_owned);
+    stage.fake().partner.lock().unwrap().poison.extend(poison);
+    let options = RunOptions { source: "f".into(), ..RunOptions::default() };
+    let RunEnd::Waits(lines, _) = stage.run_with(version, people(0..64), options).await else { panic!("it waits") };
+    assert!(lines[0].what.contains("held-poison"), "{lines:?}");
+    assert!(matches!(stage.lane().await.state, LaneState::Held { .. }));
+    assert!(stage.count(version, 0, Status::Rejected).await <= 3);
+}
+
+#[tokio::test]
+async fn rule_11_10_a_call_too_large_is_halved() {
+    let stage = Stage::new(64);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    stage.fake().dial(|part| if part.people() > 10 { Reaction::TooLarge } else { Reaction::Take });
+    stage.run(version, "f", people(0..64)).await;
+    assert_eq!(stage.count(version, 0, Status::Synced).await, 64);
+    assert_eq!(stage.fake().members("new-1"), emails(0..64));
+}
+
+#[tokio::test]
+async fn rule_11_11_a_known_row_does_nothing_and_again_is_a_new_generation() {
+    let stage = Stage::new(10);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    stage.run(version, "f", people(0..30)).await;
+    stage.run(version, "f", people(0..30)).await;
+    assert_eq!(stage.store.counters(version).await.unwrap().entered, 30);
+    let again = RunOptions { source: "f".into(), again: true, ..RunOptions::default() };
+    let end = stage.run_with(version, people(0..30), again).await;
+    assert_eq!(end.totals().source, "f#2");
+    assert_eq!(stage.store.counters(version).await.unwrap().entered, 60);
+    // Without `again`, the newest generation is resumed.
+    stage.run(version, "f", people(0..40)).await;
+    assert_eq!(stage.store.counters(version).await.unwrap().entered, 70);
+}
+
+#[tokio::test]
+async fn rule_11_12_people_finish_on_their_version() {
+    let stage = Stage::new(10);
+    let first = stage.publish(&one_step("one", "add", "email")).await;
+    waiting_after(&stage, Reaction::Down, first).await;
+    let second = stage.publish(&one_step("one", "add", "external_id")).await;
+    assert_ne!(first, second);
+    stage.run(second, "g", people(20..30)).await;
+    let members = stage.fake().members("new-1");
+    assert_eq!(members.iter().filter(|row| row.starts_with("EMAIL=")).count(), 10);
+    assert_eq!(members.iter().filter(|row| row.starts_with("ID=")).count(), 10);
+}
+
+#[tokio::test]
+async fn rule_11_13_events_count_for_conditions_whenever_they_arrive() {
+    let stage = Stage::new(10);
+    let text = "
+format: 1
+canvas: events
+audiences: { list: { connection: c, account: main, name: List, if_missing: create } }
+entry: { trigger: { api: true }, start: split }
+steps:
+  split: { branch: [ { if: { event: app_open, within: 7d }, next: exit } ], else: sync }
+  sync: { audience_sync: { audience: list, action: add, match: [email] }, next: exit }
+";
+    let version = stage.publish(text).await;
+    let open = |at| Event { name: "app_open".into(), at, properties: Default::default() };
+    let now = stage_now(&stage);
+    let events = vec![
+        ("p1".to_owned(), None, open(now.before(Duration::DAY))),
+        ("p2".to_owned(), None, open(now.before(Duration::DAY.times(8)))),
+    ];
+    stage.runner().record(events).await.unwrap();
+    stage.run(version, "f", people(0..4)).await;
+    assert_eq!(stage.fake().members("new-1").len(), 3);
+    assert!(!stage.fake().members("new-1").contains("EMAIL=p1@x.example"));
+}
+
+#[tokio::test]
+async fn rule_11_15_denied_and_do_not_sell_block_adds_and_unknown_does_not() {
+    let stage = Stage::new(10);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    let mut all = people(0..4);
+    all[0].consents.insert("advertising".into(), Consent::Denied);
+    all[1].do_not_sell_or_share = Some(true);
+    all[2].consents.insert("advertising".into(), Consent::Granted);
+    stage.run(version, "f", all).await;
+    let reasons = stage.reasons(version, 0).await;
+    assert_eq!(reasons[&(Status::Skipped, "consent-denied".into())], 1);
+    assert_eq!(reasons[&(Status::Skipped, "do-not-sell-or-share".into())], 1);
+    assert_eq!(stage.fake().members("new-1"), emails(2..4));
+}
+
+#[tokio::test]
+async fn rule_11_17_each_step_that_asked_holds_a_claim_and_a_remove_step_ends_all() {
+    let stage = Stage::new(10);
+    let one = stage.publish(&one_step("one", "add", "email")).await;
+    let two = stage.publish(&one_step("two", "add", "email")).await;
+    let gone = stage.publish(&one_step("gone", "remove", "email")).await;
+    stage.run(one, "f", people(0..3)).await;
+    stage.run(two, "f", people(0..3)).await;
+    let profile = stage.store.find("p1").await.unwrap()[0];
+    let claims = stage.store.trace(profile).await.unwrap().unwrap().memberships[0].1.claims.len();
+    assert_eq!((claims, stage.count(two, 0, Status::Unchanged).await), (2, 3));
+    stage.run(gone, "f", people(0..3)).await;
+    let trace = stage.store.trace(profile).await.unwrap().unwrap();
+    assert!(trace.memberships[0].1.claims.is_empty() && trace.memberships[0].1.standing == Standing::Out);
+}

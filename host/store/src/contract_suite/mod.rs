@@ -1,0 +1,94 @@
+//! What every engine behind the contract must do: test functions over any [`Store`]. An engine's tests call
+//! [`contract_suite!`](crate::contract_suite!) with a way to make an [`Engine`]; each function then runs on a fresh one.
+#![allow(missing_docs, reason = "each function's name says what it shows")]
+
+pub mod entries;
+pub mod lanes;
+pub mod people;
+pub mod slices;
+pub mod walk;
+mod world;
+
+pub use world::World;
+
+use crate::contract::Store;
+use std::future::Future;
+
+/// An engine under test.
+pub trait Engine: Send + Sync + Sized {
+    /// Its store.
+    type Store: Store;
+
+    /// The store.
+    fn store(&self) -> Self::Store;
+
+    /// Dies at this very instant, without closing anything, and starts again on what is durable.
+    fn crash(self) -> impl Future<Output = Self>;
+}
+
+/// Runs the whole suite on an engine: `contract_suite!(expression that makes a fresh Engine)`.
+#[macro_export]
+macro_rules! contract_suite {
+    ($engine:expr) => {
+        $crate::contract_suite!(@module $engine, people:
+            a_person_is_merged_by_external_id_and_alias
+            two_people_are_never_joined_by_a_shared_alias
+            events_are_appended_once_per_message_id
+            people_are_found_by_any_identifier
+            an_unknown_reason_of_many_stays_bounded
+            memberships_keep_recorded_sets_and_claims
+            a_canvas_published_twice_is_one_version
+            audiences_and_lanes_are_kept_by_their_keys
+            an_old_lease_is_fenced_from_every_writing_call
+            a_change_is_never_missed
+        );
+        $crate::contract_suite!(@module $engine, entries:
+            rule_11_1_at_once_moves_on_and_when_synced_parks
+            rule_11_11_one_open_entry_over_all_versions_of_a_canvas
+            rule_11_11_a_known_intake_row_does_nothing
+            re_entry_never_always_and_after
+            impossible_moves_are_refused_and_leave_nothing
+            timers_fire_in_order_and_once
+            rule_11_12_an_ended_entry_hears_exit_while_something_is_unsent
+            an_exit_ends_a_wait_at_once
+            every_step_counts_what_entered_it
+            a_crash_keeps_every_acknowledged_entry
+        );
+        $crate::contract_suite!(@module $engine, lanes:
+            rule_11_3_lane_order_is_commit_order
+            peek_takes_nothing_and_knows_people_and_membership
+            a_partial_seal_leaves_the_rest_in_order
+            lane_states_are_durable_and_timers_count
+            rule_11_9_time_held_does_not_flow
+        );
+        $crate::contract_suite!(@module $engine, slices:
+            a_slice_lives_from_sealing_to_settlement
+            rule_11_4_a_slice_is_immutable_and_comes_back_unchanged
+            rule_11_4_sealing_needs_a_word_on_every_operation
+            rule_11_4_removals_stay_before_adds_when_a_part_is_split
+            rule_11_6_attempts_are_recorded_before_and_ended_once
+            rule_11_6_an_attempt_without_an_end_may_have_landed
+            rule_11_6_struck_people_stay_in_the_rows
+            rule_11_6_an_exit_after_sealing_finishes_the_operation
+            rule_11_8_doubtful_counts_stay_with_the_part
+            a_repeated_settlement_does_nothing
+            a_settlement_that_forgets_someone_is_refused
+            a_crash_keeps_the_slice_and_its_attempt
+            ended_parts_can_be_looked_at
+            a_recheck_sees_people_as_they_are_now
+        );
+    };
+    (@module $engine:expr, $module:ident: $($test:ident)*) => {
+        mod $module {
+            #[allow(unused_imports)]
+            use super::*;
+            $(
+                #[test]
+                fn $test() {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                    runtime.block_on($crate::contract_suite::$module::$test($engine));
+                }
+            )*
+        }
+    };
+}

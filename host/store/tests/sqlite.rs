@@ -1,0 +1,244 @@
+//! The contract's suite on SQLite, and what SQLite alone must show.
+use caravan_model::{Code, Millis};
+use caravan_store::contract_suite::{self, Engine};
+use caravan_store::{Error, OpenOptions, Sqlite, Store};
+use std::path::PathBuf;
+
+/// A store in a folder of its own.
+struct OnDisk {
+    folder: tempfile::TempDir,
+    store: Sqlite,
+}
+
+impl OnDisk {
+    fn fresh() -> OnDisk {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Sqlite::open(folder.path().join("store.db"), OpenOptions::default()).expect("a store");
+        OnDisk { folder, store }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("store.db")
+    }
+}
+
+impl Engine for OnDisk {
+    type Store = Sqlite;
+
+    fn store(&self) -> Sqlite {
+        self.store.clone()
+    }
+
+    /// What a killed process leaves: the files as they are at this moment, the log unmerged.
+    async fn crash(self) -> OnDisk {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["store.db", "store.db-wal"] {
+            std::fs::copy(self.folder.path().join(name), folder.path().join(name)).expect("a copy");
+        }
+        let store = Sqlite::open(folder.path().join("store.db"), OpenOptions::default()).expect("the store again");
+        OnDisk { folder, store }
+    }
+}
+
+caravan_store::contract_suite!(OnDisk::fresh());
+
+mod walk {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_sequence_of_calls_keeps_the_books_balanced(choices in prop::collection::vec(any::<u16>(), 0..600)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(contract_suite::walk::random(OnDisk::fresh(), &choices));
+        }
+    }
+}
+
+fn code(error: &Error) -> Option<Code> {
+    match error {
+        Error::Problem(problem) => Some(problem.code),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_store_has_one_owner_and_says_who() {
+    let disk = OnDisk::fresh();
+    let error = Sqlite::open(disk.path(), OpenOptions::default()).expect_err("a second owner");
+    assert_eq!(code(&error), Some(Code::StoreInUse));
+    let words = error.to_string();
+    assert!(words.contains(&format!("pid {}", std::process::id())) && words.contains("--server"), "{words}");
+    let OnDisk { folder, store } = disk;
+    drop(store);
+    Sqlite::open(folder.path().join("store.db"), OpenOptions::default()).expect("it is free again");
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let disk = OnDisk::fresh();
+    for file in std::fs::read_dir(disk.folder.path()).expect("a folder") {
+        let file = file.expect("a file");
+        let mode = file.metadata().expect("metadata").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{:?}", file.path());
+    }
+}
+
+#[test]
+fn a_file_that_is_no_store_is_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notes.txt");
+    let text = "not a database, but somebody's notes ".repeat(100);
+    std::fs::write(&path, &text).expect("a file");
+    for result in [Sqlite::open(&path, OpenOptions::default()), Sqlite::open_read_only(&path)] {
+        let error = result.expect_err("no store");
+        assert_eq!(code(&error), Some(Code::StoreDamaged), "{error}");
+        assert!(error.to_string().contains("notes.txt"), "{error}");
+    }
+    assert_eq!(std::fs::read_to_string(&path).expect("the file"), text);
+    let foreign = folder.path().join("foreign.db");
+    rusqlite::Connection::open(&foreign).and_then(|db| db.execute_batch("CREATE TABLE t(x)")).expect("a database");
+    let error = Sqlite::open(&foreign, OpenOptions::default()).expect_err("somebody else's");
+    assert_eq!(code(&error), Some(Code::StoreDamaged));
+    let missing = Sqlite::open_read_only(folder.path().join("missing.db")).expect_err("missing");
+    assert_eq!(code(&missing), Some(Code::StoreDamaged));
+    assert!(!folder.path().join("missing.db").exists());
+    let nowhere = Sqlite::open(folder.path().join("no/folder/store.db"), OpenOptions::default()).expect_err("nowhere");
+    assert_eq!(code(&nowhere), Some(Code::StoreDamaged));
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused() {
+    let OnDisk { folder, store } = OnDisk::fresh();
+    drop(store);
+    let path = folder.path().join("store.db");
+    let newer = "UPDATE meta SET value = 2 WHERE key = 'min_reader'";
+    rusqlite::Connection::open(&path).and_then(|db| db.execute_batch(newer)).expect("a newer store");
+    for result in [Sqlite::open(&path, OpenOptions::default()), Sqlite::open_read_only(&path)] {
+        assert_eq!(code(&result.expect_err("too new")), Some(Code::StoreTooNew));
+    }
+}
+
+#[tokio::test]
+async fn a_store_opened_for_reading_reads_beside_its_owner_and_writes_nothing() {
+    let disk = OnDisk::fresh();
+    let world = contract_suite::World::new(disk).await;
+    let people = world.people(0..3).await;
+    let reading = Sqlite::open_read_only(world.engine.path()).expect("opened beside its owner");
+    assert_eq!(reading.find("p0001").await.expect("found"), [people[1]]);
+    assert!(matches!(reading.lease("x", Millis(0)).await, Err(Error::Impossible(_))));
+    let contract_suite::World { engine: OnDisk { folder, store: one }, store: two, .. } = world;
+    drop((one, two, reading));
+    let alone = Sqlite::open_read_only(folder.path().join("store.db")).expect("opened while nothing runs");
+    assert!(alone.audit().await.expect("an audit").is_empty());
+}
+
+#[tokio::test]
+async fn a_long_log_is_moved_into_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let options = OpenOptions { checkpoint_pages: 64, ..OpenOptions::default() };
+    let store = Sqlite::open(&path, options).expect("a store");
+    let lease = store.lease("test", Millis(1)).await.expect("a lease");
+    let log = || std::fs::metadata(folder.path().join("store.db-wal")).map_or(0, |file| file.len());
+    for round in 0..200 {
+        let people = (0..200)
+            .map(|n| caravan_model::Profile { external_id: format!("{round}-{n}"), ..Default::default() })
+            .collect();
+        store.upsert(lease, people, Millis(1)).await.expect("people");
+    }
+    assert!(log() < 8 << 20, "the log has {} bytes", log());
+    assert!(std::fs::metadata(&path).expect("the file").len() > 1 << 20);
+}
+
+#[test]
+fn a_closed_store_is_one_file() {
+    let OnDisk { folder, store } = OnDisk::fresh();
+    drop(store);
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path()).expect("a folder").map(|file| file.expect("a file").file_name()).collect();
+    assert!(left.iter().all(|name| name == "store.db" || name == "store.db.lock"), "{left:?}");
+}
+
+/// Calls that wait together share a transaction; one that is refused takes nothing of the others with it.
+#[tokio::test]
+async fn a_refused_call_leaves_those_beside_it_whole() {
+    let mut world = contract_suite::World::new(OnDisk::fresh()).await;
+    let people = world.people(0..400).await;
+    let offer = world.offer(0, caravan_model::Action::Add, false);
+    let mut calls = Vec::new();
+    for round in 0..40usize {
+        // Every third offers to its first people and then breaks.
+        let mut batch = world.batch(&people[round * 10..round * 10 + 10], &[offer.clone(), caravan_store::Move::End]);
+        if round % 3 == 0 {
+            batch.candidates[9].moves.clear();
+        }
+        let (store, lease) = (world.store.clone(), world.lease);
+        calls.push(tokio::spawn(async move { store.enter(lease, batch).await }));
+    }
+    let mut refused = 0;
+    for call in calls {
+        refused += usize::from(call.await.expect("a call").is_err());
+    }
+    assert_eq!(refused, 14);
+    let ops = world.peek().await;
+    assert!(ops.len() == 260 && ops.iter().zip(1..).all(|(op, seq)| op.seq == seq));
+    world.balanced().await;
+}
+
+/// The audit would be worth nothing if it balanced whatever the rows say.
+#[tokio::test]
+async fn the_audit_finds_what_is_off() {
+    use caravan_model::{Action, Millis, StepIx};
+    use caravan_store::Move;
+    for tampering in [
+        "UPDATE counter SET n = n + 1 WHERE status = 7",
+        "DELETE FROM counter WHERE status = 0",
+        "UPDATE census SET open = open - 1",
+        "UPDATE census SET entered = entered + 1",
+        "UPDATE lane SET waiting = waiting + 1",
+        "UPDATE lane SET sealed = 0",
+        "DELETE FROM position",
+        "UPDATE position SET ordinal = 5",
+        "DELETE FROM operation",
+        "DELETE FROM visit",
+        "INSERT INTO visit SELECT n + 100, bucket, at, part, body FROM visit",
+        "UPDATE guard SET open = 0",
+        "UPDATE guard SET open = 1",
+        "DELETE FROM entry",
+        "UPDATE intake SET entered = 0",
+        "UPDATE settled SET bits = x'ff'",
+        "INSERT INTO membership VALUES (99 << 40 | 1, x'')",
+    ] {
+        let mut world = contract_suite::World::new(OnDisk::fresh()).await;
+        let people = world.people(0..4).await;
+        let pass = Move::Visit { step: StepIx(0), status: caravan_model::Status::Passed, reason: Default::default() };
+        let park = world.offer(1, Action::Add, true);
+        world.enter(&people[..1], &[pass.clone(), park.clone()]).await;
+        world.seal_all().await;
+        world.enter(&people[1..2], &[pass.clone(), park]).await;
+        world.enter(&people[2..3], &[pass.clone(), Move::Wait { step: StepIx(2), due: Millis::NEVER }]).await;
+        world.enter(&people[3..], &[pass, Move::End]).await;
+        world.balanced().await;
+        let db = rusqlite::Connection::open(world.engine.path()).expect("the file");
+        assert!(db.execute(tampering, []).expect(tampering) > 0, "{tampering}");
+        assert!(!world.store.audit().await.expect("an audit").is_empty(), "not noticed: {tampering}");
+    }
+}
+
+#[tokio::test]
+async fn the_bare_calls_can_be_timed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("bench.db");
+    let timings = caravan_store::bench::bench_calls(&path, 25_000).await.expect("timings");
+    assert_eq!(timings.people, 25_000);
+    let store = Sqlite::open_read_only(&path).expect("the store");
+    assert!(store.audit().await.expect("an audit").is_empty());
+    let version = store.versions().await.expect("versions")[0].id;
+    let counters = store.counters(version).await.expect("counters");
+    assert_eq!((counters.entered, counters.open, counters.counts[0].n), (25_000, 0, 25_000));
+}
