@@ -56,10 +56,8 @@ type Finished = (Ended, Option<Breach>, Vec<String>, Scrubber);
 async fn attempt(bound: &BoundConnector, context: CallContext, ask: Ask, ledger: &Ledger) -> Finished {
     let not_run = |fault| (Ended::NotRun(fault), None, Vec::new(), Scrubber::default());
     let deadline = Instant::now().checked_add(context.deadline).unwrap_or_else(|| Instant::now() + 30 * DAY);
-    if let Some(account) = account_of(&ask) {
-        if let Err(fault) = bound.check_account(account) {
-            return not_run(fault);
-        }
+    if let Some(Err(fault)) = account_of(&ask).map(|account| bound.check_account(account)) {
+        return not_run(fault);
     }
     let credentials = match bound.credentials() {
         Ok(credentials) => Arc::new(credentials),

@@ -98,10 +98,9 @@ pub(crate) fn manifest(anatomy: &Anatomy, served: &str) -> Result<Manifest, Prob
         return Err(bad(&format!("its manifest has format {}, this host reads format {FORMAT}", head.manifest))
             .cure("rebuild the connector with this host's SDK, or use a host that reads this format"));
     }
-    if let Some(wit) = head.wit.as_deref().or(anatomy.contract.first().map(String::as_str)) {
-        if wit != served {
-            return Err(wrong_version(wit, served));
-        }
+    let built_for = head.wit.as_deref().or(anatomy.contract.first().map(String::as_str));
+    if let Some(other) = built_for.filter(|version| *version != served) {
+        return Err(wrong_version(other, served));
     }
     let manifest: Manifest =
         serde_json::from_slice(json).map_err(|wrong| bad(&format!("its manifest cannot be read: {wrong}")))?;

@@ -1,7 +1,7 @@
 //! The audit: everything counted anew from the rows, against what the counters say.
 use crate::books::mistyped;
 use crate::counters::{reasons, waiting_operations};
-use crate::fail::Done;
+use crate::fail::{Done, Fail};
 use crate::membership;
 use crate::records::{Entries, Final, unpack_entries, unpack_finals};
 use caravan_model::{EntryId, LaneId, Millis, Status, StepIx, VersionId};
@@ -147,7 +147,11 @@ impl Audit {
         }
         let mut entries = Entries::new(db);
         for &entry in open {
-            counted.entry(entries.get(EntryId(entry))?.version.0).or_default().1 += 1;
+            match entries.get(EntryId(entry)) {
+                Ok(entry) => counted.entry(entry.version.0).or_default().1 += 1,
+                Err(Fail::Told(error)) => self.off.push(format!("entry {entry} is open, but {error}")),
+                Err(fail) => return Err(fail),
+            }
         }
         let mut select = db.prepare_cached(
             "SELECT census.version, census.entered, open, (SELECT ifnull(sum(entered), 0) FROM intake

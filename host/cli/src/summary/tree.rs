@@ -1,17 +1,18 @@
 //! The canvas as a tree with counts.
+use super::condition;
 use super::flow::{self, Way, Went};
 use crate::out;
 use caravan_journey::plan::{CompiledCanvas, StepKind, Target};
-use caravan_model::canvas::{Advance, Delay};
+use caravan_model::canvas::Delay;
+use caravan_model::status::reason;
 use caravan_model::{Canvas, Status, StepIx};
 use caravan_store::{Count, Counters};
-use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The widest a label may grow before its number moves to the right of the others.
 const WIDEST: usize = 78;
-/// The longest condition that is shown in full.
-const LONGEST_CONDITION: usize = 44;
+/// The longest reason that is shown in full.
+const LONGEST_REASON: usize = 60;
 
 /// A line: what it says, and its number.
 struct Line {
@@ -107,8 +108,8 @@ impl Drawing<'_> {
         match way {
             Way::Arm(arm) => {
                 let branch = self.canvas.steps.at(step).and_then(|(_, step)| step.branch.as_ref());
-                let condition = branch.and_then(|arms| arms.get(arm)).and_then(|arm| serde_json::to_value(&arm.condition).ok());
-                format!("if {}", condition.map_or_else(|| format!("arm {}", arm + 1), |value| shorten(&flow_style(&value))))
+                let condition = branch.and_then(|arms| arms.get(arm)).map(|arm| condition::in_words(&arm.condition));
+                format!("if {}", condition.unwrap_or_else(|| format!("arm {}", arm + 1)))
             }
             Way::Else => "else".to_owned(),
             Way::Next => "next".to_owned(),
@@ -120,11 +121,8 @@ impl Drawing<'_> {
     fn kind(&self, step: StepIx) -> String {
         let Some((_, written)) = self.canvas.steps.at(step) else { return String::new() };
         if let Some(sync) = &written.audience_sync {
-            let audience = self.canvas.audiences.get(&sync.audience);
-            let at = audience.map(|audience| format!(" at {}", audience.connection)).unwrap_or_default();
-            let at_once = if sync.advance == Advance::AtOnce { ", going on at once" } else { "" };
             let verb = if sync.action == caravan_model::Action::Add { "add to" } else { "remove from" };
-            return format!("{verb} {}{at}{at_once}", sync.audience);
+            return format!("{verb} {}", sync.audience);
         }
         match &written.delay {
             Some(Delay { span: Some(span), .. }) => format!("wait for {span}"),
@@ -135,46 +133,21 @@ impl Drawing<'_> {
     }
 }
 
-/// A reason as people read it, with a dash before it.
+/// A reason as people read it, with a dash before it. A code stands for all its people: where the words speak of one
+/// of them, the code's own words are shown.
 fn because(code: &str, words: &str) -> String {
-    if code.is_empty() {
-        return String::new();
-    }
-    let plain = match words {
-        "" => code.strip_prefix("partner:").map_or_else(|| code.replace('-', " "), |code| format!("the partner's code {code}")),
-        words => words.to_owned(),
+    let plain = match code {
+        "" => return String::new(),
+        reason::NO_IDENTIFIER => "no usable identifier".to_owned(),
+        code if words.is_empty() => match code.strip_prefix("partner:") {
+            Some(code) => format!("the partner's code {code}"),
+            None => code.replace('-', " "),
+        },
+        _ => words.to_owned(),
     };
-    format!(" – {plain}")
-}
-
-/// A value as YAML in one line, without quotes where none are needed.
-fn flow_style(value: &Value) -> String {
-    match value {
-        Value::Object(map) => {
-            let nested = |value: &Value| match value {
-                Value::Object(_) => format!("{{ {} }}", flow_style(value)),
-                other => flow_style(other),
-            };
-            let fields: Vec<String> = map.iter().map(|(key, value)| format!("{key}: {}", nested(value))).collect();
-            fields.join(", ")
-        }
-        Value::Array(values) => {
-            let values: Vec<String> = values
-                .iter()
-                .map(|value| if value.is_object() { format!("{{ {} }}", flow_style(value)) } else { flow_style(value) })
-                .collect();
-            format!("[{}]", values.join(", "))
-        }
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+    let mut short: String = plain.chars().take(LONGEST_REASON).collect();
+    if short.len() < plain.len() {
+        short.push('…');
     }
-}
-
-fn shorten(text: &str) -> String {
-    if text.chars().count() <= LONGEST_CONDITION {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(LONGEST_CONDITION - 1).collect();
-    short.push('…');
-    short
+    format!(" – {short}")
 }

@@ -238,7 +238,14 @@ fn as_json(result: &DryRunResult) -> Value {
 
 /// A request with its body as the exact text that would leave.
 fn request(record: &RequestRecord) -> Value {
-    let headers: Vec<Value> = record.headers.iter().map(|(name, value)| json!([name, value])).collect();
+    let mut headers: Map<String, Value> = Map::new();
+    for (name, value) in &record.headers {
+        let all = match headers.get(name).and_then(Value::as_str) {
+            Some(earlier) => format!("{earlier}, {value}"),
+            None => value.clone(),
+        };
+        headers.insert(name.clone(), all.into());
+    }
     let body = record.body.as_deref().map(|body| String::from_utf8_lossy(body).into_owned());
     json!({"method": record.method, "url": record.url, "headers": headers, "body": body})
 }

@@ -133,7 +133,7 @@ impl Credentials {
     }
 
     /// Puts credentials into the headers, gives the names.
-    pub(crate) fn into_headers(&self, headers: &mut http::HeaderMap) -> Vec<String> {
+    pub(crate) fn put_into(&self, headers: &mut http::HeaderMap) -> Vec<String> {
         for (name, value) in &self.headers {
             headers.insert(name.clone(), value.clone());
         }

@@ -3,12 +3,15 @@
 //!
 //! The reader is strict where parsers differ: duplicate keys and keys that equal a locked one but for case are
 //! refused on the way to a lock, and the grammar is exact everywhere.
+mod pointer;
+mod scalar;
+#[cfg(test)]
+mod tests;
+
 use memchr::memchr2;
-use std::{
-    borrow::Cow,
-    collections::{HashSet, hash_map::RandomState},
-    hash::BuildHasher as _,
-};
+use pointer::{Keys, Lock};
+use scalar::{is_number, unescaped};
+use std::{collections::hash_map::RandomState, hash::BuildHasher as _};
 
 /// How deep a body may nest.
 const DEEPEST: usize = 128;
@@ -30,31 +33,6 @@ pub enum LockError {
     /// A locked value is not there.
     #[error("the body has no value at `{0}`, which must be the step's own")]
     Missing(String),
-}
-
-/// A lock: where, and which text must stand there.
-#[derive(Clone, Debug)]
-struct Lock {
-    pointer: String,
-    tokens: Vec<PointerToken>,
-    expected: String,
-    met: bool,
-}
-
-/// One step of a pointer, in the forms in which it is compared.
-#[derive(Clone, Debug)]
-struct PointerToken {
-    text: String,
-    folded: String,
-    index: Option<usize>,
-    any: bool,
-}
-
-impl PointerToken {
-    fn new(token: &str) -> PointerToken {
-        let text = token.replace("~1", "/").replace("~0", "~");
-        PointerToken { folded: text.to_lowercase(), index: text.parse().ok(), any: text == "*", text }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,31 +70,6 @@ struct Container {
     keys: Keys,
 }
 
-/// The keys of an object, by hash with a random seed.
-#[derive(Debug, Default)]
-struct Keys {
-    few: Vec<u64>,
-    many: HashSet<u64>,
-}
-
-impl Keys {
-    fn clear(&mut self) {
-        self.few.clear();
-        self.many.clear();
-    }
-
-    fn insert(&mut self, hash: u64) -> bool {
-        if self.few.len() < 32 {
-            if self.few.contains(&hash) {
-                return false;
-            }
-            self.few.push(hash);
-            return true;
-        }
-        !self.few.contains(&hash) && self.many.insert(hash)
-    }
-}
-
 /// Reads a body and checks its locks.
 #[derive(Debug)]
 pub struct LockReader {
@@ -136,13 +89,7 @@ impl LockReader {
     /// # Errors
     /// More locks than a reader holds.
     pub fn new(locks: impl IntoIterator<Item = (String, String)>) -> Result<LockReader, &'static str> {
-        let locks: Vec<Lock> = locks
-            .into_iter()
-            .map(|(pointer, expected)| {
-                let tokens = pointer.split('/').skip(1).map(PointerToken::new);
-                Lock { tokens: tokens.collect(), pointer, expected, met: false }
-            })
-            .collect();
+        let locks: Vec<Lock> = locks.into_iter().map(|(pointer, expected)| Lock::new(pointer, expected)).collect();
         if locks.len() > 64 {
             return Err("a route has more than 64 body locks");
         }
@@ -412,176 +359,10 @@ impl LockReader {
     }
 }
 
-/// The text of a string's raw bytes.
-fn unescaped(raw: &[u8]) -> Result<Cow<'_, str>, LockError> {
-    const BROKEN: LockError = LockError::Syntax("a broken string");
-    if raw.iter().all(|&byte| byte >= b' ' && byte != b'\\') {
-        return std::str::from_utf8(raw).map(Cow::Borrowed).map_err(|_| BROKEN);
-    }
-    let mut json = Vec::with_capacity(raw.len() + 2);
-    json.push(b'"');
-    json.extend_from_slice(raw);
-    json.push(b'"');
-    serde_json::from_slice(&json).map(Cow::Owned).map_err(|_| BROKEN)
-}
-
 fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let bit = (mask != 0).then(|| mask.trailing_zeros() as usize)?;
         mask &= mask - 1;
         Some(bit)
     })
-}
-
-/// `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`
-fn is_number(text: &[u8]) -> bool {
-    fn digits(text: &[u8]) -> (usize, &[u8]) {
-        let end = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
-        (end, &text[end..])
-    }
-    let text = text.strip_prefix(b"-").unwrap_or(text);
-    let leading_zero = text.first() == Some(&b'0');
-    let (whole, mut rest) = digits(text);
-    if whole == 0 || (leading_zero && whole > 1) {
-        return false;
-    }
-    if let Some(fraction) = rest.strip_prefix(b".") {
-        let (count, after) = digits(fraction);
-        if count == 0 {
-            return false;
-        }
-        rest = after;
-    }
-    if let Some(exponent) = rest.strip_prefix(b"e").or_else(|| rest.strip_prefix(b"E")) {
-        let exponent = exponent.strip_prefix(b"+").or_else(|| exponent.strip_prefix(b"-")).unwrap_or(exponent);
-        let (count, after) = digits(exponent);
-        if count == 0 {
-            return false;
-        }
-        rest = after;
-    }
-    rest.is_empty()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn run(locks: &[(&str, &str)], body: &str, cut: usize) -> Result<(), LockError> {
-        let locks = locks.iter().map(|(pointer, value)| (pointer.to_string(), value.to_string()));
-        let mut reader = LockReader::new(locks).unwrap();
-        for chunk in body.as_bytes().chunks(cut) {
-            reader.read(chunk)?;
-        }
-        reader.finish()
-    }
-
-    /// The same verdict however the body is cut.
-    fn check(locks: &[(&str, &str)], body: &str) -> Result<(), LockError> {
-        let whole = run(locks, body, usize::MAX);
-        for cut in [1, 2, 3, 7, 64] {
-            assert_eq!(run(locks, body, cut), whole, "{body} in chunks of {cut}");
-        }
-        whole
-    }
-
-    const ADVERTISER: (&str, &str) = ("/advertiser_ids/*", "7001");
-
-    #[test]
-    fn a_body_with_the_steps_own_ids_passes() {
-        assert_eq!(check(&[ADVERTISER], r#"{"advertiser_ids":["7001"],"batch_data":[[{"id":"x"}],[]]}"#), Ok(()));
-        assert_eq!(check(&[ADVERTISER], r#" { "a" : -1.5e+3 , "advertiser_ids" : [ 7001 , "7001" ] } "#), Ok(()));
-        let deep = [("/data/*/*/audience_ids/*", "9"), ("/account", "act_1")];
-        let body = r#"{"account":"act_1","data":[[{"audience_ids":["9"]},{"audience_ids":["9","9"]}]]}"#;
-        assert_eq!(check(&deep, body), Ok(()));
-        assert_eq!(check(&[("/a~1b/1", "x")], r#"{"a\/b":["any","\u0078"]}"#), Ok(()));
-    }
-
-    #[test]
-    fn another_id_anywhere_is_refused() {
-        let other = Err(LockError::Other("/advertiser_ids/*".into()));
-        for body in [
-            r#"{"advertiser_ids":["7002"]}"#,
-            r#"{"advertiser_ids":["7001","7002"]}"#,
-            r#"{"advertiser_ids":[["7001"]]}"#,
-            r#"{"advertiser_ids":[{"x":"7001"}]}"#,
-            r#"{"advertiser_ids":["7001 "]}"#,
-            r#"{"advertiser_ids":[7.001e3]}"#,
-            r#"{"advertiser_ids":[null]}"#,
-            r#"{"\u0061dvertiser_ids":["7002"]}"#,
-        ] {
-            assert_eq!(check(&[ADVERTISER], body), other, "{body}");
-        }
-    }
-
-    #[test]
-    fn keys_that_parsers_read_differently_are_refused() {
-        for body in [
-            r#"{"advertiser_ids":["7001"],"advertiser_ids":["7002"]}"#,
-            r#"{"advertiser_ids":["7001"],"advertiser\u005fids":["7002"]}"#,
-            r#"{"advertiser_ids":["7001"],"Advertiser_IDs":["7002"]}"#,
-            r#"{"ADVERTISER_IDS":["7002"]}"#,
-            r#"{"x":1,"advertiser_ids":["7001"],"x":2}"#,
-        ] {
-            assert!(matches!(check(&[ADVERTISER], body), Err(LockError::Duplicate(_))), "{body}");
-        }
-    }
-
-    #[test]
-    fn a_missing_lock_and_bad_json_are_refused() {
-        for body in
-            [r#"{}"#, r#"{"advertiser_ids":[]}"#, r#"["7001"]"#, r#""7001""#, r#"{"a":{"advertiser_ids":["7001"]}}"#]
-        {
-            assert!(matches!(check(&[ADVERTISER], body), Err(LockError::Missing(_))), "{body}");
-        }
-        for body in [
-            "",
-            "{",
-            r#"{"advertiser_ids":["7001"]"#,
-            r#"{"advertiser_ids":["7001"]}}"#,
-            r#"{"advertiser_ids":["7001"]}{}"#,
-            r#"{"advertiser_ids":["7001"}"#,
-            r#"{"advertiser_ids":["7001"],}"#,
-            r#"{"advertiser_ids":["7001",]}"#,
-            r#"{'advertiser_ids':["7001"]}"#,
-            r#"{advertiser_ids:["7001"]}"#,
-            "/**/{}",
-            "\u{feff}{}",
-            "01",
-            "1.",
-            "1e",
-            "-",
-            "nul",
-            r#"{"a" "b"}"#,
-            r#"{"a":}"#,
-            r#"[1 2]"#,
-            r#"{"\ud800":1}"#,
-            "{\"advertiser_ids\":[\"70\n01\"]}",
-        ] {
-            let verdict = check(&[ADVERTISER], body);
-            assert!(matches!(verdict, Err(LockError::Syntax(_))), "{body}: {verdict:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn the_verdict_is_that_of_a_whole_parse(keys in proptest::collection::vec("[ab]{1,2}", 0..5), ids in proptest::collection::vec("[12]", 0..4), cut in 1usize..9) {
-            let mut object = serde_json::Map::new();
-            for key in &keys {
-                object.insert(key.clone(), ids.clone().into());
-            }
-            let value = serde_json::Value::Object(object);
-            let expected = value.get("a").and_then(|a| a.as_array()).is_some_and(|ids| !ids.is_empty() && ids.iter().all(|id| id == "1"));
-            let verdict = run(&[("/a/*", "1")], &value.to_string(), cut);
-            prop_assert_eq!(verdict.is_ok(), expected);
-        }
-
-        #[test]
-        fn whatever_passes_is_json(body in "[{}\\[\\]\",:a1 .e-]{0,24}") {
-            if run(&[], &body, 3).is_ok() {
-                prop_assert!(serde_json::from_str::<serde_json::Value>(&body).is_ok(), "{}", body);
-            }
-        }
-    }
 }

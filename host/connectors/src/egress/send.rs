@@ -2,7 +2,7 @@
 use super::{
     Egress,
     admission::Admitted,
-    body::{Gate, InBody, OutBody},
+    body::{BodyError, Gate, InBody, OutBody},
     client::{Prohibited, caused_by},
     ledger::Denial,
     reach::Reach,
@@ -30,7 +30,7 @@ impl Egress {
         options: Option<RequestOptions>,
     ) -> Result<Response<WasiBody>, Error> {
         parts.headers.remove(header::ACCEPT_ENCODING); // A compressed answer could not be scrubbed.
-        let injected = if admitted.auth { self.credentials.into_headers(&mut parts.headers) } else { Vec::new() };
+        let injected = if admitted.auth { self.credentials.put_into(&mut parts.headers) } else { Vec::new() };
         let Admitted { route, host, changes, writes, gate, .. } = admitted;
         let earlier = self.ledger.admit(index, &route, writes, changes, &injected, self.record_bodies);
         if writes && earlier > 0 {
@@ -64,7 +64,7 @@ impl Egress {
                 self.receive(index, answer)
             }
             Reach::InProcess(transport) => {
-                let bytes = body.collect().await.map_err(|_| self.body_error(index))?.to_bytes();
+                let bytes = body.collect().await.map_err(|_| self.body_error())?.to_bytes();
                 self.ledger.trying(index, None);
                 let answer = transport.send(&host, Request::from_parts(parts, bytes));
                 let answer = tokio::time::timeout_at(deadline, answer).await;
@@ -78,10 +78,9 @@ impl Egress {
         if gate.locks.is_none() || gate.left > CHECKED_BEFORE {
             return Ok(OutBody::Streaming(Box::new((body, gate))));
         }
-        let index = gate.index;
         match OutBody::whole(body, gate).await {
             Ok(bytes) => Ok(OutBody::Whole(Some(bytes))),
-            Err(_) => Err(self.body_error(index)),
+            Err(_) => Err(self.body_error()),
         }
     }
 
@@ -91,13 +90,15 @@ impl Egress {
         Error::HttpRequestDenied
     }
 
-    /// The error of a body that did not leave whole.
-    fn body_error(&self, index: usize) -> Error {
+    /// The error of a body that did not leave whole; the ledger knows the reason.
+    fn body_error(&self) -> Error {
         if self.ledger.denial().is_some() {
-            return Error::HttpRequestDenied;
+            Error::HttpRequestDenied
+        } else if Instant::now() >= self.deadline {
+            Error::HttpResponseTimeout
+        } else {
+            Error::HttpProtocolError
         }
-        self.ledger.failed(index, "the connector left its body unfinished", false);
-        Error::HttpProtocolError
     }
 
     fn deadline_with(&self, options: Option<RequestOptions>) -> Instant {
@@ -175,8 +176,8 @@ impl Egress {
     /// Puts a failure into fixed words: a library's own may hold addresses.
     fn explain_failure(&self, index: usize, wrong: &legacy::Error) -> Error {
         if !wrong.is_connect() {
-            if caused_by::<super::body::BodyError>(wrong).is_some() {
-                return self.body_error_kept(index);
+            if caused_by::<BodyError>(wrong).is_some() {
+                return self.body_error();
             }
             self.ledger.failed(index, "the connection broke before an answer", false);
             return Error::ConnectionTerminated;
@@ -196,18 +197,5 @@ impl Egress {
         };
         self.ledger.failed(index, words, true);
         error
-    }
-
-    /// As `body_error`, where the ledger knows the reason already.
-    fn body_error_kept(&self, index: usize) -> Error {
-        if self.ledger.denial().is_some() { Error::HttpRequestDenied } else { self.body_error_late(index) }
-    }
-
-    fn body_error_late(&self, index: usize) -> Error {
-        if Instant::now() >= self.deadline {
-            self.ledger.failed(index, "the deadline passed before the body's last chunk", false);
-            return Error::HttpResponseTimeout;
-        }
-        self.body_error(index)
     }
 }
