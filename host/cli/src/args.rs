@@ -115,7 +115,14 @@ pub struct DryRunArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "connector")]
     pub connections: Option<PathBuf>,
     /// A bundled connector's name or a component's file, instead of a canvas.
-    #[arg(long, value_name = "NAME|FILE", requires = "audience", requires = "account", requires = "action", requires = "match_on")]
+    #[arg(
+        long,
+        value_name = "NAME|FILE",
+        requires = "audience",
+        requires = "account",
+        requires = "action",
+        requires = "match_on"
+    )]
     pub connector: Option<String>,
     /// The partner's id of the ad account.
     #[arg(long, value_name = "ID", requires = "connector")]
@@ -155,6 +162,9 @@ pub struct LabArgs {
     /// Any well-formed account and audience exists, and nothing is rate limited.
     #[arg(long)]
     pub permissive: bool,
+    /// Where audiences and members are kept: read at the start if the file is there, written when the lab stops.
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<std::path::PathBuf>,
     /// Something else than the emulators.
     #[command(subcommand)]
     pub verb: Option<LabVerb>,

@@ -42,8 +42,11 @@ pub fn find(named: &str, folder: &Path) -> Result<Cow<'static, [u8]>, Problem> {
             .cure(format!("name a bundled one ({names}) or a component's file, such as ./my-connector.wasm")));
     };
     let Some(bytes) = bundled.bytes else {
-        return Err(Problem::new(Code::UnknownConnector, format!("this program was built without the connector `{name}`"))
-            .cure("run `cargo xtask build-guests`, then build this program again"));
+        return Err(Problem::new(
+            Code::UnknownConnector,
+            format!("this program was built without the connector `{name}`"),
+        )
+        .cure("run `cargo xtask build-guests`, then build this program again"));
     };
     match digest {
         Some(wanted) if wanted != Digest::of(bytes) => Err(Problem::new(

@@ -57,7 +57,8 @@ pub fn canvas_with_connections(canvas: &Path, connections: &Path, secrets: Secre
     let mut problems = Vec::new();
     let canvas = files::canvas(canvas).map_err(|problem| problems.push(problem)).ok();
     let read = read_connections(connections).map_err(|problem| problems.push(problem)).ok();
-    let used: BTreeSet<&str> = canvas.iter().flat_map(|canvas| canvas.value.audiences.values()).map(|a| a.connection.as_str()).collect();
+    let used: BTreeSet<&str> =
+        canvas.iter().flat_map(|canvas| canvas.value.audiences.values()).map(|a| a.connection.as_str()).collect();
     let mut components = BTreeMap::new();
     let mut wrong = Vec::new();
     if let Some(connections) = &read {
@@ -99,7 +100,9 @@ pub fn connection(path: &Path, name: &str) -> Result<CheckedConnections, Problem
 /// Reads connections; relative paths of secrets then start at the file's folder.
 fn read_connections(path: &Path) -> Result<Document<Connections>, Problem> {
     let mut connections = files::connections(path).map_err(|problem| match problem.code {
-        Code::UnreadableFile => problem.cure("name the connections file with --connections, or put it beside the canvas"),
+        Code::UnreadableFile => {
+            problem.cure("name the connections file with --connections, or put it beside the canvas")
+        }
         _ => problem,
     })?;
     let folder = files::folder(path);
@@ -134,7 +137,9 @@ fn load(
             if workshop.is_none() {
                 workshop = Some(Workshop::open()?);
             }
-            workshop.as_mut().map_or_else(|| Err(Problem::new(Code::Internal, "no sandbox")), |workshop| workshop.load(&bytes))
+            workshop
+                .as_mut()
+                .map_or_else(|| Err(Problem::new(Code::Internal, "no sandbox")), |workshop| workshop.load(&bytes))
         });
         let component = match component {
             Ok(component) => component,
@@ -144,7 +149,8 @@ fn load(
             }
         };
         if let Err(words) = component.manifest().settings_with(&connection.settings) {
-            problems.push(connections.problem(Code::BadConnection, &at.key("settings"), words).cure("correct the setting"));
+            problems
+                .push(connections.problem(Code::BadConnection, &at.key("settings"), words).cure("correct the setting"));
         }
         if secrets == Secrets::Ask {
             for secret in needed(component.manifest(), connection) {
@@ -168,5 +174,8 @@ fn needed(manifest: &Manifest, connection: &Connection) -> Vec<String> {
     let auth = &manifest.auth;
     let mut templates = auth.headers.values().chain(auth.query.values().flat_map(BTreeMap::values));
     let token = templates.any(|template| template.contains("{token}")).then(|| "token".to_owned());
-    token.into_iter().chain(auth.secrets.iter().filter(|secret| secret.required).map(|secret| secret.name.clone())).collect()
+    token
+        .into_iter()
+        .chain(auth.secrets.iter().filter(|secret| secret.required).map(|secret| secret.name.clone()))
+        .collect()
 }

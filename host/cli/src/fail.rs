@@ -81,7 +81,10 @@ pub fn report(error: &anyhow::Error) -> End {
         eprintln!("{problem}");
         return End::NotDone;
     }
-    eprintln!("{}", Problem::new(Code::Internal, format!("{error:#}")).cure("run it again; if it stays, report it with this text"));
+    eprintln!(
+        "{}",
+        Problem::new(Code::Internal, format!("{error:#}")).cure("run it again; if it stays, report it with this text")
+    );
     End::NeedsYou
 }
 

@@ -18,7 +18,9 @@ pub fn text(path: &Path) -> Result<String, Problem> {
             .cure("check the name and that you may read it")
     })?;
     String::from_utf8(bytes).map_err(|_| {
-        Problem::new(Code::BadSyntax, "the file is not in UTF-8").in_file(path.display().to_string()).cure("save it as UTF-8")
+        Problem::new(Code::BadSyntax, "the file is not in UTF-8")
+            .in_file(path.display().to_string())
+            .cure("save it as UTF-8")
     })
 }
 

@@ -55,6 +55,9 @@ mod tests {
         ] {
             assert_eq!(identifier(value), masked);
         }
-        assert_eq!(attribute(&json!({"plan": "pro", "n": 3, "mail": ["x@example.com"]})), "{ mail: [x***@example.com], n: 3, plan: pro }");
+        assert_eq!(
+            attribute(&json!({"plan": "pro", "n": 3, "mail": ["x@example.com"]})),
+            "{ mail: [x***@example.com], n: 3, plan: pro }"
+        );
     }
 }

@@ -50,7 +50,9 @@ pub fn plural(n: u64, one: &str, many: &str) -> String {
 /// Columns, two spaces apart, as wide as they need to be. Lines carry no trailing space.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..head.len())
-        .map(|at| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).chain([head[at].len()]).max())
+        .map(|at| {
+            rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).chain([head[at].len()]).max()
+        })
         .map(Option::unwrap_or_default)
         .collect();
     let line = |cells: Vec<&str>| {

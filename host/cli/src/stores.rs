@@ -45,15 +45,20 @@ pub fn existing(global: &Global) -> Result<PathBuf, Problem> {
         };
     }
     let here = std::fs::read_dir(".").into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
-    let mut found: Vec<PathBuf> =
-        here.filter(|path| path.extension().is_some_and(|ending| ending == ENDING)).filter(|path| path.is_file()).collect();
+    let mut found: Vec<PathBuf> = here
+        .filter(|path| path.extension().is_some_and(|ending| ending == ENDING))
+        .filter(|path| path.is_file())
+        .collect();
     found.sort();
     match found.as_slice() {
         [only] => Ok(only.strip_prefix(".").unwrap_or(only).to_owned()),
         [] => Err(usage("no store is named, and there is none in this folder", "name one: --store FILE.caravan")),
         several => {
             let names: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
-            Err(usage("no store is named, and this folder has several", format!("name one by --store: {}", names.join(", "))))
+            Err(usage(
+                "no store is named, and this folder has several",
+                format!("name one by --store: {}", names.join(", ")),
+            ))
         }
     }
 }

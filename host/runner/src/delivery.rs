@@ -73,7 +73,7 @@ async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut La
         None => shared.steps(&connection, &plug, queued.iter().map(|op| op.step).collect()).await?,
     };
     let (slice, fresh) = match open {
-        Some(slice) => (take_up(shared, slice, memory).await?, false),
+        Some(slice) => (take_up(shared, lane, slice, memory).await?, false),
         None => match seal(shared, lane, queued, &plug, &steps, memory, &mut worked).await? {
             Some(slice) => (slice, true),
             None => return Ok(worked),
@@ -134,7 +134,12 @@ async fn seal<S: Store>(
 
 /// Takes up a slice that an earlier piece of work, or a process that died, left open. Its calls are not under way any
 /// more: the store's lock is ours, so whoever made them is gone, and the same part may be repeated at once.
-async fn take_up<S: Store>(shared: &Shared<S>, mut slice: Slice, memory: &mut LaneMemory) -> crate::Result<Slice> {
+async fn take_up<S: Store>(
+    shared: &Shared<S>,
+    lane: &Lane,
+    mut slice: Slice,
+    memory: &mut LaneMemory,
+) -> crate::Result<Slice> {
     for part in &mut slice.parts {
         part.may_have_landed |= part.open_until.is_some();
     }
@@ -142,9 +147,11 @@ async fn take_up<S: Store>(shared: &Shared<S>, mut slice: Slice, memory: &mut La
         return Ok(slice);
     }
     let mut ledger = Ledger::default();
+    let mut heard = HashSet::new();
     for part in &slice.parts {
         let waiting = shared.store.recheck(part.id).await?;
         for op in &waiting {
+            heard.insert(op.profile);
             if let Some(membership) = &op.membership {
                 ledger.knows(op.profile, membership);
             }
@@ -152,6 +159,16 @@ async fn take_up<S: Store>(shared: &Shared<S>, mut slice: Slice, memory: &mut La
         let waiting: HashSet<i64> = waiting.iter().map(|op| op.seq).collect();
         let riding = part.riders.iter().flat_map(|rider| rider.operations.iter().map(|op| op.0));
         riding.filter(|seq| !waiting.contains(seq)).for_each(|seq| ledger.is_final(seq));
+    }
+    // Few: people whose operation is final, of whom rows of another key group or an old set are still to be sent.
+    for rider in slice.parts.iter().flat_map(|part| part.riders.iter()) {
+        if !heard.insert(rider.profile) {
+            continue;
+        }
+        let Some(trace) = shared.store.trace(rider.profile).await? else { continue };
+        if let Some((_, membership)) = trace.memberships.iter().find(|(key, _)| *key == lane.key) {
+            ledger.knows(rider.profile, membership);
+        }
     }
     memory.ledger = Some(ledger);
     Ok(slice)
@@ -209,7 +226,6 @@ impl<S: Store> Delivery<'_, S> {
         let part = self.slice.parts[0].clone();
         let (places, sent) = remaining(&part);
         let family = self.memory.families.of(part.id, part.part.people() as u32, part.poison);
-        family.halved_calls += u32::from(family.halved);
         let family = *family;
         let outcome = self.call(sent.clone()).await;
         self.worked.calls += 1;
@@ -219,7 +235,7 @@ impl<S: Store> Delivery<'_, S> {
             rows: sent.rows,
             people: places.len() as u32,
             people_at_first: family.people,
-            halved_calls: family.halved_calls,
+            halved_calls: family.halved_calls + u32::from(family.halved),
             poison_found: family.poison.max(part.poison),
             refreshed: self.memory.refreshed,
             flowing: now.since(part.flowing_since),
@@ -243,6 +259,8 @@ impl<S: Store> Delivery<'_, S> {
         let poison = settlement.poison.saturating_sub(part.poison);
         let family = self.memory.families.of(part.id, part.part.people() as u32, part.poison);
         family.poison += poison;
+        // Repeats that a busy partner asked for are not the search's.
+        family.halved_calls += u32::from(family.halved && matches!(next, Next::Flows | Next::Halved));
         family.halved |= next == Next::Halved;
         self.memory.refreshed = next == Next::Refreshed;
         if settlement.ends && settlement.replaced_by.is_empty() {

@@ -44,7 +44,7 @@ pub(crate) enum Next {
     Flows,
     /// With the same part at once, after the credentials were fetched anew.
     Refreshed,
-    /// The part was halved: more calls because of it.
+    /// The part was halved in search of the row that breaks the connector.
     Halved,
     /// Not now.
     Blocked,
@@ -141,7 +141,10 @@ pub(crate) fn settle(attempted: Attempted<'_>, with: Circumstances<'_>) -> (Sett
     }
     books.ledger.release(&mut replaced_by);
     let poisoned = matches!(&treatment, Some(Treatment::Reject { reason: why }) if why.code == reason::POISON);
-    let (lane, next) = lane_after(treatment.as_ref(), now, probe);
+    let (lane, mut next) = lane_after(treatment.as_ref(), now, probe);
+    if report.fault == Some(Fault::TooLarge) {
+        next = Next::Flows;
+    }
     let settlement = Settlement {
         part: part.id,
         attempt: number,

@@ -76,9 +76,9 @@ impl Families {
         &mut self.all[at]
     }
 
-    /// Parts that came from another belong to its family.
+    /// Parts that came from one that is being searched belong to its family.
     pub(crate) fn adopt(&mut self, parent: PartId, children: impl Iterator<Item = PartId>) {
-        if let Some(&at) = self.of.get(&parent) {
+        if let Some(&at) = self.of.get(&parent).filter(|at| self.all[**at].halved) {
             for child in children {
                 self.of.entry(child).or_insert(at);
             }

@@ -101,6 +101,7 @@ async fn simulate(seed: u64) {
             wanted.insert(*n, sets);
         }
         *entered.entry(version).or_insert(0) += people.len() as u64;
+        println!("--- round {round}: {action} {words} {version}");
         let source = format!("round-{round}");
         let crashes = rng.u32(0..4);
         for _ in 0..crashes {

@@ -63,11 +63,6 @@ impl LabHome {
         LabHome { url, partners: BTreeMap::new(), client, own: None }
     }
 
-    /// Its control address.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
     /// Whether it was started by this process, and so knows nothing of earlier runs.
     pub fn is_own(&self) -> bool {
         self.own.is_some()
@@ -161,7 +156,7 @@ mod tests {
     async fn a_running_lab_is_found_by_its_address_and_nothing_else_is() {
         let lab = Lab::start(LabOptions::default()).await.expect("a lab");
         let home = LabHome::attach(&format!("{}/", lab.url())).await.expect("found");
-        assert_eq!(home.url(), lab.url());
+        assert_eq!(home.url, lab.url());
         assert!(home.partners.contains_key("meta") && home.partners.contains_key("tiktok"));
         assert!(!home.is_own());
         for wrong in ["http://192.0.2.1:1", "https://127.0.0.1:1", "nonsense", "http://127.0.0.1:1"] {

@@ -73,7 +73,11 @@ impl Books {
         let left_between = (rest + between).saturating_sub(counters.open);
         if plan.exits.is_empty() || left_between > between {
             if rest + between != counters.open {
-                faults.push(format!("{} entries are open, but {} are at a step or between two", counters.open, rest + between));
+                faults.push(format!(
+                    "{} entries are open, but {} are at a step or between two",
+                    counters.open,
+                    rest + between
+                ));
             }
             if ended + counters.open != counters.entered {
                 faults.push(format!(

@@ -1,6 +1,6 @@
 //! Conditions in a few words: `days_since_open < 7`, `country in FR, DE`.
-use caravan_model::{Consent, Filter};
 use caravan_model::filter::{AttrFilter, Compare, EventFilter};
+use caravan_model::{Consent, Filter};
 use serde_json::Value;
 
 /// The longest condition that is shown in full.
@@ -45,7 +45,8 @@ fn words(filter: &Filter) -> String {
 
 /// With brackets where words would run together.
 fn nested(filter: &Filter) -> String {
-    let joined = matches!(filter, Filter::All(all) if all.all.len() > 1) || matches!(filter, Filter::Any(any) if any.any.len() > 1);
+    let joined = matches!(filter, Filter::All(all) if all.all.len() > 1)
+        || matches!(filter, Filter::Any(any) if any.any.len() > 1);
     if joined { format!("({})", words(filter)) } else { words(filter) }
 }
 
@@ -106,7 +107,10 @@ mod tests {
         for (filter, words) in [
             (json!({"attr": "days_since_open", "lt": 7}), "days_since_open < 7"),
             (json!({"attr": "plan", "in": ["pro", "team"]}), "plan in pro, team"),
-            (json!({"not": {"any": [{"consent": "advertising"}, {"tracking": true}]}}), "not (consent advertising granted or track…"),
+            (
+                json!({"not": {"any": [{"consent": "advertising"}, {"tracking": true}]}}),
+                "not (consent advertising granted or trackin…",
+            ),
             (json!({"event": "app_open", "within": "7d", "count": {"gte": 3}}), "did app_open ≥ 3 times within 7d"),
             (json!({"all": [{"segment": "s"}]}), "in segment s"),
         ] {

@@ -73,7 +73,8 @@ impl Drawing<'_> {
     /// A step's statuses and its ways out.
     fn step(&mut self, step: StepIx, indent: &str) {
         let ways = flow::ways(self.plan, step);
-        let counts: Vec<&Count> = self.counters.counts.iter().filter(|count| count.step == step && count.n > 0).collect();
+        let counts: Vec<&Count> =
+            self.counters.counts.iter().filter(|count| count.step == step && count.n > 0).collect();
         let is_branch = self.plan.step(step).is_some_and(|step| matches!(step.kind, StepKind::Branch { .. }));
         let mut statuses: Vec<(Status, &str, &str, u64)> = Vec::new();
         for count in counts.iter().filter(|count| !(is_branch && count.status == Status::Passed)) {

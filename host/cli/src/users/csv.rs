@@ -83,7 +83,8 @@ impl<R: Read> Records<R> {
             return Ok(None);
         }
         let line = self.buffer.line();
-        let too_long = || Found::Broken("the row is longer than 4 MiB, or a quote is opened and never closed".to_owned());
+        let too_long =
+            || Found::Broken("the row is longer than 4 MiB, or a quote is opened and never closed".to_owned());
         let found = loop {
             match self.parse() {
                 Found::Record(bytes, _) if bytes > LIMIT => break too_long(),
@@ -130,7 +131,11 @@ impl<R: Read> Records<R> {
                 at += 1;
                 loop {
                     let Some(quote) = window[at..].iter().position(|byte| *byte == b'"') else {
-                        return if ended { Found::Broken("a quote is opened and never closed".to_owned()) } else { Found::More };
+                        return if ended {
+                            Found::Broken("a quote is opened and never closed".to_owned())
+                        } else {
+                            Found::More
+                        };
                     };
                     let piece = &window[at..at + quote];
                     lines += piece.iter().filter(|byte| **byte == b'\n').count() as u64;

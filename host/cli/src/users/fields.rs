@@ -255,7 +255,8 @@ fn set_many(profile: &mut Profile, many: Many, cell: &str) {
 fn value_length(cell: &str, many: Many) -> Option<usize> {
     cell.match_indices(';').map(|(at, _)| at).find(|at| {
         let next = cell[at + 1..].trim_start().as_bytes();
-        let goes_on = |word: &str| next.get(..word.len()).is_some_and(|text| text.eq_ignore_ascii_case(word.as_bytes()));
+        let goes_on =
+            |word: &str| next.get(..word.len()).is_some_and(|text| text.eq_ignore_ascii_case(word.as_bytes()));
         many != Many::Phones || !["ext=", "isub=", "phone-context="].into_iter().any(goes_on)
     })
 }

@@ -58,9 +58,12 @@ impl Users {
         let unreadable = |error: io::Error| unreadable(path, &error);
         let mut file = File::open(path).map_err(unreadable)?;
         if !file.metadata().map_err(unreadable)?.is_file() {
-            return Err(Problem::new(Code::UnreadableFile, "this is no ordinary file, and a run must be able to read it again")
-                .in_file(name)
-                .cure("write the people to a file first, then name that file"));
+            return Err(Problem::new(
+                Code::UnreadableFile,
+                "this is no ordinary file, and a run must be able to read it again",
+            )
+            .in_file(name)
+            .cure("write the people to a file first, then name that file"));
         }
         let (digest, size) = hash(&mut file).map_err(unreadable)?;
         file.rewind().map_err(unreadable)?;
@@ -111,9 +114,9 @@ impl Users {
     /// The file could not be read on.
     pub fn next_row(&mut self) -> Result<Option<Row>, Problem> {
         let found = match &mut self.form {
-            Form::Csv(records, columns) => records.next().map(|next| {
-                next.map(|(line, cells)| (line, cells.and_then(|cells| columns.profile(cells))))
-            }),
+            Form::Csv(records, columns) => records
+                .next()
+                .map(|next| next.map(|(line, cells)| (line, cells.and_then(|cells| columns.profile(cells))))),
             Form::Json(buffer) => json::next(buffer),
         };
         let found = found.map_err(|error| unreadable(&self.path, &error))?;
@@ -140,7 +143,9 @@ fn head(
     };
     match records.head().map_err(|error| unreadable(path, &error))? {
         None => Err(wrong(1, "the file is empty".to_owned())),
-        Some((line, Err(reason))) => Err(wrong(line, format!("the line with the column names cannot be read: {reason}"))),
+        Some((line, Err(reason))) => {
+            Err(wrong(line, format!("the line with the column names cannot be read: {reason}")))
+        }
         Some((line, Ok(names))) => {
             let columns = fields::Columns::new(&names, warnings).map_err(|message| wrong(line, message))?;
             records.expect_cells(names.len());

@@ -33,7 +33,11 @@ pub async fn show(global: &Global, store: &impl Store, name: &str) -> anyhow::Re
 /// The keys, and how many rows have a value.
 fn filled(part: &PartRecord) -> Vec<(&str, u64)> {
     let columns = part.part.columns.iter();
-    columns.map(|column| (column.key.as_str(), (0..column.rows()).filter(|row| !column.value(*row).is_empty()).count() as u64)).collect()
+    columns
+        .map(|column| {
+            (column.key.as_str(), (0..column.rows()).filter(|row| !column.value(*row).is_empty()).count() as u64)
+        })
+        .collect()
 }
 
 fn in_words(part: &PartRecord) -> String {
@@ -57,7 +61,11 @@ fn in_words(part: &PartRecord) -> String {
         text.push_str(&format!("  {label:<12}{words}\n"));
     }
     if part.doubtful > 0 {
-        text.push_str(&format!("  {:<12}the partner refused {} without naming them\n", "doubtful", out::people(part.doubtful.into())));
+        text.push_str(&format!(
+            "  {:<12}the partner refused {} without naming them\n",
+            "doubtful",
+            out::people(part.doubtful.into())
+        ));
     }
     text.push_str("\nattempts\n");
     if part.attempts.is_empty() {

@@ -23,7 +23,11 @@ pub async fn connection(global: &Global, verb: ConnectionVerb) -> anyhow::Result
         ConnectionVerb::Accounts(args) => (args, false),
     };
     let (connection, connector, _lab) = open(args).await?;
-    if checks { check_all(global, args, &connection, connector.as_ref()).await } else { accounts(global, &connection, connector.as_ref()).await }
+    if checks {
+        check_all(global, args, &connection, connector.as_ref()).await
+    } else {
+        accounts(global, &connection, connector.as_ref()).await
+    }
 }
 
 /// The connection, bound to its connector.
@@ -41,7 +45,12 @@ async fn open(args: &ConnectionArgs) -> anyhow::Result<(Connection, Arc<dyn Conn
 }
 
 fn context(seed: &str) -> CallContext {
-    CallContext { at: SystemClock.now(), seed: seed.to_owned(), deadline: Duration::from_secs(60), record_bodies: false }
+    CallContext {
+        at: SystemClock.now(),
+        seed: seed.to_owned(),
+        deadline: Duration::from_secs(60),
+        record_bodies: false,
+    }
 }
 
 /// One account's checklist.
@@ -87,9 +96,13 @@ async fn check_all(
     let states = || lists.iter().flat_map(|(_, _, findings)| findings).map(|finding| finding.state);
     let any_failed = lists.is_empty() || states().any(|state| state == FindingState::Failed);
     if global.json {
-        let lists: Vec<_> =
-            lists.iter().map(|(short, id, findings)| json!({"name": short, "account": id, "findings": findings})).collect();
-        out::print_json(&json!({"connection": args.name, "lab": connection.lab, "good": !any_failed, "accounts": lists}))?;
+        let lists: Vec<_> = lists
+            .iter()
+            .map(|(short, id, findings)| json!({"name": short, "account": id, "findings": findings}))
+            .collect();
+        out::print_json(
+            &json!({"connection": args.name, "lab": connection.lab, "good": !any_failed, "accounts": lists}),
+        )?;
     } else {
         let manifest = connector.manifest();
         let badge = if connection.lab { " [lab]" } else { "" };
@@ -132,7 +145,12 @@ async fn all_accounts(connector: &dyn Connector) -> Result<Vec<AccountInfo>, Pro
                 all.extend(page);
                 cursor = next;
             }
-            Ok(_) => return Err(Problem::new(caravan_model::Code::Internal, "the connector answered something else than accounts")),
+            Ok(_) => {
+                return Err(Problem::new(
+                    caravan_model::Code::Internal,
+                    "the connector answered something else than accounts",
+                ));
+            }
             Err(fault) => {
                 let finding = of_fault(&fault);
                 let code = match fault {
@@ -160,7 +178,8 @@ async fn accounts(global: &Global, connection: &Connection, connector: &dyn Conn
             return Ok(End::NeedsYou);
         }
     };
-    let short_of = |id: &str| connection.accounts.iter().find(|(_, known)| *known == id).map(|(short, _)| short.clone());
+    let short_of =
+        |id: &str| connection.accounts.iter().find(|(_, known)| *known == id).map(|(short, _)| short.clone());
     if global.json {
         let values: Vec<_> = all
             .iter()

@@ -102,7 +102,9 @@ async fn of_step(global: &Global, args: &DryRunArgs, path: &Path, step: &str) ->
             Some(found) => found,
             None => {
                 if !global.quiet {
-                    eprintln!("note: the audience is made by the first run; until then its id stands as {NO_AUDIENCE_YET}");
+                    eprintln!(
+                        "note: the audience is made by the first run; until then its id stands as {NO_AUDIENCE_YET}"
+                    );
                 }
                 (NO_AUDIENCE_YET.to_owned(), Vec::new())
             }
@@ -136,7 +138,8 @@ async fn bound(store: &Path, name: &str) -> Option<(String, Vec<(String, String)
 
 /// A component for itself.
 fn of_connector(args: &DryRunArgs) -> anyhow::Result<(Alone, DryRun)> {
-    let (Some(named), Some(account), Some(audience), Some(action)) = (&args.connector, &args.account, &args.audience, args.action)
+    let (Some(named), Some(account), Some(audience), Some(action)) =
+        (&args.connector, &args.account, &args.audience, args.action)
     else {
         return Err(usage(
             "say either a canvas and a step, or a connector with account, audience, action and match",
@@ -153,7 +156,10 @@ fn of_connector(args: &DryRunArgs) -> anyhow::Result<(Alone, DryRun)> {
         problems.push(usage(words, "see `caravan connector inspect`"));
     }
     if !component.manifest().actions.contains(&action) {
-        problems.push(Problem::new(Code::UnsupportedAction, format!("{} cannot `{}`", component.manifest().title, action.word())));
+        problems.push(Problem::new(
+            Code::UnsupportedAction,
+            format!("{} cannot `{}`", component.manifest().title, action.word()),
+        ));
     }
     for word in args.match_on.iter().filter(|word| !component.manifest().keys.iter().any(|key| key.is_asked_by(word))) {
         problems.push(
@@ -213,7 +219,10 @@ fn people(paths: &[PathBuf]) -> Result<Vec<Profile>, Problems> {
                 Ok(person) => people.push(person),
                 Err(reason) => {
                     let line = u32::try_from(row.line).unwrap_or(u32::MAX);
-                    eprintln!("{}", Problem::new(Code::UserRow, reason).in_file(path.display().to_string()).at_line(line));
+                    eprintln!(
+                        "{}",
+                        Problem::new(Code::UserRow, reason).in_file(path.display().to_string()).at_line(line)
+                    );
                 }
             }
         }

@@ -8,7 +8,8 @@ use caravan_model::Code;
 pub fn explain(global: &Global, code: Option<&str>) -> anyhow::Result<End> {
     let Some(text) = code else {
         if global.json {
-            let all: Vec<_> = Code::ALL.iter().map(|code| serde_json::json!({"code": code, "title": code.title()})).collect();
+            let all: Vec<_> =
+                Code::ALL.iter().map(|code| serde_json::json!({"code": code, "title": code.title()})).collect();
             out::print_json(&all)?;
         } else {
             let lines: Vec<String> = Code::ALL.iter().map(|code| format!("{code}  {}", code.title())).collect();

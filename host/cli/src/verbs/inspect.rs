@@ -1,7 +1,7 @@
 //! `caravan connector inspect`: a manifest in plain words.
 use crate::out;
-use caravan_model::manifest::{Hash, Manifest, MatchKey, QuotaScope, QuotaUnit, SettingKind, World};
 use caravan_model::Digest;
+use caravan_model::manifest::{Hash, Manifest, MatchKey, QuotaScope, QuotaUnit, SettingKind, World};
 
 /// What a connector may send, to whom, and within which limits.
 pub fn in_words(manifest: &Manifest, digest: &Digest) -> String {
@@ -135,7 +135,9 @@ fn audiences(manifest: &Manifest) -> Vec<String> {
         lines.push(format!("at most {} per account", out::count(rules.per_account.into())));
     }
     match rules.member_life {
-        Some(life) => lines.push(format!("members stay for {life}; a repeat is sent again after {}", renewal(manifest))),
+        Some(life) => {
+            lines.push(format!("members stay for {life}; a repeat is sent again after {}", renewal(manifest)))
+        }
         None => lines.push("members stay until they are removed".to_owned()),
     }
     lines

@@ -12,14 +12,24 @@ pub async fn lab(global: &Global, args: LabArgs) -> anyhow::Result<End> {
     match args.verb {
         Some(LabVerb::People { count, seed, out }) => write_people(global, count, seed, out.as_deref()),
         None => {
-            let options = LabOptions { base_port: args.base_port, permissive: args.permissive, ..LabOptions::default() };
+            let options =
+                LabOptions { base_port: args.base_port, permissive: args.permissive, ..LabOptions::default() };
             let lab = Lab::start(options).await.context("the lab cannot start")?;
+            if let Some(state) = args.state.as_deref().filter(|path| path.exists()) {
+                lab.in_process()
+                    .restore(state)
+                    .with_context(|| format!("{} holds no lab's audiences", state.display()))?;
+            }
             out::print(lab.address_line())?;
             if !global.quiet {
                 eprintln!("The lab runs until it is stopped (Ctrl-C). Point a run at it: CARAVAN_LAB={}", lab.url());
             }
             crate::stop::asked().await;
+            let kept = lab.in_process();
             lab.shutdown().await;
+            if let Some(state) = &args.state {
+                kept.save(state).map_err(|error| files::unwritable(state, &error))?;
+            }
             Ok(End::Done)
         }
     }

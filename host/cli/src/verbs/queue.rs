@@ -66,7 +66,9 @@ pub async fn list(global: &Global, store: &impl Store) -> anyhow::Result<End> {
             .collect();
         out::print(&out::table(&["QUEUE", "CONNECTION", "AUDIENCE", "WAITING", "STATE", "WHY"], &rows))?;
         if held && !global.quiet {
-            eprintln!("A held queue goes on by itself once the cause is mended, or at once after `caravan queue resume QUEUE`.");
+            eprintln!(
+                "A held queue goes on by itself once the cause is mended, or at once after `caravan queue resume QUEUE`."
+            );
         }
     }
     Ok(if held { End::NeedsYou } else { End::Done })

@@ -87,7 +87,8 @@ fn fields(profile: &Profile, reveal: bool) -> Vec<(String, String)> {
 /// The canvas, version and step of a visit.
 fn place(versions: &[Version], visit: &caravan_store::TraceVisit) -> (String, String) {
     let version = versions.iter().find(|version| version.id == visit.version);
-    let canvas = version.map_or_else(|| "?".to_owned(), |version| format!("{} v{}", version.canvas.canvas, version.number));
+    let canvas =
+        version.map_or_else(|| "?".to_owned(), |version| format!("{} v{}", version.canvas.canvas, version.number));
     let step = version.and_then(|version| version.canvas.steps.at(visit.step)).map(|(id, _)| id.to_string());
     (canvas, step.unwrap_or_else(|| "?".to_owned()))
 }
@@ -130,9 +131,11 @@ fn in_words(
             .iter()
             .map(|visit| {
                 let (canvas, step) = place(versions, visit);
-                let words = if visit.reason.words.is_empty() { visit.reason.code.clone() } else { visit.reason.words.clone() };
+                let words =
+                    if visit.reason.words.is_empty() { visit.reason.code.clone() } else { visit.reason.words.clone() };
                 let until = visit.until.as_deref().map(|until| format!("until {until}"));
-                let why: Vec<String> = [Some(words).filter(|words| !words.is_empty()), until].into_iter().flatten().collect();
+                let why: Vec<String> =
+                    [Some(words).filter(|words| !words.is_empty()), until].into_iter().flatten().collect();
                 let batch = visit.part.clone().unwrap_or_default();
                 vec![out::instant(visit.at), canvas, step, visit.status.word().to_owned(), why.join(", "), batch]
             })
@@ -146,7 +149,13 @@ fn in_words(
             .iter()
             .map(|(lane, membership)| {
                 let keys = keys(membership).join(", ");
-                vec![name_of(lane), lane.audience.clone(), standing(membership).to_owned(), out::instant(membership.at), keys]
+                vec![
+                    name_of(lane),
+                    lane.audience.clone(),
+                    standing(membership).to_owned(),
+                    out::instant(membership.at),
+                    keys,
+                ]
             })
             .collect();
         text.push_str(&indented(&out::table(&["AUDIENCE", "ID", "STANDING", "SINCE", "SENT AS"], &rows)));

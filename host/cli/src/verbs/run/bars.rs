@@ -27,7 +27,8 @@ impl Bars {
     pub fn new(quiet: bool, bytes: u64) -> Bars {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(10) };
         let all = MultiProgress::with_draw_target(target);
-        let style = ProgressStyle::with_template("{bar:24} {percent:>3}%  {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = ProgressStyle::with_template("{bar:24} {percent:>3}%  {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
         let people = all.add(ProgressBar::new(bytes.max(1)).with_style(style));
         Bars { all, people, before: Arc::default() }
     }
@@ -44,7 +45,8 @@ impl Bars {
                 people.set_message(in_words(&progress));
                 for lane in &progress.lanes {
                     let line = lines.entry(lane.key.clone()).or_insert_with(|| {
-                        let style = ProgressStyle::with_template("  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+                        let style = ProgressStyle::with_template("  {msg}")
+                            .unwrap_or_else(|_| ProgressStyle::default_spinner());
                         all.add(ProgressBar::new_spinner().with_style(style))
                     });
                     line.set_message(lane_in_words(lane));

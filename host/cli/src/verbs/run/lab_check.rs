@@ -76,7 +76,8 @@ pub async fn check(
     let older = replay(store, &mut compared, started).await?;
     let mut checks = Vec::new();
     for audience in compared {
-        let (name, connection, id) = (audience.name.clone(), audience.connection.clone(), audience.key.audience.clone());
+        let (name, connection, id) =
+            (audience.name.clone(), audience.connection.clone(), audience.key.audience.clone());
         let blank = LabCheck {
             audience: name,
             connection,
@@ -89,9 +90,15 @@ pub async fn check(
             words: String::new(),
         };
         checks.push(if lab.is_own() && older {
-            LabCheck { words: "earlier runs went to a lab that is gone; keep one with `caravan lab`".to_owned(), ..blank }
+            LabCheck {
+                words: "earlier runs went to a lab that is gone; keep one with `caravan lab`".to_owned(),
+                ..blank
+            }
         } else if audience.forgotten > 0 {
-            let words = format!("the store no longer keeps the rows of {}", crate::out::plural(audience.forgotten, "batch", "batches"));
+            let words = format!(
+                "the store no longer keeps the rows of {}",
+                crate::out::plural(audience.forgotten, "batch", "batches")
+            );
             LabCheck { words, ..blank }
         } else {
             match compare(lab, &audience, blank.clone()).await {
@@ -109,7 +116,8 @@ async fn audiences(store: &Sqlite, version: &Version, checked: &Checked) -> anyh
     let counters = store.counters(version.id).await?;
     let mut compared = Vec::new();
     for (name, spec) in &canvas.audiences {
-        let at_lab = checked.connections.value.connections.get(&spec.connection).is_some_and(|connection| connection.lab);
+        let at_lab =
+            checked.connections.value.connections.get(&spec.connection).is_some_and(|connection| connection.lab);
         let (Some(component), true) = (checked.components.get(&spec.connection), at_lab) else { continue };
         let Some(bound) = store.audience(&registered_name(&canvas.canvas, name)).await? else { continue };
         let Some(id) = bound.partner_id else { continue };
@@ -179,7 +187,10 @@ async fn compare(lab: &LabHome, audience: &Compared, blank: LabCheck) -> Result<
         (missing, extra) if excused && !stranger => {
             let mut words = Vec::new();
             if missing > 0 {
-                words.push(format!("{} of them belong to people whom the partner did not take", crate::out::count(missing)));
+                words.push(format!(
+                    "{} of them belong to people whom the partner did not take",
+                    crate::out::count(missing)
+                ));
             }
             if extra > 0 {
                 words.push(format!("{} more stood there before", crate::out::count(extra)));
@@ -188,7 +199,11 @@ async fn compare(lab: &LabHome, audience: &Compared, blank: LabCheck) -> Result<
         }
         (missing, extra) => (
             Verdict::Differs,
-            format!("{} are missing at the lab, {} are there that nobody sent", crate::out::count(missing), crate::out::count(extra)),
+            format!(
+                "{} are missing at the lab, {} are there that nobody sent",
+                crate::out::count(missing),
+                crate::out::count(extra)
+            ),
         ),
     };
     Ok(check)
@@ -242,7 +257,8 @@ impl Model {
         let keys: Vec<u8> = part.columns.iter().map(|column| self.key(&column.key)).collect();
         for row in 0..part.rows as usize {
             let values = part.columns.iter().zip(&keys).map(|(column, key)| (*key, column.value(row)));
-            let values: Box<[(u8, u64)]> = values.filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key, hash(value))).collect();
+            let values: Box<[(u8, u64)]> =
+                values.filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key, hash(value))).collect();
             match (self.keeps_rows, part.action) {
                 (true, Action::Add) => self.add_row(values),
                 (true, Action::Remove) => self.remove_row(&values),

@@ -71,11 +71,15 @@ fn prepare(global: &Global, args: &RunArgs) -> Result<Prepared, Problems> {
             Err(problem) => problems.push(problem),
         }
     }
-    let events = args.events.as_deref().and_then(|path| Events::open(path).map_err(|problem| problems.push(problem)).ok());
-    let store = checked.as_ref().map(|checked| stores::of_canvas(global, checked.canvas.value.canvas.as_str(), &args.canvas));
+    let events =
+        args.events.as_deref().and_then(|path| Events::open(path).map_err(|problem| problems.push(problem)).ok());
+    let store =
+        checked.as_ref().map(|checked| stores::of_canvas(global, checked.canvas.value.canvas.as_str(), &args.canvas));
     let store = store.and_then(|store| store.map_err(|problem| problems.push(problem)).ok());
     match (checked, store) {
-        (Some(checked), Some(store)) if problems.is_empty() => Ok(Prepared { checked, users, events, store, connections }),
+        (Some(checked), Some(store)) if problems.is_empty() => {
+            Ok(Prepared { checked, users, events, store, connections })
+        }
         _ => Err(Problems(problems)),
     }
 }
@@ -131,7 +135,9 @@ async fn go(
     let (reports, end) = files_in(args, users, runner, &version, &bars, &cancel).await?;
     bars.finish();
     let check = match lab {
-        Some(lab) if !matches!(end, RunEnd::Interrupted(_)) => lab_check::check(runner.store(), &version, &checked, lab, started).await?,
+        Some(lab) if !matches!(end, RunEnd::Interrupted(_)) => {
+            lab_check::check(runner.store(), &version, &checked, lab, started).await?
+        }
         _ => Vec::new(),
     };
     let report = Report {

@@ -1,9 +1,9 @@
 //! The rows of a users file on their way to the runner, and what was seen of them.
 use crate::users::Users;
 use caravan_model::{Problem, Profile};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::sync::Arc;
 
 /// The reason code of a row that cannot be read.
 pub const BAD_ROW: &str = "bad-row";

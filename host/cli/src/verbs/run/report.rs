@@ -88,7 +88,8 @@ impl Report<'_> {
     /// How the command ends.
     pub fn end(&self, books: &Books) -> End {
         let counts = &self.end.totals().counters.counts;
-        let refused = counts.iter().any(|count| matches!(count.status, Status::Rejected | Status::Expired) && count.n > 0);
+        let refused =
+            counts.iter().any(|count| matches!(count.status, Status::Rejected | Status::Expired) && count.n > 0);
         let bad = self.files.iter().any(|file| file.bad > 0 || !file.complete) || !self.bad_events.is_empty();
         let differs = self.lab.iter().any(|check| check.verdict == Verdict::Differs);
         match self.end {
@@ -119,20 +120,31 @@ impl Report<'_> {
         let name = file.path.display();
         let (re_entry, id) = (self.version.canvas.entry.re_entry, &self.version.canvas.canvas);
         if file.was_here() {
-            eprintln!("The {} of {name} were here before: nobody entered anew.", out::people(file.rows - file.bad.min(file.rows)));
-            eprintln!("  to let them in anew: the same command with --again{}", match re_entry {
-                ReEntry::Always => String::new(),
-                ReEntry::Never => format!(", once the entry of {id} says `re_entry: always` (it says never)"),
-                ReEntry::After(span) => format!("; the entry of {id} says `re_entry: {{ after: {span} }}`"),
-            });
+            eprintln!(
+                "The {} of {name} were here before: nobody entered anew.",
+                out::people(file.rows - file.bad.min(file.rows))
+            );
+            eprintln!(
+                "  to let them in anew: the same command with --again{}",
+                match re_entry {
+                    ReEntry::Always => String::new(),
+                    ReEntry::Never => format!(", once the entry of {id} says `re_entry: always` (it says never)"),
+                    ReEntry::After(span) => format!("; the entry of {id} says `re_entry: {{ after: {span} }}`"),
+                }
+            );
         } else if file.resumed_from > 0 {
-            eprintln!("{name}: went on behind row {}, where an earlier run had stopped.", out::count(file.resumed_from));
+            eprintln!(
+                "{name}: went on behind row {}, where an earlier run had stopped.",
+                out::count(file.resumed_from)
+            );
         }
         if file.kept_out > 0 {
             let why = match re_entry {
                 ReEntry::Never => "`re_entry: never` lets each in once".to_owned(),
                 ReEntry::Always => "they are still under way".to_owned(),
-                ReEntry::After(span) => format!("`re_entry: {{ after: {span} }}` has not passed, or they are still under way"),
+                ReEntry::After(span) => {
+                    format!("`re_entry: {{ after: {span} }}` has not passed, or they are still under way")
+                }
             };
             eprintln!("{name}: {} did not enter again: {why}.", out::people(file.kept_out));
         }
@@ -180,7 +192,8 @@ impl Report<'_> {
             parts.iter().filter(|(n, _)| *n > 0).map(|(n, words)| format!("{} {words}", out::count(*n))).collect();
         let all = self.end.totals().counters.refused.iter().filter(|(_, n)| *n > 0);
         let reasons: Vec<String> = all.map(|(reason, n)| format!("{reason} {}", out::count(*n))).collect();
-        let reasons = if reasons.is_empty() { String::new() } else { format!(" (not admitted so far: {})", reasons.join(", ")) };
+        let reasons =
+            if reasons.is_empty() { String::new() } else { format!(" (not admitted so far: {})", reasons.join(", ")) };
         Some(format!("{} read: {}{reasons}", out::plural(rows, "row", "rows"), parts.join(", ")))
     }
 
@@ -189,7 +202,9 @@ impl Report<'_> {
             .lab
             .iter()
             .map(|check| match check.verdict {
-                Verdict::Same => format!("{} holds the same {} identifiers that were sent", check.audience, out::count(check.there)),
+                Verdict::Same => {
+                    format!("{} holds the same {} identifiers that were sent", check.audience, out::count(check.there))
+                }
                 Verdict::Explained => format!(
                     "{} holds {} identifiers, {} were sent: {}",
                     check.audience,
@@ -222,7 +237,9 @@ impl Report<'_> {
         if !self.waits().is_empty() {
             text.push_str("\nStill waiting\n");
             for line in self.waits() {
-                let until = line.until.map_or_else(|| "until someone acts".to_owned(), |until| format!("until {}", out::instant(until)));
+                let until = line
+                    .until
+                    .map_or_else(|| "until someone acts".to_owned(), |until| format!("until {}", out::instant(until)));
                 text.push_str(&format!("  {} {until}: {}\n", out::people(line.n), line.what));
             }
             text.push_str("  to go on: the same command again, with --wait SPAN to stay for them\n");
@@ -238,7 +255,8 @@ impl Report<'_> {
         let canvas = &self.version.canvas;
         let store = quoted(&self.store.display().to_string());
         let first = self.files.iter().find_map(|file| file.first.clone()).unwrap_or_else(|| "EXTERNAL_ID".to_owned());
-        let mut lines = vec![(format!("caravan profile trace {} --store {store}", quoted(&first)), "the way of one person")];
+        let mut lines =
+            vec![(format!("caravan profile trace {} --store {store}", quoted(&first)), "the way of one person")];
         let sync = canvas.steps.0.iter().find(|(_, step)| step.audience_sync.is_some());
         if let (Some((step, _)), Some(users)) = (sync, self.args.users.first()) {
             let named = match &self.args.connections {
@@ -309,7 +327,11 @@ fn list_bad(path: &Path, bad: u64, rows: &[BadRow]) {
         eprintln!("{}", Problem::new(Code::UserRow, row.reason.clone()).in_file(name.clone()).at_line(line));
     }
     if bad > LISTED as u64 {
-        eprintln!("{} {name}: {} more rows cannot be read (--json lists them)", Code::UserRow, out::count(bad - LISTED as u64));
+        eprintln!(
+            "{} {name}: {} more rows cannot be read (--json lists them)",
+            Code::UserRow,
+            out::count(bad - LISTED as u64)
+        );
     }
     if bad > 0 {
         eprintln!("  cure: mend these rows and run a file with them; all others were taken");
@@ -319,7 +341,11 @@ fn list_bad(path: &Path, bad: u64, rows: &[BadRow]) {
 /// A word of a command line, quoted where the shell would take it apart.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -328,6 +354,9 @@ mod tests {
 
     #[test]
     fn commands_survive_the_shell() {
-        assert_eq!((quoted("a/b-1.csv").as_str(), quoted("it's").as_str(), quoted("").as_str()), ("a/b-1.csv", r"'it'\''s'", "''"));
+        assert_eq!(
+            (quoted("a/b-1.csv").as_str(), quoted("it's").as_str(), quoted("").as_str()),
+            ("a/b-1.csv", r"'it'\''s'", "''")
+        );
     }
 }
