@@ -100,7 +100,7 @@ impl Place {
 
     /// A lab of this test.
     pub fn lab(&self) -> Lab {
-        Lab::start(&binary(), &[]).expect("the lab starts")
+        Lab::start(&binary(), &["--quiet"]).expect("the lab starts")
     }
 }
 

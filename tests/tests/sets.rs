@@ -3,6 +3,7 @@
 use caravan_tests::{Place, audience_named, keys_of, oracle, word};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use xtask::totals;
 
 const CONNECTIONS: &str = r#"
 format: 1
@@ -34,10 +35,24 @@ steps:
     )
 }
 
-/// The digits of a number in E.164, by a library that the host does not use.
+/// The digits of a number in E.164, by a library that the host does not use. It is told beforehand what the design
+/// (section 6) says: a leading `00` is a `+`, and without any country the digits count only if they are valid. And it is
+/// told that national numbers of Italy and Norway may begin like the country's own code, which it takes for the code.
 fn phone(value: &str, country: &str) -> Option<String> {
-    let country = country.trim().to_uppercase().parse::<phonenumber::country::Id>().ok();
-    let number = phonenumber::parse(country, value.trim().trim_start_matches("tel:")).ok()?;
+    let value = value.trim().trim_start_matches("tel:");
+    let own_code = [("IT", "39"), ("NO", "47")].into_iter().find(|(name, _)| *name == country).map(|(_, code)| code);
+    let written = match (value.strip_prefix("00"), own_code) {
+        (Some(rest), _) => format!("+{rest}"),
+        (None, Some(code)) if value.starts_with(code) => format!("+{code}{value}"),
+        (None, _) => value.to_owned(),
+    };
+    let known = country.trim().to_uppercase().parse::<phonenumber::country::Id>().ok();
+    let number = match known {
+        None if !written.starts_with('+') => {
+            phonenumber::parse(None, format!("+{written}")).ok().filter(phonenumber::PhoneNumber::is_valid)?
+        }
+        known => phonenumber::parse(known, written).ok()?,
+    };
     let digits = number.format().mode(phonenumber::Mode::E164).to_string();
     Some(digits.trim_start_matches('+').to_owned())
 }
@@ -95,11 +110,11 @@ fn assert_same(found: &BTreeMap<String, BTreeSet<String>>, expected: &BTreeMap<S
     }
 }
 
-/// For every step, the statuses sum to those who came; the steps that end an entry sum to `entered`.
+/// For every step, the statuses sum to those who came; the ends of the entries sum to `entered`; nobody waits.
 fn assert_sums(ran: &Value, entered: u64) {
-    assert_eq!(ran["entered"].as_u64(), Some(entered), "{ran}");
-    assert_eq!(ran["accounted"].as_u64(), Some(entered), "{ran}");
-    assert_eq!(ran["waiting"].as_u64(), Some(0), "{ran}");
+    assert_eq!(totals::accounted(ran), Some(entered), "{ran}");
+    assert_eq!(ran["open"].as_u64(), Some(0), "{ran}");
+    assert_eq!(totals::of_status(ran, "waiting"), 0, "{ran}");
 }
 
 #[test]

@@ -18,9 +18,19 @@ pub fn target() -> PathBuf {
 }
 
 /// The cargo that runs us.
+///
+/// What `cargo run` sets for us must not reach it: build scripts (ring's) would see other variables than in a build by
+/// hand, and everything above them would be compiled again at each change of hands.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|prefix| name.starts_with(prefix));
+        if ours || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&name.as_ref()) {
+            command.env_remove(name.as_ref());
+        }
+    }
     command
 }
 

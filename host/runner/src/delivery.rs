@@ -1,18 +1,17 @@
 //! Delivery: one piece of work on one lane. A slice is sealed, or an open one is taken up, and its parts are called
 //! one after the other until they have ended or the lane has to wait.
-use crate::assembly::excerpt;
 use crate::holds::{next_probe, probe, target_of};
 use crate::ledger::Ledger;
 use crate::prepare::{LaneFacts, prepare, slice_length};
 use crate::settlement::{Attempted, Books, Circumstances, Next, remaining, settle};
 use crate::shared::{LaneMemory, Plug, Shared};
 use crate::steps::Steps;
+use crate::strikes::{removal_and_rest, strikes_of};
 use caravan_journey::retry::History;
-use caravan_journey::sealing::{Change, consent_verdict, strike_between_attempts};
 use caravan_model::port::{Answer, Ask, CallContext, CallOutcome};
 use caravan_model::{Action, Cause, Effect, Fault, Millis, Part, Problem, Report};
-use caravan_store::{Lane, LaneState, OpenPart, PartDraft, Queued, Rider, Settlement, Slice, Store};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use caravan_store::{Lane, LaneState, Queued, Settlement, Slice, Store};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -364,68 +363,6 @@ impl<S: Store> Delivery<'_, S> {
         self.record(settlement).await?;
         Ok(true)
     }
-}
-
-/// Who of a part must go before its next attempt: the place among those who are sent, and what becomes of them.
-fn strikes_of(
-    part: &OpenPart,
-    places: &[u32],
-    changed: &[Queued],
-    steps: &Steps,
-    landed: Effect,
-) -> Vec<(usize, caravan_journey::sealing::Struck)> {
-    if changed.is_empty() {
-        return Vec::new();
-    }
-    let by_seq: HashMap<i64, &Queued> = changed.iter().map(|op| (op.seq, op)).collect();
-    let change_of = |seq: i64| {
-        let op = by_seq.get(&seq)?;
-        let Some(person) = &op.person else { return Some(Change::Erased) };
-        let purpose = steps.get(&op.step).map(|step| step.purpose.as_str());
-        match purpose {
-            Some(purpose) if consent_verdict(person, purpose, false).is_err() => Some(Change::ConsentWithdrawn),
-            _ => op.exited.then_some(Change::Exited),
-        }
-    };
-    let mut strikes = Vec::new();
-    for (at, place) in places.iter().enumerate() {
-        let Some(rider) = part.riders.get(*place as usize) else { continue };
-        if rider.operations.is_empty() {
-            continue;
-        }
-        // Rows that several operations share stay while one of them is still wanted.
-        let changes: Option<Vec<Change>> = rider.operations.iter().map(|op| change_of(op.0)).collect();
-        let Some(changes) = changes else { continue };
-        let graver = changes.iter().find(|change| **change != Change::Exited).or(changes.first());
-        strikes.extend(
-            graver
-                .and_then(|change| strike_between_attempts(part.part.action, *change, landed))
-                .map(|struck| (at, struck)),
-        );
-    }
-    strikes
-}
-
-/// Where a call with people who must go may have landed: their removal, and what is still to be added.
-fn removal_and_rest(part: &OpenPart, places: &[u32], sent: &Part, struck: &[bool], follow: &[bool]) -> Vec<PartDraft> {
-    let riders: Vec<Rider> = places.iter().filter_map(|place| part.riders.get(*place as usize).cloned()).collect();
-    let rows_of = |wanted: &dyn Fn(usize) -> bool| {
-        let mut rows = vec![false; sent.rows as usize];
-        for person in (0..sent.people()).filter(|person| wanted(*person)) {
-            let range = sent.rows_of(person);
-            rows[range.start as usize..range.end as usize].fill(true);
-        }
-        rows
-    };
-    let mut drafts = Vec::with_capacity(2);
-    let mut removal = excerpt(sent, &riders, &rows_of(&|person| follow[person]), follow);
-    removal.part.action = Action::Remove;
-    drafts.push(removal);
-    let rest = excerpt(sent, &riders, &rows_of(&|person| !struck[person]), &vec![false; places.len()]);
-    if rest.part.rows > 0 {
-        drafts.push(rest);
-    }
-    drafts
 }
 
 fn span(duration: Duration) -> caravan_model::Duration {

@@ -10,8 +10,9 @@
 mod advance;
 mod assembly;
 mod delivery;
-pub mod dry_run;
+mod dry_run;
 mod error;
+mod exits;
 mod holds;
 mod intake;
 mod ledger;
@@ -26,6 +27,7 @@ mod runner;
 mod settlement;
 mod shared;
 mod steps;
+mod strikes;
 mod waits;
 
 pub use dry_run::{DryRun, DryRunPerson, DryRunResult, dry_run};

@@ -15,9 +15,7 @@ pub struct RunnerOptions {
     pub call_deadline: Duration,
     /// People per transaction of intake, positions per transaction of advancing.
     pub chunk: usize,
-    /// The workspace.
-    pub workspace: String,
-    /// Its time zone, for people whose own is unknown.
+    /// The workspace's time zone, for people whose own is unknown.
     pub workspace_zone: TimeZone,
     /// The bounds of retrying.
     pub retry: Policy,
@@ -39,7 +37,6 @@ impl Default for RunnerOptions {
             idle_flush: true,
             call_deadline: Duration::from_secs(60),
             chunk: 10_000,
-            workspace: "default".to_owned(),
             workspace_zone: TimeZone::UTC,
             retry: Policy::default(),
             probe_first: Duration::from_secs(5),

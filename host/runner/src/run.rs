@@ -163,6 +163,10 @@ struct Run<S: Store> {
 impl<S: Store> Run<S> {
     async fn supervise(&mut self, mut cancel: watch::Receiver<bool>) -> crate::Result<RunEnd> {
         loop {
+            if self.shared.is_stopping() {
+                // Only a lost lease stops a run from within; this says so.
+                self.shared.store.renew(self.shared.lease, self.shared.now()).await?;
+            }
             if *cancel.borrow() || self.shared.is_stopping() {
                 return self.interrupted().await;
             }
@@ -173,11 +177,11 @@ impl<S: Store> Run<S> {
             let due = self.dispatch(&lanes);
             self.tell(&lanes);
             let mut nap_until = due;
-            if self.tasks.is_empty() {
-                if let Some(end) = self.end(&lanes, due, &mut nap_until).await? {
-                    self.tell(&lanes);
-                    return Ok(end);
-                }
+            if self.tasks.is_empty()
+                && let Some(end) = self.end(&lanes, due, &mut nap_until).await?
+            {
+                self.tell(&lanes);
+                return Ok(end);
             }
             if self.advance_wanted && !self.advancing {
                 continue;

@@ -1,7 +1,6 @@
 //! The runner: one host's hands on one store.
 use crate::options::RunnerOptions;
 use caravan_model::port::{Clock, Connectors};
-use caravan_model::{Event, ProfileId};
 use caravan_store::{Lease, Store};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -32,15 +31,6 @@ impl<S: Store> Runner<S> {
     pub(crate) async fn lease(&self) -> crate::Result<Lease> {
         let lease = self.lease.get_or_try_init(|| self.store.lease(&self.options.host, self.clock.now())).await?;
         Ok(*lease)
-    }
-
-    /// Keeps events of people: (external id, message id, event). People who are not known yet are made.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub async fn record(&self, events: Vec<(String, Option<String>, Event)>) -> crate::Result<Vec<ProfileId>> {
-        let lease = self.lease().await?;
-        Ok(self.store.record(lease, events, self.clock.now()).await?)
     }
 
     /// Gives the store back. Whatever is under way goes on with the next owner.

@@ -494,6 +494,58 @@ steps:
 }
 
 #[tokio::test]
+async fn rule_11_13_an_exit_event_ends_the_entry_unless_it_is_dated_before_it() {
+    let stage = Stage::new(10);
+    let text = "
+format: 1
+canvas: leaves
+audiences: { list: { connection: c, account: main, name: List, if_missing: create } }
+entry: { trigger: { api: true }, start: pause }
+exit: [ { event: purchase } ]
+steps:
+  pause: { delay: { for: 2d }, next: sync }
+  sync: { audience_sync: { audience: list, action: add, match: [email] }, next: exit }
+";
+    let version = stage.publish(text).await;
+    let options = RunOptions { source: "f".into(), ..RunOptions::default() };
+    let RunEnd::Waits(..) = stage.run_with(version, people(0..4), options).await else { panic!("it waits") };
+    let bought = |at| Event { name: "purchase".into(), at, properties: Default::default() };
+    let now = stage_now(&stage);
+    let events = vec![
+        ("p1".to_owned(), None, bought(now.after(Duration::SECOND))),
+        ("p2".to_owned(), None, bought(now.before(Duration::DAY))),
+    ];
+    stage.runner().record(events).await.unwrap();
+    stage.clock.0.store(2 * 86_400_000 + 1000, Ordering::SeqCst);
+    let end = stage.run(version, "f", people(0..4)).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!((stage.count(version, 0, Status::Exited).await, stage.count(version, 1, Status::Synced).await), (1, 3));
+    assert!(!stage.fake().members("new-1").contains("EMAIL=p1@x.example"));
+}
+
+#[tokio::test]
+async fn a_run_that_another_owner_fenced_says_so() {
+    let stage = Stage::new(10);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    stage.fake().dial(|_| Reaction::Slow(100));
+    let (progress, _) = tokio::sync::watch::channel(Default::default());
+    let (_cancel, cancelled) = tokio::sync::watch::channel(false);
+    let options = RunOptions { source: "f".into(), ..RunOptions::default() };
+    let runner = stage.runner();
+    let run = runner.run(version, rows(people(0..100)), options, progress, cancelled);
+    let other = async {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        stage.store.lease("another", Millis(0)).await.unwrap();
+    };
+    let (end, ()) = tokio::join!(run, other);
+    let fenced = matches!(end, Err(caravan_runner::Error::Store(caravan_store::Error::Fenced { .. })));
+    assert!(fenced, "{end:?}");
+    stage.fake().calm();
+    stage.run(version, "f", people(0..100)).await;
+    assert_eq!(stage.fake().members("new-1"), emails(0..100));
+}
+
+#[tokio::test]
 async fn rule_11_15_denied_and_do_not_sell_block_adds_and_unknown_does_not() {
     let stage = Stage::new(10);
     let version = stage.publish(&one_step("one", "add", "email")).await;

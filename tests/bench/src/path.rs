@@ -129,19 +129,15 @@ fn users(binary: &Path, folder: &Path, people: u64) -> Result<PathBuf> {
 
 /// The store's own calls for as many people, CPU µs per person.
 fn bare_store(folder: &Path, people: u64, round: usize) -> Result<f64> {
-    let before = own_cpu_us()?;
-    caravan_store::bench_calls(&folder.join(format!("bare-{round}.caravan")), people as usize)?;
-    Ok((own_cpu_us()? - before) / people as f64)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let store = folder.join(format!("bare-{round}.caravan"));
+    let timings = runtime.block_on(caravan_store::bench::bench_calls(&store, people as usize))?;
+    Ok(timings.total().cpu.as_secs_f64() * 1e6 / people as f64)
 }
 
 /// User and system time of all children that were waited for.
 fn children_cpu_us() -> Result<f64> {
     ticks(13, 14)
-}
-
-/// User and system time of this process.
-fn own_cpu_us() -> Result<f64> {
-    ticks(11, 12)
 }
 
 /// Two fields of /proc/self/stat after the command's name, which are in ticks of 10 ms.
