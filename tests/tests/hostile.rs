@@ -1,5 +1,6 @@
 //! A component that misbehaves is stopped, its queue tells why, and the other partner's queue finishes.
 use caravan_tests::{Place, audience_named, guest, keys_of, word};
+use serde_json::json;
 use xtask::totals;
 
 const CANVAS: &str = r#"
@@ -32,6 +33,8 @@ fn stopped_within(component: &str, wait: &str) -> String {
     place.write("connections.yaml", connections);
     let people = word(&place.people("people.csv", 2_000, 5));
     let lab = place.lab();
+    let audience = json!({"partner": "meta", "account": "act_1", "name": "Stranger", "id": "990000000000001"});
+    lab.post("/_lab/audiences", &audience).expect("an audience at the partner");
     let ran = place.run([
         "run",
         "canvas.yaml",

@@ -4,13 +4,17 @@ use serde_json::Value;
 /// The longest text that is shown in full among attributes.
 const SHORT: usize = 24;
 
+/// From this length on, both ends of a number or id are shown.
+const LONG: usize = 12;
+
 /// `a***@example.com`, `+33…45`, `A***`: enough to recognise, too little to use.
 pub fn identifier(value: &str) -> String {
     if let Some((local, domain)) = value.rsplit_once('@') {
         return format!("{}***@{domain}", local.chars().take(1).collect::<String>());
     }
     let digits = value.chars().filter(char::is_ascii_digit).count();
-    if digits >= 5 {
+    // What is shown of a short one would be nearly all of it.
+    if digits >= 5 && value.chars().count() >= LONG {
         let chars: Vec<char> = value.chars().collect();
         let head: String = chars.iter().take(3).collect();
         let tail: String = chars.iter().skip(chars.len().saturating_sub(2)).collect();
@@ -50,6 +54,8 @@ mod tests {
             ("anna@example.com", "a***@example.com"),
             ("+33612345678", "+33…78"),
             ("Zoë", "Z***"),
+            ("67008", "6***"),
+            ("1967-08-16", "1***"),
             ("", ""),
             ("0a1b2c3d-0000-4000-8000-000000000000", "0a1…00"),
         ] {

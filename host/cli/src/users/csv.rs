@@ -4,7 +4,8 @@
 //! that never closes, text after a closing quote, a record over several lines with the wrong number of cells) costs
 //! only the line on which it began.
 use super::buffer::{Buffer, LIMIT};
-use std::io::{self, Read};
+use super::json::Next;
+use std::io::Read;
 
 /// The records of a file.
 #[derive(Debug)]
@@ -44,8 +45,6 @@ enum Found {
     /// It cannot be a record.
     Broken(String),
 }
-
-type Next<T> = io::Result<Option<(u64, Result<T, String>)>>;
 
 impl<R: Read> Records<R> {
     /// Records of a file whose mark has been skipped.

@@ -5,13 +5,16 @@ use caravan_model::Profile;
 use serde_json::{Map, Value};
 use std::io::{self, Read};
 
+/// What a line gave, and its number; `None` at the end.
+pub type Next<T> = io::Result<Option<(u64, Result<T, String>)>>;
+
 /// The next line's person and its line number.
-pub fn next<R: Read>(buffer: &mut Buffer<R>) -> io::Result<Option<(u64, Result<Profile, String>)>> {
+pub fn next<R: Read>(buffer: &mut Buffer<R>) -> Next<Profile> {
     next_object(buffer).map(|next| next.map(|(line, object)| (line, object.and_then(profile))))
 }
 
 /// The next line's object and its line number.
-pub fn next_object<R: Read>(buffer: &mut Buffer<R>) -> io::Result<Option<(u64, Result<Map<String, Value>, String>)>> {
+pub fn next_object<R: Read>(buffer: &mut Buffer<R>) -> Next<Map<String, Value>> {
     if !buffer.skip_blank()? {
         return Ok(None);
     }

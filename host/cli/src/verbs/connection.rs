@@ -170,11 +170,24 @@ async fn all_accounts(connector: &dyn Connector) -> Result<Vec<AccountInfo>, Pro
     Ok(all)
 }
 
+/// A partner may list accounts only for further secrets that the connection does not name.
+fn with_secrets(problem: Problem, connection: &Connection, connector: &dyn Connector) -> Problem {
+    let all = connector.manifest().auth.secrets.iter().map(|secret| secret.name.as_str());
+    let lacking: Vec<&str> = all.filter(|name| !connection.secrets.contains_key(*name)).collect();
+    if lacking.is_empty() {
+        return problem;
+    }
+    problem.cure(format!(
+        "name these under `secrets:` of the connection, or type the account ids by hand: {}",
+        lacking.join(", ")
+    ))
+}
+
 async fn accounts(global: &Global, connection: &Connection, connector: &dyn Connector) -> anyhow::Result<End> {
     let all = match all_accounts(connector).await {
         Ok(all) => all,
         Err(problem) => {
-            eprintln!("{problem}");
+            eprintln!("{}", with_secrets(problem, connection, connector));
             return Ok(End::NeedsYou);
         }
     };

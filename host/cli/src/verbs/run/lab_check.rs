@@ -215,13 +215,16 @@ fn hash(value: &str) -> u64 {
     hasher.finish()
 }
 
+/// Key and value of each filled cell.
+type Row = Box<[(u8, u64)]>;
+
 /// An audience as a partner keeps it: Meta keeps rows, and finds them by any identifying value; others keep values.
 struct Model {
     keeps_rows: bool,
     identifying: HashSet<String>,
     keys: Vec<String>,
     /// Rows that stand: (key, value) each; `None` = removed.
-    rows: Vec<Option<Box<[(u8, u64)]>>>,
+    rows: Vec<Option<Row>>,
     /// Rows by their whole content.
     known: HashMap<u64, usize>,
     /// Rows by identifying value.
@@ -257,7 +260,7 @@ impl Model {
         let keys: Vec<u8> = part.columns.iter().map(|column| self.key(&column.key)).collect();
         for row in 0..part.rows as usize {
             let values = part.columns.iter().zip(&keys).map(|(column, key)| (*key, column.value(row)));
-            let values: Box<[(u8, u64)]> =
+            let values: Row =
                 values.filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key, hash(value))).collect();
             match (self.keeps_rows, part.action) {
                 (true, Action::Add) => self.add_row(values),
@@ -272,7 +275,7 @@ impl Model {
         }
     }
 
-    fn add_row(&mut self, mut values: Box<[(u8, u64)]>) {
+    fn add_row(&mut self, mut values: Row) {
         values.sort_unstable();
         let mut whole = DefaultHasher::new();
         values.hash(&mut whole);

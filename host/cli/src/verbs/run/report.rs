@@ -179,7 +179,8 @@ impl Report<'_> {
         let sum = |of: fn(&FileReport) -> u64| self.files.iter().map(of).sum::<u64>();
         let (rows, entered, kept_out) = (sum(|file| file.rows), sum(|file| file.entered), sum(|file| file.kept_out));
         let (refused, earlier) = (sum(|file| file.refused), sum(|file| file.resumed_from.min(file.rows)));
-        if rows == entered {
+        // An interrupted run has read ahead of what it let in.
+        if rows == entered || matches!(self.end, RunEnd::Interrupted(_)) {
             return None;
         }
         let parts = [
