@@ -111,6 +111,6 @@ fn a_panic_hurts_nobody_else() {
 
 #[test]
 fn a_report_that_leaves_rows_out_is_not_believed() {
-    let why = stopped_within("hostile_liar", "2m");
+    let why = stopped_within("hostile_liar", "5s");
     assert!(why.contains("report") || why.contains("rows"), "{why}");
 }

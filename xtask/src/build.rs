@@ -20,17 +20,23 @@ pub fn wasm_target() -> Result<()> {
     Ok(())
 }
 
+/// The flags of `guest-steps/.cargo/config.toml`, and paths of this machine taken out of the components, so that the same
+/// sources give the same digest in every folder.
+fn guest_flags() -> String {
+    let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
+    let remap = |path: &str, name: &str| format!(" --remap-path-prefix={path}={name}");
+    let cargo = home.map(|home| remap(&home, "/cargo")).unwrap_or_default();
+    format!("-C target-feature=+simd128{}{cargo}", remap(&root().to_string_lossy(), "/caravan"))
+}
+
 /// Builds all components in `guest-steps/`.
 pub fn guests(stages: &mut Stages) -> Result<()> {
     stages.step("Building the connectors (WebAssembly components)", || {
         wasm_target()?;
         // The guests' folder has its own Cargo configuration and target folder.
-        must(cargo().current_dir(root().join("guest-steps")).env_remove("CARGO_TARGET_DIR").args([
-            "build",
-            "--release",
-            "--locked",
-            "--quiet",
-        ]))
+        let mut build = cargo();
+        build.current_dir(root().join("guest-steps")).env_remove("CARGO_TARGET_DIR").env("RUSTFLAGS", guest_flags());
+        must(build.args(["build", "--release", "--locked", "--quiet"]))
     })
 }
 

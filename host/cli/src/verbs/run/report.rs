@@ -256,8 +256,7 @@ impl Report<'_> {
         let canvas = &self.version.canvas;
         let store = quoted(&self.store.display().to_string());
         let first = self.files.iter().find_map(|file| file.first.clone()).unwrap_or_else(|| "EXTERNAL_ID".to_owned());
-        let mut lines =
-            vec![(format!("caravan profile trace {} --store {store}", quoted(&first)), "the way of one person")];
+        let mut lines = vec![(format!("profile trace {} --store {store}", quoted(&first)), "the way of one person")];
         let sync = canvas.steps.0.iter().find(|(_, step)| step.audience_sync.is_some());
         if let (Some((step, _)), Some(users)) = (sync, self.args.users.first()) {
             let named = match &self.args.connections {
@@ -266,16 +265,17 @@ impl Report<'_> {
             };
             let canvas = quoted(&self.args.canvas.display().to_string());
             let users = quoted(&users.display().to_string());
-            let command = format!("caravan dry-run {canvas} --step {step} --users {users}{named} --store {store}");
+            let command = format!("dry-run {canvas} --step {step} --users {users}{named} --store {store}");
             lines.push((command, "the requests of one step"));
         }
-        lines.push((format!("caravan queue list --store {store}"), "trouble: what waits for an audience, and why"));
+        lines.push((format!("queue list --store {store}"), "trouble: what waits for an audience, and why"));
         if let Some(audience) = canvas.audiences.values().next() {
             let connections = quoted(&self.connections.display().to_string());
-            let command = format!("caravan connection check {} --connections {connections}", audience.connection);
+            let command = format!("connection check {} --connections {connections}", audience.connection);
             lines.push((command, "whether the partner lets us in (a server comes with a later version)"));
         }
-        let lines: Vec<String> = lines.iter().map(|(command, what)| format!("  # {what}\n  {command}\n")).collect();
+        let lines: Vec<String> =
+            lines.iter().map(|(command, what)| format!("  # {what}\n  {} {command}\n", out::called())).collect();
         format!("To see more\n{}", lines.concat())
     }
 
