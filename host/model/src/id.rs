@@ -175,3 +175,15 @@ impl StepId {
         self.0 == Self::EXIT
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_11_18_a_slot_is_the_first_byte_of_the_hash_of_workspace_and_first_id() {
+        // Calculated apart: printf 'default\0user-1' | sha256sum
+        assert_eq!(slot_of("default", "user-1"), Slot(0xa5));
+        assert_ne!(slot_of("default", "user-1"), slot_of("other", "user-1"));
+    }
+}

@@ -481,3 +481,16 @@ pub fn emails(range: std::ops::Range<u32>) -> BTreeSet<String> {
 pub fn gone() -> Fault {
     Fault::Audience { state: AudienceState::Missing, cause: Cause::new("404", "gone") }
 }
+
+/// Runs until the reaction has made the lane wait.
+pub async fn waiting_after(stage: &Stage, reaction: Reaction, version: caravan_model::VersionId) {
+    stage.fake().dial(move |_| reaction.clone());
+    let options = RunOptions { source: "f".into(), ..RunOptions::default() };
+    let RunEnd::Waits(..) = stage.run_with(version, people(0..10), options).await else { panic!("it waits") };
+    stage.fake().calm();
+}
+
+/// Now, on the stage's clock.
+pub fn stage_now(stage: &Stage) -> Millis {
+    caravan_model::port::Clock::now(&*stage.clock)
+}

@@ -1,0 +1,101 @@
+//! Limits: batches, quotas, audiences.
+use crate::Duration;
+use serde::{Deserialize, Serialize};
+
+/// Rows and bytes per call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Batch {
+    /// Most rows per part.
+    pub rows: u32,
+    /// Most bytes of packed columns per part.
+    pub bytes: u64,
+    /// How many calls one audience may have in flight; 1 where the partner forbids parallel calls.
+    pub parallel_per_audience: u32,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Batch { rows: 10_000, bytes: 32 << 20, parallel_per_audience: 1 }
+    }
+}
+
+/// A quota.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// Whom it is counted for.
+    pub scope: QuotaScope,
+    /// What is counted.
+    pub unit: QuotaUnit,
+    /// How many.
+    pub amount: u64,
+    /// Per which span; absent for `in-flight`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<Duration>,
+    /// `rolling` (default) or the wall-clock moment it starts anew, such as `00:00Z`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resets: Option<String>,
+}
+
+/// Whom a quota is counted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QuotaScope {
+    /// The partner's app: all connections of this connector.
+    App,
+    /// One login: a connection.
+    Login,
+    /// One ad account.
+    Account,
+    /// One audience.
+    Audience,
+}
+
+/// What a quota counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QuotaUnit {
+    /// Requests.
+    Calls,
+    /// Rows.
+    Rows,
+    /// Body bytes.
+    Bytes,
+    /// Requests at the same time.
+    InFlight,
+}
+
+/// About audiences.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AudienceRules {
+    /// Whether we can make one.
+    pub create: bool,
+    /// Whether it needs its first people to be made.
+    pub create_needs_rows: bool,
+    /// The kinds that we write; fixed when made. Empty: one kind only.
+    pub kinds: Vec<AudienceKind>,
+    /// The longest name, in characters; 0 = no limit known.
+    pub name_max: u32,
+    /// Most audiences per account; 0 = no limit known.
+    pub per_account: u32,
+    /// Below how many members the partner does not serve it; for words only.
+    pub serves_from: u64,
+    /// How long the partner keeps a member; absent = for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member_life: Option<Duration>,
+    /// From which age a repeat is sent again; absent = half of `member_life`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renew_after: Option<Duration>,
+}
+
+/// A kind of audience and the keys it takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AudienceKind {
+    /// The partner's word.
+    pub kind: String,
+    /// Its keys.
+    pub keys: Vec<String>,
+}

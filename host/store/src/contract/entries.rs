@@ -1,0 +1,167 @@
+//! What enters and moves: versions, audiences, candidates, moves, positions.
+use caravan_model::{
+    Action, Canvas, Digest, LaneId, Millis, Profile, ProfileId, Reason, Status, StepIx, VersionId, VisitId,
+    canvas::ReEntry,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A live version of a canvas.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// The store's id.
+    pub id: VersionId,
+    /// 1 for the canvas's first.
+    pub number: u32,
+    /// The document.
+    pub canvas: Arc<Canvas>,
+    /// The digest of its canonical text.
+    pub digest: Digest,
+}
+
+/// An audience registered in the workspace under a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audience {
+    /// Our name: `<canvas>/<name in the canvas>` or a name of the workspace.
+    pub name: String,
+    /// The connection that reaches it.
+    pub connection: String,
+    /// The connector's name; the lane's key is (connector, account, audience id) (design, 11.2).
+    pub connector: String,
+    /// The partner's account id.
+    pub account: String,
+    /// The partner's audience id; `None` while it is being made.
+    pub partner_id: Option<String>,
+    /// Further ids.
+    pub parts: Vec<(String, String)>,
+    /// Our marker, stored before the call that makes it, so that a crash makes no second.
+    pub marker: String,
+    /// Whether we made it: then a person without membership is known to be out of it.
+    pub made_by_us: bool,
+}
+
+/// A person as upserted.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The store's id.
+    pub id: ProfileId,
+    /// All that is known now, the upsert merged in.
+    pub profile: Profile,
+}
+
+/// Someone who may enter, with the walk that `journey` computed for them.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Who.
+    pub profile: ProfileId,
+    /// The row of the intake source that this comes from; rows of a source are handed over in ascending order.
+    pub row: u64,
+    /// What happens if they are admitted.
+    pub moves: Vec<Move>,
+}
+
+/// One move of an entry, in order. The last one says where it rests: `Wait`, `Offer` with `parks`, or `End`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Move {
+    /// Went through a step with a final status (branch: `Passed`).
+    Visit {
+        /// The step.
+        step: StepIx,
+        /// A final status.
+        status: Status,
+        /// Why.
+        reason: Reason,
+    },
+    /// Waits at a step until `due`; a position. `Millis::NEVER` waits for a signal alone.
+    Wait {
+        /// The step.
+        step: StepIx,
+        /// When the timer fires.
+        due: Millis,
+    },
+    /// Asks an audience for something: the visit and its operation.
+    Offer {
+        /// The step.
+        step: StepIx,
+        /// Which lane.
+        lane: LaneId,
+        /// Add or remove.
+        action: Action,
+        /// The connection to use.
+        connection: u32,
+        /// `when_synced`: the entry rests here until the visit is final. Else it goes on at once.
+        parks: bool,
+    },
+    /// The entry ends.
+    End,
+}
+
+/// A chunk of people who may enter one version.
+#[derive(Clone, Debug)]
+pub struct EnterBatch {
+    /// The version.
+    pub version: VersionId,
+    /// The re-entry rule.
+    pub re_entry: ReEntry,
+    /// The intake source: the digest of a file and the generation (`--again` counts up), or any idempotency key.
+    pub source: String,
+    /// Rows below this are done once the batch is committed, admitted or not.
+    pub next_row: u64,
+    /// Who, by ascending row.
+    pub candidates: Vec<Candidate>,
+    /// Rows that could not be read or were not admitted by the canvas, counted by reason for the summary.
+    pub refused: Vec<(String, u64)>,
+    /// Now.
+    pub now: Millis,
+}
+
+/// What became of an [`EnterBatch`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entered {
+    /// How many entered.
+    pub entered: u64,
+    /// How many had an open entry, or may not enter again (yet).
+    pub kept_out: u64,
+    /// Rows that an earlier, repeated call had done already.
+    pub known_rows: u64,
+}
+
+/// A position whose time has come.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// The visit that waits.
+    pub visit: VisitId,
+    /// Its version.
+    pub version: VersionId,
+    /// Its step; for an arrival, the step to be entered.
+    pub step: StepIx,
+    /// True where the entry arrives at `step` (a sync before it became final); false where its timer at `step` fired.
+    pub arrives: bool,
+    /// Whose.
+    pub profile: ProfileId,
+    /// The person, where the call asked for profiles.
+    pub person: Option<Arc<Profile>>,
+    /// When the timer was due.
+    pub due: Millis,
+}
+
+/// What a due position does next.
+#[derive(Clone, Debug)]
+pub struct Advance {
+    /// The visit, as `Due` named it.
+    pub visit: VisitId,
+    /// Its version.
+    pub version: VersionId,
+    /// Its step, as `Due` named it.
+    pub step: StepIx,
+    /// As `Due` said.
+    pub arrives: bool,
+    /// As `Due` said.
+    pub due: Millis,
+    /// Whose.
+    pub profile: ProfileId,
+    /// The status that the waiting visit ends with (a delay: `Passed`); ignored for arrivals.
+    pub ends_as: (Status, Reason),
+    /// What follows.
+    pub moves: Vec<Move>,
+}

@@ -1,0 +1,176 @@
+//! Lanes, their operations, and what is known of people in audiences.
+use caravan_model::{Action, LaneId, Millis, Profile, ProfileId, Reason, Status, StepIx, VersionId, VisitId};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The key of a lane (design, 11.2).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LaneKey {
+    /// The connector's name.
+    pub connector: String,
+    /// The partner's account id.
+    pub account: String,
+    /// The partner's audience id.
+    pub audience: String,
+}
+
+/// How a lane stands. Everything here is durable; a restart forgets none of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum LaneState {
+    /// Filling or flowing.
+    Open,
+    /// Waiting by itself: throttled, retrying, preparing.
+    Waiting {
+        /// `throttled`, `retrying` or `preparing`.
+        why: String,
+        /// Until when.
+        until: Millis,
+        /// The partner's words.
+        reason: Reason,
+    },
+    /// Held until a person or the partner mends something; probed by `check` at `probe`.
+    Held {
+        /// Why: the fault's class and the partner's words.
+        reason: Reason,
+        /// Since when.
+        since: Millis,
+        /// When to look again; `Millis::NEVER` where a person held it.
+        probe: Millis,
+        /// How many probes have failed.
+        probes: u32,
+    },
+}
+
+/// A lane and its numbers.
+#[derive(Clone, Debug)]
+pub struct Lane {
+    /// The store's id.
+    pub id: LaneId,
+    /// Its key.
+    pub key: LaneKey,
+    /// Its state.
+    pub state: LaneState,
+    /// The connection that its newest operation asked for.
+    pub connection: String,
+    /// Operations waiting, sealed ones included.
+    pub waiting: u64,
+    /// Of these, in the open slice.
+    pub sealed: u64,
+    /// When its oldest unsealed operation came; `None` where there is none.
+    pub oldest: Option<Millis>,
+    /// Whether the audience was made by us: then no membership row means out, not unknown.
+    pub made_by_us: bool,
+    /// Further ids of the audience.
+    pub audience_parts: Vec<(String, String)>,
+}
+
+/// Whether someone stands in an audience (design, 11.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum Standing {
+    /// Not a member.
+    Out = 0,
+    /// A member.
+    In = 1,
+    /// May be a member: a call may have landed.
+    Maybe = 2,
+}
+
+/// What we know of one person in one audience.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// Whether they stand there.
+    pub standing: Standing,
+    /// Every identifier set that may stand at the partner, as sent (`identity::recorded`); usually one.
+    pub recorded: Vec<Vec<u8>>,
+    /// The fingerprint of the newest set.
+    pub fingerprint: [u8; 16],
+    /// When it was last accepted.
+    pub at: Millis,
+    /// The steps that asked for it: (version, step) (design, 11.17).
+    pub claims: Vec<(VersionId, StepIx)>,
+}
+
+/// An operation at the head of a lane, with all that sealing needs.
+#[derive(Clone, Debug)]
+pub struct Queued {
+    /// Its place in the lane; lane order is commit order.
+    pub seq: i64,
+    /// Add or remove.
+    pub action: Action,
+    /// The visit that asked.
+    pub visit: VisitId,
+    /// Its version and step.
+    pub step: (VersionId, StepIx),
+    /// The connection, by its name.
+    pub connection: Arc<str>,
+    /// Whether the entry is parked on it.
+    pub parks: bool,
+    /// Whether the entry has ended meanwhile.
+    pub exited: bool,
+    /// Whose.
+    pub profile: ProfileId,
+    /// The person as known now; `None` once erased. Shared by all operations of one person in this peek.
+    pub person: Option<Arc<Profile>>,
+    /// What we know of them in this audience.
+    pub membership: Option<Arc<Membership>>,
+    /// When it was offered.
+    pub offered: Millis,
+}
+
+/// Where an entry goes once its parked visit is final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GoesTo {
+    /// It is not parked on this visit (or it has ended): nothing moves.
+    Stays,
+    /// It arrives at a step: an immediately due position with `arrives`.
+    Step(StepIx),
+    /// It ends.
+    End,
+}
+
+/// The final word on one operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Its place in the lane.
+    pub seq: i64,
+    /// The visit.
+    pub visit: VisitId,
+    /// Its version and step, for the counters.
+    pub step: (VersionId, StepIx),
+    /// Whose.
+    pub profile: ProfileId,
+    /// A final status.
+    pub status: Status,
+    /// Why.
+    pub reason: Reason,
+    /// Where its entry goes.
+    pub goes: GoesTo,
+}
+
+/// What changes in membership along with outcomes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MembershipChange {
+    /// Who.
+    pub profile: ProfileId,
+    /// `None`: only the claims change.
+    pub now: Option<MembershipNow>,
+    /// A claim that begins.
+    pub claim: Option<(VersionId, StepIx)>,
+    /// All claims end (a `remove` step).
+    pub clear_claims: bool,
+}
+
+/// The new membership of one person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MembershipNow {
+    /// Where they stand.
+    pub standing: Standing,
+    /// Every set that may stand at the partner.
+    pub recorded: Vec<Vec<u8>>,
+    /// The newest set's fingerprint.
+    pub fingerprint: [u8; 16],
+    /// When.
+    pub at: Millis,
+}
