@@ -15,9 +15,12 @@ use xtask::{
 
 /// What was asked for.
 pub struct Options {
-    trouble: bool,
-    again: bool,
-    people: u64,
+    /// Break things on the way.
+    pub trouble: bool,
+    /// Let people in anew whom an earlier demo let in.
+    pub again: bool,
+    /// How many people.
+    pub people: u64,
 }
 
 impl Options {

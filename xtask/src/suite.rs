@@ -1,5 +1,5 @@
 //! `cargo xtask test`: everything, from a fresh clone.
-use crate::{build, tidy};
+use crate::{build, demo, tidy};
 use anyhow::{Result, bail};
 use xtask::stage::{Stages, cargo, must, root};
 
@@ -32,6 +32,9 @@ pub fn run(arguments: &[String]) -> Result<()> {
         }
         must(&mut tests)
     })?;
+    // Two partners in trouble, a kill in between, and the same totals: as a newcomer runs it, with fewer people.
+    demo::run(&demo::Options { trouble: true, again: false, people: 60_000 })?;
+    eprintln!("The whole suite is green.");
     Ok(())
 }
 

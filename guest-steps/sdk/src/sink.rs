@@ -24,7 +24,7 @@ impl<'o> Sink<'o> {
     #[inline(always)]
     pub fn put(&mut self, bytes: &[u8]) {
         if self.room() >= bytes.len() {
-            copy::append(&mut self.buffer, [bytes]);
+            copy::append(&mut self.buffer, [b"", bytes, b""]);
         } else {
             self.put_slowly(bytes);
         }
