@@ -15,6 +15,7 @@
 //! assert_eq!(normalise(Rule::PhoneDigits, "0044 (0)20 7946 0958", place).unwrap(), "442079460958");
 //! assert_eq!(normalise(Rule::GenderMf, "non-binary", place), Err(Unusable::NotMOrF));
 //! ```
+mod amount;
 mod birth;
 mod columns;
 mod country;

@@ -2,7 +2,7 @@
 use crate::birth::Part;
 use crate::email::Form;
 use crate::name::Spaces;
-use crate::{Place, Unusable, birth, country, device, digest, email, gender, name, phone, state, text, zip};
+use crate::{Place, Unusable, amount, birth, country, device, digest, email, gender, name, phone, state, text, zip};
 use caravan_model::manifest::{Hash, Rule};
 
 /// The normalised value.
@@ -109,5 +109,6 @@ fn of_usable(rule: Rule, value: &str, place: Place, out: &mut Vec<u8>) -> Result
         Rule::Zip => zip::normalise(value, place, out),
         Rule::Country => country::normalise(value, out),
         Rule::AdId => device::normalise(value, out),
+        Rule::Amount => amount::normalise(value, out),
     }
 }

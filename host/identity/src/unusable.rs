@@ -28,7 +28,7 @@ pub enum Unusable {
     /// Not a date, nor the part of one that is asked for.
     #[error("is not a date")]
     NotADate,
-    /// A date or a part of one that does not exist, or before 1900.
+    /// A date or a part of one that does not exist, or before 1900; an amount below 0.
     #[error("is out of range")]
     OutOfRange,
     /// Not a country that ISO 3166-1 knows.

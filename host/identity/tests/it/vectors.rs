@@ -27,6 +27,7 @@ fn key(name: &str) -> (Rule, Hash) {
         "COUNTRY" => (Rule::Country, Hash::Sha256Hex),
         "MADID" => (Rule::AdId, Hash::None),
         "EXTERN_ID" => (Rule::Trim, Hash::None),
+        "LOOKALIKE_VALUE" => (Rule::Amount, Hash::None),
         "EMAIL_SHA256" => (Rule::EmailCompact, Hash::Sha256Hex),
         "EMAIL_SHA256 of 2025-08" => (Rule::EmailNoTag, Hash::Sha256Hex),
         "EMAIL_SHA256 of 2024-07" => (Rule::EmailNoTagNoDots, Hash::Sha256Hex),
@@ -147,6 +148,9 @@ const META: &[Row] = &[
     Sent("EXTERN_ID", "user-123", "user-123", "user-123"),
     Sent("EXTERN_ID", "  USER-123", "USER-123", "USER-123"),
     Sent("EXTERN_ID", "ключ-7", "ключ-7", "ключ-7"),
+    Sent("LOOKALIKE_VALUE", "10.5", "10.5", "10.5"),
+    Sent("LOOKALIKE_VALUE", "0", "0", "0"),
+    Refused("LOOKALIKE_VALUE", "-3", Unusable::OutOfRange),
 ];
 
 #[rustfmt::skip]

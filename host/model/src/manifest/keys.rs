@@ -113,6 +113,8 @@ pub enum Rule {
     Country,
     /// Advertising id: trimmed, lower case, hyphens kept; all zeros is unusable.
     AdId,
+    /// A decimal number of at least 0, as written (a person's value for value-based audiences).
+    Amount,
 }
 
 /// The closed list of hashes. Values that already are such a digest pass through in lower case.
