@@ -20,13 +20,15 @@ pub fn wasm_target() -> Result<()> {
     Ok(())
 }
 
-/// The flags of `guest-steps/.cargo/config.toml`, and paths of this machine taken out of the components, so that the same
-/// sources give the same digest in every folder.
-fn guest_flags() -> String {
+/// Takes paths of this machine out of the components, so that the same sources give the same digest in every folder.
+/// Joined with the flags of `guest-steps/.cargo/config.toml`.
+fn without_paths() -> String {
     let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
-    let remap = |path: &str, name: &str| format!(" --remap-path-prefix={path}={name}");
-    let cargo = home.map(|home| remap(&home, "/cargo")).unwrap_or_default();
-    format!("-C target-feature=+simd128{}{cargo}", remap(&root().to_string_lossy(), "/caravan"))
+    let places = [(root().to_string_lossy().into_owned(), "/caravan"), (home.unwrap_or_default(), "/cargo")];
+    let flags = places.iter().filter(|(path, _)| !path.is_empty());
+    let flags: Vec<String> =
+        flags.map(|(path, name)| format!("{:?}", format!("--remap-path-prefix={path}={name}"))).collect();
+    format!("target.{WASM}.rustflags=[{}]", flags.join(","))
 }
 
 /// Builds all components in `guest-steps/`.
@@ -35,8 +37,8 @@ pub fn guests(stages: &mut Stages) -> Result<()> {
         wasm_target()?;
         // The guests' folder has its own Cargo configuration and target folder.
         let mut build = cargo();
-        build.current_dir(root().join("guest-steps")).env_remove("CARGO_TARGET_DIR").env("RUSTFLAGS", guest_flags());
-        must(build.args(["build", "--release", "--locked", "--quiet"]))
+        build.current_dir(root().join("guest-steps")).env_remove("CARGO_TARGET_DIR");
+        must(build.args(["build", "--release", "--locked", "--quiet", "--config", &without_paths()]))
     })
 }
 

@@ -164,6 +164,7 @@ fn config(pool: Option<u32>) -> Config {
             .max_core_instance_size(1 << 20)
             .max_component_instance_size(1 << 20)
             .linear_memory_keep_resident(16 << 20)
+            .table_keep_resident(64 << 10)
             .pagemap_scan(Enabled::Auto);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
