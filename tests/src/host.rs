@@ -24,6 +24,14 @@ pub fn guest(name: &str) -> PathBuf {
     file
 }
 
+/// Both partners at the lab, with one account each.
+pub const LAB_CONNECTIONS: &str = r#"
+format: 1
+connections:
+  lab-meta: { connector: meta, lab: true, accounts: { main: act_1 } }
+  lab-tiktok: { connector: tiktok, lab: true, accounts: { main: "7000000000000000001" } }
+"#;
+
 /// How a command ended.
 #[derive(Debug)]
 pub struct Ran {

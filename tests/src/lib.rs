@@ -3,5 +3,5 @@
 pub mod host;
 pub mod oracle;
 
-pub use host::{Place, Ran, audience_named, binary, guest, keys_of, patient, word};
+pub use host::{LAB_CONNECTIONS, Place, Ran, audience_named, binary, guest, keys_of, patient, word};
 pub use xtask::lab::Lab;

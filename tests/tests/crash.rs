@@ -1,18 +1,11 @@
 //! kill -9 at any moment, then the same command again: the same sets and counts as without.
-use caravan_tests::{Lab, Place, audience_named, keys_of, patient, word};
+use caravan_tests::{LAB_CONNECTIONS, Lab, Place, audience_named, keys_of, patient, word};
 use serde_json::{Value, json};
 use std::{
     process::Stdio,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use xtask::totals;
-
-const CONNECTIONS: &str = r#"
-format: 1
-connections:
-  lab-meta: { connector: meta, lab: true, accounts: { main: act_1 } }
-  lab-tiktok: { connector: tiktok, lab: true, accounts: { main: "7000000000000000001" } }
-"#;
 
 const CANVAS: &str = r#"
 format: 1
@@ -48,7 +41,7 @@ fn sets(lab: &Lab) -> Value {
 fn kill_9_at_random_moments_leaves_the_same_sets_and_counts() {
     let kills = if std::env::var_os("CARAVAN_TEST_FULL").is_some() { 50 } else { 10 };
     let place = Place::new();
-    place.write("connections.yaml", CONNECTIONS);
+    place.write("connections.yaml", LAB_CONNECTIONS);
     place.write("canvas.yaml", CANVAS);
     let people = word(&place.people("people.csv", 30_000, 11));
 
@@ -100,7 +93,7 @@ fn kill_9_at_random_moments_leaves_the_same_sets_and_counts() {
 fn kill_9_during_the_creation_of_an_audience_leaves_one() {
     for partner in ["meta", "tiktok"] {
         let place = Place::new();
-        place.write("connections.yaml", CONNECTIONS);
+        place.write("connections.yaml", LAB_CONNECTIONS);
         place.write("canvas.yaml", CANVAS);
         let people = word(&place.people("people.csv", 200, 3));
         let lab = place.lab();

@@ -1,16 +1,9 @@
 //! After a run, the lab's member sets equal, hash by hash, an independent calculation from the users file, for add and
 //! for remove; and the sum over statuses equals who entered.
-use caravan_tests::{Place, audience_named, keys_of, oracle, word};
+use caravan_tests::{LAB_CONNECTIONS, Place, audience_named, keys_of, oracle, word};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use xtask::totals;
-
-const CONNECTIONS: &str = r#"
-format: 1
-connections:
-  lab-meta: { connector: meta, lab: true, accounts: { main: act_1 } }
-  lab-tiktok: { connector: tiktok, lab: true, accounts: { main: "7000000000000000001" } }
-"#;
 
 fn canvas(id: &str, action: &str) -> String {
     format!(
@@ -123,7 +116,7 @@ fn member_sets_equal_an_independent_calculation_for_add_and_remove() {
     let lab = place.lab();
     let count = if std::env::var_os("CARAVAN_TEST_FULL").is_some() { 100_000 } else { 20_000 };
     let file = place.people("people.csv", count, 7);
-    place.write("connections.yaml", CONNECTIONS);
+    place.write("connections.yaml", LAB_CONNECTIONS);
     place.write("in.yaml", canvas("lapsed-in", "add"));
     place.write("out.yaml", canvas("lapsed-out", "remove"));
 
