@@ -2,6 +2,7 @@
 //! shares no code with the host.
 pub mod host;
 pub mod oracle;
+pub mod python;
 
 pub use host::{LAB_CONNECTIONS, Place, Ran, audience_named, binary, guest, keys_of, patient, word};
 pub use xtask::lab::Lab;

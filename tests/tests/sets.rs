@@ -1,6 +1,6 @@
 //! After a run, the lab's member sets equal, hash by hash, an independent calculation from the users file, for add and
 //! for remove; and the sum over statuses equals who entered.
-use caravan_tests::{LAB_CONNECTIONS, Place, audience_named, keys_of, oracle, word};
+use caravan_tests::{LAB_CONNECTIONS, Place, audience_named, keys_of, oracle, python, word};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use xtask::totals;
@@ -28,33 +28,26 @@ steps:
     )
 }
 
-/// The digits of a number in E.164, by a library that the host does not use. It is told beforehand what the design
-/// (section 6) says: a leading `00` is a `+`, and without any country the digits count only if they are valid. And it is
-/// told that national numbers of Italy and Norway may begin like the country's own code, which it takes for the code.
-fn phone(value: &str, country: &str) -> Option<String> {
-    let value = value.trim().trim_start_matches("tel:");
-    let own_code = [("IT", "39"), ("NO", "47")].into_iter().find(|(name, _)| *name == country).map(|(_, code)| code);
-    let written = match (value.strip_prefix("00"), own_code) {
-        (Some(rest), _) => format!("+{rest}"),
-        (None, Some(code)) if value.starts_with(code) => format!("+{code}{value}"),
-        (None, _) => value.to_owned(),
-    };
-    let known = country.trim().to_uppercase().parse::<phonenumber::country::Id>().ok();
-    let number = match known {
-        None if !written.starts_with('+') => {
-            phonenumber::parse(None, format!("+{written}")).ok().filter(phonenumber::PhoneNumber::is_valid)?
-        }
-        known => phonenumber::parse(known, written).ok()?,
-    };
-    let digits = number.format().mode(phonenumber::Mode::E164).to_string();
-    Some(digits.trim_start_matches('+').to_owned())
+/// E.164 digits by (country, number as written), by a library that the host does not use.
+type Phones = BTreeMap<(String, String), String>;
+
+/// Asks the other library for all numbers of a file at once.
+fn phones(people: &[oracle::Row]) -> Phones {
+    let written = people
+        .iter()
+        .flat_map(|row| oracle::several(&row["phone"]).into_iter().map(|number| (row["country"].clone(), number)));
+    let written: Vec<(String, String)> = written.collect::<BTreeSet<_>>().into_iter().collect();
+    let lines: String = written.iter().map(|(country, number)| format!("{country}\t{number}\n")).collect();
+    let said = python::run("phones.py", &[], &lines);
+    assert_eq!(said.lines().count(), written.len(), "one answer for each number");
+    written.into_iter().zip(said.lines().map(str::to_owned)).filter(|(_, digits)| !digits.is_empty()).collect()
 }
 
 /// One row at the partner: key → digest.
 type Sent = BTreeMap<&'static str, String>;
 
 /// The rows that a person becomes: several e-mails or phones fan out, single values repeat.
-fn rows_of(row: &oracle::Row, meta: bool) -> Vec<Sent> {
+fn rows_of(row: &oracle::Row, meta: bool, known: &Phones) -> Vec<Sent> {
     let unique = |values: Vec<String>| {
         let mut seen = Vec::new();
         for value in values {
@@ -66,8 +59,8 @@ fn rows_of(row: &oracle::Row, meta: bool) -> Vec<Sent> {
     };
     let cell = |name: &str| row.get(name).map(String::as_str).unwrap_or_default();
     let emails = unique(oracle::several(cell("email")).iter().filter_map(|value| oracle::email(value)).collect());
-    let phones =
-        unique(oracle::several(cell("phone")).iter().filter_map(|value| phone(value, cell("country"))).collect());
+    let phones = oracle::several(cell("phone")).into_iter();
+    let phones = unique(phones.filter_map(|value| known.get(&(cell("country").to_owned(), value)).cloned()).collect());
     let mut rows = Vec::new();
     for at in 0..emails.len().max(phones.len()) {
         let of = |list: &[String]| if list.len() == 1 { list.first() } else { list.get(at) }.map(|v| oracle::sha256(v));
@@ -125,10 +118,11 @@ fn member_sets_equal_an_independent_calculation_for_add_and_remove() {
     assert_sums(&added.expect(0).json(), count);
 
     let people = oracle::read(&file);
+    let known = phones(&people);
     let meta: Vec<&oracle::Row> = people.iter().filter(|row| row["plan"] == "pro").collect();
     let tiktok: Vec<&oracle::Row> = people.iter().filter(|row| row["plan"] != "pro").collect();
     let sendable = |rows: &[&oracle::Row], is_meta: bool| -> Vec<Sent> {
-        rows.iter().filter(|row| !oracle::blocked(row)).flat_map(|row| rows_of(row, is_meta)).collect()
+        rows.iter().filter(|row| !oracle::blocked(row)).flat_map(|row| rows_of(row, is_meta, &known)).collect()
     };
     let (buyers, viewers) =
         (audience_named(&lab, "Lapsed buyers").expect("one"), audience_named(&lab, "Lapsed viewers").expect("one"));
