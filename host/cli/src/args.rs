@@ -97,6 +97,9 @@ pub struct RunArgs {
     /// The address of a running lab, for lab connections; without it one starts in the process.
     #[arg(long, env = "CARAVAN_LAB", value_name = "URL")]
     pub lab: Option<String>,
+    /// Do not compare with the lab at the end, hash by hash: it takes about as long as half the run.
+    #[arg(long)]
+    pub no_lab_check: bool,
 }
 
 /// `caravan dry-run`.

@@ -76,6 +76,11 @@ pub fn instant(at: caravan_model::Millis) -> String {
     }
 }
 
+/// What a person types for `caravan`: `cargo xtask demo` sets it, because nothing is on the path yet then.
+pub fn called() -> String {
+    std::env::var("CARAVAN_CALLED").unwrap_or_else(|_| "caravan".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,9 +105,4 @@ mod tests {
         assert_eq!(instant(Millis(1_794_470_400_250)), "2026-11-12 08:00:00Z");
         assert_eq!(instant(Millis::NEVER), "never");
     }
-}
-
-/// What a person types for `caravan`: `cargo xtask demo` sets it, because nothing is on the path yet then.
-pub fn called() -> String {
-    std::env::var("CARAVAN_CALLED").unwrap_or_else(|_| "caravan".to_owned())
 }

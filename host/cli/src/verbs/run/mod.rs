@@ -135,7 +135,7 @@ async fn go(
     let (reports, end) = files_in(args, users, runner, &version, &bars, &cancel).await?;
     bars.finish();
     let check = match lab {
-        Some(lab) if !matches!(end, RunEnd::Interrupted(_)) => {
+        Some(lab) if !args.no_lab_check && !matches!(end, RunEnd::Interrupted(_)) => {
             lab_check::check(runner.store(), &version, &checked, lab, started).await?
         }
         _ => Vec::new(),
