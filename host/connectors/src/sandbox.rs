@@ -140,7 +140,7 @@ fn keep_freed_memory() {
 }
 
 /// Half of how much freed memory stays with the process.
-const KEPT: usize = 8 << 20;
+const KEPT: usize = 2 << 20;
 
 fn config(pool: Option<u32>) -> Config {
     let mut config = Config::new();

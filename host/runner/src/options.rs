@@ -36,7 +36,7 @@ impl Default for RunnerOptions {
             batch_window: Duration::from_secs(1),
             idle_flush: true,
             call_deadline: Duration::from_secs(60),
-            chunk: 10_000,
+            chunk: 4_000,
             workspace_zone: TimeZone::UTC,
             retry: Policy::default(),
             probe_first: Duration::from_secs(5),
