@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything, from a fresh clone.
 use crate::{build, demo, tidy};
 use anyhow::{Result, bail};
+use std::process::Command;
 use xtask::stage::{Stages, cargo, must, root};
 
 /// Runs the suite. `--full` multiplies the random cases.
@@ -11,6 +12,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
         _ => bail!("`cargo xtask test` knows only --full"),
     };
     let mut stages = Stages::new(6);
+    python()?;
     stages.step("Tidy: formatting, file sizes, paths in the docs", tidy::run)?;
     build::guests(&mut stages)?;
     stages.step("Connectors: their own tests, natively", || {
@@ -35,6 +37,25 @@ pub fn run(arguments: &[String]) -> Result<()> {
     // Two partners in trouble, a kill in between, and the same totals: as a newcomer runs it, with fewer people.
     demo::run(&demo::Options { trouble: true, again: false, people: 60_000 })?;
     eprintln!("The whole suite is green.");
+    Ok(())
+}
+
+/// The tests compare with Python programs of others; where Python cannot make environments, Debian's package is installed.
+fn python() -> Result<()> {
+    let there =
+        || Command::new("python3").args(["-c", "import ensurepip, venv"]).output().is_ok_and(|o| o.status.success());
+    if there() {
+        return Ok(());
+    }
+    // Without root, or elsewhere than on Debian, this fails, and the words below say what to do.
+    for arguments in [["update", "-qq"].as_slice(), &["install", "-y", "-qq", "python3-venv"]] {
+        if !Command::new("apt-get").args(arguments).status().is_ok_and(|status| status.success()) {
+            break;
+        }
+    }
+    if !there() {
+        bail!("the suite needs python3 with venv, for the partners' own SDKs: install it (Debian: python3-venv)");
+    }
     Ok(())
 }
 
