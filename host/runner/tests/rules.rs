@@ -2,7 +2,7 @@
 mod common;
 use caravan_model::{Action, Consent, Duration, Event, Millis, Status};
 use caravan_runner::{RunEnd, RunOptions};
-use caravan_store::{Standing, Slots, Store};
+use caravan_store::{Slots, Standing, Store};
 use common::*;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
