@@ -5,7 +5,7 @@ use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
 use crate::membership;
 use crate::parts;
-use crate::records::{Entries, Final, Operation, bucket_of, unpack_finals};
+use crate::records::{Entries, Final, Operation, buckets_of, unpack_finals};
 use crate::writer::Tx;
 use crate::{counters, settlement};
 use caravan_model::{LaneId, Millis, PartId, ProfileId, VisitId};
@@ -58,12 +58,9 @@ pub(crate) fn next_timer(db: &Connection) -> Done<Option<Millis>> {
 
 /// The newest final word on visits; those that have none are left out.
 fn newest(db: &Connection, visits: &HashSet<VisitId>) -> Done<HashMap<VisitId, Final>> {
-    let mut buckets: Vec<i64> = visits.iter().map(|visit| bucket_of(visit.entry)).collect();
-    buckets.sort_unstable();
-    buckets.dedup();
     let mut select = db.prepare_cached("SELECT body FROM visit WHERE bucket = ?1 ORDER BY n")?;
     let mut found = HashMap::new();
-    for bucket in buckets {
+    for bucket in buckets_of(visits.iter().map(|visit| visit.entry)) {
         let mut rows = select.query([bucket])?;
         while let Some(row) = rows.next()? {
             let mut finals = Vec::new();

@@ -135,14 +135,17 @@ pub(crate) fn all(db: &Connection) -> Done<Vec<Lane>> {
 
 /// Changes a lane's state.
 pub(crate) fn set_state(tx: &mut Tx<'_>, lane: LaneId, state: LaneState) -> Done<()> {
-    if tx.books.lane(lane)?.state == state {
+    let before = &tx.books.lane(lane)?.state;
+    if *before == state {
         return Ok(());
     }
+    // Only a hold stops the clock: waiting by itself does not.
+    let held = [before, &state].into_iter().any(|state| matches!(state, LaneState::Held { .. }));
     tx.db
         .prepare_cached("UPDATE lane SET state = ?2 WHERE id = ?1")?
         .execute((lane.0, serde_json::to_string(&state)?))?;
     tx.books.lane(lane)?.state = state;
-    holds::restop(tx, lane)
+    if held { holds::restop(tx, lane) } else { Ok(()) }
 }
 
 /// The lane's next operations, with all that sealing needs.

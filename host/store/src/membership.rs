@@ -1,6 +1,6 @@
 //! Membership: who stands in which audience, under which identifiers, and which steps asked.
 use crate::books::mistyped;
-use crate::contract::{Claim, Membership, MembershipChange, Standing};
+use crate::contract::{Claim, Membership, MembershipChange, MembershipNow, Standing};
 use crate::fail::{Done, Fail};
 use crate::pack::{Garbled, Packer, Unpacker};
 use crate::people::read_set;
@@ -12,21 +12,21 @@ use std::sync::Arc;
 /// Set in the first byte of a body that has claims' ends and the newest operation (format 2).
 const EXTENDED: u8 = 0x80;
 
-fn pack(now: &Membership) -> Vec<u8> {
-    let size = 40 + now.claims.len() * 6 + now.recorded.iter().map(|set| set.len() + 4).sum::<usize>();
+fn pack(now: &MembershipNow, claims: &[Claim], newest: Millis) -> Vec<u8> {
+    let size = 40 + claims.len() * 6 + now.recorded.iter().map(|set| set.len() + 4).sum::<usize>();
     let mut blob = Packer::with_capacity(size);
     blob.byte(now.standing as u8 | EXTENDED);
     blob.signed(now.at.0);
     blob.raw(&now.fingerprint);
-    blob.count(now.claims.len() as u64);
-    for claim in &now.claims {
+    blob.count(claims.len() as u64);
+    for claim in claims {
         blob.count(claim.version.0 as u64);
         blob.count(claim.step.0.into());
         blob.count(claim.until.map_or(0, |until| until.0.max(1) as u64));
     }
     blob.count(now.recorded.len() as u64);
     now.recorded.iter().for_each(|set| blob.bytes(set));
-    blob.signed(now.newest.0);
+    blob.signed(newest.0);
     blob.done()
 }
 
@@ -68,18 +68,10 @@ pub(crate) fn apply(db: &Connection, lane: LaneId, changes: &[MembershipChange],
         if let Some(Claim { version, step, until: Some(until) }) = change.claim {
             timer.execute((until.0, key, version.0, step.0))?;
         }
-        if let Some(now) = &change.now {
-            let fresh = Membership {
-                standing: now.standing,
-                recorded: now.recorded.clone(),
-                fingerprint: now.fingerprint,
-                at: now.at,
-                claims: change.claim.into_iter().collect(),
-                newest: change.ended,
-            };
-            if insert.execute((key, pack(&fresh)))? == 1 {
-                continue;
-            }
+        if let Some(now) = &change.now
+            && insert.execute((key, pack(now, change.claim.as_slice(), change.ended)))? == 1
+        {
+            continue;
         }
         let known: Option<Vec<u8>> = select.query_row([key], |row| row.get(0)).optional()?;
         let Some(mut known) = known.map(|blob| unpack(&blob)).transpose()? else {
@@ -102,14 +94,14 @@ pub(crate) fn apply(db: &Connection, lane: LaneId, changes: &[MembershipChange],
                 None => known.claims.push(claim),
             }
         }
-        if let Some(now) = &change.now {
-            known.standing = now.standing;
-            known.recorded.clone_from(&now.recorded);
-            known.fingerprint = now.fingerprint;
-            known.at = now.at;
-        }
-        known.newest = known.newest.max(change.ended);
-        update.execute((key, pack(&known)))?;
+        let newest = known.newest.max(change.ended);
+        let now = change.now.clone().unwrap_or(MembershipNow {
+            standing: known.standing,
+            recorded: known.recorded,
+            fingerprint: known.fingerprint,
+            at: known.at,
+        });
+        update.execute((key, pack(&now, &known.claims, newest)))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::ledger::Ledger;
 use crate::membership;
 use crate::parts::{self, name_of};
 use crate::people::{self, People};
-use crate::records::{Line, Operation, bucket_of, each_chunk, unpack_finals};
+use crate::records::{Line, Operation, buckets_of, each_chunk, unpack_finals};
 use crate::slices::{self, Sealed};
 use crate::writer::Tx;
 use crate::{counters, lanes};
@@ -227,12 +227,9 @@ pub(crate) fn erase(tx: &mut Tx<'_>, profiles: &[ProfileId], now: Millis) -> Don
 /// Drops the kept rows of all ended parts that carried someone.
 fn drop_rows(db: &Connection, profile: ProfileId) -> Done<()> {
     let entries = crate::trace::entries_of(db, profile)?;
-    let mut buckets: Vec<i64> = entries.keys().map(|entry| bucket_of(*entry)).collect();
-    buckets.sort_unstable();
-    buckets.dedup();
     let mut select = db.prepare_cached("SELECT part, body FROM visit WHERE bucket = ?1 AND part > 0")?;
     let mut carried = HashSet::new();
-    for bucket in buckets {
+    for bucket in buckets_of(entries.keys().copied()) {
         let mut rows = select.query([bucket])?;
         while let Some(row) = rows.next()? {
             let mut finals = Vec::new();

@@ -17,6 +17,14 @@ pub(crate) fn bucket_of(entry: EntryId) -> i64 {
     entry.0 >> BUCKET
 }
 
+/// The buckets of entries' final visits, each once, ascending.
+pub(crate) fn buckets_of(entries: impl Iterator<Item = EntryId>) -> Vec<i64> {
+    let mut buckets: Vec<i64> = entries.map(bucket_of).collect();
+    buckets.sort_unstable();
+    buckets.dedup();
+    buckets
+}
+
 /// An operation in a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Operation {

@@ -1,5 +1,5 @@
 //! Attempts and their ends.
-use crate::contract::{Charge, Queued, Settlement};
+use crate::contract::{Charge, Origin, Queued, Settlement};
 use crate::fail::{Done, Fail};
 use crate::follow_ups;
 use crate::lanes;
@@ -84,12 +84,14 @@ pub(crate) fn settle(tx: &mut Tx<'_>, settlement: Settlement) -> Done<()> {
     let mut ledger = Ledger::new(now, Some(part));
     let mut rests = Rests::new(tx.db)?;
     let mut sealed = Sealed::read(tx.db, facts.slice)?;
-    let (mut owed, mut done) = (0, Vec::with_capacity(settlement.outcomes.len()));
+    let (mut owed, mut erasures) = (0, Vec::new());
     for outcome in &settlement.outcomes {
         let op = sealed.settle(outcome.seq)?;
         conclude(tx, facts.lane, &mut ledger, &mut rests, &op, outcome)?;
         owed += i64::from(op.origin.is_owed());
-        done.push(op);
+        if op.origin == Origin::Erasure {
+            erasures.push(op);
+        }
     }
     if !settlement.outcomes.is_empty() {
         sealed.keep(tx.db)?;
@@ -100,7 +102,7 @@ pub(crate) fn settle(tx: &mut Tx<'_>, settlement: Settlement) -> Done<()> {
         ledger.touch(facts.lane);
     }
     membership::apply(tx.db, facts.lane, &settlement.membership, false)?;
-    owed::forget_erased(tx.db, facts.lane, done.iter())?;
+    owed::forget_erased(tx.db, facts.lane, erasures.iter())?;
     for place in &settlement.struck {
         if !facts.struck.contains(place) {
             facts.struck.push(*place);

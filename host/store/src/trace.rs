@@ -9,7 +9,7 @@ use crate::membership;
 use crate::owed;
 use crate::parts::name_of;
 use crate::people;
-use crate::records::{Entries, Entry, bucket_of, unpack_finals};
+use crate::records::{Entries, Entry, buckets_of, unpack_finals};
 use crate::schema::key;
 use crate::words::instant;
 use caravan_model::{EntryId, Millis, Profile, ProfileId, Reason, SliceId, Status, StepIx, VersionId, VisitId};
@@ -61,16 +61,13 @@ pub(crate) fn entries_of(db: &Connection, id: ProfileId) -> Done<HashMap<EntryId
 
 fn finals(db: &Connection, entries: &HashMap<EntryId, Entry>) -> Done<Vec<TraceVisit>> {
     let reasons = reasons(db)?;
-    let mut buckets: Vec<i64> = entries.keys().map(|entry| bucket_of(*entry)).collect();
-    buckets.sort_unstable();
-    buckets.dedup();
     let mut select = db.prepare_cached(
         "SELECT visit.at, body, slice, part.n FROM visit LEFT JOIN part ON part.id = visit.part WHERE bucket = ?1
          ORDER BY visit.n",
     )?;
     // A correction replaces what stood there: the newest row of a visit counts.
     let mut visits = BTreeMap::new();
-    for bucket in buckets {
+    for bucket in buckets_of(entries.keys().copied()) {
         let mut rows = select.query([bucket])?;
         while let Some(row) = rows.next()? {
             let mut finals = Vec::new();

@@ -102,15 +102,7 @@ pub async fn members_are_renewed_once_per_acknowledgement<E: Engine>(engine: E) 
         people.iter().map(|p| (*p, Origin::Renewal, Action::Add)).collect::<Vec<_>>()
     );
     let w = w.crash().await;
-    let slice = w.seal_all().await;
-    let now = w.now;
-    w.send(&slice.parts[0], |s| {
-        s.ends = true;
-        s.outcomes = riders(&slice.parts[0]).flat_map(|rider| outcomes(rider, Status::Synced, GoesTo::Stays)).collect();
-        s.membership = riders(&slice.parts[0]).map(|rider| joined(rider, now)).collect();
-    })
-    .await
-    .expect("a settlement");
+    accept_all(&w, joined).await;
     let mut w = w;
     w.balanced().await;
     assert_eq!(w.count(0, Status::Synced).await, 2, "a renewal is no visit");
@@ -148,11 +140,15 @@ pub async fn rule_11_9_a_resend_waits_again_unless_something_newer_exists<E: Eng
     let now = w.now;
     w.send(&slice.parts[0], |s| {
         s.ends = true;
-        s.outcomes = riders(&slice.parts[0])
+        s.outcomes = slice.parts[0]
+            .riders
+            .iter()
             .flat_map(|rider| outcomes(rider, Status::Expired, GoesTo::Stays))
             .map(|outcome| Outcome { reason: Reason::new("retries-exhausted", "down"), ..outcome })
             .collect();
-        s.membership = riders(&slice.parts[0])
+        s.membership = slice.parts[0]
+            .riders
+            .iter()
             .map(|rider| MembershipChange {
                 profile: rider.profile,
                 now: Some(MembershipNow {
@@ -172,7 +168,7 @@ pub async fn rule_11_9_a_resend_waits_again_unless_something_newer_exists<E: Eng
     w.now = Millis(w.now.0 + 10);
     // The first person's newer remove has ended, the second's waits.
     w.enter(&people[..1], &[w.offer(1, Action::Remove, false), Move::End]).await;
-    remove_all(&w).await;
+    accept_all(&w, left).await;
     w.enter(&people[1..2], &[w.offer(1, Action::Remove, false), Move::End]).await;
     let resend = |reason: &str| Resend {
         version: w.version.id,
@@ -198,7 +194,8 @@ pub async fn rule_11_9_a_resend_waits_again_unless_something_newer_exists<E: Eng
     let slice = w.seal_all().await;
     w.send(&slice.parts[0], |s| {
         s.ends = true;
-        s.outcomes = riders(&slice.parts[0]).flat_map(|rider| outcomes(rider, Status::Synced, GoesTo::Stays)).collect();
+        s.outcomes =
+            slice.parts[0].riders.iter().flat_map(|rider| outcomes(rider, Status::Synced, GoesTo::Stays)).collect();
     })
     .await
     .expect("a settlement");

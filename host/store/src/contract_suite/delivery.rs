@@ -41,7 +41,7 @@ pub async fn rule_11_3_removals_owed_to_consent_go_first_and_leave_receipts<E: E
     );
     let open = w.store.receipts(None, 10).await.expect("receipts");
     assert_eq!((open.len(), open[0].profile, open[0].done, open[0].status), (1, people[0], None, Status::Waiting));
-    remove_all(&w).await;
+    accept_all(&w, left).await;
     w.balanced().await;
     let done = w.store.receipts(Some(people[0]), 10).await.expect("receipts");
     assert_eq!((done[0].done, done[0].status, done[0].part.is_some()), (Some(w.now), Status::Synced, true));
@@ -79,7 +79,7 @@ pub async fn an_erased_person_leaves_receipts_alone<E: Engine>(engine: E) {
         step: Default::default(),
     };
     w.store.offer(w.lease, vec![offer], vec![people[0]], w.now).await.expect("an offer");
-    remove_all(&w).await;
+    accept_all(&w, left).await;
     let trace = w.store.trace(people[0]).await.expect("a trace").expect("a number");
     assert_eq!((trace.memberships.len(), trace.events.len(), trace.receipts.len()), (0, 0, 1));
     assert_eq!(w.store.receipts_of("p0000").await.expect("receipts").len(), 1);
@@ -114,9 +114,10 @@ pub async fn rule_11_8_a_correction_moves_both_counters<E: Engine>(engine: E) {
     w.send(&slice.parts[0], |s| {
         s.ends = true;
         s.pending = Some(("job 9".into(), due));
-        s.outcomes = riders(&slice.parts[0]).flat_map(|rider| outcomes(rider, Status::Synced, GoesTo::Stays)).collect();
+        s.outcomes =
+            slice.parts[0].riders.iter().flat_map(|rider| outcomes(rider, Status::Synced, GoesTo::Stays)).collect();
         s.membership =
-            riders(&slice.parts[0]).map(|rider| MembershipChange { ended: now, ..joined(rider, now) }).collect();
+            slice.parts[0].riders.iter().map(|rider| MembershipChange { ended: now, ..joined(rider, now) }).collect();
     })
     .await
     .expect("a settlement");

@@ -275,27 +275,28 @@ pub fn is_fenced<T>(result: Result<T>) -> bool {
     matches!(result, Err(Error::Fenced { .. }))
 }
 
-/// Two people are members by step 0, one by step 0 and step 3.
+/// People with these numbers become members by step 0.
 pub async fn members<E: Engine>(w: &mut World<E>, numbers: std::ops::Range<usize>) -> Vec<ProfileId> {
     let people = w.people(numbers).await;
     w.enter(&people, &[w.offer(0, Action::Add, false), Move::End]).await;
-    let slice = w.seal_all().await;
-    let now = w.now;
-    w.send(&slice.parts[0], |s| {
-        s.ends = true;
-        s.outcomes = riders(&slice.parts[0]).flat_map(|rider| outcomes(rider, Status::Synced, GoesTo::Stays)).collect();
-        s.membership = riders(&slice.parts[0]).map(|rider| joined(rider, now)).collect();
-    })
-    .await
-    .expect("a settlement");
+    accept_all(w, joined).await;
     people
 }
 
-pub fn riders(part: &OpenPart) -> impl Iterator<Item = &Rider> {
-    part.riders.iter()
+/// The partner takes all that waits, in one part, and membership changes so for each of its people.
+pub async fn accept_all<E: Engine>(w: &World<E>, change: fn(&Rider, Millis) -> MembershipChange) {
+    let slice = w.seal_all().await;
+    let riders = &slice.parts[0].riders;
+    w.send(&slice.parts[0], |s| {
+        s.ends = true;
+        s.outcomes = riders.iter().flat_map(|rider| outcomes(rider, Status::Synced, GoesTo::Stays)).collect();
+        s.membership = riders.iter().map(|rider| change(rider, w.now)).collect();
+    })
+    .await
+    .expect("a settlement");
 }
 
-/// The operation's people leave, as a settlement says it.
+/// The change that goes with an accepted removal.
 pub fn left(rider: &Rider, now: Millis) -> MembershipChange {
     MembershipChange {
         profile: rider.profile,
@@ -304,16 +305,4 @@ pub fn left(rider: &Rider, now: Millis) -> MembershipChange {
         ended: now,
         ..MembershipChange::default()
     }
-}
-
-pub async fn remove_all<E: Engine>(w: &World<E>) {
-    let slice = w.seal_all().await;
-    let now = w.now;
-    w.send(&slice.parts[0], |s| {
-        s.ends = true;
-        s.outcomes = riders(&slice.parts[0]).flat_map(|rider| outcomes(rider, Status::Synced, GoesTo::Stays)).collect();
-        s.membership = riders(&slice.parts[0]).map(|rider| left(rider, now)).collect();
-    })
-    .await
-    .expect("a settlement");
 }

@@ -180,8 +180,7 @@ async fn remember(store: &Sqlite, audience: &mut Compared) -> anyhow::Result<()>
             for (_, member) in &members {
                 audience.excused += u64::from(member.standing == Standing::Maybe);
                 for set in &member.recorded {
-                    let columns = recorded::decode(set)?;
-                    model.add(&columns);
+                    model.change(&recorded::decode(set)?, Action::Add);
                 }
             }
         }
@@ -297,10 +296,6 @@ impl Model {
 
     fn apply(&mut self, part: &Part) {
         self.change(&part.columns, part.action);
-    }
-
-    fn add(&mut self, columns: &[Column]) {
-        self.change(columns, Action::Add);
     }
 
     fn change(&mut self, columns: &[Column], action: Action) {
@@ -426,7 +421,7 @@ mod tests {
         audience.apply(&sent);
         let mut members = audience.emptied();
         assert_eq!(counts(&members), [("CT", 0), ("EMAIL", 0)]);
-        members.add(&sent.columns);
+        members.change(&sent.columns, Action::Add);
         assert_eq!(members.standing(), audience.standing());
     }
 
