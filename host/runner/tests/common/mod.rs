@@ -289,6 +289,11 @@ pub fn request_of(audience: &str, part: &Part) -> RequestRecord {
         body: Some(body),
         route: None,
         outcome: Ok(200),
+        placed: Vec::new(),
+        answer_headers: Vec::new(),
+        answer_bytes: 0,
+        trace_id: None,
+        elapsed_ms: 0,
     }
 }
 
