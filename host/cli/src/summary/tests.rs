@@ -77,7 +77,7 @@ entered ................................... 1,500
       │  │    waiting .....................   300
       │  └─ next → second: remove from b ..   600
       │     │    synced ...................   690
-      │     │    waiting – batching .......    10
+      │     │    waiting – the batch is filling     10
       │     └─ next → exit ................   700
       └─ otherwise → second (see above) ...   100
 ";
