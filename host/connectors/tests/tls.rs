@@ -62,7 +62,7 @@ fn trust(authority: &Authority, peer: &Peer) -> Trust {
 fn assert_no_secure_connection(outcome: &CallOutcome, peer: &Peer) {
     let (class, words) = fault(outcome);
     assert_eq!((class, outcome.effect), ("unavailable", Effect::None), "{outcome:?}");
-    assert!(words.contains("TLS failed"), "{words}");
+    assert!(words.contains("no secure connection"), "{words}");
     assert_eq!(outcome.requests.len(), 1);
     assert_eq!(outcome.requests[0].outcome, Err("no secure connection: TLS failed".into()));
     assert!(peer.connections() > 0 && peer.received().is_empty());
@@ -100,6 +100,24 @@ async fn a_certificate_for_another_name_is_refused() {
     let authority = Authority::new();
     let peer = authority.meta("graph.facebook.example").await;
     assert_no_secure_connection(&sync(&partner(trust(&authority, &peer)), 2).await, &peer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_that_hangs_up_in_the_handshake_is_said_to_fail_at_it() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let trust = Trust::default().with_stand_in(META, listener.local_addr().unwrap()).unwrap();
+    let hanging_up = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut hello = [0; 5];
+        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut hello).await.unwrap();
+        tokio::io::AsyncWriteExt::shutdown(&mut stream).await.unwrap();
+        // Until the client is gone, so that it meets an end and no reset.
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    });
+    let outcome = sync(&partner(trust), 2).await;
+    hanging_up.await.unwrap();
+    assert_eq!(outcome.effect, Effect::None, "{outcome:?}");
+    assert_eq!(outcome.requests[0].outcome, Err("no secure connection: TLS failed".into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use std::{
+    error::Error,
     future::Ready,
     io,
     net::{IpAddr, SocketAddr},
@@ -121,22 +122,22 @@ impl Service<Name> for LoopbackResolver {
     }
 }
 
-/// Whether this error, or one that caused it, is of a kind.
-pub(crate) fn caused_by<'a, T: std::error::Error + 'static>(
-    mut error: &'a (dyn std::error::Error + 'static),
-) -> Option<&'a T> {
-    loop {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        // An `io::Error` gives the source of what it wraps, not what it wraps.
-        if let Some(found) =
-            error.downcast_ref::<io::Error>().and_then(|io| io.get_ref()).and_then(|e| e.downcast_ref::<T>())
-        {
-            return Some(found);
-        }
-        error = error.source()?;
-    }
+/// An error and those that caused it. An `io::Error` gives the source of what it wraps, not what it wraps.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped as &(dyn Error + 'static)),
+        None => error.source(),
+    })
+}
+
+/// This error, or one that caused it, of a kind.
+pub(crate) fn caused_by<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    chain(error).find_map(|cause| cause.downcast_ref::<T>())
+}
+
+/// The kind of the innermost I/O error: the connector wraps a failed handshake in one that only says `other`.
+pub(crate) fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last().map(io::Error::kind)
 }
 
 #[cfg(test)]
@@ -150,5 +151,13 @@ mod tests {
         let refused = checked(vec![address("8.8.8.8:443"), address("10.0.0.1:443")]).unwrap_err();
         assert!(caused_by::<Prohibited>(&refused).is_some());
         assert!(checked(vec![]).is_err());
+    }
+
+    #[test]
+    fn what_a_connector_wraps_twice_is_found() {
+        let handshake = io::Error::new(io::ErrorKind::InvalidData, Prohibited([127, 0, 0, 1].into()));
+        let wrapped = io::Error::other(handshake);
+        assert_eq!(io_kind(&wrapped), Some(io::ErrorKind::InvalidData));
+        assert!(caused_by::<Prohibited>(&wrapped).is_some() && caused_by::<std::fmt::Error>(&wrapped).is_none());
     }
 }

@@ -3,7 +3,7 @@ use super::{
     Egress,
     admission::Admitted,
     body::{BodyError, Gate, InBody, OutBody},
-    client::{Prohibited, caused_by},
+    client::{Prohibited, caused_by, io_kind},
     ledger::Denial,
     reach::Reach,
 };
@@ -193,15 +193,14 @@ impl Egress {
             self.ledger.deny(index, Denial::rule(words));
             return Error::DestinationIpProhibited;
         }
-        // The connector wraps a failed handshake, so that its kind is lost.
-        if caused_by::<rustls::Error>(wrong).is_some() {
-            self.ledger.failed(index, "no secure connection: TLS failed", true);
-            return Error::TlsProtocolError;
-        }
-        let kind = caused_by::<io::Error>(wrong).map(io::Error::kind);
+        let kind = io_kind(wrong);
         let (words, error) = match kind {
             Some(io::ErrorKind::ConnectionRefused) => ("the partner refused the connection", Error::ConnectionRefused),
             Some(io::ErrorKind::TimedOut) => ("the partner could not be reached in time", Error::ConnectionTimeout),
+            // Over a connection that stands, only the handshake can fail.
+            Some(io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+                ("no secure connection: TLS failed", Error::TlsProtocolError)
+            }
             _ => ("the partner could not be reached", Error::DestinationUnavailable),
         };
         self.ledger.failed(index, words, true);
