@@ -220,6 +220,26 @@ pub struct RequestRecord {
     pub elapsed_ms: u64,
 }
 
+impl RequestRecord {
+    /// A request that has not been sent yet, with nothing in it.
+    pub fn unsent(method: impl Into<String>, url: impl Into<String>) -> RequestRecord {
+        RequestRecord {
+            method: method.into(),
+            url: url.into(),
+            headers: Vec::new(),
+            body: None,
+            body_bytes: 0,
+            route: None,
+            outcome: Err("not sent".into()),
+            placed: Vec::new(),
+            answer_headers: Vec::new(),
+            answer_bytes: 0,
+            trace_id: None,
+            elapsed_ms: 0,
+        }
+    }
+}
+
 /// A credential that the egress put into a request: where, and as which template of the manifest (`Bearer {token}`).
 /// Never the value.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

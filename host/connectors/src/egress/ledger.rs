@@ -113,20 +113,10 @@ impl Ledger {
         }
         let headers = request.headers.iter();
         let record = RequestRecord {
-            method: request.method.to_string(),
-            url: request.uri.to_string(),
             headers: headers
                 .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
                 .collect(),
-            body: None,
-            body_bytes: 0,
-            route: None,
-            outcome: Err("not sent".into()),
-            placed: Vec::new(),
-            answer_headers: Vec::new(),
-            answer_bytes: 0,
-            trace_id: None,
-            elapsed_ms: 0,
+            ..RequestRecord::unsent(request.method.as_str(), request.uri.to_string())
         };
         let mut pages = self.lock();
         pages.entries.push(Entry { record, changes: false, stage: Stage::Held, since: None });
