@@ -48,7 +48,7 @@ pub enum Verb {
     Lab(LabArgs),
     /// What an error code means and what to do.
     Explain {
-        /// The code, such as CV020; without it, all of them.
+        /// The code of an error (CV020) or of a reason (no-identifier); without it, all of them.
         code: Option<String>,
     },
     /// Canvases: check, format, schema.

@@ -5,6 +5,8 @@
 mod args;
 mod bundle;
 mod check;
+#[cfg_attr(not(test), expect(dead_code, reason = "`batch show` prints exchanges once the store keeps them"))]
+mod exchange;
 mod fail;
 mod files;
 mod host;

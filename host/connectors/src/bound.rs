@@ -80,7 +80,13 @@ impl BoundConnector {
             route.granted = binding.grant.allows(&route.host, &route.name);
         }
         let placement = Placement::new(manifest).map_err(|wrong| bad(&wrong))?;
-        let policy = Policy { routes, placement, limits: binding.grant.limits, reach: binding.reach };
+        let policy = Policy {
+            routes,
+            placement,
+            limits: binding.grant.limits,
+            reach: binding.reach,
+            trace: manifest.trace.clone(),
+        };
         Ok(BoundConnector {
             component,
             policy: Arc::new(policy),

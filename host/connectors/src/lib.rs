@@ -42,6 +42,7 @@ mod world;
 pub use bound::{Binding, BoundConnector};
 pub use component::LoadedComponent;
 pub use egress::reach::{LabMap, Reach, Transport};
+pub use egress::trust::Trust;
 pub use grant::{Grant, Limits};
 pub use sandbox::{Sandbox, SandboxOptions, TICK};
 pub use vault::{LAB_TOKEN, LocalVault};

@@ -1,5 +1,9 @@
 //! The sandbox: engines, their clock of epochs, and the pooled HTTP client. One per process.
-use crate::{cache::CompileCache, component::LoadedComponent, egress::Clients};
+use crate::{
+    cache::CompileCache,
+    component::LoadedComponent,
+    egress::{Clients, trust::Trust},
+};
 use caravan_model::{Code, Digest, Problem};
 use std::{
     path::PathBuf,
@@ -26,11 +30,13 @@ pub struct SandboxOptions {
     pub calls: u32,
     /// How long dialling a partner may take.
     pub connect_timeout: Duration,
+    /// Whom to trust as a partner, and where to find them.
+    pub trust: Trust,
 }
 
 impl Default for SandboxOptions {
     fn default() -> Self {
-        SandboxOptions { cache_dir: None, calls: 64, connect_timeout: Duration::from_secs(10) }
+        SandboxOptions { cache_dir: None, calls: 64, connect_timeout: Duration::from_secs(10), trust: Trust::default() }
     }
 }
 
@@ -53,7 +59,7 @@ impl Sandbox {
     /// Builds the engines and starts their clock.
     ///
     /// # Errors
-    /// The cache folder cannot be made, or this machine cannot run WebAssembly.
+    /// The cache folder cannot be made, an authority to trust is no certificate, or this machine cannot run WebAssembly.
     pub fn new(options: SandboxOptions) -> Result<Arc<Sandbox>, Problem> {
         let calls = options.calls.clamp(1, 1_000);
         keep_freed_memory();
@@ -80,7 +86,7 @@ impl Sandbox {
             pooled,
             on_demand: OnceLock::new(),
             cache,
-            clients: Clients::new(options.connect_timeout),
+            clients: Clients::new(options.connect_timeout, options.trust)?,
             permits: Arc::new(Semaphore::new(calls as usize)),
         }))
     }

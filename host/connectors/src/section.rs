@@ -124,6 +124,7 @@ pub(crate) fn manifest(anatomy: &Anatomy, served: &str) -> Result<Manifest, Prob
     {
         return Err(bad(&format!("its manifest injects into the route `{unknown}`, which it does not have")));
     }
+    manifest.trace.check().map_err(|wrong| bad(&format!("its manifest cannot be used: {wrong}")))?;
     Ok(manifest)
 }
 

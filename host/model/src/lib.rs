@@ -13,12 +13,14 @@ pub mod batch;
 pub mod canvas;
 pub mod code;
 pub mod connection;
+pub mod exchange;
 pub mod fault;
 pub mod filter;
 pub mod id;
 pub mod manifest;
 pub mod port;
 pub mod profile;
+pub mod reasons;
 pub mod status;
 pub mod time;
 
@@ -26,6 +28,7 @@ pub use batch::{Action, Column, FlagColumn, Part, Target};
 pub use canvas::Canvas;
 pub use code::{Code, Problem};
 pub use connection::{Connection, Connections};
+pub use exchange::{Exchange, exchanges_of};
 pub use fault::{AudienceState, Cause, Effect, Fault, Refusal, Report};
 pub use filter::Filter;
 pub use id::{

@@ -208,6 +208,58 @@ pub struct RequestRecord {
     pub route: Option<String>,
     /// The HTTP status, or why there is none.
     pub outcome: Result<u16, String>,
+    /// What the egress put in.
+    pub placed: Vec<Placed>,
+    /// The answer's headers: scrubbed, without cookies, at most 40 and 4 kB.
+    pub answer_headers: Vec<(String, String)>,
+    /// Bytes of the answer's body that were read. The body itself is never kept: it may hold people's data.
+    pub answer_bytes: u64,
+    /// The partner's own id of the answer, where the manifest says where it stands.
+    pub trace_id: Option<String>,
+    /// Milliseconds from dialling to the last byte of the answer that was read, or to the failure.
+    pub elapsed_ms: u64,
+}
+
+impl RequestRecord {
+    /// A request that has not been sent yet, with nothing in it.
+    pub fn unsent(method: impl Into<String>, url: impl Into<String>) -> RequestRecord {
+        RequestRecord {
+            method: method.into(),
+            url: url.into(),
+            headers: Vec::new(),
+            body: None,
+            body_bytes: 0,
+            route: None,
+            outcome: Err("not sent".into()),
+            placed: Vec::new(),
+            answer_headers: Vec::new(),
+            answer_bytes: 0,
+            trace_id: None,
+            elapsed_ms: 0,
+        }
+    }
+}
+
+/// A credential that the egress put into a request: where, and as which template of the manifest (`Bearer {token}`).
+/// Never the value.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Placed {
+    /// The part of the request.
+    pub place: Place,
+    /// The header's or parameter's name.
+    pub name: String,
+    /// The manifest's template.
+    pub template: String,
+}
+
+/// A part of a request that takes credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// A header.
+    Header,
+    /// A query parameter.
+    Query,
 }
 
 /// Everything about one call.

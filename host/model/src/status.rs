@@ -98,30 +98,41 @@ impl Reason {
     }
 }
 
-/// The codes of reasons that Caravan itself gives.
+/// The codes of reasons that Caravan itself gives; [`reasons`](crate::reasons) has their words and cures.
 pub mod reason {
-    /// No match key of the step has a usable value for this person.
-    pub const NO_IDENTIFIER: &str = "no-identifier";
-    /// Consent for the purpose was denied.
-    pub const CONSENT_DENIED: &str = "consent-denied";
-    /// Consent for the purpose is unknown, and a policy demands it.
-    pub const CONSENT_UNKNOWN: &str = "consent-unknown";
-    /// *Do not sell or share* is set.
-    pub const DO_NOT_SELL: &str = "do-not-sell-or-share";
-    /// Only device ids were usable, and tracking is off.
-    pub const TRACKING_OFF: &str = "tracking-off";
-    /// A newer operation of the same person took its place before sending.
-    pub const SUPERSEDED: &str = "superseded";
-    /// The profile was erased.
-    pub const ERASED: &str = "erased";
-    /// The entry ended before this was sent.
-    pub const EXITED: &str = "exited";
-    /// The row alone made the connector fail.
-    pub const POISON: &str = "poison-row";
-    /// A branch's arm was taken.
-    pub const BRANCH: &str = "branch";
-    /// Retried for as long as allowed.
-    pub const RETRIES_EXHAUSTED: &str = "retries-exhausted";
-    /// The batch is filling.
-    pub const BATCHING: &str = "batching";
+    macro_rules! codes {
+        ($($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
+            $($(#[$doc])* pub const $name: &str = $code;)*
+
+            /// All of them.
+            pub const ALL: &[&str] = &[$($code),*];
+        };
+    }
+
+    codes! {
+        /// No match key of the step has a usable value for this person.
+        NO_IDENTIFIER = "no-identifier";
+        /// Consent for the purpose was denied.
+        CONSENT_DENIED = "consent-denied";
+        /// Consent for the purpose is unknown, and a policy demands it.
+        CONSENT_UNKNOWN = "consent-unknown";
+        /// *Do not sell or share* is set.
+        DO_NOT_SELL = "do-not-sell-or-share";
+        /// Only device ids were usable, and tracking is off.
+        TRACKING_OFF = "tracking-off";
+        /// A newer operation of the same person took its place before sending.
+        SUPERSEDED = "superseded";
+        /// The profile was erased.
+        ERASED = "erased";
+        /// The entry ended before this was sent.
+        EXITED = "exited";
+        /// The row alone made the connector fail.
+        POISON = "poison-row";
+        /// A branch's arm was taken.
+        BRANCH = "branch";
+        /// Retried for as long as allowed.
+        RETRIES_EXHAUSTED = "retries-exhausted";
+        /// The batch is filling.
+        BATCHING = "batching";
+    }
 }

@@ -64,22 +64,22 @@ fn counters() -> Counters {
 fn the_tree_shows_each_step_once_with_all_its_numbers() {
     let (canvas, plan) = canvas();
     let expected = "\
-entered ................................... 1,500
-└─ start → split: branch .................. 1,500
-   ├─ if plan = free → exit ...............   500
-   └─ else → first: add to a .............. 1,000
-      │    synced .........................   880
-      │    unchanged ......................    20
-      │    skipped – consent denied .......    60
-      │    rejected – no such audience ....    40
-      ├─ next → pause: wait for 2d ........   900
-      │  │    passed ......................   600
-      │  │    waiting .....................   300
-      │  └─ next → second: remove from b ..   600
-      │     │    synced ...................   690
-      │     │    waiting – batching .......    10
-      │     └─ next → exit ................   700
-      └─ otherwise → second (see above) ...   100
+entered .......................................... 1,500
+└─ start → split: branch ......................... 1,500
+   ├─ if plan = free → exit ......................   500
+   └─ else → first: add to a ..................... 1,000
+      │    synced ................................   880
+      │    unchanged .............................    20
+      │    skipped – consent denied ..............    60
+      │    rejected – no such audience ...........    40
+      ├─ next → pause: wait for 2d ...............   900
+      │  │    passed .............................   600
+      │  │    waiting ............................   300
+      │  └─ next → second: remove from b .........   600
+      │     │    synced ..........................   690
+      │     │    waiting – the batch is filling ..    10
+      │     └─ next → exit .......................   700
+      └─ otherwise → second (see above) ..........   100
 ";
     assert_eq!(render(&canvas, &plan, &counters()), expected);
 }

@@ -5,7 +5,7 @@ use crate::out;
 use caravan_journey::plan::{CompiledCanvas, StepKind, Target};
 use caravan_model::canvas::Delay;
 use caravan_model::status::reason;
-use caravan_model::{Canvas, Status, StepIx};
+use caravan_model::{Canvas, Status, StepIx, reasons};
 use caravan_store::{Count, Counters};
 use std::collections::BTreeSet;
 
@@ -139,11 +139,8 @@ impl Drawing<'_> {
 fn because(code: &str, words: &str) -> String {
     let plain = match code {
         "" => return String::new(),
-        reason::NO_IDENTIFIER => "no usable identifier".to_owned(),
-        code if words.is_empty() => match code.strip_prefix("partner:") {
-            Some(code) => format!("the partner's code {code}"),
-            None => code.replace('-', " "),
-        },
+        reason::NO_IDENTIFIER => reasons::words_of_code(code).into_owned(),
+        code if words.is_empty() => reasons::words_of_code(code).into_owned(),
         _ => words.to_owned(),
     };
     let mut short: String = plain.chars().take(LONGEST_REASON).collect();

@@ -9,7 +9,7 @@ use crate::users::Users;
 use crate::{bundle, files, out, stores};
 use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalVault, Reach};
 use caravan_model::port::{Clock, Connector, Connectors, RequestRecord, SystemClock};
-use caravan_model::{Code, Problem, Profile};
+use caravan_model::{Code, Problem, Profile, reasons};
 use caravan_runner::{DryRun, DryRunResult, dry_run as play, registered_name};
 use caravan_store::{Sqlite, Store};
 use serde_json::{Map, Value, json};
@@ -238,8 +238,8 @@ fn as_json(result: &DryRunResult) -> Value {
         .iter()
         .map(|person| {
             let reason = &person.reason;
-            let words = if reason.words.is_empty() { &reason.code } else { &reason.words };
-            json!({"external_id": person.external_id, "status": person.status, "reason": words, "code": reason.code})
+            json!({"external_id": person.external_id, "status": person.status, "reason": reasons::words_of(reason),
+                "code": reason.code})
         })
         .collect();
     json!({"requests": requests, "results": results})

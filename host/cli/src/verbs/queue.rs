@@ -3,7 +3,7 @@ use crate::args::Global;
 use crate::fail::End;
 use crate::out;
 use caravan_model::port::{Clock, SystemClock};
-use caravan_model::{Code, Problem};
+use caravan_model::{Code, Problem, reasons};
 use caravan_store::{Audience, Lane, LaneState, Slots, Store};
 use serde_json::json;
 
@@ -22,12 +22,10 @@ pub fn state(state: &LaneState) -> (&'static str, String) {
     match state {
         LaneState::Open => ("open", String::new()),
         LaneState::Waiting { why, until, reason } => {
-            let words = if reason.words.is_empty() { &reason.code } else { &reason.words };
-            ("waiting", format!("{why} until {}: {words}", out::instant(*until)))
+            ("waiting", format!("{why} until {}: {}", out::instant(*until), reasons::words_of(reason)))
         }
         LaneState::Held { reason, since, .. } => {
-            let words = if reason.words.is_empty() { &reason.code } else { &reason.words };
-            ("held", format!("since {}: {words}", out::instant(*since)))
+            ("held", format!("since {}: {}", out::instant(*since), reasons::words_of(reason)))
         }
     }
 }

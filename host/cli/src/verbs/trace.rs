@@ -3,7 +3,7 @@ use crate::args::Global;
 use crate::fail::End;
 use crate::{mask, out};
 use caravan_identity::recorded;
-use caravan_model::{Code, Problem, Profile};
+use caravan_model::{Code, Problem, Profile, Reason, Status, reasons};
 use caravan_store::{Membership, Standing, Store, Trace, Version};
 use serde_json::{Value, json};
 
@@ -132,8 +132,7 @@ fn in_words(
             .iter()
             .map(|visit| {
                 let (canvas, step) = place(versions, visit);
-                let words =
-                    if visit.reason.words.is_empty() { visit.reason.code.clone() } else { visit.reason.words.clone() };
+                let words = reasons::words_of(&visit.reason).into_owned();
                 let until = visit.until.as_deref().map(|until| format!("until {until}"));
                 let why: Vec<String> =
                     [Some(words).filter(|words| !words.is_empty()), until].into_iter().flatten().collect();
@@ -142,6 +141,7 @@ fn in_words(
             })
             .collect();
         text.push_str(&indented(&out::table(&["WHEN", "CANVAS", "STEP", "STATUS", "WHY", "BATCH"], &rows)));
+        text.push_str(&cures(trace.visits.iter().map(|visit| (visit.status, &visit.reason))));
     }
     if !trace.memberships.is_empty() {
         text.push_str("\naudiences\n");
@@ -170,6 +170,18 @@ fn in_words(
     text
 }
 
+/// What to do about visits that did not succeed: each reason once.
+fn cures<'a>(visits: impl Iterator<Item = (Status, &'a Reason)>) -> String {
+    let mut told: Vec<&str> = Vec::new();
+    let mut text = String::new();
+    for (_, reason) in visits.filter(|(status, _)| !status.is_success()) {
+        let Some(cure) = reasons::cure_of(reason).filter(|_| !told.contains(&reason.code.as_str())) else { continue };
+        told.push(&reason.code);
+        text.push_str(&format!("    {}: {cure}\n", reason.code));
+    }
+    if text.is_empty() { text } else { format!("  what to do\n{text}") }
+}
+
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
@@ -188,6 +200,7 @@ fn as_json(
         .map(|visit| {
             let (canvas, step) = place(versions, visit);
             json!({"at": visit.at, "canvas": canvas, "step": step, "status": visit.status, "reason": visit.reason,
+                "words": reasons::words_of(&visit.reason), "cure": reasons::cure_of(&visit.reason),
                 "until": visit.until, "batch": visit.part})
         })
         .collect();
@@ -202,4 +215,26 @@ fn as_json(
     let events: Vec<Value> = trace.events.iter().map(|event| json!({"at": event.at, "event": event.name})).collect();
     json!({"external_id": trace.profile.external_id, "profile": fields, "visits": visits, "memberships": memberships,
         "events": events})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cure_is_told_once_and_only_where_a_visit_did_not_succeed() {
+        let (no_id, branch) = (Reason::new("no-identifier", "no e-mail"), Reason::new("branch", "arm 1"));
+        let theirs = Reason::new("partner:2650", "");
+        let visits = [
+            (Status::Passed, &branch),
+            (Status::Skipped, &no_id),
+            (Status::Skipped, &no_id),
+            (Status::Rejected, &theirs),
+        ];
+        let text = cures(visits.into_iter());
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.starts_with("  what to do\n    no-identifier: give the profile"), "{text}");
+        assert!(text.contains("partner:2650: the partner's words say why"), "{text}");
+        assert_eq!(cures([(Status::Passed, &branch)].into_iter()), "");
+    }
 }

@@ -3,6 +3,7 @@
 use super::{
     ledger::{Denial, Ledger},
     lock::LockReader,
+    trace::TraceReader,
 };
 use crate::scrub::ScrubStream;
 use bytes::Bytes;
@@ -147,6 +148,7 @@ pub(crate) struct InBody<B> {
     pub(crate) scrub: ScrubStream,
     pub(crate) ledger: Ledger,
     pub(crate) index: usize,
+    pub(crate) trace: TraceReader,
     pub(crate) ended: bool,
 }
 
@@ -163,6 +165,8 @@ where
                 None => {
                     self.ended = true;
                     let rest = self.scrub.finish();
+                    self.trace.read(&rest);
+                    self.trace.finish();
                     if !rest.is_empty() {
                         return Poll::Ready(Some(Ok(Frame::data(rest))));
                     }
@@ -182,7 +186,9 @@ where
                         return Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(self.limit)))));
                     };
                     self.left = left;
+                    self.ledger.answer(self.index, data.len());
                     let clean = self.scrub.push(data);
+                    self.trace.read(&clean);
                     if !clean.is_empty() {
                         return Poll::Ready(Some(Ok(Frame::data(clean))));
                     }

@@ -1,5 +1,6 @@
 //! The pooled HTTP clients: one for partners (TLS, public addresses only), one for the lab on loopback.
-use super::{address::is_public, body::OutBody};
+use super::{address::is_public, body::OutBody, trust::Trust};
+use caravan_model::Problem;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{
@@ -9,10 +10,12 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use std::{
+    error::Error,
     future::Ready,
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -31,16 +34,16 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn new(connect_timeout: Duration) -> Clients {
-        let mut dial = HttpConnector::new_with_resolver(PublicResolver);
+    pub(crate) fn new(connect_timeout: Duration, trust: Trust) -> Result<Clients, Problem> {
+        let tls = HttpsConnectorBuilder::new().with_tls_config(trust.tls()?).https_only().enable_http1();
+        let mut dial = HttpConnector::new_with_resolver(PublicResolver(Arc::new(trust)));
         dial.enforce_http(false);
         dial.set_nodelay(true);
         dial.set_connect_timeout(Some(connect_timeout));
-        let tls = HttpsConnectorBuilder::new().with_webpki_roots().https_only().enable_http1().wrap_connector(dial);
         let mut near = HttpConnector::new_with_resolver(LoopbackResolver);
         near.set_nodelay(true);
         near.set_connect_timeout(Some(connect_timeout));
-        Clients { partner: builder().build(tls), lab: builder().build(near) }
+        Ok(Clients { partner: builder().build(tls.wrap_connector(dial)), lab: builder().build(near) })
     }
 }
 
@@ -61,8 +64,8 @@ fn builder() -> hyper_util::client::legacy::Builder {
 pub(crate) struct Prohibited(pub(crate) IpAddr);
 
 /// Resolves a partner's name to public addresses, or not at all. The dial uses exactly the addresses checked here.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PublicResolver;
+#[derive(Clone, Debug)]
+pub(crate) struct PublicResolver(Arc<Trust>);
 
 impl Service<Name> for PublicResolver {
     type Response = std::vec::IntoIter<SocketAddr>;
@@ -74,7 +77,14 @@ impl Service<Name> for PublicResolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
+        let trust = self.0.clone();
         Box::pin(async move {
+            if let Some(near) = trust.stand_in(name.as_str()) {
+                return Ok(vec![near].into_iter());
+            }
+            if let Some(address) = trust.address(name.as_str()) {
+                return checked(vec![address]);
+            }
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 443)).await?.collect();
             checked(found)
         })
@@ -112,22 +122,22 @@ impl Service<Name> for LoopbackResolver {
     }
 }
 
-/// Whether this error, or one that caused it, is of a kind.
-pub(crate) fn caused_by<'a, T: std::error::Error + 'static>(
-    mut error: &'a (dyn std::error::Error + 'static),
-) -> Option<&'a T> {
-    loop {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        // An `io::Error` gives the source of what it wraps, not what it wraps.
-        if let Some(found) =
-            error.downcast_ref::<io::Error>().and_then(|io| io.get_ref()).and_then(|e| e.downcast_ref::<T>())
-        {
-            return Some(found);
-        }
-        error = error.source()?;
-    }
+/// An error and those that caused it. An `io::Error` gives the source of what it wraps, not what it wraps.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped as &(dyn Error + 'static)),
+        None => error.source(),
+    })
+}
+
+/// This error, or one that caused it, of a kind.
+pub(crate) fn caused_by<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    chain(error).find_map(|cause| cause.downcast_ref::<T>())
+}
+
+/// The kind of the innermost I/O error: the connector wraps a failed handshake in one that only says `other`.
+pub(crate) fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last().map(io::Error::kind)
 }
 
 #[cfg(test)]
@@ -141,5 +151,13 @@ mod tests {
         let refused = checked(vec![address("8.8.8.8:443"), address("10.0.0.1:443")]).unwrap_err();
         assert!(caused_by::<Prohibited>(&refused).is_some());
         assert!(checked(vec![]).is_err());
+    }
+
+    #[test]
+    fn what_a_connector_wraps_twice_is_found() {
+        let handshake = io::Error::new(io::ErrorKind::InvalidData, Prohibited([127, 0, 0, 1].into()));
+        let wrapped = io::Error::other(handshake);
+        assert_eq!(io_kind(&wrapped), Some(io::ErrorKind::InvalidData));
+        assert!(caused_by::<Prohibited>(&wrapped).is_some() && caused_by::<std::fmt::Error>(&wrapped).is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! Credentials: the manifest says where they go, the vault has them, the egress puts them in. The guest sees none.
 use crate::scrub::Scrubber;
 use caravan_model::Manifest;
-use caravan_model::port::Secret;
+use caravan_model::port::{Place, Placed, Secret};
 use http::{HeaderName, HeaderValue};
 use std::collections::BTreeMap;
 
@@ -48,6 +48,20 @@ impl SecretText {
             Piece::Secret(name) => Some(name.as_str()),
             Piece::Text(_) => None,
         })
+    }
+
+    /// The text as the manifest has it.
+    fn template(&self) -> String {
+        let pieces = self.0.iter().map(|piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Secret(name) if name == "token" => "{token}".to_owned(),
+            Piece::Secret(name) => format!("{{secret.{name}}}"),
+        });
+        pieces.collect()
+    }
+
+    fn placed(&self, place: Place, name: &str) -> Placed {
+        Placed { place, name: name.to_owned(), template: self.template() }
     }
 
     fn fill(&self, secrets: &BTreeMap<String, Secret>) -> Option<String> {
@@ -107,6 +121,8 @@ impl Placement {
 pub(crate) struct Credentials {
     headers: Vec<(HeaderName, HeaderValue)>,
     query: BTreeMap<String, Vec<(String, String)>>,
+    /// What is put into each request, and into those of a route.
+    placed: (Vec<Placed>, BTreeMap<String, Vec<Placed>>),
     pub(crate) scrubber: Scrubber,
 }
 
@@ -116,9 +132,10 @@ impl Credentials {
     /// # Errors
     /// A secret that cannot stand in a header.
     pub(crate) fn new(placement: &Placement, secrets: &BTreeMap<String, Secret>) -> Result<Credentials, String> {
-        let mut headers = Vec::new();
+        let (mut headers, mut placed) = (Vec::new(), (Vec::new(), BTreeMap::new()));
         for (name, text) in &placement.headers {
             let Some(filled) = text.fill(secrets) else { continue };
+            placed.0.push(text.placed(Place::Header, name.as_str()));
             let mut value = HeaderValue::from_str(&filled)
                 .map_err(|_| format!("the secret for the header `{name}` has a character that no header may have"))?;
             value.set_sensitive(true);
@@ -126,18 +143,21 @@ impl Credentials {
         }
         let mut query = BTreeMap::new();
         for (route, parameters) in &placement.query {
-            let filled = parameters.iter().filter_map(|(name, text)| Some((name.clone(), text.fill(secrets)?)));
-            query.insert(route.clone(), filled.collect());
+            let filled = || parameters.iter().filter_map(|(name, text)| Some((name, text, text.fill(secrets)?)));
+            query.insert(route.clone(), filled().map(|(name, _, value)| (name.clone(), value)).collect());
+            let texts = filled().map(|(name, text, _)| text.placed(Place::Query, name));
+            placed.1.insert(route.clone(), texts.collect());
         }
-        Ok(Credentials { headers, query, scrubber: Scrubber::new(secrets.values()) })
+        Ok(Credentials { headers, query, placed, scrubber: Scrubber::new(secrets.values()) })
     }
 
-    /// Puts credentials into the headers, gives the names.
-    pub(crate) fn put_into(&self, headers: &mut http::HeaderMap) -> Vec<String> {
+    /// Puts credentials into the headers. Gives what is put into a request of this route, its query included.
+    pub(crate) fn put_into(&self, headers: &mut http::HeaderMap, route: &str) -> Vec<Placed> {
         for (name, value) in &self.headers {
             headers.insert(name.clone(), value.clone());
         }
-        self.headers.iter().map(|(name, _)| name.to_string()).collect()
+        let of_route = self.placed.1.get(route).into_iter().flatten();
+        self.placed.0.iter().chain(of_route).cloned().collect()
     }
 
     /// The path and query with the route's injected parameters.

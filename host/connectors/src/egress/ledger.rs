@@ -1,8 +1,10 @@
 //! What the egress saw in one call: every request, how far it came, and the first denial.
-use caravan_model::{Cause, Code, port::RequestRecord};
+use caravan_model::port::{Place, Placed, RequestRecord};
+use caravan_model::{Cause, Code};
 use http::{Method, request::Parts};
 use hyper_util::client::legacy::connect::CaptureConnection;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
 
 /// Why the egress refused: a rule, or a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,16 @@ struct Entry {
     record: RequestRecord,
     changes: bool,
     stage: Stage,
+    /// When it was sent on its way.
+    since: Option<Instant>,
+}
+
+impl Entry {
+    /// Notes how long it has taken so far.
+    fn tick(&mut self) {
+        let elapsed = self.since.map(|since| since.elapsed().as_millis());
+        self.record.elapsed_ms = elapsed.map_or(0, |elapsed| u64::try_from(elapsed).unwrap_or(u64::MAX));
+    }
 }
 
 #[derive(Debug, Default)]
@@ -101,18 +113,13 @@ impl Ledger {
         }
         let headers = request.headers.iter();
         let record = RequestRecord {
-            method: request.method.to_string(),
-            url: request.uri.to_string(),
             headers: headers
                 .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
                 .collect(),
-            body: None,
-            body_bytes: 0,
-            route: None,
-            outcome: Err("not sent".into()),
+            ..RequestRecord::unsent(request.method.as_str(), request.uri.to_string())
         };
         let mut pages = self.lock();
-        pages.entries.push(Entry { record, changes: false, stage: Stage::Held });
+        pages.entries.push(Entry { record, changes: false, stage: Stage::Held, since: None });
         pages.entries.len() - 1
     }
 
@@ -136,22 +143,24 @@ impl Ledger {
         pages.denial.get_or_insert(denial);
     }
 
-    /// Notes which route admits the request, whether it may change something at the partner, and which headers are
-    /// injected. Gives how many membership-changing requests were admitted before.
+    /// Notes which route admits the request, whether it may change something at the partner, and which credentials
+    /// are put in. Gives how many membership-changing requests were admitted before.
     pub(crate) fn admit(
         &self,
         index: usize,
         route: &str,
         writes: bool,
         changes: bool,
-        injected: &[String],
+        placed: Vec<Placed>,
         keep_body: bool,
     ) -> u32 {
         let mut pages = self.lock();
         if let Some(entry) = pages.entries.get_mut(index) {
             entry.changes = changes;
             entry.record.route = Some(route.to_owned());
-            entry.record.headers.extend(injected.iter().map(|name| (name.clone(), "***".to_owned())));
+            let headers = placed.iter().filter(|one| one.place == Place::Header);
+            entry.record.headers.extend(headers.map(|one| (one.name.clone(), "***".to_owned())));
+            entry.record.placed = placed;
             entry.record.body = keep_body.then(Vec::new);
         }
         let before = pages.writes;
@@ -163,6 +172,7 @@ impl Ledger {
     pub(crate) fn trying(&self, index: usize, connection: Option<CaptureConnection>) {
         self.entry(index, |entry| {
             entry.stage = Stage::Trying(connection);
+            entry.since = Some(Instant::now());
             entry.record.outcome = Err("no answer".into());
         });
     }
@@ -182,7 +192,29 @@ impl Ledger {
         self.entry(index, |entry| {
             entry.stage = Stage::Answered;
             entry.record.outcome = Ok(status);
+            entry.tick();
         });
+    }
+
+    /// The answer's head, scrubbed and bounded, and the trace id if it stands there.
+    pub(crate) fn head(&self, index: usize, headers: Vec<(String, String)>, trace_id: Option<String>) {
+        self.entry(index, |entry| {
+            entry.record.answer_headers = headers;
+            entry.record.trace_id = trace_id;
+        });
+    }
+
+    /// Bytes of the answer's body came.
+    pub(crate) fn answer(&self, index: usize, bytes: usize) {
+        self.entry(index, |entry| {
+            entry.record.answer_bytes += bytes as u64;
+            entry.tick();
+        });
+    }
+
+    /// The trace id stood in the answer's body.
+    pub(crate) fn trace(&self, index: usize, id: String) {
+        self.entry(index, |entry| entry.record.trace_id = Some(id));
     }
 
     /// The request failed on its way; `unconnected` where it is certain that there was no connection.
@@ -191,6 +223,7 @@ impl Ledger {
             let unconnected = unconnected || matches!(&entry.stage, stage if !is_connected(stage));
             entry.stage = if unconnected { Stage::Unconnected } else { Stage::Broken };
             entry.record.outcome = Err(words.to_owned());
+            entry.tick();
         });
     }
 

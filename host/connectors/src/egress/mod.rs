@@ -10,10 +10,13 @@ pub(crate) mod reach;
 pub(crate) mod route;
 mod send;
 pub(crate) mod template;
+mod trace;
+pub(crate) mod trust;
 
 pub(crate) use client::Clients;
 
 use crate::grant::Limits;
+use caravan_model::manifest::Trace;
 use credentials::{Credentials, Placement};
 use http_body_util::BodyExt as _;
 use ledger::Ledger;
@@ -34,6 +37,8 @@ pub(crate) struct Policy {
     pub(crate) placement: Placement,
     pub(crate) limits: Limits,
     pub(crate) reach: Reach,
+    /// Where the partner's trace id stands in an answer.
+    pub(crate) trace: Trace,
 }
 
 /// The egress of one call.

@@ -3,7 +3,7 @@ use super::{
     Egress,
     admission::Admitted,
     body::{BodyError, Gate, InBody, OutBody},
-    client::{Prohibited, caused_by},
+    client::{Prohibited, caused_by, io_kind},
     ledger::Denial,
     reach::Reach,
 };
@@ -30,9 +30,12 @@ impl Egress {
         options: Option<RequestOptions>,
     ) -> Result<Response<WasiBody>, Error> {
         parts.headers.remove(header::ACCEPT_ENCODING); // A compressed answer could not be scrubbed.
-        let injected = if admitted.auth { self.credentials.put_into(&mut parts.headers) } else { Vec::new() };
+        let placed = match admitted.auth {
+            true => self.credentials.put_into(&mut parts.headers, &admitted.route),
+            false => Vec::new(),
+        };
         let Admitted { route, host, changes, writes, gate, .. } = admitted;
-        let earlier = self.ledger.admit(index, &route, writes, changes, &injected, self.record_bodies);
+        let earlier = self.ledger.admit(index, &route, writes, changes, placed, self.record_bodies);
         if writes && earlier > 0 {
             return Err(self
                 .deny(index, body, "a call may change membership once, and this is a second request")
@@ -161,6 +164,7 @@ impl Egress {
             }
         }
         head.extensions.clear();
+        self.note_head(index, &head.headers);
         let body = InBody {
             source,
             left: limits.response_bytes,
@@ -168,6 +172,7 @@ impl Egress {
             scrub: ScrubStream::new(scrubber.clone()),
             ledger: self.ledger.clone(),
             index,
+            trace: self.trace_reader(index),
             ended: false,
         };
         Ok(Response::from_parts(head, body.boxed_unsync()))
@@ -188,11 +193,14 @@ impl Egress {
             self.ledger.deny(index, Denial::rule(words));
             return Error::DestinationIpProhibited;
         }
-        let kind = caused_by::<io::Error>(wrong).map(io::Error::kind);
+        let kind = io_kind(wrong);
         let (words, error) = match kind {
             Some(io::ErrorKind::ConnectionRefused) => ("the partner refused the connection", Error::ConnectionRefused),
             Some(io::ErrorKind::TimedOut) => ("the partner could not be reached in time", Error::ConnectionTimeout),
-            Some(io::ErrorKind::InvalidData) => ("no secure connection: TLS failed", Error::TlsProtocolError),
+            // Over a connection that stands, only the handshake can fail.
+            Some(io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+                ("no secure connection: TLS failed", Error::TlsProtocolError)
+            }
             _ => ("the partner could not be reached", Error::DestinationUnavailable),
         };
         self.ledger.failed(index, words, true);

@@ -2,7 +2,7 @@
 #![allow(dead_code)] // Each test binary uses its share.
 use bytes::Bytes;
 use caravan_connectors::{
-    Binding, BoundConnector, Grant, LabMap, LoadedComponent, LocalVault, Reach, Sandbox, SandboxOptions,
+    Binding, BoundConnector, Grant, LabMap, LoadedComponent, LocalVault, Reach, Sandbox, SandboxOptions, Trust,
 };
 use caravan_model::port::{Answer, Ask, CallContext, CallOutcome, Connector as _};
 use caravan_model::{Action, Column, Connection, Fault, Millis, Part, Report, Target};
@@ -14,10 +14,17 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
+use tokio_rustls::TlsAcceptor;
 
 pub const META: &str = "graph.facebook.com";
 pub const TIKTOK: &str = "business-api.tiktok.com";
@@ -33,9 +40,14 @@ pub fn guest(name: &str) -> Vec<u8> {
 
 /// One sandbox for each test, one compile cache for all.
 pub fn sandbox() -> Arc<Sandbox> {
+    sandbox_with(Trust::default())
+}
+
+/// A sandbox whose client trusts as told.
+pub fn sandbox_with(trust: Trust) -> Arc<Sandbox> {
     static CACHE: OnceLock<tempfile::TempDir> = OnceLock::new();
     let cache = CACHE.get_or_init(|| tempfile::tempdir().unwrap()).path().join("compiled");
-    Sandbox::new(SandboxOptions { cache_dir: Some(cache), ..SandboxOptions::default() }).unwrap()
+    Sandbox::new(SandboxOptions { cache_dir: Some(cache), trust, ..SandboxOptions::default() }).unwrap()
 }
 
 pub fn load(name: &str) -> Arc<LoadedComponent> {
@@ -54,22 +66,38 @@ pub struct Received {
 /// What the peer answers.
 pub type Answering = dyn Fn(&Received) -> Response<Full<Bytes>> + Send + Sync;
 
+/// A connection's bytes, with TLS or without.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 /// A partner on loopback.
 pub struct Peer {
     pub address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Peer {
     /// A peer that answers as told.
     pub async fn start(answering: impl Fn(&Received) -> Response<Full<Bytes>> + Send + Sync + 'static) -> Peer {
+        Peer::serve(None, answering).await
+    }
+
+    /// A peer that speaks TLS, if it is given an acceptor.
+    pub async fn serve(
+        tls: Option<TlsAcceptor>,
+        answering: impl Fn(&Received) -> Response<Full<Bytes>> + Send + Sync + 'static,
+    ) -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let received = Arc::new(Mutex::new(Vec::new()));
         let (log, answering) = (received.clone(), Arc::new(answering) as Arc<Answering>);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = connections.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let _ = stream.set_nodelay(true);
+                count.fetch_add(1, Ordering::SeqCst);
                 let (log, answering) = (log.clone(), answering.clone());
                 let service = service_fn(move |request: Request<Incoming>| {
                     let (log, answering) = (log.clone(), answering.clone());
@@ -89,12 +117,22 @@ impl Peer {
                         Ok(answer)
                     }
                 });
-                tokio::spawn(
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
-                );
+                let tls = tls.clone();
+                tokio::spawn(async move {
+                    let stream: Box<dyn Stream> = match tls {
+                        None => Box::new(stream),
+                        // A failed handshake is the client's to tell.
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => Box::new(stream),
+                            Err(_) => return,
+                        },
+                    };
+                    let serving = hyper::server::conn::http1::Builder::new();
+                    let _ = serving.serve_connection(TokioIo::new(stream), service).await;
+                });
             }
         });
-        Peer { address, received }
+        Peer { address, received, connections }
     }
 
     /// A peer that takes whatever Meta is sent.
@@ -104,6 +142,11 @@ impl Peer {
 
     pub fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap().clone()
+    }
+
+    /// How many connections were made to it.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     pub fn lab(&self, host: &str) -> Reach {

@@ -83,6 +83,7 @@ pub(crate) fn manifest() -> Manifest {
         },
         settings: Vec::new(),
         open_url: None,
+        trace: Default::default(),
     }
 }
 

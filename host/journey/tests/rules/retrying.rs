@@ -43,6 +43,36 @@ fn dead_credentials_are_refreshed_once_and_then_held_for_the_connection() {
 }
 
 #[test]
+fn every_reason_to_wait_or_hold_has_words_and_a_cure() {
+    use AudienceState::{Blocked, Full, Missing, NotWritable, TooSmall};
+    let audience = |state| Fault::Audience { state, cause: cause() };
+    let mut faults: Vec<Fault> = [Missing, NotWritable, Blocked, TooSmall, Full].map(audience).into();
+    faults.extend([
+        Fault::Unauthorized { cause: cause() },
+        Fault::Forbidden { cause: cause() },
+        Fault::Terms { cause: cause() },
+        Fault::Misconfigured { cause: cause() },
+        Fault::Outdated { cause: cause() },
+        Fault::Stopped { cause: cause() },
+        Fault::Bug { cause: cause() },
+    ]);
+    // Refreshed already, and with more poison than a part may have.
+    let history = History { refreshed: true, people: 1, poison_found: 3, ..first() };
+    let mut codes: Vec<String> =
+        [Waiting::Throttled, Waiting::Retrying, Waiting::Preparing].map(|waiting| waiting.word().to_owned()).into();
+    for fault in &faults {
+        let Treatment::Hold { code, reason, .. } = follows(fault, &history) else { panic!("{fault:?}") };
+        let page = caravan_model::reasons::of_code(&reason.code).and_then(|meaning| meaning.page);
+        assert_eq!(page, Some(code), "{}", reason.code);
+        codes.push(reason.code);
+    }
+    for code in codes {
+        let meaning = caravan_model::reasons::of_code(&code).unwrap_or_else(|| panic!("`{code}` has no entry"));
+        assert_eq!(meaning.code, code);
+    }
+}
+
+#[test]
 fn what_a_person_must_mend_is_held_at_once() {
     let audience = |state| Fault::Audience { state, cause: cause() };
     for (fault, code, word) in [

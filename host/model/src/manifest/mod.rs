@@ -5,10 +5,12 @@
 mod keys;
 mod limits;
 mod settings;
+mod trace;
 
 pub use keys::*;
 pub use limits::*;
 pub use settings::*;
+pub use trace::*;
 
 use crate::{Action, Duration};
 use serde::{Deserialize, Serialize};
@@ -69,6 +71,9 @@ pub struct Manifest {
     /// A link that opens an audience at the partner; places `{account}`, `{audience}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_url: Option<String>,
+    /// Where the partner's trace id stands in its answers.
+    #[serde(default, skip_serializing_if = "Trace::is_empty")]
+    pub trace: Trace,
 }
 
 /// Which world a component serves.

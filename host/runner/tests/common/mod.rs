@@ -282,13 +282,10 @@ impl Connector for Fake {
 pub fn request_of(audience: &str, part: &Part) -> RequestRecord {
     let body = serde_json::to_vec(&(&part.action, &part.group, part.rows, &part.person_ends, &part.columns)).unwrap();
     RequestRecord {
-        method: "POST".into(),
-        url: format!("https://fake/{audience}"),
-        headers: Vec::new(),
         body_bytes: body.len() as u64,
         body: Some(body),
-        route: None,
         outcome: Ok(200),
+        ..RequestRecord::unsent("POST", format!("https://fake/{audience}"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Progress on a terminal: one bar for the people, one line per audience. Silent elsewhere.
 use super::people::Seen;
 use crate::out;
+use caravan_model::reasons;
 use caravan_runner::{LaneProgress, Progress};
 use caravan_store::{LaneKey, LaneState};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -84,7 +85,7 @@ fn lane_in_words(lane: &LaneProgress) -> String {
         (Some(why), _) => format!(" · unusable: {why}"),
         (None, LaneState::Open) => String::new(),
         (None, LaneState::Waiting { why, until, .. }) => format!(" · {why} until {}", out::instant(*until)),
-        (None, LaneState::Held { reason, .. }) => format!(" · HELD: {}", reason.words),
+        (None, LaneState::Held { reason, .. }) => format!(" · HELD: {}", reasons::words_of(reason)),
     };
     let calls = out::plural(lane.calls, "call", "calls");
     format!(

@@ -7,7 +7,7 @@ use crate::out;
 use crate::summary::{Books, render};
 use caravan_journey::plan::CompiledCanvas;
 use caravan_model::canvas::ReEntry;
-use caravan_model::{Code, Problem, Status};
+use caravan_model::{Code, Problem, Status, reasons};
 use caravan_runner::{RunEnd, Totals, WaitLine};
 use caravan_store::Version;
 use serde_json::{Value, json};
@@ -192,7 +192,8 @@ impl Report<'_> {
         let parts: Vec<String> =
             parts.iter().filter(|(n, _)| *n > 0).map(|(n, words)| format!("{} {words}", out::count(*n))).collect();
         let all = self.end.totals().counters.refused.iter().filter(|(_, n)| *n > 0);
-        let reasons: Vec<String> = all.map(|(reason, n)| format!("{reason} {}", out::count(*n))).collect();
+        let reasons: Vec<String> =
+            all.map(|(code, n)| format!("{}: {}", reasons::words_of_code(code), out::count(*n))).collect();
         let reasons =
             if reasons.is_empty() { String::new() } else { format!(" (not admitted so far: {})", reasons.join(", ")) };
         Some(format!("{} read: {}{reasons}", out::plural(rows, "row", "rows"), parts.join(", ")))
@@ -288,7 +289,8 @@ impl Report<'_> {
             .iter()
             .map(|count| {
                 let step = plan.step(count.step).map(|step| step.id.as_str()).unwrap_or_default();
-                json!({"step": step, "status": count.status, "reason": count.reason.code, "words": count.reason.words, "n": count.n})
+                json!({"step": step, "status": count.status, "reason": count.reason.code,
+                    "words": reasons::words_of(&count.reason), "n": count.n})
             })
             .collect();
         let files: Vec<Value> = self
