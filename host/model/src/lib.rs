@@ -21,6 +21,7 @@ pub mod port;
 pub mod profile;
 pub mod status;
 pub mod time;
+pub mod usage;
 
 pub use batch::{Action, Column, FlagColumn, Part, Target};
 pub use canvas::Canvas;

@@ -5,10 +5,12 @@
 mod keys;
 mod limits;
 mod settings;
+mod usage;
 
 pub use keys::*;
 pub use limits::*;
 pub use settings::*;
+pub use usage::*;
 
 use crate::{Action, Duration};
 use serde::{Deserialize, Serialize};
@@ -60,6 +62,9 @@ pub struct Manifest {
     /// Quotas to keep.
     #[serde(default)]
     pub quotas: Vec<Quota>,
+    /// What answers tell about quotas.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub usage: Vec<UsageRule>,
     /// About audiences at this partner.
     #[serde(default)]
     pub audience: AudienceRules,
