@@ -80,7 +80,8 @@ impl BoundConnector {
             route.granted = binding.grant.allows(&route.host, &route.name);
         }
         let placement = Placement::new(manifest).map_err(|wrong| bad(&wrong))?;
-        let policy = Policy { routes, placement, limits: binding.grant.limits, reach: binding.reach };
+        let (limits, usage) = (binding.grant.limits, manifest.usage.clone());
+        let policy = Policy { routes, placement, limits, usage, reach: binding.reach };
         Ok(BoundConnector {
             component,
             policy: Arc::new(policy),

@@ -1,5 +1,5 @@
 //! What the egress saw in one call: every request, how far it came, and the first denial.
-use caravan_model::{Cause, Code, port::RequestRecord};
+use caravan_model::{Cause, Code, manifest::UsageReading, port::RequestRecord};
 use http::{Method, request::Parts};
 use hyper_util::client::legacy::connect::CaptureConnection;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,6 +33,8 @@ impl Denial {
 
 /// How many denied requests of a call are kept.
 const KEPT_DENIALS: usize = 16;
+/// How many figures about quotas of a call are kept: the newest.
+const KEPT_READINGS: usize = 256;
 
 /// How far a request came.
 #[derive(Clone, Debug)]
@@ -63,6 +65,7 @@ struct Pages {
     denied: usize,
     made: usize,
     writes: u32,
+    usage: Vec<UsageReading>,
 }
 
 /// The shared record of one call.
@@ -183,6 +186,19 @@ impl Ledger {
             entry.stage = Stage::Answered;
             entry.record.outcome = Ok(status);
         });
+    }
+
+    /// What the head of an answer told about quotas.
+    pub(crate) fn told(&self, readings: Vec<UsageReading>) {
+        let mut pages = self.lock();
+        pages.usage.extend(readings);
+        let surplus = pages.usage.len().saturating_sub(KEPT_READINGS);
+        pages.usage.drain(..surplus);
+    }
+
+    /// All figures about quotas, in order.
+    pub(crate) fn usage(&self) -> Vec<UsageReading> {
+        self.lock().usage.clone()
     }
 
     /// The request failed on its way; `unconnected` where it is certain that there was no connection.

@@ -14,6 +14,7 @@ pub(crate) mod template;
 pub(crate) use client::Clients;
 
 use crate::grant::Limits;
+use caravan_model::manifest::UsageRule;
 use credentials::{Credentials, Placement};
 use http_body_util::BodyExt as _;
 use ledger::Ledger;
@@ -33,6 +34,8 @@ pub(crate) struct Policy {
     pub(crate) routes: Vec<CompiledRoute>,
     pub(crate) placement: Placement,
     pub(crate) limits: Limits,
+    /// How answers tell about quotas.
+    pub(crate) usage: Vec<UsageRule>,
     pub(crate) reach: Reach,
 }
 
