@@ -84,6 +84,7 @@ impl BoundConnector {
             routes,
             placement,
             limits: binding.grant.limits,
+            usage: manifest.usage.clone(),
             reach: binding.reach,
             trace: manifest.trace.clone(),
         };

@@ -40,7 +40,7 @@ pub(crate) async fn run(bound: &BoundConnector, context: CallContext, ask: Ask) 
         sync,
     };
     let (answer, effect) = evidence.judge(ended);
-    CallOutcome { answer, effect, requests: ledger.records(), log }
+    CallOutcome { answer, effect, requests: ledger.records(), usage: ledger.usage(), log }
 }
 
 /// The end of what the guest printed on its standard error, without the hint that Rust adds to a panic.

@@ -1,5 +1,5 @@
 //! What a component tells without being run: its kind, its manifest, the contract version it was built for.
-use caravan_model::manifest::{FORMAT, SECTION, World};
+use caravan_model::manifest::{FORMAT, SECTION, World, check_limits};
 use caravan_model::{Code, Manifest, Problem};
 use wasmparser::{Encoding, Parser, Payload};
 
@@ -125,6 +125,7 @@ pub(crate) fn manifest(anatomy: &Anatomy, served: &str) -> Result<Manifest, Prob
         return Err(bad(&format!("its manifest injects into the route `{unknown}`, which it does not have")));
     }
     manifest.trace.check().map_err(|wrong| bad(&format!("its manifest cannot be used: {wrong}")))?;
+    check_limits(&manifest.quotas, &manifest.usage).map_err(|wrong| bad(&format!("in its manifest, {wrong}")))?;
     Ok(manifest)
 }
 
@@ -196,5 +197,25 @@ mod tests {
         let problem = manifest(&anatomy, "0.1.0").unwrap_err();
         assert_eq!(problem.code, Code::WrongWorld);
         assert!(problem.message.contains("caravan:connector@0.4.0"), "{problem}");
+    }
+
+    #[test]
+    fn a_quota_that_cannot_be_kept_is_refused_when_the_component_is_loaded() {
+        let template = include_str!("../../../guest-steps/template/manifest.json");
+        let load = |json: String| {
+            let json = Some(json.into_bytes());
+            manifest(&Anatomy { manifest: json, ..Anatomy::default() }, "0.1.0")
+        };
+        let usage = load(template.to_owned()).map(|manifest| manifest.usage.len());
+        assert_eq!(usage, Ok(2));
+        for (right, wrong, words) in [
+            (r#""amount": 60"#, r#""amount": 0"#, "the amount 0"),
+            (r#""x-ratelimit-reset", "scope""#, r#""x reset", "scope""#, "names no header"),
+        ] {
+            assert!(template.contains(right));
+            let problem = load(template.replace(right, wrong)).unwrap_err();
+            assert_eq!(problem.code, Code::BadManifest);
+            assert!(problem.message.contains(words), "{problem}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use caravan_connectors::Reach;
 use caravan_connectors::{BoundConnector, Transport};
 use caravan_model::Effect;
+use caravan_model::manifest::{QuotaScope, UsageKind};
 use caravan_model::port::{Answer, Ask, BoxFuture, Connector as _};
 use std::{
     sync::{Arc, Mutex},
@@ -216,4 +217,30 @@ async fn many_calls_at_once_share_the_sandbox() {
     for call in calls {
         assert!(call.await.unwrap());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_answers_tell_about_quotas_comes_back_with_the_call() {
+    let peer = Peer::start(|request| {
+        let mut answer = json(200, &meta_answer(request));
+        let usage = r#"{"9":[{"type":"custom_audience","call_count":93,"estimated_time_to_regain_access":4}]}"#;
+        answer.headers_mut().insert("x-business-use-case-usage", usage.parse().unwrap());
+        answer.headers_mut().insert("x-app-usage", "{\"call_count\":".parse().unwrap());
+        answer
+    })
+    .await;
+    let outcome = sync(&bind("meta", peer.lab(META)), 1).await;
+    let told: Vec<_> = outcome.usage.iter().map(|told| (told.scope, told.kind, told.value)).collect();
+    let account = Some(QuotaScope::Account);
+    assert_eq!(told, [(account, UsageKind::Percent, 93), (account, UsageKind::RegainIn, 4)], "{outcome:?}");
+
+    let peer = Peer::start(|_| {
+        let mut answer = json(503, "{}");
+        answer.headers_mut().insert("retry-after", "120".parse().unwrap());
+        answer
+    })
+    .await;
+    let outcome = sync(&bind("meta", peer.lab(META)), 1).await;
+    let told: Vec<_> = outcome.usage.iter().map(|told| (told.scope, told.kind, told.value)).collect();
+    assert_eq!(told, [(None, UsageKind::RetryIn, 120)], "{outcome:?}");
 }

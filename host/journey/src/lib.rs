@@ -6,7 +6,8 @@
 //! * [`validate`] says what is wrong with a canvas before anyone enters it;
 //! * [`plan`] turns a sound canvas into steps by number; [`walk`] moves one person through it until they rest;
 //! * [`entry`] says who enters and who leaves, [`filter`] who fulfils a condition;
-//! * [`sealing`] says which operations of a lane are sent, [`retry`] what follows when a call fails.
+//! * [`sealing`] says which operations of a lane are sent, [`pacing`] when a call may go, [`retry`] what follows when one
+//!   fails.
 //!
 //! ```
 //! use caravan_journey::{document, plan::{CompiledCanvas, Target}, walk::Rest, Person, Scene};
@@ -32,6 +33,7 @@ pub mod delay;
 pub mod document;
 pub mod entry;
 pub mod filter;
+pub mod pacing;
 pub mod person;
 pub mod plan;
 pub mod retry;

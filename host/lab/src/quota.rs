@@ -38,9 +38,9 @@ impl Usage {
         HourUse { percent: rolling.total * 100 / limit.max(1), regain_minutes: 0 }
     }
 
-    /// Counts one TikTok call; false if the app is over its quota.
-    pub(crate) fn tiktok(&mut self, now: Instant, quota: &TikTokQuota) -> bool {
-        self.tiktok.take(now, quota)
+    /// Counts one TikTok call on the day `today`, in days since 1970 UTC; false if the app is over its quota.
+    pub(crate) fn tiktok(&mut self, now: Instant, today: u64, quota: &TikTokQuota) -> bool {
+        self.tiktok.take(now, today, quota)
     }
 
     /// Forgets all use.
@@ -80,17 +80,21 @@ impl Rolling {
 struct AppUse {
     second: Option<(Instant, u64)>,
     minute: Option<(Instant, u64)>,
-    day: Option<(Instant, u64)>,
+    /// The day, which begins at 00:00 UTC, and its calls.
+    day: (u64, u64),
     locked_until: Option<Instant>,
 }
 
 impl AppUse {
-    fn take(&mut self, now: Instant, quota: &TikTokQuota) -> bool {
+    fn take(&mut self, now: Instant, today: u64, quota: &TikTokQuota) -> bool {
         if self.locked_until.is_some_and(|until| now < until) {
             return false;
         }
         self.locked_until = None;
-        if full(&mut self.day, now, 86_400, quota.per_day) || full(&mut self.second, now, 1, quota.per_second) {
+        if self.day.0 != today {
+            self.day = (today, 0);
+        }
+        if self.day.1 >= quota.per_day || full(&mut self.second, now, 1, quota.per_second) {
             return false;
         }
         if full(&mut self.minute, now, 60, quota.per_minute) {
@@ -99,9 +103,10 @@ impl AppUse {
             self.minute = None;
             return false;
         }
-        for window in [&mut self.second, &mut self.minute, &mut self.day].into_iter().flatten() {
+        for window in [&mut self.second, &mut self.minute].into_iter().flatten() {
             window.1 += 1;
         }
+        self.day.1 += 1;
         true
     }
 }
@@ -142,12 +147,22 @@ mod tests {
         let quota = TikTokQuota { per_second: 2, per_minute: 3, per_day: 100, suspension_seconds: 300 };
         let (mut usage, start) = (Usage::default(), Instant::now());
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        assert!(usage.tiktok(at(0), &quota));
-        assert!(usage.tiktok(at(1), &quota));
-        assert!(!usage.tiktok(at(2), &quota));
-        assert!(usage.tiktok(at(1_100), &quota));
-        assert!(!usage.tiktok(at(2_500), &quota));
-        assert!(!usage.tiktok(at(200_000), &quota));
-        assert!(usage.tiktok(at(302_501), &quota));
+        assert!(usage.tiktok(at(0), 0, &quota));
+        assert!(usage.tiktok(at(1), 0, &quota));
+        assert!(!usage.tiktok(at(2), 0, &quota));
+        assert!(usage.tiktok(at(1_100), 0, &quota));
+        assert!(!usage.tiktok(at(2_500), 0, &quota));
+        assert!(!usage.tiktok(at(200_000), 0, &quota));
+        assert!(usage.tiktok(at(302_501), 0, &quota));
+    }
+
+    #[test]
+    fn an_apps_day_ends_at_midnight_utc_and_not_a_day_after_its_first_call() {
+        let quota = TikTokQuota { per_second: 9, per_minute: 9, per_day: 2, suspension_seconds: 300 };
+        let (mut usage, start) = (Usage::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let taken = [(0, 7), (10, 7), (20, 7), (30, 8), (40, 8), (50, 8)];
+        let taken = taken.map(|(seconds, day)| usage.tiktok(at(seconds), day, &quota));
+        assert_eq!(taken, [true, true, false, true, true, false]);
     }
 }

@@ -177,7 +177,7 @@ impl World {
             }
             (Partner::Meta, None) => (None, None),
             (Partner::TikTok, _) => {
-                let free = self.usage().tiktok(Instant::now(), &settings.tiktok);
+                let free = self.usage().tiktok(Instant::now(), meta::unix_now() / 86_400, &settings.tiktok);
                 (None, (!free).then(tiktok::throttled))
             }
         }

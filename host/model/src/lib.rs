@@ -23,6 +23,7 @@ pub mod profile;
 pub mod reasons;
 pub mod status;
 pub mod time;
+pub mod usage;
 
 pub use batch::{Action, Column, FlagColumn, Part, Target};
 pub use canvas::Canvas;

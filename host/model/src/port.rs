@@ -271,6 +271,8 @@ pub struct CallOutcome {
     pub effect: Effect,
     /// Its requests, in order.
     pub requests: Vec<RequestRecord>,
+    /// What the heads of its answers told about quotas, in order.
+    pub usage: Vec<crate::manifest::UsageReading>,
     /// Its log lines, scrubbed and bounded.
     pub log: Vec<String>,
 }

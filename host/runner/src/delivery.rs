@@ -310,6 +310,7 @@ impl<S: Store> Delivery<'_, S> {
             }))),
             effect: Effect::MayHaveLanded,
             requests: Vec::new(),
+            usage: Vec::new(),
             log: Vec::new(),
         })
     }

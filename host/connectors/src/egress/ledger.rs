@@ -1,4 +1,5 @@
 //! What the egress saw in one call: every request, how far it came, and the first denial.
+use caravan_model::manifest::UsageReading;
 use caravan_model::port::{Place, Placed, RequestRecord};
 use caravan_model::{Cause, Code};
 use http::{Method, request::Parts};
@@ -35,6 +36,8 @@ impl Denial {
 
 /// How many denied requests of a call are kept.
 const KEPT_DENIALS: usize = 16;
+/// How many figures about quotas of a call are kept: the newest.
+const KEPT_READINGS: usize = 256;
 
 /// How far a request came.
 #[derive(Clone, Debug)]
@@ -75,6 +78,7 @@ struct Pages {
     denied: usize,
     made: usize,
     writes: u32,
+    usage: Vec<UsageReading>,
 }
 
 /// The shared record of one call.
@@ -215,6 +219,19 @@ impl Ledger {
     /// The trace id stood in the answer's body.
     pub(crate) fn trace(&self, index: usize, id: String) {
         self.entry(index, |entry| entry.record.trace_id = Some(id));
+    }
+
+    /// What the head of an answer told about quotas.
+    pub(crate) fn told(&self, readings: Vec<UsageReading>) {
+        let mut pages = self.lock();
+        pages.usage.extend(readings);
+        let surplus = pages.usage.len().saturating_sub(KEPT_READINGS);
+        pages.usage.drain(..surplus);
+    }
+
+    /// All figures about quotas, in order.
+    pub(crate) fn usage(&self) -> Vec<UsageReading> {
+        self.lock().usage.clone()
     }
 
     /// The request failed on its way; `unconnected` where it is certain that there was no connection.

@@ -16,7 +16,7 @@ pub(crate) mod trust;
 pub(crate) use client::Clients;
 
 use crate::grant::Limits;
-use caravan_model::manifest::Trace;
+use caravan_model::manifest::{Trace, UsageRule};
 use credentials::{Credentials, Placement};
 use http_body_util::BodyExt as _;
 use ledger::Ledger;
@@ -36,6 +36,8 @@ pub(crate) struct Policy {
     pub(crate) routes: Vec<CompiledRoute>,
     pub(crate) placement: Placement,
     pub(crate) limits: Limits,
+    /// How answers tell about quotas.
+    pub(crate) usage: Vec<UsageRule>,
     pub(crate) reach: Reach,
     /// Where the partner's trace id stands in an answer.
     pub(crate) trace: Trace,

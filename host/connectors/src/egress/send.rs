@@ -9,6 +9,7 @@ use super::{
 };
 use crate::scrub::ScrubStream;
 use bytes::Bytes;
+use caravan_model::usage;
 use http::{HeaderValue, Request, Response, Uri, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
@@ -152,6 +153,10 @@ impl Egress {
             self.ledger.failed(index, "the partner answered compressed, which was not asked for", false);
             return Err(Error::HttpResponseContentCoding(None));
         }
+        let told = usage::read(&self.policy.usage, head.status.as_u16(), |name| {
+            head.headers.get(name).and_then(|value| value.to_str().ok())
+        });
+        self.ledger.told(told);
         head.headers.remove(header::SET_COOKIE);
         let scrubber = &self.credentials.scrubber;
         if !scrubber.is_idle() {

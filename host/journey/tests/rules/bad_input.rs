@@ -75,6 +75,7 @@ pub(crate) fn manifest() -> Manifest {
         flags: Vec::new(),
         batch: Batch::default(),
         quotas: Vec::new(),
+        usage: Vec::new(),
         audience: AudienceRules {
             create: true,
             name_max: 10,

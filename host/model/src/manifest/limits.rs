@@ -38,8 +38,40 @@ pub struct Quota {
     pub resets: Option<String>,
 }
 
+impl Quota {
+    /// Whether it can be kept at all.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        let wrong = |what: &str| Err(format!("a quota of {:?} per {:?} {what}", self.unit, self.scope));
+        if self.amount == 0 {
+            return wrong("has the amount 0");
+        }
+        match (self.unit, self.per, self.resets.as_deref()) {
+            (QuotaUnit::InFlight, None, None) => Ok(()),
+            (QuotaUnit::InFlight, ..) => wrong("is of calls at the same time and takes neither `per` nor `resets`"),
+            (_, None, _) => wrong("needs `per`"),
+            (_, Some(per), _) if per.0 == 0 => wrong("has an empty `per`"),
+            (_, Some(_), None | Some("rolling")) => Ok(()),
+            (_, Some(_), Some(_)) if self.resets_at().is_some() => Ok(()),
+            _ => wrong("has a `resets` that is neither `rolling` nor a moment of the day in UTC such as `00:00Z`"),
+        }
+    }
+
+    /// The moment of the day, as a span after 00:00 UTC, at which its count starts anew; none = it rolls.
+    pub fn resets_at(&self) -> Option<Duration> {
+        let (hours, minutes) = self.resets.as_deref()?.strip_suffix('Z')?.split_once(':')?;
+        let two = |digits: &str, below: u64| {
+            let is_two = digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit());
+            digits.parse().ok().filter(|n: &u64| is_two && *n < below)
+        };
+        Some(Duration(Duration::HOUR.0 * two(hours, 24)? + Duration::MINUTE.0 * two(minutes, 60)?))
+    }
+}
+
 /// Whom a quota is counted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum QuotaScope {
     /// The partner's app: all connections of this connector.
@@ -53,7 +85,7 @@ pub enum QuotaScope {
 }
 
 /// What a quota counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QuotaUnit {
     /// Requests.

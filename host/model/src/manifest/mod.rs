@@ -6,11 +6,13 @@ mod keys;
 mod limits;
 mod settings;
 mod trace;
+mod usage;
 
 pub use keys::*;
 pub use limits::*;
 pub use settings::*;
 pub use trace::*;
+pub use usage::*;
 
 use crate::{Action, Duration};
 use serde::{Deserialize, Serialize};
@@ -62,6 +64,9 @@ pub struct Manifest {
     /// Quotas to keep.
     #[serde(default)]
     pub quotas: Vec<Quota>,
+    /// What answers tell about quotas.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub usage: Vec<UsageRule>,
     /// About audiences at this partner.
     #[serde(default)]
     pub audience: AudienceRules,

@@ -273,7 +273,7 @@ impl Connector for Fake {
                 }
                 other => panic!("nobody asks for {other:?}"),
             };
-            CallOutcome { answer, effect, requests, log: Vec::new() }
+            CallOutcome { answer, effect, requests, usage: Vec::new(), log: Vec::new() }
         })
     }
 }
