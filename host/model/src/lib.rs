@@ -9,6 +9,7 @@
 //! let due = entered.after("2d".parse::<Duration>().unwrap());
 //! assert_eq!(due, Millis(1_000 + 48 * 3_600_000));
 //! ```
+pub mod alert;
 pub mod batch;
 pub mod canvas;
 pub mod code;
@@ -22,6 +23,7 @@ pub mod profile;
 pub mod status;
 pub mod time;
 
+pub use alert::{AlertKind, Channel, Severity, Subscription};
 pub use batch::{Action, Column, FlagColumn, Part, Target};
 pub use canvas::Canvas;
 pub use code::{Code, Problem};
@@ -29,7 +31,8 @@ pub use connection::{Connection, Connections};
 pub use fault::{AudienceState, Cause, Effect, Fault, Refusal, Report};
 pub use filter::Filter;
 pub use id::{
-    CanvasId, Digest, EntryId, LaneId, PartId, ProfileId, SliceId, Slot, StepId, StepIx, VersionId, VisitId, slot_of,
+    CanvasId, Digest, EntryId, LaneId, PartId, ProfileId, SliceId, Slot, StepId, StepIx, SubscriptionId, VersionId,
+    VisitId, slot_of,
 };
 pub use manifest::Manifest;
 pub use profile::{Consent, Event, Profile};
