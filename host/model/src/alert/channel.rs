@@ -293,6 +293,8 @@ mod tests {
             let wrong = serde_json::from_str::<Channel>(text).unwrap_err().to_string();
             assert!(!wrong.contains("hunter2"), "{wrong}");
         }
+        let more = r#"{"mail": {"address": "ops@acme.example", "cc": "b@acme.example"}}"#;
+        assert!(serde_json::from_str::<Channel>(more).unwrap_err().to_string().contains("cc"));
         let kept: Channel = serde_json::from_str(r#"{"webhook": {"url": {"env": "HOOK"}}}"#).unwrap();
         assert_eq!(kept.to_string(), "webhook:env:HOOK");
     }
