@@ -11,7 +11,8 @@ pub(crate) mod route;
 mod send;
 pub(crate) mod template;
 
-pub(crate) use client::Clients;
+pub(crate) use body::OutBody;
+pub(crate) use client::{Clients, Prohibited, caused_by};
 
 use crate::grant::Limits;
 use credentials::{Credentials, Placement};

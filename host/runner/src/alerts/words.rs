@@ -123,7 +123,7 @@ fn step(facts: &Facts) -> String {
 }
 
 fn share(facts: &Facts) -> String {
-    let percent = if facts.of == 0 { 0 } else { facts.count.saturating_mul(100) / facts.of };
+    let percent = facts.count.saturating_mul(100).checked_div(facts.of).unwrap_or(0);
     let mut text = format!("{} of {} ({percent} %)", facts.count, facts.of);
     if !facts.reasons.is_empty() {
         let reasons: Vec<String> = facts.reasons.iter().map(|(code, n)| format!("{code} {n}")).collect();
