@@ -119,6 +119,14 @@ mod tests {
     }
 
     #[test]
+    fn a_server_behind_tls_is_understood() {
+        for url in ["smtps://user:p%40ss@mail.acme.example", "smtp://user:pass@mail.acme.example:587"] {
+            let office = PostOffice::new(&Secret::new(url), "Caravan <alerts@acme.example>").unwrap();
+            assert_eq!(office.from.email.domain(), "acme.example");
+        }
+    }
+
+    #[test]
     fn settings_that_cannot_be_understood_are_refused_without_repeating_the_password() {
         for (url, from) in [
             ("smtp://user:hunter2@", "alerts@acme.example"),

@@ -104,7 +104,7 @@ impl AlertBook {
             }
             Ok(()) => {
                 if let Some(state) = state {
-                    state.delivered(now);
+                    state.delivered(&notice, now);
                     changes.states.push(state.clone());
                 }
             }

@@ -91,7 +91,7 @@ fn lines(wanted: &Subscription, news: &[(Change, &OpenAlert)], now: Millis, poli
 
 fn subject(news: &[(Change, &OpenAlert)], lines: &[Line], recovery: bool) -> String {
     let tag = if recovery { "mended" } else { worst(news).word() };
-    if let ([_], [line]) = (news, lines) {
+    if let [line] = lines {
         let still = if line.change == Change::Still { "still: " } else { "" };
         return format!("[{tag}] {still}{}", line.words);
     }

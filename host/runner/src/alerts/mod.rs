@@ -37,6 +37,8 @@ mod observation;
 mod policy;
 mod render;
 mod subscriber;
+#[cfg(test)]
+mod tests;
 mod window;
 mod words;
 

@@ -99,10 +99,15 @@ impl SubscriptionState {
         }
     }
 
-    /// What became of the last notice: its time counts for the hour, and what never arrived was never told.
-    pub(super) fn delivered(&mut self, now: Millis) {
+    /// The last notice arrived: this time counts for the hour, and repeats are counted from it.
+    pub(super) fn delivered(&mut self, notice: &Notice, now: Millis) {
         if let Some(last) = self.recent.last_mut() {
             *last = now.max(*last);
+        }
+        for (_, key) in &notice.alerts {
+            if let Some(told) = self.told.get_mut(key) {
+                told.next = told.next.after(now.since(notice.made));
+            }
         }
     }
 
