@@ -199,7 +199,7 @@ impl<S: Store> Delivery<'_, S> {
             } else {
                 let now = self.shared.now();
                 let deadline = now.after(span(self.shared.options.call_deadline));
-                let number = self.shared.store.attempt(self.shared.lease, part.id, deadline, now).await?;
+                let number = self.shared.store.attempt(self.shared.lease, part.id, deadline, Vec::new(), now).await?;
                 if self.strike(number).await? {
                     continue;
                 }
@@ -358,6 +358,7 @@ impl<S: Store> Delivery<'_, S> {
             pending: None,
             lane: LaneState::Open,
             note: format!("no call: {} people were taken out first", strikes.len()),
+            exchange: String::new(),
             now,
         };
         self.record(settlement).await?;

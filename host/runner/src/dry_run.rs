@@ -8,7 +8,7 @@ use caravan_model::{
     Action, EntryId, Fault, LaneId, Millis, Part, Profile, ProfileId, Reason, Status, StepIx, Target, VersionId,
     VisitId,
 };
-use caravan_store::{Queued, Rider};
+use caravan_store::{Origin, Queued, Rider};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,6 +142,7 @@ fn queue(asked: &DryRun, people: Vec<Profile>) -> Vec<Queued> {
             let seq = at as i64;
             let profile = *ids.entry(person.external_id.clone()).or_insert(ProfileId(seq));
             Queued {
+                origin: Origin::Visit,
                 seq,
                 action: asked.action,
                 visit: VisitId { entry: EntryId(seq), ordinal: 0 },

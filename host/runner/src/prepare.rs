@@ -85,8 +85,10 @@ pub fn prepare(lane: LaneId, queued: &[Queued], facts: &LaneFacts<'_>) -> Sealin
             membership.push(MembershipChange {
                 profile: op.profile,
                 now: None,
-                claim: (op.action == Action::Add).then_some(op.step),
+                claim: (op.action == Action::Add).then(|| op.step.into()),
                 clear_claims: op.action == Action::Remove,
+                ended: facts.now,
+                ..MembershipChange::default()
             });
         }
         let goes = match facts.steps.get(&op.step) {
@@ -110,6 +112,7 @@ pub fn prepare(lane: LaneId, queued: &[Queued], facts: &LaneFacts<'_>) -> Sealin
         settings: facts.settings.to_owned(),
         now: facts.now,
         first_attempt: facts.first_attempt,
+        charges: Vec::new(),
     }
 }
 
@@ -227,7 +230,7 @@ impl<'a> Bench<'a> {
             Some(Standing::Out) => MembershipState::Out,
             Some(Standing::Maybe) => MembershipState::Maybe,
             None if self.facts.made_by_us => MembershipState::Out,
-            None => MembershipState::Unknown,
+            Some(Standing::Unknown) | None => MembershipState::Unknown,
         }
     }
 

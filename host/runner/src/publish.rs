@@ -1,6 +1,6 @@
 //! Publishing: each audience of a canvas gets the partner's id, once, and the version goes live (design, 1 and 11.2).
 use crate::error::problem_of;
-use crate::route::{lane_key, registered_name};
+use crate::route::{lane_key, lane_spec, registered_name};
 use crate::runner::Runner;
 use crate::shared::{Plug, plug_of};
 use caravan_journey::plan::CompiledCanvas;
@@ -69,7 +69,7 @@ impl<S: Store> Runner<S> {
             };
             let bound = self.resolve(lease, &wanted).await?;
             if let Some(key) = lane_key(&bound) {
-                self.store.lane(lease, key, &bound.connection, bound.made_by_us, bound.parts).await?;
+                self.store.lane(lease, lane_spec(&bound, key)).await?;
             }
         }
         Ok(self.store.publish(lease, canvas, self.clock.now()).await?)

@@ -4,7 +4,7 @@ use caravan_journey::{
     plan::{CompiledCanvas, StepKind},
 };
 use caravan_model::{CanvasId, LaneId, VersionId};
-use caravan_store::{Audience, LaneKey, Lease, Store, Version};
+use caravan_store::{Audience, LaneKey, LaneSpec, Lease, Store, Version};
 
 /// A version, ready to walk.
 #[derive(Debug)]
@@ -43,6 +43,17 @@ pub(crate) fn lane_key(audience: &Audience) -> Option<LaneKey> {
     Some(LaneKey { connector: audience.connector.clone(), account: audience.account.clone(), audience: id })
 }
 
+/// The lane of a bound audience. One stripe: no bundled partner allows parallel calls on one audience.
+pub(crate) fn lane_spec(bound: &Audience, key: LaneKey) -> LaneSpec {
+    LaneSpec {
+        key,
+        connection: bound.connection.clone(),
+        made_by_us: bound.made_by_us,
+        parts: bound.parts.clone(),
+        stripes: 1,
+    }
+}
+
 impl Route {
     /// The route of a version.
     pub(crate) async fn of<S: Store>(store: &S, lease: Lease, version: &Version) -> crate::Result<Route> {
@@ -54,8 +65,7 @@ impl Route {
                 lanes.push(None);
                 continue;
             };
-            let (lane, connection) =
-                store.lane(lease, key, &bound.connection, bound.made_by_us, bound.parts.clone()).await?;
+            let (lane, connection) = store.lane(lease, lane_spec(&bound, key)).await?;
             lanes.push(Some(RouteLane { lane, connection, connection_name: bound.connection }));
         }
         let needs_people = plan.steps.iter().any(|step| match &step.kind {

@@ -1,7 +1,7 @@
 //! The runner: one host's hands on one store.
 use crate::options::RunnerOptions;
 use caravan_model::port::{Clock, Connectors};
-use caravan_store::{Lease, Store};
+use caravan_store::{Lease, Slots, Store};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
@@ -29,7 +29,8 @@ impl<S: Store> Runner<S> {
 
     /// Takes the store over, once.
     pub(crate) async fn lease(&self) -> crate::Result<Lease> {
-        let lease = self.lease.get_or_try_init(|| self.store.lease(&self.options.host, self.clock.now())).await?;
+        let lease =
+            self.lease.get_or_try_init(|| self.store.lease(&self.options.host, Slots::ALL, self.clock.now())).await?;
         Ok(*lease)
     }
 

@@ -6,9 +6,14 @@ use crate::steps::Steps;
 use caravan_journey::retry::{self, History, Policy, Treatment};
 use caravan_model::port::{Answer, CallOutcome, RequestRecord};
 use caravan_model::status::reason;
-use caravan_model::{Action, Cause, Effect, Fault, Millis, Part, Reason, Refusal, Report, Status};
-use caravan_store::{GoesTo, LaneState, MembershipChange, OpenPart, Outcome, PartDraft, Rider, Settlement};
+use caravan_model::{Action, Cause, Duration, Effect, Fault, Millis, Part, Reason, Refusal, Report, Status};
+use caravan_store::{
+    GoesTo, LaneState, MembershipChange, MembershipNow, OpenPart, Outcome, PartDraft, Rider, Settlement,
+};
 use std::sync::Arc;
+
+/// A partner that judges later is asked first after so long.
+const FIRST_FOLLOW_UP: Duration = Duration::MINUTE;
 
 /// An attempt that has ended.
 pub(crate) struct Attempted<'a> {
@@ -156,9 +161,10 @@ pub(crate) fn settle(attempted: Attempted<'_>, with: Circumstances<'_>) -> (Sett
         replaced_by,
         poison: part.poison + u32::from(poisoned),
         doubtful: report.unnamed_refused,
-        pending: report.pending,
+        pending: report.pending.map(|reference| (reference, now.after(FIRST_FOLLOW_UP))),
         lane,
         note: note(report.fault.as_ref(), &requests),
+        exchange: String::new(),
         now,
     };
     (settlement, next)
@@ -278,14 +284,26 @@ impl Books<'_> {
             self.membership.push(MembershipChange {
                 profile: rider.profile,
                 now: now.take(),
-                claim: (action == Action::Add).then_some((operation.2, operation.3)),
+                claim: (action == Action::Add).then(|| (operation.2, operation.3).into()),
                 clear_claims: action == Action::Remove,
+                ended: self.now,
+                ..MembershipChange::default()
             });
         }
         if now.is_some() {
-            self.membership.push(MembershipChange { profile: rider.profile, now, claim: None, clear_claims: false });
+            self.push(rider, now);
         }
         self.decide(rider, Status::Synced, &Reason::none());
+    }
+
+    /// What a rider's membership becomes, whichever steps ask.
+    fn push(&mut self, rider: &Rider, now: Option<MembershipNow>) {
+        self.membership.push(MembershipChange {
+            profile: rider.profile,
+            now,
+            ended: self.now,
+            ..MembershipChange::default()
+        });
     }
 
     /// A rider's rows are not sent any more.
@@ -299,7 +317,7 @@ impl Books<'_> {
     /// A rider's rows may stand at the partner.
     pub(crate) fn may_stand(&mut self, rider: &Rider) {
         let now = Some(self.ledger.may_stand(rider, self.now));
-        self.membership.push(MembershipChange { profile: rider.profile, now, claim: None, clear_claims: false });
+        self.push(rider, now);
     }
 
     fn decide(&mut self, rider: &Rider, status: Status, why: &Reason) {

@@ -2,7 +2,7 @@
 mod common;
 use caravan_model::{Action, Consent, Millis, Status};
 use caravan_runner::{RunEnd, RunOptions};
-use caravan_store::{LaneState, Store};
+use caravan_store::{LaneState, Slots, Store};
 use common::*;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -29,7 +29,7 @@ async fn rule_11_6_withdrawn_consent_is_struck_before_a_repeat_and_removed_if_it
         let mut denied = person("p3");
         denied.consents.insert("advertising".into(), Consent::Denied);
         // The withdrawal comes with a row that the canvas does not let in twice.
-        let lease = stage.store.lease("test", Millis(0)).await.unwrap();
+        let lease = stage.store.lease("test", Slots::ALL, Millis(0)).await.unwrap();
         stage.store.upsert(lease, vec![denied], Millis(0)).await.unwrap();
         let end = stage.run(version, "f", people(0..10)).await;
         assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
@@ -48,7 +48,7 @@ async fn rule_11_6_an_exit_is_struck_only_where_nothing_may_have_landed() {
         let stage = Stage::new(10);
         let version = stage.publish(&one_step("one", "add", "email")).await;
         waiting_after(&stage, reaction, version).await;
-        let lease = stage.store.lease("test", Millis(0)).await.unwrap();
+        let lease = stage.store.lease("test", Slots::ALL, Millis(0)).await.unwrap();
         let profile = stage.store.find("p3").await.unwrap();
         let reason = caravan_model::Reason::new("exited", "bought something");
         stage.store.signal_exit(lease, version, profile, reason, stage_now(&stage)).await.unwrap();

@@ -2,7 +2,7 @@
 mod common;
 use caravan_model::{Action, Consent, Duration, Event, Millis, Status};
 use caravan_runner::{RunEnd, RunOptions};
-use caravan_store::{Standing, Store};
+use caravan_store::{Slots, Standing, Store};
 use common::*;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -303,7 +303,7 @@ async fn a_run_that_another_owner_fenced_says_so() {
     let run = runner.run(version, rows(people(0..100)), options, progress, cancelled);
     let other = async {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        stage.store.lease("another", Millis(0)).await.unwrap();
+        stage.store.lease("another", Slots::ALL, Millis(0)).await.unwrap();
     };
     let (end, ()) = tokio::join!(run, other);
     let fenced = matches!(end, Err(caravan_runner::Error::Store(caravan_store::Error::Fenced { .. })));

@@ -1,10 +1,12 @@
 //! The audit: everything counted anew from the rows, against what the counters say.
 use crate::books::mistyped;
+use crate::contract::Origin;
 use crate::counters::{reasons, waiting_operations};
 use crate::fail::{Done, Fail};
 use crate::membership;
+use crate::owed;
 use crate::records::{Entries, Final, unpack_entries, unpack_finals};
-use caravan_model::{EntryId, LaneId, Millis, Status, StepIx, VersionId};
+use caravan_model::{EntryId, LaneId, Millis, Status, StepIx, VersionId, VisitId};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -16,6 +18,8 @@ struct Audit {
     off: Vec<String>,
     /// What the rows say, by counter.
     counted: BTreeMap<Key, i64>,
+    /// The newest final word on each visit.
+    stands: HashMap<VisitId, (Key, i64, i64)>,
     /// (entry, ordinal) of every visit.
     visits: Vec<(i64, u32)>,
     /// Where open entries rest: how often each.
@@ -34,6 +38,10 @@ pub(crate) fn audit(db: &Connection) -> Done<Vec<String>> {
     audit.census(db, &open)?;
     audit.rests(&open);
     audit.ways();
+    let orphans = owed::orphans(db)?;
+    if orphans > 0 {
+        audit.off.push(format!("{orphans} removals owed and receipts do not belong together"));
+    }
     for (lane, profile) in membership::strays(db)? {
         audit.off.push(format!("a membership of profile {profile} in lane {lane}, one of which does not exist"));
     }
@@ -52,7 +60,7 @@ impl Audit {
     }
 
     fn finals(&mut self, db: &Connection) -> Done<()> {
-        let mut select = db.prepare_cached("SELECT body FROM visit ORDER BY n")?;
+        let mut select = db.prepare_cached("SELECT body, part, at FROM visit ORDER BY n")?;
         let mut rows = select.query([])?;
         let mut finals: Vec<Final> = Vec::new();
         while let Some(row) = rows.next()? {
@@ -61,7 +69,14 @@ impl Audit {
             for done in &finals {
                 let key = (done.version.0, done.step.0, done.status.number(), done.reason);
                 *self.counted.entry(key).or_default() += 1;
-                self.visits.push((done.visit.entry.0, done.visit.ordinal));
+                // Only the newest word on a visit counts, and no call says the same twice.
+                let word = (key, row.get(1)?, row.get(2)?);
+                if let Some(before) = self.stands.insert(done.visit, word) {
+                    *self.counted.entry(before.0).or_default() -= 1;
+                    if before == word {
+                        self.off.push(format!("a visit of entry {} became final twice at once", done.visit.entry));
+                    }
+                }
             }
         }
         Ok(())
@@ -82,26 +97,35 @@ impl Audit {
     }
 
     fn lanes(&mut self, db: &Connection, exited: &BTreeSet<i64>) -> Done<()> {
-        let mut numbers: BTreeMap<LaneId, (i64, i64)> = BTreeMap::new();
+        let mut numbers: BTreeMap<LaneId, (i64, i64, i64)> = BTreeMap::new();
         waiting_operations(db, |lane, op, sealed| {
             let numbers = numbers.entry(lane).or_default();
             numbers.0 += 1;
             numbers.1 += i64::from(sealed);
+            numbers.2 += i64::from(op.origin.is_owed());
+            if !op.origin.has_visit() {
+                return;
+            }
+            if op.origin == Origin::Resend
+                && let Some((key, ..)) = self.stands.remove(&op.visit)
+            {
+                *self.counted.entry(key).or_default() -= 1;
+            }
             self.visits.push((op.visit.entry.0, op.visit.ordinal));
             self.waits(op.version, op.step);
             if op.parks && !exited.contains(&op.visit.entry.0) {
                 *self.resting.entry(op.visit.entry.0).or_default() += 1;
             }
         })?;
-        let mut select = db.prepare_cached("SELECT id, waiting, sealed FROM lane")?;
+        let mut select = db.prepare_cached("SELECT id, waiting, sealed, owed FROM lane")?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            let (lane, kept) = (LaneId(row.get(0)?), (row.get(1)?, row.get(2)?));
+            let (lane, kept) = (LaneId(row.get(0)?), (row.get(1)?, row.get(2)?, row.get(3)?));
             let counted = numbers.get(&lane).copied().unwrap_or_default();
             if counted != kept {
                 self.off.push(format!(
-                    "lane {lane} counts {} waiting, {} sealed; its rows say {}, {}",
-                    kept.0, kept.1, counted.0, counted.1
+                    "lane {lane} counts {} waiting, {} sealed, {} owed; its rows say {}, {}, {}",
+                    kept.0, kept.1, kept.2, counted.0, counted.1, counted.2
                 ));
             }
         }
@@ -189,6 +213,7 @@ impl Audit {
 
     /// Every entry's visits are numbered without a gap and stand there once.
     fn ways(&mut self) {
+        self.visits.extend(self.stands.keys().map(|visit| (visit.entry.0, visit.ordinal)));
         self.visits.sort_unstable();
         for way in self.visits.chunk_by(|a, b| a.0 == b.0) {
             if !way.iter().zip(0..).all(|((_, ordinal), place)| *ordinal == place) {

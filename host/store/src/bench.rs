@@ -68,10 +68,11 @@ impl Timings {
 pub async fn bench_calls(path: &Path, n: usize) -> Result<Timings> {
     let store = Sqlite::open(path, OpenOptions::default())?;
     let now = Millis(1_750_000_000_000);
-    let lease = store.lease("bench", now).await?;
+    let lease = store.lease("bench", Slots::ALL, now).await?;
     let version = store.publish(lease, canvas(), now).await?.id;
     let key = LaneKey { connector: "meta".into(), account: "1".into(), audience: "2".into() };
-    let (lane, connection) = store.lane(lease, key, "bench", true, Vec::new()).await?;
+    let spec = LaneSpec { key, connection: "bench".into(), made_by_us: true, parts: Vec::new(), stripes: 1 };
+    let (lane, connection) = store.lane(lease, spec).await?;
     let mut timings = Timings { people: n as u64, ..Timings::default() };
     for first in (0..n).step_by(CHUNK) {
         let last = n.min(first + CHUNK);
@@ -186,6 +187,7 @@ fn sealing(lane: LaneId, queued: &[Queued], now: Millis) -> Sealing {
         settings: "{}".into(),
         now,
         first_attempt: Some(now),
+        charges: Vec::new(),
     }
 }
 
@@ -204,8 +206,9 @@ fn settlement(part: &OpenPart, version: VersionId, now: Millis) -> Settlement {
             fingerprint: rider.fingerprint,
             at: now,
         }),
-        claim: Some((version, StepIx(0))),
+        claim: Some((version, StepIx(0)).into()),
         clear_claims: false,
+        ..MembershipChange::default()
     };
     Settlement {
         part: part.id,
@@ -221,6 +224,7 @@ fn settlement(part: &OpenPart, version: VersionId, now: Millis) -> Settlement {
         pending: None,
         lane: LaneState::Open,
         note: String::new(),
+        exchange: String::new(),
         now,
     }
 }

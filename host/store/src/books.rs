@@ -3,7 +3,7 @@
 use crate::contract::{Error, LaneState, Lease};
 use crate::fail::{Done, Fail};
 use crate::schema::{meta, set_meta};
-use caravan_model::{LaneId, Millis, Reason, StepIx, VersionId};
+use caravan_model::{LaneId, Millis, ProfileId, Reason, StepIx, VersionId};
 use rusqlite::Connection;
 use std::collections::HashMap;
 
@@ -77,6 +77,12 @@ pub(crate) struct LaneFacts {
     pub(crate) sealed: i64,
     /// The newest operation's connection.
     pub(crate) connection: i64,
+    /// The next owed operation's number.
+    pub(crate) next_owed: i64,
+    /// Owed operations without a final word, sealed ones included.
+    pub(crate) owed: i64,
+    /// How many stripes the audience has; their ids follow the first one's.
+    pub(crate) stripes: i64,
 }
 
 /// The books.
@@ -113,7 +119,9 @@ impl Books {
             versions.insert(VersionId(row.get(0)?), VersionFacts { canvas: row.get(1)?, steps });
         }
         let mut lanes = HashMap::new();
-        let mut select = db.prepare_cached("SELECT id, state, next_seq, waiting, sealed, connection FROM lane")?;
+        let mut select = db.prepare_cached(
+            "SELECT id, state, next_seq, waiting, sealed, connection, next_owed, owed, stripes FROM lane",
+        )?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             let facts = LaneFacts {
@@ -122,6 +130,9 @@ impl Books {
                 waiting: row.get(3)?,
                 sealed: row.get(4)?,
                 connection: row.get(5)?,
+                next_owed: row.get(6)?,
+                owed: row.get(7)?,
+                stripes: row.get(8)?,
             };
             lanes.insert(LaneId(row.get(0)?), facts);
         }
@@ -198,6 +209,12 @@ impl Books {
     /// A lane that must exist.
     pub(crate) fn lane(&mut self, id: LaneId) -> Done<&mut LaneFacts> {
         self.lanes.get_mut(&id).ok_or_else(|| Fail::impossible(format!("there is no lane {id}")))
+    }
+
+    /// The stripe of a lane that a person has for ever; `lane` is the first stripe's id.
+    pub(crate) fn stripe_of(&mut self, lane: LaneId, profile: ProfileId) -> Done<LaneId> {
+        let stripes = self.lane(lane)?.stripes.max(1);
+        Ok(LaneId(lane.0 + profile.0 % stripes))
     }
 
     /// Notes a new lane.

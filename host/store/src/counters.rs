@@ -1,13 +1,16 @@
 //! Sums, and who is behind them.
 use crate::books::mistyped;
-use crate::contract::{Count, Counters};
+use crate::contract::{Count, Counters, Quarter};
 use crate::fail::{Done, Fail};
+use crate::follow_ups;
+use crate::lanes;
+use crate::ledger::QUARTER;
 use crate::people::People;
-use crate::records::{Entries, Operation, each_chunk, unpack_finals};
+use crate::records::{Entries, Final, Line, Operation, each_chunk, unpack_finals};
 use crate::slices::{self, Sealed};
-use caravan_model::{EntryId, LaneId, ProfileId, Reason, Status, StepIx, VersionId, VisitId};
+use caravan_model::{EntryId, LaneId, Millis, ProfileId, Reason, Status, StepIx, VersionId, VisitId};
 use rusqlite::{Connection, OptionalExtension};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The interned reasons.
 pub(crate) fn reasons(db: &Connection) -> Done<HashMap<i64, Reason>> {
@@ -16,13 +19,6 @@ pub(crate) fn reasons(db: &Connection) -> Done<HashMap<i64, Reason>> {
     let mut reasons: HashMap<i64, Reason> = rows.collect::<rusqlite::Result<_>>()?;
     reasons.insert(0, Reason::none());
     Ok(reasons)
-}
-
-/// All lanes' ids.
-pub(crate) fn lane_ids(db: &Connection) -> Done<Vec<LaneId>> {
-    let mut select = db.prepare_cached("SELECT id FROM lane ORDER BY id")?;
-    let rows = select.query_map([], |row| row.get(0).map(LaneId))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The sums of one version.
@@ -62,16 +58,70 @@ fn status(number: u8) -> Done<Status> {
 
 /// Every operation that still waits, sealed ones included.
 pub(crate) fn waiting_operations(db: &Connection, mut each: impl FnMut(LaneId, &Operation, bool)) -> Done<()> {
-    for lane in lane_ids(db)? {
-        each_chunk(db, lane, |_, chunk| {
-            chunk.iter().for_each(|op| each(lane, op, false));
-            Ok(true)
-        })?;
+    for lane in lanes::ids(db)? {
+        for line in [Line::Owed, Line::Usual] {
+            each_chunk(db, line, lane, |_, chunk| {
+                chunk.iter().for_each(|op| each(lane, op, false));
+                Ok(true)
+            })?;
+        }
     }
     for (slice, lane) in slices::open_ids(db)? {
         Sealed::read(db, slice)?.waiting().for_each(|op| each(lane, op, true));
     }
     Ok(())
+}
+
+/// The final visits of a step with the time and reason, newest first, until `more` is false. Only the newest word on a
+/// visit counts, and none on one that is sent again.
+pub(crate) fn each_final(
+    db: &Connection,
+    (version, step): (VersionId, StepIx),
+    mut more: impl FnMut(&Final, Millis, &Reason) -> Done<bool>,
+) -> Done<()> {
+    let reasons = reasons(db)?;
+    let mut seen: HashSet<VisitId> = follow_ups::resent(db)?;
+    let mut select = db.prepare_cached("SELECT body, at FROM visit ORDER BY n DESC")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let mut finals = Vec::new();
+        unpack_finals(row.get_ref(0)?.as_blob().map_err(mistyped)?, &mut finals)?;
+        let at = Millis(row.get(1)?);
+        for done in finals.iter().rev().filter(|done| (done.version, done.step) == (version, step)) {
+            let reason = reasons.get(&done.reason).cloned().unwrap_or_default();
+            if seen.insert(done.visit) && !more(done, at, &reason)? {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What became final in a version, by quarters of an hour.
+pub(crate) fn history(db: &Connection, version: VersionId, from: Millis, to: Millis) -> Done<Vec<Quarter>> {
+    let reasons = reasons(db)?;
+    let mut select = db.prepare_cached(
+        "SELECT quarter, step, status, reason, n FROM quarter WHERE version = ?1 AND quarter >= ?2 AND quarter < ?3
+         ORDER BY quarter, step, status, reason",
+    )?;
+    let bounds = (from.0.div_euclid(QUARTER), to.0.div_euclid(QUARTER) + i64::from(to.0.rem_euclid(QUARTER) > 0));
+    let mut rows = select.query((version.0, bounds.0, bounds.1))?;
+    let mut quarters = Vec::new();
+    while let Some(row) = rows.next()? {
+        let change: i64 = row.get(4)?;
+        quarters.push(Quarter {
+            from: Millis(row.get::<_, i64>(0)? * QUARTER),
+            count: Count {
+                version,
+                step: StepIx(row.get(1)?),
+                status: status(row.get(2)?)?,
+                reason: reasons.get(&row.get(3)?).cloned().unwrap_or_default(),
+                n: change.unsigned_abs(),
+            },
+            change,
+        });
+    }
+    Ok(quarters)
 }
 
 /// Visits of a step with a status, newest first: external id, visit, reason. Reads the final visits from the newest
@@ -93,22 +143,13 @@ pub(crate) fn visits(
         }
     } else {
         let mut entries = Entries::new(db);
-        let mut select = db.prepare_cached("SELECT body FROM visit ORDER BY n DESC")?;
-        let mut rows = select.query([])?;
-        'rows: while let Some(row) = rows.next()? {
-            let mut finals = Vec::new();
-            unpack_finals(row.get_ref(0)?.as_blob().map_err(mistyped)?, &mut finals)?;
-            for done in
-                finals.iter().rev().filter(|done| (done.version, done.step, done.status) == (version, step, wanted))
-            {
-                let reason_fits = code.is_none_or(|code| reasons.get(&done.reason).is_some_and(|r| r.code == code));
-                if found.len() >= limit {
-                    break 'rows;
-                }
-                if reason_fits {
+        if limit > 0 {
+            each_final(db, (version, step), |done, _, reason| {
+                if done.status == wanted && code.is_none_or(|code| reason.code == code) {
                     found.push((entries.get(done.visit.entry)?.profile, done.visit, done.reason));
                 }
-            }
+                Ok(found.len() < limit)
+            })?;
         }
     }
     let people = People::read(db, found.iter().map(|(profile, ..)| *profile))?;
@@ -130,7 +171,7 @@ fn waiting(db: &Connection, version: VersionId, step: StepIx) -> Done<Vec<(Profi
         found.push((ProfileId(row.get(2)?), visit, 0));
     }
     waiting_operations(db, |_, op, _| {
-        if (op.version, op.step) == (version, step) {
+        if op.origin.has_visit() && (op.version, op.step) == (version, step) {
             found.push((op.profile, op.visit, 0));
         }
     })?;

@@ -99,6 +99,30 @@ pub(crate) fn enter(tx: &mut Tx<'_>, batch: EnterBatch) -> Done<Entered> {
     Ok(result)
 }
 
+/// People with an open entry in a version.
+pub(crate) fn inside(db: &Connection, version: VersionId, after: ProfileId, limit: usize) -> Done<Vec<ProfileId>> {
+    let canvas: i64 = db
+        .prepare_cached("SELECT canvas FROM version WHERE id = ?1")?
+        .query_row([version.0], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| Fail::impossible(format!("there is no version {version}")))?;
+    let (first, last) = crate::schema::keys_of(canvas)?;
+    let mut select =
+        db.prepare_cached("SELECT key, entry FROM guard WHERE key > ?1 AND key <= ?2 AND open = 1 ORDER BY key")?;
+    let mut rows = select.query((first + after.0.max(0), last))?;
+    let mut entries = Entries::new(db);
+    let mut inside = Vec::new();
+    while let Some(row) = rows.next()? {
+        if inside.len() >= limit {
+            break;
+        }
+        if entries.get(EntryId(row.get(1)?))?.version == version {
+            inside.push(ProfileId(crate::schema::low(row.get(0)?)));
+        }
+    }
+    Ok(inside)
+}
+
 fn may_enter_again(rule: ReEntry, started: Millis, now: Millis) -> bool {
     match rule {
         ReEntry::Never => false,

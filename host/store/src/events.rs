@@ -1,6 +1,7 @@
 //! Events: appending them once each, and reading them by person and name.
 use crate::books::{mistyped, next};
 use crate::fail::Done;
+use crate::owed;
 use crate::people;
 use crate::writer::Tx;
 use caravan_model::{Duration, Event, Millis, Profile, ProfileId};
@@ -25,6 +26,11 @@ pub(crate) fn record(
     for (external_id, message, event) in events {
         let id = match people::named(db, &external_id)? {
             Some(id) => id,
+            // An erased person is not made anew by what happened before (design, 11.13).
+            None if owed::erased_at(db, &external_id)?.is_some_and(|erased| event.at <= erased) => {
+                whose.push(ProfileId::default());
+                continue;
+            }
             None => {
                 let person = Profile { external_id, ..Profile::default() };
                 people::upsert(tx, workspace, vec![person])?.first().map(|known| known.id).unwrap_or_default()

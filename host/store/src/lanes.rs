@@ -1,10 +1,11 @@
 //! Lanes: their states and numbers, and what stands at their heads.
 use crate::books::{LaneFacts, mistyped};
-use crate::contract::{Lane, LaneKey, LaneState, Queued};
+use crate::contract::{Lane, LaneKey, LaneSpec, LaneState, Queued};
 use crate::fail::{Done, Fail};
+use crate::holds;
 use crate::membership::Members;
 use crate::people::People;
-use crate::records::{Operation, each_chunk};
+use crate::records::{Line, Operation, each_chunk};
 use crate::schema::keys_of;
 use crate::writer::Tx;
 use caravan_model::{LaneId, Millis};
@@ -13,15 +14,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The lane of a key, made if need be, and the number of a connection.
-pub(crate) fn open(
-    tx: &mut Tx<'_>,
-    key: &LaneKey,
-    connection: &str,
-    made_by_us: bool,
-    parts: &[(String, String)],
-) -> Done<(LaneId, u32)> {
+pub(crate) fn open(tx: &mut Tx<'_>, spec: &LaneSpec) -> Done<(LaneId, u32)> {
+    let LaneSpec { key, connection, made_by_us, .. } = spec;
     let db = tx.db;
-    let parts = serde_json::to_string(parts)?;
+    let parts = serde_json::to_string(&spec.parts)?;
     let known = db
         .query_row("SELECT id FROM connection WHERE name = ?1", [connection], |row| row.get::<_, u32>(0))
         .optional()?;
@@ -33,38 +29,52 @@ pub(crate) fn open(
             tx.books.connections - 1
         }
     };
-    let known = db
-        .query_row(
-            "SELECT id FROM lane WHERE connector = ?1 AND account = ?2 AND audience = ?3",
+    // Once ours, always ours: the lane is asked for again by canvases that found the audience there.
+    let known = db.execute(
+        "UPDATE lane SET made_by_us = made_by_us OR ?4, parts = ?5 WHERE connector = ?1 AND account = ?2 AND audience = ?3",
+        (&key.connector, &key.account, &key.audience, made_by_us, &parts),
+    )?;
+    if known > 0 {
+        let id = db.query_row(
+            "SELECT min(id) FROM lane WHERE connector = ?1 AND account = ?2 AND audience = ?3",
             (&key.connector, &key.account, &key.audience),
             |row| row.get(0).map(LaneId),
-        )
-        .optional()?;
-    if let Some(id) = known {
-        // Once ours, always ours: the lane is asked for again by canvases that found the audience there.
-        db.execute(
-            "UPDATE lane SET made_by_us = made_by_us OR ?2, parts = ?3 WHERE id = ?1",
-            (id.0, made_by_us, parts),
         )?;
         return Ok((id, number));
     }
-    let id = LaneId(tx.books.next_lane());
-    let facts = LaneFacts { state: LaneState::Open, next_seq: 1, waiting: 0, sealed: 0, connection: number.into() };
-    db.execute(
-        "INSERT INTO lane VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, 0, 0)",
-        (
-            id.0,
-            &key.connector,
-            &key.account,
-            &key.audience,
-            made_by_us,
-            parts,
-            number,
-            serde_json::to_string(&facts.state)?,
-        ),
-    )?;
-    tx.books.open_lane(id, facts);
-    Ok((id, number))
+    let first = LaneId(tx.books.next_lane());
+    let stripes = i64::from(spec.stripes.max(1));
+    for stripe in 0..stripes {
+        let facts = LaneFacts {
+            state: LaneState::Open,
+            next_seq: 1,
+            waiting: 0,
+            sealed: 0,
+            connection: number.into(),
+            next_owed: 0,
+            owed: 0,
+            stripes,
+        };
+        let id = LaneId(first.0 + stripe);
+        db.execute(
+            "INSERT INTO lane VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, 0, 0, ?9, ?10, 0, 0, NULL, NULL, 0)",
+            (
+                id.0,
+                &key.connector,
+                &key.account,
+                &key.audience,
+                made_by_us,
+                &parts,
+                number,
+                serde_json::to_string(&facts.state)?,
+                stripe,
+                stripes,
+            ),
+        )?;
+        tx.books.open_lane(id, facts);
+        holds::restop(tx, id)?;
+    }
+    Ok((first, number))
 }
 
 /// Reads a lane's key from the first three columns.
@@ -72,66 +82,81 @@ pub(crate) fn lane_key(row: &Row<'_>) -> rusqlite::Result<LaneKey> {
     Ok(LaneKey { connector: row.get(0)?, account: row.get(1)?, audience: row.get(2)? })
 }
 
+/// All lanes' ids.
+pub(crate) fn ids(db: &Connection) -> Done<Vec<LaneId>> {
+    let mut select = db.prepare_cached("SELECT id FROM lane ORDER BY id")?;
+    let rows = select.query_map([], |row| row.get(0).map(LaneId))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// All lanes.
 pub(crate) fn all(db: &Connection) -> Done<Vec<Lane>> {
     let mut select = db.prepare_cached(
-        "SELECT connector, account, audience, lane.id, state, connection.name, waiting, sealed, made_by_us, parts
+        "SELECT connector, account, audience, lane.id, state, connection.name, waiting, sealed, made_by_us, parts,
+                owed, stripe, renewal
          FROM lane JOIN connection ON connection.id = lane.connection ORDER BY lane.id",
     )?;
-    let mut oldest =
-        db.prepare_cached("SELECT offered FROM operation WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1")?;
+    let oldest_of = |line: Line| {
+        let sql = format!("SELECT offered FROM {} WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1", line.table());
+        db.prepare_cached(&sql)
+    };
+    let mut oldest = [oldest_of(Line::Owed)?, oldest_of(Line::Usual)?];
+    let holds = holds::all(db)?;
     let mut rows = select.query([])?;
     let mut lanes = Vec::new();
     while let Some(row) = rows.next()? {
         let id = LaneId(row.get(3)?);
-        lanes.push(Lane {
+        let mut since = None;
+        for line in &mut oldest {
+            let offered: Option<i64> = line.query_row(keys_of(id.0)?, |row| row.get(0)).optional()?;
+            since = [since, offered.map(Millis)].into_iter().flatten().min();
+        }
+        let mut lane = Lane {
             id,
             key: lane_key(row)?,
             state: serde_json::from_str(row.get_ref(4)?.as_str().map_err(mistyped)?)?,
             connection: row.get(5)?,
             waiting: row.get::<_, i64>(6)? as u64,
             sealed: row.get::<_, i64>(7)? as u64,
-            oldest: oldest.query_row(keys_of(id.0)?, |row| row.get(0)).optional()?.map(Millis),
+            owed: row.get::<_, i64>(10)? as u64,
+            oldest: since,
             made_by_us: row.get(8)?,
             audience_parts: serde_json::from_str(row.get_ref(9)?.as_str().map_err(mistyped)?)?,
-        });
+            stripe: row.get(11)?,
+            held_by: Vec::new(),
+            next_renewal: row.get::<_, Option<i64>>(12)?.map(Millis),
+        };
+        lane.held_by =
+            holds.iter().filter(|hold| holds::reaches(&hold.scope, &lane.key, &lane.connection)).cloned().collect();
+        lanes.push(lane);
     }
     Ok(lanes)
 }
 
-/// Changes a lane's state. Time in [`LaneState::Held`] does not count for its open parts: what has passed of it is added
-/// to their `flowing_since`.
-pub(crate) fn set_state(tx: &mut Tx<'_>, lane: LaneId, state: LaneState, now: Millis) -> Done<()> {
-    let facts = tx.books.lane(lane)?;
-    if facts.state == state {
+/// Changes a lane's state.
+pub(crate) fn set_state(tx: &mut Tx<'_>, lane: LaneId, state: LaneState) -> Done<()> {
+    if tx.books.lane(lane)?.state == state {
         return Ok(());
-    }
-    if let LaneState::Held { since, .. } = facts.state {
-        let until = match state {
-            LaneState::Held { since, .. } => since,
-            _ => now,
-        };
-        tx.db
-            .prepare_cached(
-                "UPDATE part SET flowing_since = flowing_since + max(0, ?3 - max(?2, flowing_since))
-                 WHERE lane = ?1 AND ended IS NULL",
-            )?
-            .execute((lane.0, since.0, until.0))?;
     }
     tx.db
         .prepare_cached("UPDATE lane SET state = ?2 WHERE id = ?1")?
         .execute((lane.0, serde_json::to_string(&state)?))?;
     tx.books.lane(lane)?.state = state;
-    Ok(())
+    holds::restop(tx, lane)
 }
 
 /// The lane's next operations, with all that sealing needs.
 pub(crate) fn peek(db: &Connection, lane: LaneId, limit: usize) -> Done<Vec<Queued>> {
     let mut operations = Vec::new();
-    each_chunk(db, lane, |_, chunk| {
-        operations.extend(chunk);
-        Ok(operations.len() < limit)
-    })?;
+    for line in [Line::Owed, Line::Usual] {
+        each_chunk(db, line, lane, |_, chunk| {
+            operations.extend(chunk);
+            Ok(operations.len() < limit)
+        })?;
+        if !operations.is_empty() {
+            break;
+        }
+    }
     operations.truncate(limit);
     queued(db, lane, &operations)
 }
@@ -149,6 +174,7 @@ pub(crate) fn queued(db: &Connection, lane: LaneId, operations: &[Operation]) ->
             Ok(Queued {
                 seq: op.seq,
                 action: op.action,
+                origin: op.origin,
                 visit: op.visit,
                 step: (op.version, op.step),
                 connection: connection.ok_or_else(|| Fail::impossible("an operation of an unknown connection"))?,

@@ -1,10 +1,9 @@
 //! What one call changes, gathered while it runs and written in sets at its end: final visits, counters, offers.
 use crate::books::{Books, next};
 use crate::fail::{Done, Fail};
-use crate::records::{Final, OPERATIONS, Operation, bucket_of, pack_finals, pack_operations};
-use crate::schema::key;
+use crate::records::{Final, Line, OPERATIONS, Operation, bucket_of, pack_finals, pack_operations};
 use crate::writer::Tx;
-use caravan_model::{LaneId, Millis, PartId, Reason, Status, StepIx, VersionId, VisitId};
+use caravan_model::{Digest, LaneId, Millis, PartId, Reason, Status, StepIx, VersionId, VisitId};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -21,6 +20,19 @@ pub(crate) struct Ledger {
     reason: (Reason, i64),
 }
 
+/// A quarter of an hour, in milliseconds.
+pub(crate) const QUARTER: i64 = 15 * 60 * 1_000;
+
+/// Writes operations with seqs in a row to the end of a line.
+pub(crate) fn keep_chunks(db: &Connection, line: Line, lane: LaneId, operations: &[Operation]) -> Done<()> {
+    let mut insert = db.prepare_cached(&format!("INSERT INTO {} VALUES (?1, ?2, ?3, ?4)", line.table()))?;
+    for chunk in operations.chunks(OPERATIONS) {
+        let (first, offered) = (chunk[0].seq, chunk[0].offered);
+        insert.execute((line.key(lane, first)?, chunk.len() as i64, offered.0, pack_operations(chunk)))?;
+    }
+    Ok(())
+}
+
 impl Ledger {
     /// Of a call at this time, on behalf of a part or none.
     pub(crate) fn new(now: Millis, part: Option<PartId>) -> Ledger {
@@ -34,6 +46,11 @@ impl Ledger {
             lanes: BTreeSet::new(),
             reason: (Reason::none(), 0),
         }
+    }
+
+    /// The part on whose behalf.
+    pub(crate) fn part(&self) -> Option<PartId> {
+        self.part
     }
 
     fn count(&mut self, version: VersionId, step: StepIx, status: Status, reason: i64, by: i64) {
@@ -83,10 +100,22 @@ impl Ledger {
         Ok(())
     }
 
+    /// A visit that was final waits again, or is corrected: what it counted is taken back.
+    pub(crate) fn was_final(&mut self, (version, step): (VersionId, StepIx), status: Status, reason: i64) {
+        self.count(version, step, status, reason, -1);
+    }
+
     /// An operation is offered; its seq and time are given when the call ends.
     pub(crate) fn offer(&mut self, lane: LaneId, operation: Operation) {
         self.offers.entry(lane).or_default().push(operation);
-        self.waits(operation.version, operation.step);
+        if operation.origin.has_visit() {
+            self.waits(operation.version, operation.step);
+        }
+    }
+
+    /// An operation comes from another lane: its visit waits already.
+    pub(crate) fn take_over(&mut self, lane: LaneId, operation: Operation) {
+        self.offers.entry(lane).or_default().push(operation);
     }
 
     /// A lane's numbers have changed in the books.
@@ -99,33 +128,65 @@ impl Ledger {
         self.keep_offers(tx)?;
         self.keep_finals(tx)?;
         self.keep_counts(tx.db)?;
+        self.keep_quarters(tx.db)?;
         let mut update = tx.db.prepare_cached(
-            "UPDATE lane SET next_seq = ?2, waiting = ?3, sealed = ?4, connection = ?5 WHERE id = ?1",
+            "UPDATE lane SET next_seq = ?2, waiting = ?3, sealed = ?4, connection = ?5, next_owed = ?6, owed = ?7
+             WHERE id = ?1",
         )?;
         for lane in self.lanes {
             let facts = tx.books.lane(lane)?;
-            if facts.waiting < facts.sealed || facts.sealed < 0 {
+            if facts.waiting < facts.sealed || facts.sealed < 0 || facts.owed < 0 || facts.waiting < facts.owed {
                 return Err(Fail::impossible(format!("lane {lane} would have fewer operations than none")));
             }
-            update.execute((lane.0, facts.next_seq, facts.waiting, facts.sealed, facts.connection))?;
+            update.execute((
+                lane.0,
+                facts.next_seq,
+                facts.waiting,
+                facts.sealed,
+                facts.connection,
+                facts.next_owed,
+                facts.owed,
+            ))?;
         }
         Ok(())
     }
 
     fn keep_offers(&mut self, tx: &mut Tx<'_>) -> Done<()> {
-        let mut insert = tx.db.prepare_cached("INSERT INTO operation VALUES (?1, ?2, ?3, ?4)")?;
         for (lane, mut operations) in std::mem::take(&mut self.offers) {
             let facts = tx.books.lane(lane)?;
             for operation in &mut operations {
-                operation.seq = next(&mut facts.next_seq);
+                operation.seq = if operation.origin.is_owed() {
+                    Line::Owed.seq(next(&mut facts.next_owed))
+                } else {
+                    Line::Usual.seq(next(&mut facts.next_seq))
+                };
                 operation.offered = self.now;
             }
             facts.waiting += operations.len() as i64;
             facts.connection = operations.last().map_or(facts.connection, |last| last.connection.into());
-            for chunk in operations.chunks(OPERATIONS) {
-                insert.execute((key(lane.0, chunk[0].seq)?, chunk.len() as i64, self.now.0, pack_operations(chunk)))?;
+            operations.sort_by_key(|operation| operation.seq);
+            for line in operations.chunk_by(|a, b| a.origin.is_owed() == b.origin.is_owed()) {
+                let owed = line[0].origin.is_owed();
+                if owed {
+                    tx.books.lane(lane)?.owed += line.len() as i64;
+                    self.keep_receipts(tx.db, lane, line)?;
+                }
+                keep_chunks(tx.db, if owed { Line::Owed } else { Line::Usual }, lane, line)?;
             }
             self.lanes.insert(lane);
+        }
+        Ok(())
+    }
+
+    fn keep_receipts(&self, db: &Connection, lane: LaneId, operations: &[Operation]) -> Done<()> {
+        let mut insert = db.prepare_cached(
+            "INSERT INTO receipt VALUES (?1, ?2, ?3, ifnull((SELECT name FROM tombstone WHERE profile = ?3 ORDER BY at
+             LIMIT 1), ?4), ?5, ?6, NULL, 0, 0, NULL)",
+        )?;
+        for op in operations {
+            let known = crate::people::load(db, op.profile)?;
+            let subject = known.map_or(Digest([0; 32]), |person| Digest::of(person.external_id.as_bytes()));
+            insert.execute((lane.0, op.seq, op.profile.0, subject.0, op.origin as u8, self.now.0))?;
         }
         Ok(())
     }
@@ -140,6 +201,18 @@ impl Ledger {
         for chunk in finals.chunk_by(|a, b| bucket_of(a.visit.entry) == bucket_of(b.visit.entry)) {
             let n = next(&mut tx.books.numbers.visit);
             insert.execute((n, bucket_of(chunk[0].visit.entry), self.now.0, part, pack_finals(chunk)))?;
+        }
+        Ok(())
+    }
+
+    fn keep_quarters(&self, db: &Connection) -> Done<()> {
+        let mut add = db.prepare_cached(
+            "INSERT INTO quarter VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        )?;
+        let quarter = self.now.0.div_euclid(QUARTER);
+        let finals = self.counts.iter().filter(|((_, _, status, _), by)| *status != Status::Waiting && **by != 0);
+        for (&(version, step, status, reason), &by) in finals {
+            add.execute((version.0, quarter, step.0, status.number(), reason, by))?;
         }
         Ok(())
     }

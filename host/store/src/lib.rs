@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use caravan_model::{Millis, Profile};
-//! use caravan_store::{OpenOptions, Sqlite, Store};
+//! use caravan_store::{OpenOptions, Slots, Sqlite, Store};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> caravan_store::Result<()> {
@@ -14,13 +14,13 @@
 //! # let path = folder.path().join("store.db");
 //! let store = Sqlite::open(&path, OpenOptions::default())?;
 //! let now = Millis(1_767_225_600_000);
-//! let lease = store.lease("this host", now).await?;
+//! let lease = store.lease("this host", Slots::ALL, now).await?;
 //! let ann = Profile { external_id: "c-1".into(), emails: vec!["ann@example.com".into()], ..Profile::default() };
 //! let known = store.upsert(lease, vec![ann], now).await?;
 //! assert_eq!(store.find("Ann@Example.com").await?, [known[0].id]);
 //!
 //! // Whoever takes the lease next fences this one.
-//! store.lease("another host", now).await?;
+//! store.lease("another host", Slots::ALL, now).await?;
 //! assert!(store.upsert(lease, Vec::new(), now).await.is_err());
 //! # Ok(())
 //! # }
@@ -33,19 +33,27 @@ pub mod contract_suite;
 mod audiences;
 mod audit;
 mod books;
+mod calls;
 mod checkpoint;
+mod claims;
 mod counters;
+mod documents;
 mod entries;
 mod events;
 mod fail;
+mod follow_ups;
+mod holds;
 mod lanes;
 mod ledger;
 mod membership;
+mod moving;
+mod owed;
 mod owner;
 mod pack;
 mod parts;
 mod people;
 mod positions;
+mod quotas;
 mod readers;
 mod records;
 mod rests;

@@ -44,7 +44,7 @@ fn pack_rows(part: &Part) -> Vec<u8> {
     blob.done()
 }
 
-fn unpack_rows(id: String, blob: &[u8]) -> Result<Part, Garbled> {
+pub(crate) fn unpack_rows(id: String, blob: &[u8]) -> Result<Part, Garbled> {
     let mut blob = Unpacker::new(blob)?;
     let action = if blob.byte()? == 0 { Action::Add } else { Action::Remove };
     let group = blob.text()?;
@@ -84,7 +84,7 @@ fn pack_riders(riders: &[Rider]) -> Vec<u8> {
     blob.done()
 }
 
-fn unpack_riders(blob: &[u8]) -> Result<Vec<Rider>, Garbled> {
+pub(crate) fn unpack_riders(blob: &[u8]) -> Result<Vec<Rider>, Garbled> {
     let mut blob = Unpacker::new(blob)?;
     let (mut profile, mut seq, mut entry) = (0i64, 0i64, 0i64);
     let mut riders = Vec::new();
@@ -211,7 +211,8 @@ pub(crate) fn riders(db: &Connection, part: PartId) -> Done<Option<Vec<Rider>>> 
 /// Drops the rows of a lane's older ended parts; the newest [`KEPT_PARTS`] within [`KEPT_BYTES`] stay.
 pub(crate) fn prune(db: &Connection, lane: LaneId) -> Done<()> {
     let mut select = db.prepare_cached(
-        "SELECT id, size FROM part WHERE lane = ?1 AND size > 0 AND ended IS NOT NULL ORDER BY id DESC",
+        "SELECT id, size FROM part WHERE lane = ?1 AND size > 0 AND ended IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM follow_up WHERE follow_up.part = id) ORDER BY id DESC",
     )?;
     let mut rows = select.query([lane.0])?;
     let (mut parts, mut bytes, mut drop) = (0, 0, Vec::new());
@@ -222,9 +223,14 @@ pub(crate) fn prune(db: &Connection, lane: LaneId) -> Done<()> {
             drop.push(row.get::<_, i64>(0)?);
         }
     }
-    for part in drop {
-        db.prepare_cached("DELETE FROM part_rows WHERE part = ?1")?.execute([part])?;
-        db.prepare_cached("UPDATE part SET size = 0 WHERE id = ?1")?.execute([part])?;
+    drop.into_iter().try_for_each(|part| drop_rows(db, PartId(part)))
+}
+
+/// Drops the rows of an ended part.
+pub(crate) fn drop_rows(db: &Connection, part: PartId) -> Done<()> {
+    let ended = db.prepare_cached("UPDATE part SET size = 0 WHERE id = ?1 AND ended IS NOT NULL")?.execute([part.0])?;
+    if ended == 1 {
+        db.prepare_cached("DELETE FROM part_rows WHERE part = ?1")?.execute([part.0])?;
     }
     Ok(())
 }
@@ -248,7 +254,8 @@ fn record(db: &Connection, row: &Row<'_>) -> Done<PartRecord> {
             flags: Vec::new(),
         },
     };
-    let mut attempts = attempts(db, PartId(row.get(3)?))?;
+    let id = PartId(row.get(3)?);
+    let mut attempts = attempts(db, id)?;
     if let Some(pending) = row.get::<_, Option<String>>(13)? {
         attempts.push(format!("to be followed up: {pending}"));
     }
@@ -262,8 +269,22 @@ fn record(db: &Connection, row: &Row<'_>) -> Done<PartRecord> {
         part,
         ended: row.get::<_, Option<i64>>(10)?.map(Millis),
         attempts,
+        exchanges: exchanges(db, id)?,
         doubtful: row.get(11)?,
+        judged: judged(db, id)?,
     })
+}
+
+fn exchanges(db: &Connection, part: PartId) -> Done<Vec<(u32, String)>> {
+    let mut select = db.prepare_cached("SELECT n, body FROM exchange WHERE part = ?1 ORDER BY n")?;
+    let rows = select.query_map([part.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn judged(db: &Connection, part: PartId) -> Done<Vec<(String, u32)>> {
+    let mut select = db.prepare_cached("SELECT reason, n FROM judged WHERE part = ?1 ORDER BY reason")?;
+    let rows = select.query_map([part.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn attempts(db: &Connection, part: PartId) -> Done<Vec<String>> {

@@ -1,10 +1,11 @@
 //! People: merging them in, reading them in sets, finding one by any identifier.
 use crate::books::{mistyped, next};
-use crate::contract::Known;
+use crate::contract::{Known, Origin};
 use crate::fail::{Done, Fail};
 use crate::membership;
+use crate::owed;
 use crate::writer::Tx;
-use caravan_model::{Digest, Profile, ProfileId, slot_of};
+use caravan_model::{Consent, Digest, Profile, ProfileId, slot_of};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -94,6 +95,9 @@ pub(crate) fn upsert(tx: &mut Tx<'_>, workspace: &str, people: Vec<Profile>) -> 
                     .unwrap_or_else(|| Profile { external_id: person.external_id.clone(), ..Profile::default() });
                 let merged = merge(known.clone(), person);
                 if merged != known {
+                    if withdraws(&known, &merged) {
+                        owed::note(db, id, Origin::Consent, tx.books.now)?;
+                    }
                     json.clear();
                     serde_json::to_writer(&mut json, &merged)?;
                     update.execute((id.0, &json))?;
@@ -115,6 +119,15 @@ pub(crate) fn upsert(tx: &mut Tx<'_>, workspace: &str, people: Vec<Profile>) -> 
         known.push(Known { id, profile: person });
     }
     Ok(known)
+}
+
+/// Whether someone takes back what they allowed: a consent, or being sold and shared.
+fn withdraws(before: &Profile, after: &Profile) -> bool {
+    let sold = after.do_not_sell_or_share == Some(true) && before.do_not_sell_or_share != Some(true);
+    let denies = |(purpose, consent): (&String, &Consent)| {
+        *consent == Consent::Denied && before.consent(purpose) != Consent::Denied
+    };
+    sold || after.consents.iter().any(denies)
 }
 
 /// Who this is: by external id; else by an alias that was an anonymous person's only id; else someone new (true).

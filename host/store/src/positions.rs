@@ -38,6 +38,31 @@ pub(crate) fn due(db: &Connection, now: Millis, limit: usize, with_people: bool)
     Ok(due)
 }
 
+/// Where these people's entries rest.
+pub(crate) fn resting(db: &Connection, profiles: &[ProfileId]) -> Done<Vec<Due>> {
+    let mut found = Vec::new();
+    let mut select = db
+        .prepare_cached("SELECT position.entry, due, ordinal, version, step, arrives FROM position WHERE entry = ?1")?;
+    for &profile in profiles {
+        for entry in crate::trace::entries_of(db, profile)?.into_keys() {
+            let mut rows = select.query([entry.0])?;
+            while let Some(row) = rows.next()? {
+                found.push(Due {
+                    visit: VisitId { entry, ordinal: row.get(2)? },
+                    version: VersionId(row.get(3)?),
+                    step: StepIx(row.get(4)?),
+                    arrives: row.get(5)?,
+                    profile,
+                    person: None,
+                    due: Millis(row.get(1)?),
+                });
+            }
+        }
+    }
+    found.sort_by_key(|due| due.visit);
+    Ok(found)
+}
+
 /// Moves due positions on; gives how many were there.
 pub(crate) fn advance(tx: &mut Tx<'_>, moves: &[Advance], now: Millis) -> Done<u64> {
     tx.books.hear(now);
@@ -89,5 +114,7 @@ pub(crate) fn next_timer(db: &Connection) -> Done<Option<Millis>> {
         };
         earliest = earliest.min(timer);
     }
+    let others = [crate::claims::next_timer(db)?, crate::follow_ups::next_timer(db)?];
+    earliest = others.into_iter().flatten().fold(earliest, Millis::min);
     Ok(Some(earliest).filter(|at| *at != Millis::NEVER))
 }

@@ -1,4 +1,5 @@
 //! The packed records: operations, final visits, and chunks of entries.
+use crate::contract::Origin;
 use crate::fail::{Done, Fail};
 use crate::pack::{Garbled, Packer, Unpacker};
 use caravan_model::{Action, EntryId, LaneId, Millis, ProfileId, Status, StepIx, VersionId, VisitId};
@@ -19,17 +20,19 @@ pub(crate) fn bucket_of(entry: EntryId) -> i64 {
 /// An operation in a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Operation {
-    /// Its place in the lane.
+    /// Its place in the lane; below 0 where it is owed.
     pub(crate) seq: i64,
     /// Add or remove.
     pub(crate) action: Action,
+    /// Why it is there.
+    pub(crate) origin: Origin,
     /// Whether its entry rests on it.
     pub(crate) parks: bool,
-    /// The visit that asked.
+    /// The visit that asked; entry 0 where none did.
     pub(crate) visit: VisitId,
-    /// Its version.
+    /// Its version, or that of the claim that it is about.
     pub(crate) version: VersionId,
-    /// Its step.
+    /// Its step, or that of the claim.
     pub(crate) step: StepIx,
     /// The interned connection.
     pub(crate) connection: u32,
@@ -44,7 +47,7 @@ pub(crate) fn pack_operations(operations: &[Operation]) -> Vec<u8> {
     let mut blob = Packer::with_capacity(operations.len() * 12 + 16);
     let (mut seq, mut entry, mut profile, mut offered) = (0, 0, 0, 0);
     for op in operations {
-        blob.byte(u8::from(op.action == Action::Remove) | u8::from(op.parks) << 1);
+        blob.byte(u8::from(op.action == Action::Remove) | u8::from(op.parks) << 1 | (op.origin as u8) << 2);
         blob.signed(op.seq - seq);
         blob.signed(op.visit.entry.0 - entry);
         blob.count(op.visit.ordinal.into());
@@ -71,6 +74,7 @@ pub(crate) fn unpack_operations(blob: &[u8], into: &mut Vec<Operation>) -> Resul
         into.push(Operation {
             action: if flags & 1 == 0 { Action::Add } else { Action::Remove },
             parks: flags & 2 != 0,
+            origin: Origin::from_number(flags >> 2).ok_or(Garbled)?,
             seq: add(&mut seq, &mut blob)?,
             visit: VisitId { entry: EntryId(add(&mut entry, &mut blob)?), ordinal: blob.small()? },
             version: VersionId(blob.id()?),
@@ -83,14 +87,60 @@ pub(crate) fn unpack_operations(blob: &[u8], into: &mut Vec<Operation>) -> Resul
     Ok(())
 }
 
-/// Reads a lane's unsealed operations in order, chunk by chunk, until `more` is false.
+/// The two waiting ends of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Removals that consent or erasure owe; their seqs are below 0.
+    Owed,
+    /// Everything else.
+    Usual,
+}
+
+/// Seqs of owed operations count up from here.
+const OWED: i64 = -(1 << 39);
+
+impl Line {
+    /// Where a seq belongs.
+    pub(crate) fn of(seq: i64) -> Line {
+        if seq < 0 { Line::Owed } else { Line::Usual }
+    }
+
+    fn first(self) -> i64 {
+        match self {
+            Line::Owed => OWED,
+            Line::Usual => 0,
+        }
+    }
+
+    /// The seq of the n-th operation.
+    pub(crate) fn seq(self, n: i64) -> i64 {
+        self.first() + n
+    }
+
+    /// The key of a chunk that begins with this seq.
+    pub(crate) fn key(self, lane: LaneId, seq: i64) -> Done<i64> {
+        crate::schema::key(lane.0, seq - self.first())
+    }
+
+    /// The table.
+    pub(crate) fn table(self) -> &'static str {
+        match self {
+            Line::Owed => "owed_operation",
+            Line::Usual => "operation",
+        }
+    }
+}
+
+/// Reads a lane's unsealed operations of one line in order, chunk by chunk, until `more` is false.
 pub(crate) fn each_chunk(
     db: &Connection,
+    line: Line,
     lane: LaneId,
     mut more: impl FnMut(i64, Vec<Operation>) -> Done<bool>,
 ) -> Done<()> {
     let (first, last) = crate::schema::keys_of(lane.0)?;
-    let mut select = db.prepare_cached("SELECT key, body FROM operation WHERE key BETWEEN ?1 AND ?2 ORDER BY key")?;
+    let sql = format!("SELECT key, body FROM {} WHERE key BETWEEN ?1 AND ?2 ORDER BY key", line.table());
+    let mut select = db.prepare_cached(&sql)?;
     let mut rows = select.query((first, last))?;
     while let Some(row) = rows.next()? {
         let mut operations = Vec::with_capacity(OPERATIONS);
@@ -239,6 +289,7 @@ mod tests {
             seq,
             action,
             parks,
+            origin: if parks { Origin::Visit } else { Origin::Refill },
             visit: visit(entry, 2),
             version: VersionId(3),
             step: StepIx(4),

@@ -1,6 +1,6 @@
 //! Where entries rest, and how they move: positions, the guard of open entries, and the walk along moves.
 use crate::books::{Books, VersionFacts};
-use crate::contract::Move;
+use crate::contract::{Move, Origin};
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
 use crate::records::Operation;
@@ -98,7 +98,7 @@ impl<'a> Rests<'a> {
                 }
                 Move::Offer { step, lane, action, connection, parks } => {
                     in_range(who, *step)?;
-                    books.lane(*lane)?;
+                    let lane = books.stripe_of(*lane, who.profile)?;
                     if *connection >= books.connections {
                         return stray(&format!("name connection {connection}, which was never interned"));
                     }
@@ -109,6 +109,7 @@ impl<'a> Rests<'a> {
                         seq: 0,
                         action: *action,
                         parks: *parks,
+                        origin: Origin::Visit,
                         visit,
                         version: who.version,
                         step: *step,
@@ -116,7 +117,7 @@ impl<'a> Rests<'a> {
                         profile: who.profile,
                         offered: Millis(0),
                     };
-                    ledger.offer(*lane, operation);
+                    ledger.offer(lane, operation);
                     if last {
                         return Ok(false);
                     }

@@ -1,4 +1,4 @@
-//! The tables of schema 1, and who may open them.
+//! The tables of format 2, how a store of format 1 becomes one, and who may open them.
 //!
 //! Three shapes make it fast. *Chunks*: what is written by the thousand and read by the thousand (operations, entries,
 //! final visits, sealed operations, parts) is packed into blobs, one row per chunk. *Dense keys*: ids are counted up
@@ -10,9 +10,9 @@ use caravan_model::{Code, Problem};
 use rusqlite::{Connection, OptionalExtension};
 
 /// What this host writes.
-pub(crate) const FORMAT: i64 = 1;
+pub(crate) const FORMAT: i64 = 2;
 /// The oldest host that reads what this one writes.
-pub(crate) const MIN_READER: i64 = 1;
+pub(crate) const MIN_READER: i64 = 2;
 /// `CRVN`: SQLite's `application_id` of our files.
 const APPLICATION: i64 = 0x4352_564e;
 
@@ -43,6 +43,7 @@ pub(crate) fn keys_of(high: i64) -> Done<(i64, i64)> {
     Ok((first, first | ((1 << LOW) - 1)))
 }
 
+/// What format 1 had, and still has.
 const TABLES: &str = "
 -- One row per fact about the store itself: format, min_reader, epoch, owner, the newest `now` heard, next ids.
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -60,9 +61,6 @@ CREATE TABLE reason(id INTEGER PRIMARY KEY, code TEXT NOT NULL, words TEXT NOT N
 
 CREATE TABLE connection(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE audience(name TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE lane(id INTEGER PRIMARY KEY, connector TEXT NOT NULL, account TEXT NOT NULL, audience TEXT NOT NULL,
-  made_by_us INTEGER NOT NULL, parts TEXT NOT NULL, connection INTEGER NOT NULL, state TEXT NOT NULL,
-  next_seq INTEGER NOT NULL, waiting INTEGER NOT NULL, sealed INTEGER NOT NULL, UNIQUE(connector, account, audience));
 
 -- `data` is model::Profile as JSON; NULL once erased.
 CREATE TABLE profile(id INTEGER PRIMARY KEY, slot INTEGER NOT NULL, data BLOB);
@@ -86,7 +84,8 @@ CREATE TABLE position(entry INTEGER PRIMARY KEY, due INTEGER NOT NULL, ordinal I
 CREATE INDEX position_due ON position(due);
 -- (lane, first seq): a chunk of operations that no slice has taken yet.
 CREATE TABLE operation(key INTEGER PRIMARY KEY, n INTEGER NOT NULL, offered INTEGER NOT NULL, body BLOB NOT NULL);
--- Final visits, written once: records of one call whose entries share a bucket. `part` 0 where no part carried them.
+-- Final visits: records of one call whose entries share a bucket. Written once; a correction is a later row that
+-- replaces an earlier one. `part` 0 where no part carried them.
 CREATE TABLE visit(n INTEGER PRIMARY KEY, bucket INTEGER NOT NULL, at INTEGER NOT NULL, part INTEGER NOT NULL,
   body BLOB NOT NULL);
 CREATE INDEX visit_bucket ON visit(bucket);
@@ -113,12 +112,63 @@ CREATE TABLE attempt(part INTEGER, n INTEGER, begun INTEGER NOT NULL, deadline I
 CREATE TABLE membership(key INTEGER PRIMARY KEY, body BLOB NOT NULL);
 ";
 
+/// What format 2 has beside them.
+const TABLES_2: &str = "
+-- A lane's stripes have ids in a row; `stripes` is their number. `stopped` is since when it does not flow. `renewal` is
+-- when members are looked through next, and `renewed` up to which time of acknowledgement they were.
+CREATE TABLE lane(id INTEGER PRIMARY KEY, connector TEXT NOT NULL, account TEXT NOT NULL, audience TEXT NOT NULL,
+  made_by_us INTEGER NOT NULL, parts TEXT NOT NULL, connection INTEGER NOT NULL, state TEXT NOT NULL,
+  next_seq INTEGER NOT NULL, waiting INTEGER NOT NULL, sealed INTEGER NOT NULL, stripe INTEGER NOT NULL,
+  stripes INTEGER NOT NULL, next_owed INTEGER NOT NULL, owed INTEGER NOT NULL, stopped INTEGER, renewal INTEGER,
+  renewed INTEGER NOT NULL, UNIQUE(connector, account, audience, stripe));
+-- The same for removals that consent or erasure owe: (lane, seq + 2³⁹), seqs below 0.
+CREATE TABLE owed_operation(key INTEGER PRIMARY KEY, n INTEGER NOT NULL, offered INTEGER NOT NULL, body BLOB NOT NULL);
+-- Who withdrew consent or was erased, and what of it is not queued yet. `cause` is contract::Origin.
+CREATE TABLE withdrawal(profile INTEGER PRIMARY KEY, cause INTEGER NOT NULL, at INTEGER NOT NULL);
+CREATE TABLE receipt(lane INTEGER, seq INTEGER, profile INTEGER NOT NULL, subject BLOB NOT NULL, cause INTEGER NOT NULL,
+  asked INTEGER NOT NULL, done INTEGER, status INTEGER NOT NULL, reason INTEGER NOT NULL, part INTEGER,
+  PRIMARY KEY(lane, seq)) WITHOUT ROWID;
+CREATE INDEX receipt_profile ON receipt(profile);
+CREATE INDEX receipt_subject ON receipt(subject);
+CREATE INDEX receipt_open ON receipt(lane, seq) WHERE done IS NULL;
+-- Digests of the names of erased people: events dated before are dropped.
+CREATE TABLE tombstone(name BLOB PRIMARY KEY, at INTEGER NOT NULL, profile INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE exchange(part INTEGER, n INTEGER, at INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY(part, n))
+  WITHOUT ROWID;
+CREATE TABLE follow_up(part INTEGER PRIMARY KEY, since INTEGER NOT NULL, due INTEGER NOT NULL, asked INTEGER NOT NULL);
+CREATE INDEX follow_up_due ON follow_up(due);
+CREATE TABLE judged(part INTEGER, reason TEXT, n INTEGER NOT NULL, PRIMARY KEY(part, reason)) WITHOUT ROWID;
+-- Timers of claims with an end; one that was asked for anew has a later row as well.
+CREATE TABLE claim_end(due INTEGER, member INTEGER, version INTEGER, step INTEGER,
+  PRIMARY KEY(due, member, version, step)) WITHOUT ROWID;
+CREATE TABLE hold(scope TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE quota_use(key TEXT, bucket INTEGER, amount INTEGER NOT NULL, keep_until INTEGER NOT NULL,
+  PRIMARY KEY(key, bucket)) WITHOUT ROWID;
+CREATE INDEX quota_use_over ON quota_use(keep_until);
+CREATE TABLE document(kind TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY(kind, id)) WITHOUT ROWID;
+-- What became final within a quarter of an hour (in UTC, from 1970 on).
+CREATE TABLE quarter(version INTEGER, quarter INTEGER, step INTEGER, status INTEGER, reason INTEGER, n INTEGER NOT NULL,
+  PRIMARY KEY(version, quarter, step, status, reason)) WITHOUT ROWID;
+";
+
+/// Brings a store of format 1 up to format 2: lanes get their new columns, the rest is new.
+fn upgrade_from_1(db: &Connection) -> Done<()> {
+    db.execute_batch("ALTER TABLE lane RENAME TO lane_1")?;
+    db.execute_batch(TABLES_2)?;
+    db.execute_batch(
+        "INSERT INTO lane SELECT id, connector, account, audience, made_by_us, parts, connection, state, next_seq, waiting,
+           sealed, 0, 1, 0, 0, json_extract(state, '$.since'), NULL, 0 FROM lane_1;
+         DROP TABLE lane_1;",
+    )?;
+    Ok(())
+}
+
 /// What the file is.
 pub(crate) enum Kind {
     /// Nothing yet.
     New,
-    /// A store that we can read.
-    Ours,
+    /// A store that we can read, of this format.
+    Ours(i64),
 }
 
 /// Looks at the file.
@@ -138,7 +188,33 @@ pub(crate) fn inspect(db: &Connection) -> Done<Kind> {
             Problem::new(Code::StoreTooNew, words).cure("use the newer version of Caravan that wrote it"),
         ));
     }
-    Ok(Kind::Ours)
+    Ok(Kind::Ours(meta(db, "format")?.unwrap_or(1)))
+}
+
+/// Brings an older store's tables up to this format, in one transaction.
+pub(crate) fn upgrade(db: &Connection, format: i64) -> Done<()> {
+    if format >= FORMAT {
+        return Ok(());
+    }
+    db.execute_batch("BEGIN IMMEDIATE")?;
+    let upgraded = upgrade_from_1(db).and_then(|()| {
+        set_meta(db, "format", FORMAT)?;
+        set_meta(db, "min_reader", MIN_READER)
+    });
+    db.execute_batch(if upgraded.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+    upgraded
+}
+
+/// Whether a store of this format can be read without writing to it.
+pub(crate) fn readable(format: i64) -> Result<(), Error> {
+    if format >= FORMAT {
+        return Ok(());
+    }
+    let words = format!("the store has format {format}, and this version of Caravan reads format {FORMAT}");
+    Err(Error::Problem(
+        Problem::new(Code::StoreDamaged, words)
+            .cure("run any command that writes, such as `caravan run`: it upgrades the store"),
+    ))
 }
 
 fn told(problem: Problem) -> Fail {
@@ -149,6 +225,7 @@ fn told(problem: Problem) -> Fail {
 pub(crate) fn create(db: &Connection) -> Done<()> {
     db.execute_batch("BEGIN IMMEDIATE")?;
     db.execute_batch(TABLES)?;
+    db.execute_batch(TABLES_2)?;
     db.pragma_update(None, "application_id", APPLICATION)?;
     set_meta(db, "format", FORMAT)?;
     set_meta(db, "min_reader", MIN_READER)?;

@@ -1,10 +1,13 @@
 //! Attempts and their ends.
-use crate::contract::{Queued, Settlement};
+use crate::contract::{Charge, Queued, Settlement};
 use crate::fail::{Done, Fail};
+use crate::follow_ups;
 use crate::lanes;
 use crate::ledger::Ledger;
 use crate::membership;
+use crate::owed;
 use crate::parts::{self, Cut, pack_struck, unpack_struck};
+use crate::quotas;
 use crate::records::Operation;
 use crate::rests::Rests;
 use crate::slices::{Sealed, conclude};
@@ -43,9 +46,15 @@ fn facts(db: &Connection, part: PartId) -> Done<Facts> {
     })
 }
 
+/// The lane of a part that must exist.
+pub(crate) fn lane_of(db: &Connection, part: PartId) -> Done<LaneId> {
+    Ok(facts(db, part)?.lane)
+}
+
 /// Records an attempt before its request leaves. One before it whose end was never recorded may have landed.
-pub(crate) fn attempt(tx: &mut Tx<'_>, part: PartId, deadline: Millis, now: Millis) -> Done<u32> {
+pub(crate) fn attempt(tx: &mut Tx<'_>, part: PartId, deadline: Millis, charges: &[Charge], now: Millis) -> Done<u32> {
     tx.books.hear(now);
+    quotas::charge(tx.db, charges, now)?;
     let facts = facts(tx.db, part)?;
     if facts.ended {
         return Err(Fail::impossible(format!("part {part} has ended: it is never sent again")));
@@ -75,25 +84,30 @@ pub(crate) fn settle(tx: &mut Tx<'_>, settlement: Settlement) -> Done<()> {
     let mut ledger = Ledger::new(now, Some(part));
     let mut rests = Rests::new(tx.db)?;
     let mut sealed = Sealed::read(tx.db, facts.slice)?;
+    let (mut owed, mut done) = (0, Vec::with_capacity(settlement.outcomes.len()));
     for outcome in &settlement.outcomes {
         let op = sealed.settle(outcome.seq)?;
-        conclude(tx, &mut ledger, &mut rests, &op, outcome)?;
+        conclude(tx, facts.lane, &mut ledger, &mut rests, &op, outcome)?;
+        owed += i64::from(op.origin.is_owed());
+        done.push(op);
     }
     if !settlement.outcomes.is_empty() {
         sealed.keep(tx.db)?;
         let lane = tx.books.lane(facts.lane)?;
         lane.waiting -= settlement.outcomes.len() as i64;
         lane.sealed -= settlement.outcomes.len() as i64;
+        lane.owed -= owed;
         ledger.touch(facts.lane);
     }
-    membership::apply(tx.db, facts.lane, &settlement.membership)?;
+    membership::apply(tx.db, facts.lane, &settlement.membership, false)?;
+    owed::forget_erased(tx.db, facts.lane, done.iter())?;
     for place in &settlement.struck {
         if !facts.struck.contains(place) {
             facts.struck.push(*place);
         }
     }
     // While the part is still open, so that its clock is shifted if the lane leaves a hold with this.
-    lanes::set_state(tx, facts.lane, settlement.lane.clone(), now)?;
+    lanes::set_state(tx, facts.lane, settlement.lane.clone())?;
     facts.may_have_landed |= settlement.effect == Effect::MayHaveLanded;
     tx.db
         .prepare_cached(
@@ -106,11 +120,24 @@ pub(crate) fn settle(tx: &mut Tx<'_>, settlement: Settlement) -> Done<()> {
             facts.may_have_landed,
             settlement.poison,
             settlement.doubtful,
-            &settlement.pending,
+            settlement.pending.as_ref().map(|(reference, _)| reference),
             settlement.ends.then_some(now.0),
         ))?;
+    if !settlement.exchange.is_empty() {
+        tx.db.prepare_cached("INSERT INTO exchange VALUES (?1, ?2, ?3, ?4)")?.execute((
+            part.0,
+            settlement.attempt,
+            now.0,
+            &settlement.exchange,
+        ))?;
+    }
+    if let Some((_, due)) = &settlement.pending {
+        tx.db
+            .prepare_cached("INSERT INTO follow_up VALUES (?1, ?2, ?3, 0) ON CONFLICT DO NOTHING")?
+            .execute((part.0, now.0, due.0))?;
+    }
     if settlement.ends {
-        tx.db.prepare_cached("DELETE FROM part_riders WHERE part = ?1")?.execute([part.0])?;
+        follow_ups::drop_riders(tx.db, part)?;
         replace(tx, settlement, &facts, &sealed)?;
         close(tx, &facts, &sealed, now)?;
     }

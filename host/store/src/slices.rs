@@ -2,12 +2,12 @@
 use crate::books::{mistyped, next};
 use crate::contract::{GoesTo, Outcome, Sealing, Slice};
 use crate::fail::{Done, Fail};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, keep_chunks};
 use crate::membership;
+use crate::owed;
 use crate::parts::{self, Cut};
-use crate::records::{Operation, each_chunk, pack_operations, unpack_operations};
+use crate::records::{Line, Operation, each_chunk, pack_operations, unpack_operations};
 use crate::rests::{Rests, Walker};
-use crate::schema::key;
 use crate::settlement;
 use crate::writer::Tx;
 use caravan_model::{Digest, LaneId, Millis, SliceId};
@@ -89,6 +89,7 @@ impl Sealed {
 /// Writes the final word on an operation, and moves its entry on if it rests there and is still open.
 pub(crate) fn conclude(
     tx: &mut Tx<'_>,
+    lane: LaneId,
     ledger: &mut Ledger,
     rests: &mut Rests<'_>,
     op: &Operation,
@@ -98,8 +99,13 @@ pub(crate) fn conclude(
     if (outcome.visit, outcome.step, outcome.profile) != (op.visit, (op.version, op.step), op.profile) {
         return Err(wrong("names another visit"));
     }
-    ledger.was_waiting(op.version, op.step);
-    ledger.is_final((tx.db, &mut *tx.books), op.visit, outcome.step, outcome.status, &outcome.reason)?;
+    if op.origin.has_visit() {
+        ledger.was_waiting(op.version, op.step);
+        ledger.is_final((tx.db, &mut *tx.books), op.visit, outcome.step, outcome.status, &outcome.reason)?;
+    }
+    if op.origin.is_owed() {
+        owed::conclude(tx, lane, op, outcome, ledger.part())?;
+    }
     if !op.parks {
         let stays = outcome.goes == GoesTo::Stays;
         return if stays { Ok(()) } else { Err(wrong("moves an entry that is not parked on it")) };
@@ -166,7 +172,9 @@ pub(crate) fn open(db: &Connection, lane: LaneId) -> Done<Option<Slice>> {
 pub(crate) fn seal(tx: &mut Tx<'_>, sealing: Sealing) -> Done<Option<Slice>> {
     tx.books.hear(sealing.now);
     let lane = sealing.lane;
-    let next_seq = tx.books.lane(lane)?.next_seq;
+    let line = Line::of(sealing.upto);
+    let facts = tx.books.lane(lane)?;
+    let next_seq = line.seq(if line == Line::Owed { facts.next_owed } else { facts.next_seq });
     if let Some((slice, upto)) = open_id(tx.db, lane)? {
         if sealing.upto > upto {
             return Err(Fail::impossible(format!("lane {lane} has slice {slice} open")));
@@ -176,7 +184,7 @@ pub(crate) fn seal(tx: &mut Tx<'_>, sealing: Sealing) -> Done<Option<Slice>> {
     if sealing.upto >= next_seq {
         return Err(Fail::impossible(format!("lane {lane} has no operation {}", sealing.upto)));
     }
-    let taken = take(tx.db, lane, sealing.upto)?;
+    let taken = take(tx.db, line, lane, sealing.upto)?;
     let Some(first) = taken.first().map(|op| op.seq) else {
         // A repeat of a sealing whose slice has ended or was never needed.
         return Ok(None);
@@ -195,7 +203,7 @@ pub(crate) fn seal(tx: &mut Tx<'_>, sealing: Sealing) -> Done<Option<Slice>> {
             return Err(Fail::impossible(format!("operation {} has two outcomes", outcome.seq)));
         }
         fates[at] = Fate::Final;
-        conclude(tx, &mut ledger, &mut rests, &taken[at], outcome)?;
+        conclude(tx, lane, &mut ledger, &mut rests, &taken[at], outcome)?;
     }
     for (seq, visit, version, step, parks) in
         sealing.parts.iter().flat_map(|draft| &draft.riders).flat_map(|rider| &rider.operations)
@@ -210,12 +218,20 @@ pub(crate) fn seal(tx: &mut Tx<'_>, sealing: Sealing) -> Done<Option<Slice>> {
     if let Some(at) = fates.iter().position(|fate| *fate == Fate::None) {
         return Err(Fail::impossible(format!("operation {} has neither an outcome nor a part", taken[at].seq)));
     }
-    membership::apply(tx.db, lane, &sealing.membership)?;
+    membership::apply(tx.db, lane, &sealing.membership, false)?;
+    owed::forget_erased(
+        tx.db,
+        lane,
+        taken.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Final).map(|(op, _)| op),
+    )?;
 
     let riding: Vec<Operation> =
         taken.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Rides).map(|(op, _)| *op).collect();
     let facts = tx.books.lane(lane)?;
     facts.waiting -= (taken.len() - riding.len()) as i64;
+    if line == Line::Owed {
+        facts.owed -= (taken.len() - riding.len()) as i64;
+    }
     facts.sealed += riding.len() as i64;
     ledger.touch(lane);
     ledger.keep(tx)?;
@@ -233,10 +249,10 @@ enum Fate {
 }
 
 /// Removes the lane's operations up to a seq from their chunks and gives them.
-fn take(db: &Connection, lane: LaneId, upto: i64) -> Done<Vec<Operation>> {
+fn take(db: &Connection, line: Line, lane: LaneId, upto: i64) -> Done<Vec<Operation>> {
     let mut taken: Vec<Operation> = Vec::new();
     let mut rest = Vec::new();
-    each_chunk(db, lane, |_, mut chunk| {
+    each_chunk(db, line, lane, |_, mut chunk| {
         if chunk.first().is_some_and(|first| first.seq > upto) {
             return Ok(false);
         }
@@ -249,16 +265,9 @@ fn take(db: &Connection, lane: LaneId, upto: i64) -> Done<Vec<Operation>> {
         if last.seq != upto || last.seq - first.seq + 1 != taken.len() as i64 {
             return Err(Fail::impossible(format!("lane {lane} has a gap before operation {upto}")));
         }
-        db.prepare_cached("DELETE FROM operation WHERE key BETWEEN ?1 AND ?2")?
-            .execute((key(lane.0, first.seq)?, key(lane.0, upto)?))?;
-        if let Some(head) = rest.first() {
-            db.prepare_cached("INSERT INTO operation VALUES (?1, ?2, ?3, ?4)")?.execute((
-                key(lane.0, head.seq)?,
-                rest.len() as i64,
-                head.offered.0,
-                pack_operations(&rest),
-            ))?;
-        }
+        db.prepare_cached(&format!("DELETE FROM {} WHERE key BETWEEN ?1 AND ?2", line.table()))?
+            .execute((line.key(lane, first.seq)?, line.key(lane, upto)?))?;
+        keep_chunks(db, line, lane, &rest)?;
     }
     Ok(taken)
 }
@@ -283,7 +292,7 @@ fn keep(tx: &mut Tx<'_>, sealing: Sealing, riding: &[Operation]) -> Done<Slice> 
         open.push(parts::keep(tx, cut, draft)?);
     }
     if let (Some(deadline), Some(first)) = (sealing.first_attempt, open.first_mut()) {
-        first.attempts = settlement::attempt(tx, first.id, deadline, at)?;
+        first.attempts = settlement::attempt(tx, first.id, deadline, &sealing.charges, at)?;
         first.open_until = Some(deadline);
     }
     Ok(Slice {

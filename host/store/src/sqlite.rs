@@ -1,16 +1,12 @@
-//! The store on SQLite: opening it, and the contract's calls handed to the writer or to readers.
+//! The store on SQLite: opening it, and the ways to its writer and its readers.
 use crate::books::Books;
 use crate::checkpoint::Checkpointer;
-use crate::contract::*;
+use crate::contract::{Error, Lease, Result};
 use crate::fail::{Done, Fail, damaged};
 use crate::owner::{self, Ownership};
 use crate::readers::Readers;
-use crate::schema::{self, Kind, set_meta};
+use crate::schema::{self, Kind};
 use crate::writer::{Tx, Writer};
-use crate::{
-    audiences, audit, counters, entries, events, lanes, parts, people, positions, settlement, slices, trace, versions,
-};
-use caravan_model::{Canvas, Event, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId};
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,19 +40,19 @@ impl Default for OpenOptions {
 /// A store in an SQLite file. Clones share it; the file is let go with the last one.
 #[derive(Debug)]
 pub struct Sqlite {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// The newest change that this clone has been told of.
-    heard: AtomicU64,
+    pub(crate) heard: AtomicU64,
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     // In the order in which they go: the writer closes last, so that the log is merged and removed, and only then may
     // others own the file.
     readers: Readers,
     writer: Option<Writer>,
-    changes: watch::Sender<u64>,
-    workspace: Arc<str>,
+    pub(crate) changes: watch::Sender<u64>,
+    pub(crate) workspace: Arc<str>,
     _ownership: Option<Ownership>,
 }
 
@@ -97,8 +93,9 @@ impl Sqlite {
         let told = |fail: Fail| about(path, fail.doing("open the store"));
         std::fs::File::open(path).map_err(|error| owner::unopenable(path, &error))?;
         let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(told)?;
-        if let Kind::New = schema::inspect(&db).map_err(told)? {
-            return Err(Error::Problem(damaged("the store is empty").in_file(path.display().to_string())));
+        match schema::inspect(&db).map_err(told)? {
+            Kind::New => return Err(Error::Problem(damaged("the store is empty").in_file(path.display().to_string()))),
+            Kind::Ours(format) => schema::readable(format).map_err(|error| about(path, error))?,
         }
         Ok(Sqlite::new(path, None, None, String::new()))
     }
@@ -111,7 +108,7 @@ impl Sqlite {
     }
 
     /// A writing call, fenced.
-    async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         lease: Lease,
         doing: &'static str,
@@ -124,7 +121,7 @@ impl Sqlite {
         .await
     }
 
-    async fn write_unfenced<T: Send + 'static>(
+    pub(crate) async fn write_unfenced<T: Send + 'static>(
         &self,
         doing: &'static str,
         work: impl FnOnce(&mut Tx<'_>) -> Done<T> + Send + 'static,
@@ -136,7 +133,7 @@ impl Sqlite {
     }
 
     /// A writing call that may make work.
-    async fn stir<T: Send + 'static>(
+    pub(crate) async fn stir<T: Send + 'static>(
         &self,
         lease: Lease,
         doing: &'static str,
@@ -148,7 +145,7 @@ impl Sqlite {
     }
 
     /// A reading call, one snapshot.
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         doing: &'static str,
         work: impl FnOnce(&Connection) -> Done<T> + Send + 'static,
@@ -185,209 +182,9 @@ fn prepare(db: &Connection) -> Done<Books> {
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
          PRAGMA cache_size = -32000; PRAGMA temp_store = MEMORY",
     )?;
-    if let Kind::New = kind {
-        schema::create(db)?;
+    match kind {
+        Kind::New => schema::create(db)?,
+        Kind::Ours(format) => schema::upgrade(db, format)?,
     }
     Books::load(db)
-}
-
-impl Store for Sqlite {
-    async fn lease(&self, host: &str, now: Millis) -> Result<Lease> {
-        let host = host.to_owned();
-        self.write_unfenced("take the lease", move |tx| {
-            tx.books.hear(now);
-            tx.books.numbers.epoch += 1;
-            tx.books.numbers.leased = 1;
-            set_meta(tx.db, "now", tx.books.now.0)?;
-            tx.db.execute(
-                "INSERT INTO meta VALUES ('owner', ?1) ON CONFLICT DO UPDATE SET value = excluded.value",
-                [host],
-            )?;
-            Ok(Lease { epoch: tx.books.numbers.epoch })
-        })
-        .await
-    }
-
-    async fn renew(&self, lease: Lease, now: Millis) -> Result<()> {
-        self.write(lease, "renew the lease", move |tx| {
-            tx.books.hear(now);
-            set_meta(tx.db, "now", tx.books.now.0)
-        })
-        .await
-    }
-
-    async fn release(&self, lease: Lease) -> Result<()> {
-        self.write(lease, "give the lease back", |tx| {
-            tx.books.numbers.leased = 0;
-            Ok(())
-        })
-        .await
-    }
-
-    async fn publish(&self, lease: Lease, canvas: Canvas, now: Millis) -> Result<Version> {
-        self.stir(lease, "publish a canvas", move |tx| versions::publish(tx, canvas, now)).await
-    }
-
-    async fn versions(&self) -> Result<Vec<Version>> {
-        self.read("read canvases", versions::all).await
-    }
-
-    async fn audience(&self, name: &str) -> Result<Option<Audience>> {
-        let name = name.to_owned();
-        self.read("read an audience", move |db| audiences::named(db, &name)).await
-    }
-
-    async fn audiences(&self) -> Result<Vec<Audience>> {
-        self.read("read audiences", audiences::all).await
-    }
-
-    async fn bind(&self, lease: Lease, audience: Audience) -> Result<()> {
-        self.write(lease, "register an audience", move |tx| audiences::bind(tx.db, &audience)).await
-    }
-
-    async fn lane(
-        &self,
-        lease: Lease,
-        key: LaneKey,
-        connection: &str,
-        made_by_us: bool,
-        parts: Vec<(String, String)>,
-    ) -> Result<(LaneId, u32)> {
-        let connection = connection.to_owned();
-        self.write(lease, "open a queue", move |tx| lanes::open(tx, &key, &connection, made_by_us, &parts)).await
-    }
-
-    async fn upsert(&self, lease: Lease, people: Vec<Profile>, now: Millis) -> Result<Vec<Known>> {
-        let workspace = Arc::clone(&self.shared.workspace);
-        self.write(lease, "take people in", move |tx| {
-            tx.books.hear(now);
-            people::upsert(tx, &workspace, people)
-        })
-        .await
-    }
-
-    async fn record(
-        &self,
-        lease: Lease,
-        events: Vec<(String, Option<String>, Event)>,
-        now: Millis,
-    ) -> Result<Vec<ProfileId>> {
-        let workspace = Arc::clone(&self.shared.workspace);
-        self.write(lease, "record events", move |tx| events::record(tx, &workspace, events, now)).await
-    }
-
-    async fn events(&self, profiles: Vec<ProfileId>, names: Vec<String>) -> Result<Vec<Vec<Event>>> {
-        self.read("read events", move |db| profiles.iter().map(|id| events::of(db, *id, &names)).collect()).await
-    }
-
-    async fn intake(&self, version: VersionId, source: &str) -> Result<(u64, u64)> {
-        let source = source.to_owned();
-        self.read("read what was taken in", move |db| entries::intake(db, version, &source)).await
-    }
-
-    async fn enter(&self, lease: Lease, batch: EnterBatch) -> Result<Entered> {
-        self.stir(lease, "let people in", move |tx| entries::enter(tx, batch)).await
-    }
-
-    async fn due(&self, now: Millis, limit: usize, with_people: bool) -> Result<Vec<Due>> {
-        self.read("read what is due", move |db| positions::due(db, now, limit, with_people)).await
-    }
-
-    async fn advance(&self, lease: Lease, moves: Vec<Advance>, now: Millis) -> Result<u64> {
-        self.stir(lease, "move people on", move |tx| positions::advance(tx, &moves, now)).await
-    }
-
-    async fn signal_exit(
-        &self,
-        lease: Lease,
-        version: VersionId,
-        profiles: Vec<ProfileId>,
-        reason: Reason,
-        now: Millis,
-    ) -> Result<u64> {
-        self.stir(lease, "let people out", move |tx| entries::signal_exit(tx, version, &profiles, &reason, now)).await
-    }
-
-    async fn next_timer(&self) -> Result<Option<Millis>> {
-        self.read("read the next timer", positions::next_timer).await
-    }
-
-    async fn lanes(&self) -> Result<Vec<Lane>> {
-        self.read("read queues", lanes::all).await
-    }
-
-    async fn set_lane(&self, lease: Lease, lane: LaneId, state: LaneState) -> Result<()> {
-        self.stir(lease, "change a queue", move |tx| lanes::set_state(tx, lane, state, tx.books.now)).await
-    }
-
-    async fn peek(&self, lane: LaneId, limit: usize) -> Result<Vec<Queued>> {
-        self.read("read a queue", move |db| lanes::peek(db, lane, limit)).await
-    }
-
-    async fn seal(&self, lease: Lease, sealing: Sealing) -> Result<Option<Slice>> {
-        self.stir(lease, "seal a batch", move |tx| slices::seal(tx, sealing)).await
-    }
-
-    async fn open_slice(&self, lane: LaneId) -> Result<Option<Slice>> {
-        self.read("read a batch", move |db| slices::open(db, lane)).await
-    }
-
-    async fn attempt(&self, lease: Lease, part: PartId, deadline: Millis, now: Millis) -> Result<u32> {
-        self.write(lease, "record an attempt", move |tx| settlement::attempt(tx, part, deadline, now)).await
-    }
-
-    async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<()> {
-        self.stir(lease, "settle a batch", move |tx| settlement::settle(tx, settlement)).await
-    }
-
-    async fn recheck(&self, part: PartId) -> Result<Vec<Queued>> {
-        self.read("look at a batch again", move |db| settlement::recheck(db, part)).await
-    }
-
-    async fn counters(&self, version: VersionId) -> Result<Counters> {
-        self.read("read counters", move |db| counters::of(db, version)).await
-    }
-
-    async fn audit(&self) -> Result<Vec<String>> {
-        self.read("audit", audit::audit).await
-    }
-
-    async fn find(&self, identifier: &str) -> Result<Vec<ProfileId>> {
-        let identifier = identifier.to_owned();
-        self.read("find a person", move |db| people::find(db, &identifier)).await
-    }
-
-    async fn trace(&self, profile: ProfileId) -> Result<Option<Trace>> {
-        self.read("trace a person", move |db| trace::of(db, profile)).await
-    }
-
-    async fn visits(
-        &self,
-        version: VersionId,
-        step: StepIx,
-        status: Status,
-        reason: Option<String>,
-        limit: usize,
-    ) -> Result<Vec<(String, caravan_model::VisitId, Reason)>> {
-        self.read("read visits", move |db| counters::visits(db, (version, step), status, reason.as_deref(), limit))
-            .await
-    }
-
-    async fn parts(&self, lane: Option<LaneId>, limit: usize) -> Result<Vec<PartRecord>> {
-        self.read("read batches", move |db| parts::newest(db, lane, limit)).await
-    }
-
-    async fn part(&self, name: &str) -> Result<Option<PartRecord>> {
-        let name = name.to_owned();
-        self.read("read a batch", move |db| parts::named(db, &name)).await
-    }
-
-    async fn changed(&self) {
-        let mut changes = self.shared.changes.subscribe();
-        // The sender lives as long as this.
-        let heard = self.heard.load(Ordering::Relaxed);
-        if let Ok(newest) = changes.wait_for(|newest| *newest != heard).await.map(|newest| *newest) {
-            self.heard.store(newest, Ordering::Relaxed);
-        }
-    }
 }

@@ -6,6 +6,7 @@ use crate::events;
 use crate::fail::Done;
 use crate::lanes;
 use crate::membership;
+use crate::owed;
 use crate::parts::name_of;
 use crate::people;
 use crate::records::{Entries, Entry, bucket_of, unpack_finals};
@@ -25,6 +26,8 @@ pub(crate) fn of(db: &Connection, id: ProfileId) -> Done<Option<Trace>> {
     let entries = entries_of(db, id)?;
     let mut visits = finals(db, &entries)?;
     let waiting = waiting(db, &entries, &visits, &lanes)?;
+    // What is sent again waits, whatever it was before.
+    visits.retain(|visit| waiting.iter().all(|again| again.visit != visit.visit));
     visits.extend(waiting);
     visits.sort_by_key(|visit| visit.visit);
     let memberships = membership::of(db, lanes.iter().map(|lane| lane.id), id)?
@@ -33,11 +36,12 @@ pub(crate) fn of(db: &Connection, id: ProfileId) -> Done<Option<Trace>> {
         .collect();
     let profile = people::load(db, id)?
         .unwrap_or_else(|| Profile { external_id: format!("erased ({id})"), ..Profile::default() });
-    Ok(Some(Trace { id, profile, visits, memberships, events: events::of(db, id, &[])? }))
+    let receipts = owed::receipts(db, Some(id), usize::MAX)?;
+    Ok(Some(Trace { id, profile, visits, memberships, receipts, events: events::of(db, id, &[])? }))
 }
 
 /// All entries of a person: from the guards back along what came before.
-fn entries_of(db: &Connection, id: ProfileId) -> Done<HashMap<EntryId, Entry>> {
+pub(crate) fn entries_of(db: &Connection, id: ProfileId) -> Done<HashMap<EntryId, Entry>> {
     let mut lookup = Entries::new(db);
     let mut found = HashMap::new();
     let canvases: i64 = db.query_row("SELECT ifnull(max(id), 0) FROM canvas", [], |row| row.get(0))?;
@@ -123,7 +127,7 @@ fn waiting(
     }
     let states: HashMap<_, _> = lanes.iter().map(|lane| (lane.id, state_in_words(&lane.state))).collect();
     waiting_operations(db, |lane, op, sealed| {
-        if entries.contains_key(&op.visit.entry) {
+        if op.origin.has_visit() && entries.contains_key(&op.visit.entry) {
             let state = states.get(&lane).map_or("", String::as_str);
             let place = if sealed { "in a batch under way" } else { "in the queue" };
             visits.push(wait(op.visit, op.version, op.step, op.offered, format!("{place}, which {state}")));

@@ -1,7 +1,7 @@
 //! The contract's suite on SQLite, and what SQLite alone must show.
-use caravan_model::{Code, Millis};
+use caravan_model::{Code, Millis, ProfileId, StepIx, VersionId};
 use caravan_store::contract_suite::{self, Engine};
-use caravan_store::{Error, OpenOptions, Sqlite, Store};
+use caravan_store::{Claim, Error, LaneState, OpenOptions, Slots, Sqlite, Standing, Store};
 use std::path::PathBuf;
 
 /// A store in a folder of its own.
@@ -116,11 +116,33 @@ fn a_store_of_a_newer_version_is_refused() {
     let OnDisk { folder, store } = OnDisk::fresh();
     drop(store);
     let path = folder.path().join("store.db");
-    let newer = "UPDATE meta SET value = 2 WHERE key = 'min_reader'";
+    let newer = "UPDATE meta SET value = 3 WHERE key = 'min_reader'";
     rusqlite::Connection::open(&path).and_then(|db| db.execute_batch(newer)).expect("a newer store");
     for result in [Sqlite::open(&path, OpenOptions::default()), Sqlite::open_read_only(&path)] {
         assert_eq!(code(&result.expect_err("too new")), Some(Code::StoreTooNew));
     }
+}
+
+#[tokio::test]
+async fn a_store_of_format_1_is_upgraded_and_keeps_what_it_held() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let old = include_str!("format_1.sql");
+    rusqlite::Connection::open(&path).and_then(|db| db.execute_batch(old)).expect("a store of format 1");
+    let reading = Sqlite::open_read_only(&path).expect_err("it must be upgraded first");
+    assert_eq!(code(&reading), Some(Code::StoreDamaged));
+    for _ in 0..2 {
+        let store = Sqlite::open(&path, OpenOptions::default()).expect("an upgraded store");
+        let lane = store.lanes().await.expect("lanes").remove(0);
+        assert_eq!((lane.key.audience.as_str(), lane.stripe, lane.owed, lane.made_by_us), ("aud-1", 0, 0, true));
+        assert!(matches!(lane.state, LaneState::Held { since: Millis(4000), .. }));
+        let (profile, member) = store.members(lane.id, ProfileId(0), 9).await.expect("members").remove(0);
+        assert_eq!((profile, member.standing, member.at), (ProfileId(1), Standing::In, Millis(3000)));
+        assert_eq!(member.claims, [Claim { version: VersionId(1), step: StepIx(2), until: None }]);
+        assert_eq!(member.recorded, [vec![10, 11, 12]]);
+        assert_eq!(store.audit().await.expect("an audit"), Vec::<String>::new());
+    }
+    Sqlite::open_read_only(&path).expect("readable now");
 }
 
 #[tokio::test]
@@ -130,7 +152,7 @@ async fn a_store_opened_for_reading_reads_beside_its_owner_and_writes_nothing() 
     let people = world.people(0..3).await;
     let reading = Sqlite::open_read_only(world.engine.path()).expect("opened beside its owner");
     assert_eq!(reading.find("p0001").await.expect("found"), [people[1]]);
-    assert!(matches!(reading.lease("x", Millis(0)).await, Err(Error::Impossible(_))));
+    assert!(matches!(reading.lease("x", Slots::ALL, Millis(0)).await, Err(Error::Impossible(_))));
     let contract_suite::World { engine: OnDisk { folder, store: one }, store: two, .. } = world;
     drop((one, two, reading));
     let alone = Sqlite::open_read_only(folder.path().join("store.db")).expect("opened while nothing runs");
@@ -143,7 +165,7 @@ async fn a_long_log_is_moved_into_the_file() {
     let path = folder.path().join("store.db");
     let options = OpenOptions { checkpoint_pages: 64, ..OpenOptions::default() };
     let store = Sqlite::open(&path, options).expect("a store");
-    let lease = store.lease("test", Millis(1)).await.expect("a lease");
+    let lease = store.lease("test", Slots::ALL, Millis(1)).await.expect("a lease");
     let log = || std::fs::metadata(folder.path().join("store.db-wal")).map_or(0, |file| file.len());
     for round in 0..200 {
         let people = (0..200)

@@ -4,7 +4,7 @@ use crate::fail::End;
 use crate::out;
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Code, Problem};
-use caravan_store::{Audience, Lane, LaneState, Store};
+use caravan_store::{Audience, Lane, LaneState, Slots, Store};
 use serde_json::json;
 
 /// The name under which people know a queue: its audience's, else the partner's id.
@@ -86,7 +86,7 @@ pub async fn resume(global: &Global, store: &impl Store, queue: &str) -> anyhow:
     };
     let was_open = lane.state == LaneState::Open;
     if !was_open {
-        let lease = store.lease("caravan queue resume", SystemClock.now()).await?;
+        let lease = store.lease("caravan queue resume", Slots::ALL, SystemClock.now()).await?;
         let set = store.set_lane(lease, lane.id, LaneState::Open).await;
         store.release(lease).await?;
         set?;

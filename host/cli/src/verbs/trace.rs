@@ -98,6 +98,7 @@ fn standing(membership: &Membership) -> &'static str {
         Standing::In => "in",
         Standing::Out => "out",
         Standing::Maybe => "maybe in",
+        Standing::Unknown => "not known",
     }
 }
 

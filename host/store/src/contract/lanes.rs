@@ -1,4 +1,5 @@
 //! Lanes, their operations, and what is known of people in audiences.
+use super::{Hold, Origin};
 use caravan_model::{Action, LaneId, Millis, Profile, ProfileId, Reason, Status, StepIx, VersionId, VisitId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -59,10 +60,18 @@ pub struct Lane {
     pub sealed: u64,
     /// When its oldest unsealed operation came; `None` where there is none.
     pub oldest: Option<Millis>,
+    /// Of these, removals that consent or erasure owe: they go first.
+    pub owed: u64,
     /// Whether the audience was made by us: then no membership row means out, not unknown.
     pub made_by_us: bool,
     /// Further ids of the audience.
     pub audience_parts: Vec<(String, String)>,
+    /// Which of the audience's stripes this is, from 0; people are spread over them for ever.
+    pub stripe: u32,
+    /// What people hold it by; empty = nobody holds it.
+    pub held_by: Vec<Hold>,
+    /// When its members are looked through for renewal next; `None` until [`super::Store::renew_members`] was called.
+    pub next_renewal: Option<Millis>,
 }
 
 /// Whether someone stands in an audience (design, 11.5).
@@ -75,6 +84,33 @@ pub enum Standing {
     In = 1,
     /// May be a member: a call may have landed.
     Maybe = 2,
+    /// Nothing is known: an operation on them ended without the partner's word.
+    Unknown = 3,
+}
+
+/// A step or activation that asked for a member (design, 11.17).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The version.
+    pub version: VersionId,
+    /// The step.
+    pub step: StepIx,
+    /// When it ends by itself (`keep_for`).
+    pub until: Option<Millis>,
+}
+
+impl Claim {
+    /// Which step's it is.
+    pub fn of(&self) -> (VersionId, StepIx) {
+        (self.version, self.step)
+    }
+}
+
+impl From<(VersionId, StepIx)> for Claim {
+    /// Without an end.
+    fn from((version, step): (VersionId, StepIx)) -> Claim {
+        Claim { version, step, until: None }
+    }
 }
 
 /// What we know of one person in one audience.
@@ -88,20 +124,24 @@ pub struct Membership {
     pub fingerprint: [u8; 16],
     /// When it was last accepted.
     pub at: Millis,
-    /// The steps that asked for it: (version, step) (design, 11.17).
-    pub claims: Vec<(VersionId, StepIx)>,
+    /// The steps that asked for it (design, 11.17).
+    pub claims: Vec<Claim>,
+    /// When the newest operation on them ended, however it did; 0 = none is known.
+    pub newest: Millis,
 }
 
 /// An operation at the head of a lane, with all that sealing needs.
 #[derive(Clone, Debug)]
 pub struct Queued {
-    /// Its place in the lane; lane order is commit order.
+    /// Its place in the lane; lane order is commit order. Owed removals have places below 0: they go first.
     pub seq: i64,
     /// Add or remove.
     pub action: Action,
-    /// The visit that asked.
+    /// Why it is there.
+    pub origin: Origin,
+    /// The visit that asked; entry 0 where none did ([`Origin::has_visit`]).
     pub visit: VisitId,
-    /// Its version and step.
+    /// Its version and step; for an operation without a visit those of the claim that it is about, zeros where none.
     pub step: (VersionId, StepIx),
     /// The connection, by its name.
     pub connection: Arc<str>,
@@ -150,16 +190,20 @@ pub struct Outcome {
 }
 
 /// What changes in membership along with outcomes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct MembershipChange {
     /// Who.
     pub profile: ProfileId,
     /// `None`: only the claims change.
     pub now: Option<MembershipNow>,
-    /// A claim that begins.
-    pub claim: Option<(VersionId, StepIx)>,
-    /// All claims end (a `remove` step).
+    /// A claim that begins, or is asked for anew with another end.
+    pub claim: Option<Claim>,
+    /// All claims end (a `remove` step, consent, erasure).
     pub clear_claims: bool,
+    /// One claim ends (takeback, `keep_for`), before `claim` begins.
+    pub end_claim: Option<(VersionId, StepIx)>,
+    /// When the operation that this is about ended: [`Membership::newest`] grows to it.
+    pub ended: Millis,
 }
 
 /// The new membership of one person.

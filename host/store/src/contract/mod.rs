@@ -3,13 +3,17 @@
 //! Who calls: `runner` alone. Every writing call carries the epoch of the caller's lease and is refused as
 //! [`Error::Fenced`] once another owner has taken over. Every writing call is harmless when repeated after its commit
 //! was acknowledged or lost: by an intake key, by positions that are no longer there, or by a part that has ended.
+mod delivery;
 mod entries;
 mod lanes;
+mod leases;
 mod reading;
 mod slices;
 
+pub use delivery::*;
 pub use entries::*;
 pub use lanes::*;
+pub use leases::*;
 pub use reading::*;
 pub use slices::*;
 
@@ -46,17 +50,11 @@ pub enum Error {
 /// The result of a call.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A lease on the store's slots, fenced by its epoch. SQLite has one owner for all 256; PostgreSQL leases them singly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// Grows with every new owner.
-    pub epoch: i64,
-}
-
 /// The contract of design section 7. All engines pass the same suite (`contract_suite`).
 pub trait Store: Send + Sync + Clone + 'static {
-    /// Takes ownership of all slots of this database, fencing any earlier owner.
-    fn lease(&self, host: &str, now: Millis) -> impl Future<Output = Result<Lease>> + Send;
+    /// Takes ownership of slots, fencing any earlier owner of them. The lease names those that were got: an engine with
+    /// one owner (SQLite) gives all, one with many gives of the wanted ones those that are free or whose lease is over.
+    fn lease(&self, host: &str, wanted: Slots, now: Millis) -> impl Future<Output = Result<Lease>> + Send;
     /// Keeps the lease alive; `Fenced` where it was lost.
     fn renew(&self, lease: Lease, now: Millis) -> impl Future<Output = Result<()>> + Send;
     /// Gives it back.
@@ -73,15 +71,10 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn audiences(&self) -> impl Future<Output = Result<Vec<Audience>>> + Send;
     /// Registers or changes one. Written before the partner is asked to make it (with its marker), and again after.
     fn bind(&self, lease: Lease, audience: Audience) -> impl Future<Output = Result<()>> + Send;
-    /// The lane of a bound audience, made if need be; also interns its connection (the number in `Move::Offer`).
-    fn lane(
-        &self,
-        lease: Lease,
-        key: LaneKey,
-        connection: &str,
-        made_by_us: bool,
-        parts: Vec<(String, String)>,
-    ) -> impl Future<Output = Result<(LaneId, u32)>> + Send;
+    /// The lane of a bound audience, made if need be; also interns its connection (the number in `Move::Offer`). With
+    /// more than one stripe, the id is the first one's; who offers names that, and each person has a stripe of their own
+    /// for ever, so the number of a lane's first day counts.
+    fn lane(&self, lease: Lease, lane: LaneSpec) -> impl Future<Output = Result<(LaneId, u32)>> + Send;
 
     /// Merges people in, by external id or alias. Ids come in the order of the input; the same person twice in one chunk
     /// is merged in order. Harmless when repeated. Two people who share an alias stay two: it belongs to the first; only
@@ -123,7 +116,18 @@ pub trait Store: Send + Sync + Clone + 'static {
         reason: Reason,
         now: Millis,
     ) -> impl Future<Output = Result<u64>> + Send;
-    /// When the next timer is due, of positions and lanes; `None` where nothing waits for the clock.
+    /// Where these people's open entries rest for the clock or a signal, whatever is due: who is to be woken is moved by
+    /// [`Store::advance`].
+    fn resting(&self, profiles: Vec<ProfileId>) -> impl Future<Output = Result<Vec<Due>>> + Send;
+    /// People with an open entry in a version, by ascending id from `after` on.
+    fn inside(
+        &self,
+        version: VersionId,
+        after: ProfileId,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<ProfileId>>> + Send;
+    /// When the next timer is due, of positions, lanes, claims, renewals and follow-ups; `None` where nothing waits for
+    /// the clock.
     fn next_timer(&self) -> impl Future<Output = Result<Option<Millis>>> + Send;
 
     /// All lanes.
@@ -131,19 +135,114 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Changes a lane's state. Where it leaves [`LaneState::Held`], the time held is added to the `flowing_since` of its
     /// open parts; it counts until the newest `now` that any call has named ([`Store::renew`] names one every few seconds).
     fn set_lane(&self, lease: Lease, lane: LaneId, state: LaneState) -> impl Future<Output = Result<()>> + Send;
-    /// The lane's next operations in order, with people and memberships. Takes nothing.
+    /// Adds operations that no entry asks for: removals owed, claims that end, renewals. Those of people whom `settles`
+    /// names leave the list of [`Store::owing`] in the same transaction. Owed ones get a receipt each. An operation that
+    /// waits already for the same (lane, profile, origin, step) is not added twice.
+    fn offer(
+        &self,
+        lease: Lease,
+        offers: Vec<Offer>,
+        settles: Vec<ProfileId>,
+        now: Millis,
+    ) -> impl Future<Output = Result<u64>> + Send;
+    /// Sends visits with this final status (and reason code) again: each waits once more, as a new operation at the end
+    /// of its lane, unless a newer operation of the same person has ended there or waits. Gives how many.
+    fn resend(&self, lease: Lease, resend: Resend) -> impl Future<Output = Result<u64>> + Send;
+    /// Moves unsealed operations of these steps to another lane, to its end, in order (rebinding). Gives how many.
+    fn move_operations(
+        &self,
+        lease: Lease,
+        from: LaneId,
+        to: LaneId,
+        steps: Vec<(VersionId, StepIx)>,
+        now: Millis,
+    ) -> impl Future<Output = Result<u64>> + Send;
+
+    /// Erases people: profile, names and events go, tombstones stay; rows of ended parts that held them go. What
+    /// membership recorded stays until the removals that this owes are done ([`Store::owing`]). Unknown ids do nothing.
+    fn erase(&self, lease: Lease, profiles: Vec<ProfileId>, now: Millis) -> impl Future<Output = Result<()>> + Send;
+    /// People who withdrew consent or were erased, with the audiences that may hold them, or whose call is under way:
+    /// what is owed is not queued yet. Written by [`Store::upsert`] and [`Store::erase`] in their own transaction.
+    fn owing(&self, limit: usize) -> impl Future<Output = Result<Vec<Owing>>> + Send;
+    /// Receipts of a person, or (none named) those that are not done yet, oldest first.
+    fn receipts(&self, profile: Option<ProfileId>, limit: usize) -> impl Future<Output = Result<Vec<Receipt>>> + Send;
+    /// Receipts that name this external id, also once the profile is erased.
+    fn receipts_of(&self, external_id: &str) -> impl Future<Output = Result<Vec<Receipt>>> + Send;
+
+    /// Members of a lane, by ascending profile from `after` on, whatever their standing.
+    fn members(
+        &self,
+        lane: LaneId,
+        after: ProfileId,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(ProfileId, Membership)>>> + Send;
+    /// Queues the end of these claims for members of a lane, and for adds of these steps that still wait there
+    /// (takeback). Works on at most `limit` members from `after` on.
+    fn take_back(
+        &self,
+        lease: Lease,
+        lane: LaneId,
+        claims: Vec<(VersionId, StepIx)>,
+        after: ProfileId,
+        limit: usize,
+        now: Millis,
+    ) -> impl Future<Output = Result<Walked>> + Send;
+    /// Queues the end of claims whose time has come (`keep_for`), at most `limit`. Gives how many timers were fired.
+    fn end_claims(&self, lease: Lease, now: Millis, limit: usize) -> impl Future<Output = Result<u64>> + Send;
+    /// Queues renewals for members whom the partner acknowledged `age` ago or longer, each once per acknowledgement, and
+    /// notes when to look again. Does nothing before that time.
+    fn renew_members(
+        &self,
+        lease: Lease,
+        lane: LaneId,
+        age: caravan_model::Duration,
+        now: Millis,
+    ) -> impl Future<Output = Result<u64>> + Send;
+    /// Queues an add for everyone whom a lane's membership holds, at another lane or the same one (refill). With
+    /// `forget`, the old audience is gone: what was recorded there is dropped. At most `limit` from `after` on.
+    fn refill(&self, lease: Lease, refill: Refill) -> impl Future<Output = Result<Walked>> + Send;
+
+    /// A person holds what this names; holding it again changes the words.
+    fn hold(&self, lease: Lease, hold: Hold) -> impl Future<Output = Result<()>> + Send;
+    /// Ends a hold; false where there is none. Time held does not flow (design, 11.9).
+    fn lift(&self, lease: Lease, scope: HoldScope, now: Millis) -> impl Future<Output = Result<bool>> + Send;
+    /// All holds by people.
+    fn holds(&self) -> impl Future<Output = Result<Vec<Hold>>> + Send;
+
+    /// What is used of quotas whose window is not over.
+    fn charges(&self, now: Millis) -> impl Future<Output = Result<Vec<Charge>>> + Send;
+    /// Parts that a partner judges later, and that are to be asked about now.
+    fn follow_ups(&self, now: Millis, limit: usize) -> impl Future<Output = Result<Vec<FollowUp>>> + Send;
+    /// What a follow-up said: corrections that move both counters (design, 11.8), counts, or when to ask again. A visit
+    /// whose status is no longer the one corrected from is left alone.
+    fn correct(&self, lease: Lease, correction: Correction) -> impl Future<Output = Result<u64>> + Send;
+
+    /// All documents of a kind: settings that stand beside versions (policy, subscriptions, alerts, canvas states).
+    fn documents(&self, kind: DocumentKind) -> impl Future<Output = Result<Vec<(String, String)>>> + Send;
+    /// Writes, or (`None`) removes, documents in one transaction.
+    fn put_documents(
+        &self,
+        lease: Lease,
+        documents: Vec<(DocumentKind, String, Option<String>)>,
+    ) -> impl Future<Output = Result<()>> + Send;
+    /// Forgets exchanges of attempts that ended before. Gives how many.
+    fn prune(&self, lease: Lease, before: Millis) -> impl Future<Output = Result<u64>> + Send;
+
+    /// The lane's next operations in order, with people and memberships: owed removals alone while there are any. Takes
+    /// nothing.
     fn peek(&self, lane: LaneId, limit: usize) -> impl Future<Output = Result<Vec<Queued>>> + Send;
     /// Takes operations off the lane's waiting end: outcomes, and a durable slice of the rest. `Impossible` where the
     /// lane has an open slice.
     fn seal(&self, lease: Lease, sealing: Sealing) -> impl Future<Output = Result<Option<Slice>>> + Send;
     /// The lane's open slice, unchanged.
     fn open_slice(&self, lane: LaneId) -> impl Future<Output = Result<Option<Slice>>> + Send;
-    /// Records an attempt before its request leaves; gives its number.
+    /// Records an attempt before its request leaves, with what it uses of quotas; gives its number.
     fn attempt(
         &self,
         lease: Lease,
         part: PartId,
         deadline: Millis,
+        charges: Vec<Charge>,
         now: Millis,
     ) -> impl Future<Output = Result<u32>> + Send;
     /// Ends an attempt: statuses, membership, counters, next steps, strikes, splits, the lane's state.
@@ -153,6 +252,13 @@ pub trait Store: Send + Sync + Clone + 'static {
 
     /// Sums in one snapshot.
     fn counters(&self, version: VersionId) -> impl Future<Output = Result<Counters>> + Send;
+    /// What became final in a version from one instant (included) to another, by quarters of an hour.
+    fn history(
+        &self,
+        version: VersionId,
+        from: Millis,
+        to: Millis,
+    ) -> impl Future<Output = Result<Vec<Quarter>>> + Send;
     /// Counts everything anew from the rows and compares: what is off, in words. Empty = the books balance.
     fn audit(&self) -> impl Future<Output = Result<Vec<String>>> + Send;
     /// Finds people by any identifier: external id, alias, e-mail, phone, device id, or a digest that membership holds.

@@ -63,6 +63,8 @@ pub struct Trace {
     pub visits: Vec<TraceVisit>,
     /// Their memberships by lane.
     pub memberships: Vec<(LaneKey, Membership)>,
+    /// Removals that consent or erasure owed them.
+    pub receipts: Vec<super::Receipt>,
     /// Events.
     pub events: Vec<Event>,
 }
@@ -89,6 +91,21 @@ pub struct PartRecord {
     pub ended: Option<Millis>,
     /// One line per attempt.
     pub attempts: Vec<String>,
+    /// Of each attempt that made requests: its number, and the redacted exchange as [`super::Settlement`] had it.
+    pub exchanges: Vec<(u32, String)>,
     /// Refused without being named.
     pub doubtful: u32,
+    /// What a later judgement said without naming rows: counts by the partner's reason.
+    pub judged: Vec<(String, u32)>,
+}
+
+/// A count of what became final within a quarter of an hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarter {
+    /// When it began; quarters begin at the hour in UTC, so that they fit the days of every time zone.
+    pub from: Millis,
+    /// Of which step, status and reason; `n` is the size of the change.
+    pub count: Count,
+    /// What became so, less what a correction or a resend took back.
+    pub change: i64,
 }

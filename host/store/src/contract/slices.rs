@@ -1,5 +1,5 @@
 //! Slices and parts: what is sealed, attempted and settled.
-use super::{LaneState, MembershipChange, Outcome};
+use super::{Charge, LaneState, MembershipChange, Outcome};
 use caravan_model::{Digest, Effect, LaneId, Millis, Part, PartId, ProfileId, SliceId, StepIx, VersionId, VisitId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -50,6 +50,8 @@ pub struct Sealing {
     pub now: Millis,
     /// The first part's first attempt, recorded along with it: its deadline.
     pub first_attempt: Option<Millis>,
+    /// What that attempt uses of quotas.
+    pub charges: Vec<Charge>,
 }
 
 /// A durable, immutable slice, with the parts that have not ended, in order.
@@ -117,12 +119,14 @@ pub struct Settlement {
     pub poison: u32,
     /// Refused but not named by the partner: the part's note (design, 11.8).
     pub doubtful: u32,
-    /// A reference for follow-up.
-    pub pending: Option<String>,
+    /// A reference for follow-up, and when to ask first.
+    pub pending: Option<(String, Millis)>,
     /// How the lane goes on.
     pub lane: LaneState,
     /// For `batch show`: the fault in words, and requests made (`method url status`), without secrets.
     pub note: String,
+    /// The redacted requests and answer heads, as the caller writes them; empty = none were made.
+    pub exchange: String,
     /// Now.
     pub now: Millis,
 }

@@ -2,6 +2,8 @@
 //! [`contract_suite!`](crate::contract_suite!) with a way to make an [`Engine`]; each function then runs on a fresh one.
 #![allow(missing_docs, reason = "each function's name says what it shows")]
 
+pub mod claims;
+pub mod delivery;
 pub mod entries;
 pub mod lanes;
 pub mod people;
@@ -76,6 +78,24 @@ macro_rules! contract_suite {
             a_crash_keeps_the_slice_and_its_attempt
             ended_parts_can_be_looked_at
             a_recheck_sees_people_as_they_are_now
+        );
+        $crate::contract_suite!(@module $engine, delivery:
+            rule_11_3_removals_owed_to_consent_go_first_and_leave_receipts
+            an_erased_person_leaves_receipts_alone
+            a_call_under_way_is_owed_a_removal_too
+            rule_11_8_a_correction_moves_both_counters
+            rule_11_9_holds_by_people_stop_the_clock
+            quotas_are_kept_with_the_attempt
+            documents_and_exchanges_are_kept
+        );
+        $crate::contract_suite!(@module $engine, claims:
+            rule_11_17_claims_end_one_by_one
+            a_takeback_finds_what_is_not_sent_yet
+            members_are_renewed_once_per_acknowledgement
+            a_refill_adds_whom_membership_holds
+            rule_11_9_a_resend_waits_again_unless_something_newer_exists
+            rule_11_2_rebinding_moves_unsealed_operations
+            people_who_rest_are_found_and_woken
         );
     };
     (@module $engine:expr, $module:ident: $($test:ident)*) => {

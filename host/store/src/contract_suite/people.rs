@@ -138,14 +138,18 @@ pub async fn memberships_keep_recorded_sets_and_claims(engine: impl Engine) {
     w.enter(&people, &[w.offer(3, Action::Add, false), Move::End]).await;
     let ops = w.peek().await;
     let known = ops[0].membership.clone().expect("a membership");
-    assert_eq!((known.standing, known.claims.as_slice()), (Standing::In, [(w.version.id, StepIx(0))].as_slice()));
+    assert_eq!(
+        (known.standing, known.claims.as_slice()),
+        (Standing::In, [(w.version.id, StepIx(0)).into()].as_slice())
+    );
     assert_eq!((known.fingerprint, known.at), (fingerprint(people[0]), w.now));
     assert_eq!(known.recorded, [people[0].0.to_le_bytes().to_vec()]);
     let claim = |op: &Queued, clear_claims| MembershipChange {
         profile: op.profile,
         now: None,
-        claim: Some(op.step),
+        claim: Some(op.step.into()),
         clear_claims,
+        ..MembershipChange::default()
     };
     let mut sealing = w.sealing(&[]);
     sealing.upto = ops[1].seq;
@@ -155,8 +159,8 @@ pub async fn memberships_keep_recorded_sets_and_claims(engine: impl Engine) {
     let store = w.store.clone();
     let of = async |id| store.trace(id).await.expect("a trace").expect("a person").memberships[0].clone();
     assert_eq!(of(people[0]).await.0, lane_key("aud-1"));
-    assert_eq!(of(people[0]).await.1.claims, [(w.version.id, StepIx(0)), (w.version.id, StepIx(3))]);
-    assert_eq!(of(people[1]).await.1.claims, [(w.version.id, StepIx(3))]);
+    assert_eq!(of(people[0]).await.1.claims, [(w.version.id, StepIx(0)).into(), (w.version.id, StepIx(3)).into()]);
+    assert_eq!(of(people[1]).await.1.claims, [(w.version.id, StepIx(3)).into()]);
     // A removal clears what was asked for and keeps that they are out.
     w.enter(&people[..1], &[w.offer(4, Action::Remove, false), Move::End]).await;
     let slice = w.seal_all().await;
@@ -165,8 +169,13 @@ pub async fn memberships_keep_recorded_sets_and_claims(engine: impl Engine) {
         s.ends = true;
         s.outcomes = outcomes(rider, Status::Synced, GoesTo::Stays);
         let now = MembershipNow { standing: Standing::Out, recorded: Vec::new(), fingerprint: [0; 16], at: w.now };
-        s.membership =
-            vec![MembershipChange { profile: rider.profile, now: Some(now), claim: None, clear_claims: true }];
+        s.membership = vec![MembershipChange {
+            profile: rider.profile,
+            now: Some(now),
+            claim: None,
+            clear_claims: true,
+            ..MembershipChange::default()
+        }];
     })
     .await
     .expect("a settlement");
@@ -207,9 +216,9 @@ pub async fn audiences_and_lanes_are_kept_by_their_keys(engine: impl Engine) {
     assert_eq!(w.store.audiences().await.expect("read"), [audience]);
     assert_eq!(w.store.audience("nobody").await.expect("read"), None);
     let parts = vec![("list".to_owned(), "9".to_owned())];
-    let same = w.store.lane(w.lease, lane_key("aud-1"), "meta-main", false, parts.clone()).await.expect("a lane");
+    let same = w.store.lane(w.lease, lane_spec("aud-1", "meta-main", false, parts.clone())).await.expect("a lane");
     assert_eq!(same, (w.lane, w.connection));
-    let other = w.store.lane(w.lease, lane_key("aud-2"), "meta-two", false, Vec::new()).await.expect("a lane");
+    let other = w.store.lane(w.lease, lane_spec("aud-2", "meta-two", false, Vec::new())).await.expect("a lane");
     assert!(other.0 != w.lane && other.1 != w.connection);
     let lanes = w.store.lanes().await.expect("lanes");
     assert_eq!((lanes[0].made_by_us, &lanes[0].audience_parts), (true, &parts), "once ours, always ours");
@@ -226,14 +235,14 @@ pub async fn an_old_lease_is_fenced_from_every_writing_call(engine: impl Engine)
     w.enter(&people, &moves).await;
     let slice = w.seal_all().await;
     let old = w.lease;
-    w.lease = w.store.lease("another", w.now).await.expect("a lease");
+    w.lease = w.store.lease("another", Slots::ALL, w.now).await.expect("a lease");
     assert!(w.lease.epoch > old.epoch);
     let batch = w.batch(&people, &[Move::End]);
     let (s, now) = (w.store.clone(), w.now);
     assert!(is_fenced(s.renew(old, now).await));
     assert!(is_fenced(s.release(old).await));
     assert!(is_fenced(s.publish(old, canvas("x", "x", 1), now).await));
-    assert!(is_fenced(s.lane(old, lane_key("x"), "x", false, Vec::new()).await));
+    assert!(is_fenced(s.lane(old, lane_spec("x", "x", false, Vec::new())).await));
     assert!(is_fenced(s.upsert(old, vec![person(1)], now).await));
     assert!(is_fenced(s.record(old, Vec::new(), now).await));
     assert!(is_fenced(s.enter(old, batch).await));
@@ -241,10 +250,10 @@ pub async fn an_old_lease_is_fenced_from_every_writing_call(engine: impl Engine)
     assert!(is_fenced(s.signal_exit(old, w.version.id, people, Reason::none(), now).await));
     assert!(is_fenced(s.set_lane(old, w.lane, LaneState::Open).await));
     assert!(is_fenced(s.seal(old, w.sealing(&[])).await));
-    assert!(is_fenced(s.attempt(old, slice.parts[0].id, now, now).await));
+    assert!(is_fenced(s.attempt(old, slice.parts[0].id, now, Vec::new(), now).await));
     assert!(is_fenced(s.settle(old, w.settlement(&slice.parts[0], 1)).await));
     s.renew(w.lease, now).await.expect("the new lease");
-    assert!(is_impossible(s.attempt(w.lease, PartId(99), now, now).await), "there is no such part");
+    assert!(is_impossible(s.attempt(w.lease, PartId(99), now, Vec::new(), now).await), "there is no such part");
     s.release(w.lease).await.expect("given back");
     assert!(is_fenced(s.renew(w.lease, now).await), "nobody writes without a lease");
     w.balanced().await;

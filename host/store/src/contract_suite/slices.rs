@@ -154,7 +154,7 @@ pub async fn rule_11_6_attempts_are_recorded_before_and_ended_once(engine: impl 
     let settlement = w.settlement(part, 1);
     assert!(is_impossible(w.store.settle(w.lease, settlement.clone()).await), "no attempt, no end");
     for n in 1..=3 {
-        let attempt = w.store.attempt(w.lease, part.id, Millis(9), w.now).await.expect("an attempt");
+        let attempt = w.store.attempt(w.lease, part.id, Millis(9), Vec::new(), w.now).await.expect("an attempt");
         assert_eq!(attempt, n);
         let open = w.store.open_slice(w.lane).await.expect("read").expect("a slice").parts.remove(0);
         assert_eq!((open.attempts, open.open_until, open.may_have_landed), (n, Some(Millis(9)), false));
@@ -180,11 +180,11 @@ pub async fn rule_11_6_an_attempt_without_an_end_may_have_landed(engine: impl En
     let w = parked(engine, 1).await;
     let slice = w.seal_all().await;
     let part = slice.parts[0].id;
-    w.store.attempt(w.lease, part, Millis(77), w.now).await.expect("an attempt");
+    w.store.attempt(w.lease, part, Millis(77), Vec::new(), w.now).await.expect("an attempt");
     let w = w.crash().await;
     let open = w.store.open_slice(w.lane).await.expect("read").expect("a slice").parts.remove(0);
     assert_eq!((open.attempts, open.open_until), (1, Some(Millis(77))), "a successor sees until when it must wait");
-    assert_eq!(w.store.attempt(w.lease, part, Millis(99), w.now).await.expect("an attempt"), 2);
+    assert_eq!(w.store.attempt(w.lease, part, Millis(99), Vec::new(), w.now).await.expect("an attempt"), 2);
     let mut settlement = w.settlement(&open, 2);
     settlement.effect = Effect::None;
     w.store.settle(w.lease, settlement).await.expect("an end");
@@ -238,7 +238,7 @@ pub async fn rule_11_8_doubtful_counts_stay_with_the_part(engine: impl Engine) {
     let slice = w.seal_all().await;
     let part = &slice.parts[0];
     w.send(part, |s| {
-        (s.ends, s.doubtful, s.pending) = (true, 2, Some("job 9".into()));
+        (s.ends, s.doubtful, s.pending) = (true, 2, Some(("job 9".into(), w.now)));
         s.outcomes = all(part, Status::Synced, GoesTo::End);
     })
     .await
@@ -253,7 +253,7 @@ pub async fn a_repeated_settlement_does_nothing(engine: impl Engine) {
     let w = parked(engine, 2).await;
     let slice = w.seal_all().await;
     let part = &slice.parts[0];
-    let attempt = w.store.attempt(w.lease, part.id, w.now, w.now).await.expect("an attempt");
+    let attempt = w.store.attempt(w.lease, part.id, w.now, Vec::new(), w.now).await.expect("an attempt");
     let mut settlement = w.settlement(part, attempt);
     settlement.ends = true;
     settlement.doubtful = 1;
@@ -267,7 +267,10 @@ pub async fn a_repeated_settlement_does_nothing(engine: impl Engine) {
     }
     assert_eq!(w.store.counters(w.version.id).await.expect("counters"), before);
     assert_eq!(w.store.lanes().await.expect("lanes")[0].state, LaneState::Open);
-    assert!(is_impossible(w.store.attempt(w.lease, part.id, w.now, w.now).await), "an ended part is never sent again");
+    assert!(
+        is_impossible(w.store.attempt(w.lease, part.id, w.now, Vec::new(), w.now).await),
+        "an ended part is never sent again"
+    );
     let w = w.crash().await;
     w.store.settle(w.lease, settlement).await.expect("a repeat after a crash");
     assert_eq!(w.store.due(w.now, 10, false).await.expect("due").len(), 2);
@@ -278,7 +281,7 @@ pub async fn a_settlement_that_forgets_someone_is_refused(engine: impl Engine) {
     let w = parked(engine, 2).await;
     let slice = w.seal_all().await;
     let part = &slice.parts[0];
-    let attempt = w.store.attempt(w.lease, part.id, w.now, w.now).await.expect("an attempt");
+    let attempt = w.store.attempt(w.lease, part.id, w.now, Vec::new(), w.now).await.expect("an attempt");
     let mut settlement = w.settlement(part, attempt);
     settlement.ends = true;
     settlement.outcomes = outcomes(&part.riders[0], Status::Synced, GoesTo::End);

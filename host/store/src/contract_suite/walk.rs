@@ -194,7 +194,7 @@ async fn some_settlement<E: Engine>(w: &World<E>, dice: &mut Dice<'_>) -> Option
     let attempt = if part.open_until.is_some() && dice.roll(3) > 0 {
         part.attempts
     } else {
-        w.store.attempt(w.lease, part.id, w.now, w.now).await.expect("an attempt")
+        w.store.attempt(w.lease, part.id, w.now, Vec::new(), w.now).await.expect("an attempt")
     };
     let mut settlement = w.settlement(part, attempt);
     settlement.effect = if dice.roll(2) == 0 { Effect::None } else { Effect::MayHaveLanded };

@@ -37,6 +37,11 @@ pub fn lane_key(audience: &str) -> LaneKey {
     LaneKey { connector: "meta".into(), account: "act_1".into(), audience: audience.into() }
 }
 
+/// A lane with one stripe.
+pub fn lane_spec(audience: &str, connection: &str, made_by_us: bool, parts: Vec<(String, String)>) -> LaneSpec {
+    LaneSpec { key: lane_key(audience), connection: connection.into(), made_by_us, parts, stripes: 1 }
+}
+
 pub fn person(n: usize) -> Profile {
     let mut person = Profile { external_id: format!("p{n:04}"), ..Profile::default() };
     person.emails.push(format!("p{n:04}@example.com"));
@@ -49,10 +54,10 @@ impl<E: Engine> World<E> {
     pub async fn new(engine: E) -> World<E> {
         let store = engine.store();
         let now = Millis(1_000_000);
-        let lease = store.lease("suite", now).await.expect("a lease");
+        let lease = store.lease("suite", Slots::ALL, now).await.expect("a lease");
         let version = store.publish(lease, canvas("journey", "one", 6), now).await.expect("a version");
         let (lane, connection) =
-            store.lane(lease, lane_key("aud-1"), "meta-main", true, Vec::new()).await.expect("a lane");
+            store.lane(lease, lane_spec("aud-1", "meta-main", true, Vec::new())).await.expect("a lane");
         World { engine, store, lease, version, lane, connection, now, sources: 0 }
     }
 
@@ -62,7 +67,7 @@ impl<E: Engine> World<E> {
         drop(store);
         let engine = engine.crash().await;
         let store = engine.store();
-        let lease = store.lease("suite again", now).await.expect("a lease");
+        let lease = store.lease("suite again", Slots::ALL, now).await.expect("a lease");
         World { engine, store, lease, version, lane, connection, now, sources }
     }
 
@@ -120,6 +125,7 @@ impl<E: Engine> World<E> {
             settings: "{}".into(),
             now: self.now,
             first_attempt: None,
+            charges: Vec::new(),
         }
     }
 
@@ -132,7 +138,8 @@ impl<E: Engine> World<E> {
 
     /// An attempt at a part, ended so.
     pub async fn send(&self, part: &OpenPart, change: impl FnOnce(&mut Settlement)) -> Result<()> {
-        let attempt = self.store.attempt(self.lease, part.id, self.now, self.now).await.expect("an attempt");
+        let attempt =
+            self.store.attempt(self.lease, part.id, self.now, Vec::new(), self.now).await.expect("an attempt");
         let mut settlement = self.settlement(part, attempt);
         change(&mut settlement);
         self.store.settle(self.lease, settlement).await
@@ -154,6 +161,7 @@ impl<E: Engine> World<E> {
             pending: None,
             lane: LaneState::Open,
             note: String::new(),
+            exchange: String::new(),
             now: self.now,
         }
     }
@@ -251,8 +259,9 @@ pub fn joined(rider: &Rider, at: Millis) -> MembershipChange {
             fingerprint: rider.fingerprint,
             at,
         }),
-        claim: rider.operations.first().map(|(_, _, version, step, _)| (*version, *step)),
+        claim: rider.operations.first().map(|(_, _, version, step, _)| (*version, *step).into()),
         clear_claims: false,
+        ..MembershipChange::default()
     }
 }
 
@@ -264,4 +273,47 @@ pub fn is_impossible<T>(result: Result<T>) -> bool {
 /// Whether a call was fenced.
 pub fn is_fenced<T>(result: Result<T>) -> bool {
     matches!(result, Err(Error::Fenced { .. }))
+}
+
+/// Two people are members by step 0, one by step 0 and step 3.
+pub async fn members<E: Engine>(w: &mut World<E>, numbers: std::ops::Range<usize>) -> Vec<ProfileId> {
+    let people = w.people(numbers).await;
+    w.enter(&people, &[w.offer(0, Action::Add, false), Move::End]).await;
+    let slice = w.seal_all().await;
+    let now = w.now;
+    w.send(&slice.parts[0], |s| {
+        s.ends = true;
+        s.outcomes = riders(&slice.parts[0]).flat_map(|rider| outcomes(rider, Status::Synced, GoesTo::Stays)).collect();
+        s.membership = riders(&slice.parts[0]).map(|rider| joined(rider, now)).collect();
+    })
+    .await
+    .expect("a settlement");
+    people
+}
+
+pub fn riders(part: &OpenPart) -> impl Iterator<Item = &Rider> {
+    part.riders.iter()
+}
+
+/// The operation's people leave, as a settlement says it.
+pub fn left(rider: &Rider, now: Millis) -> MembershipChange {
+    MembershipChange {
+        profile: rider.profile,
+        now: Some(MembershipNow { standing: Standing::Out, recorded: Vec::new(), fingerprint: [0; 16], at: now }),
+        clear_claims: true,
+        ended: now,
+        ..MembershipChange::default()
+    }
+}
+
+pub async fn remove_all<E: Engine>(w: &World<E>) {
+    let slice = w.seal_all().await;
+    let now = w.now;
+    w.send(&slice.parts[0], |s| {
+        s.ends = true;
+        s.outcomes = riders(&slice.parts[0]).flat_map(|rider| outcomes(rider, Status::Synced, GoesTo::Stays)).collect();
+        s.membership = riders(&slice.parts[0]).map(|rider| left(rider, now)).collect();
+    })
+    .await
+    .expect("a settlement");
 }

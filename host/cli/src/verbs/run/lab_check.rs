@@ -1,12 +1,14 @@
 //! `Checked against the lab`: what stands there, against what the store says was sent, hash by hash.
 //!
 //! The store's ended batches are applied in their order to a model of each audience; the lab is then asked, key by
-//! key, for all that it holds. Only 64 bits of each identifier are kept, and one batch at a time is in memory.
+//! key, for all that it holds. Only 64 bits of each identifier are kept, and one batch at a time is in memory. Where the
+//! store no longer keeps the rows of all batches, its memberships say what should stand instead.
 use crate::check::Checked;
 use crate::host::lab::LabHome;
-use caravan_model::{Action, Canvas, Manifest, Millis, Part, Problem, Status};
+use caravan_identity::recorded;
+use caravan_model::{Action, Canvas, Column, Manifest, Millis, Part, Problem, ProfileId, Status};
 use caravan_runner::registered_name;
-use caravan_store::{LaneKey, Sqlite, Store, Version};
+use caravan_store::{LaneKey, Sqlite, Standing, Store, Version};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -59,7 +61,7 @@ struct Compared {
     made_by_us: bool,
     /// People whose identifiers may be missing: refused, expired, or on their way.
     excused: u64,
-    /// Batches whose rows the store no longer keeps.
+    /// Batches whose rows the store no longer keeps: memberships are asked then.
     forgotten: u64,
     model: Model,
 }
@@ -75,7 +77,7 @@ pub async fn check(
     let mut compared = audiences(store, version, checked).await?;
     let older = replay(store, &mut compared, started).await?;
     let mut checks = Vec::new();
-    for audience in compared {
+    for mut audience in compared {
         let (name, connection, id) =
             (audience.name.clone(), audience.connection.clone(), audience.key.audience.clone());
         let blank = LabCheck {
@@ -94,13 +96,10 @@ pub async fn check(
                 words: "earlier runs went to a lab that is gone; keep one with `caravan lab`".to_owned(),
                 ..blank
             }
-        } else if audience.forgotten > 0 {
-            let words = format!(
-                "the store no longer keeps the rows of {}",
-                crate::out::plural(audience.forgotten, "batch", "batches")
-            );
-            LabCheck { words, ..blank }
         } else {
+            if audience.forgotten > 0 {
+                remember(store, &mut audience).await?;
+            }
             match compare(lab, &audience, blank.clone()).await {
                 Ok(check) => check,
                 Err(problem) => LabCheck { words: problem.message, ..blank },
@@ -163,6 +162,32 @@ async fn replay(store: &Sqlite, compared: &mut [Compared], started: Millis) -> a
         }
     }
     Ok(older)
+}
+
+/// How many members are read at a time.
+const MEMBERS: usize = 10_000;
+
+/// Makes the model from what membership holds of an audience.
+async fn remember(store: &Sqlite, audience: &mut Compared) -> anyhow::Result<()> {
+    let mut model = audience.model.emptied();
+    let lanes = store.lanes().await?;
+    for lane in lanes.iter().filter(|lane| lane.key == audience.key) {
+        let mut after = ProfileId::default();
+        loop {
+            let members = store.members(lane.id, after, MEMBERS).await?;
+            let Some((last, _)) = members.last() else { break };
+            after = *last;
+            for (_, member) in &members {
+                audience.excused += u64::from(member.standing == Standing::Maybe);
+                for set in &member.recorded {
+                    let columns = recorded::decode(set)?;
+                    model.add(&columns);
+                }
+            }
+        }
+    }
+    audience.model = model;
+    Ok(())
 }
 
 /// Asks the lab for one audience, key by key.
@@ -247,6 +272,20 @@ impl Model {
         }
     }
 
+    /// The same audience without anybody.
+    fn emptied(&self) -> Model {
+        Model {
+            keeps_rows: self.keeps_rows,
+            identifying: self.identifying.clone(),
+            // Also keys under which nobody stands any more are asked for.
+            keys: self.keys.clone(),
+            rows: Vec::new(),
+            known: HashMap::new(),
+            found_by: HashMap::new(),
+            values: vec![HashSet::new(); self.keys.len()],
+        }
+    }
+
     fn key(&mut self, name: &str) -> u8 {
         let place = self.keys.iter().position(|key| key == name).unwrap_or_else(|| {
             self.keys.push(name.to_owned());
@@ -257,12 +296,20 @@ impl Model {
     }
 
     fn apply(&mut self, part: &Part) {
-        let keys: Vec<u8> = part.columns.iter().map(|column| self.key(&column.key)).collect();
-        for row in 0..part.rows as usize {
-            let values = part.columns.iter().zip(&keys).map(|(column, key)| (*key, column.value(row)));
+        self.change(&part.columns, part.action);
+    }
+
+    fn add(&mut self, columns: &[Column]) {
+        self.change(columns, Action::Add);
+    }
+
+    fn change(&mut self, columns: &[Column], action: Action) {
+        let keys: Vec<u8> = columns.iter().map(|column| self.key(&column.key)).collect();
+        for row in 0..columns.first().map_or(0, Column::rows) {
+            let values = columns.iter().zip(&keys).map(|(column, key)| (*key, column.value(row)));
             let values: Row =
                 values.filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key, hash(value))).collect();
-            match (self.keeps_rows, part.action) {
+            match (self.keeps_rows, action) {
                 (true, Action::Add) => self.add_row(values),
                 (true, Action::Remove) => self.remove_row(&values),
                 (false, Action::Add) => values.iter().for_each(|(key, value)| {
@@ -325,7 +372,6 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use caravan_model::Column;
 
     fn part(action: Action, rows: &[[&str; 2]]) -> Part {
         let column = |key: &str, place: usize| {
@@ -371,6 +417,17 @@ mod tests {
         assert_eq!(counts(&audience), [("CT", 0), ("EMAIL", 0)]);
         audience.apply(&part(Action::Add, &[["a", "paris"]]));
         assert_eq!(counts(&audience), [("CT", 1), ("EMAIL", 1)]);
+    }
+
+    #[test]
+    fn an_emptied_model_asks_for_the_same_keys_and_takes_members() {
+        let mut audience = model(true);
+        let sent = part(Action::Add, &[["a", "paris"], ["b", "rome"]]);
+        audience.apply(&sent);
+        let mut members = audience.emptied();
+        assert_eq!(counts(&members), [("CT", 0), ("EMAIL", 0)]);
+        members.add(&sent.columns);
+        assert_eq!(members.standing(), audience.standing());
     }
 
     #[test]

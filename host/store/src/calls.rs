@@ -1,0 +1,333 @@
+//! The contract on SQLite: each call handed to the writer or to a reader.
+use crate::contract::*;
+use crate::schema::set_meta;
+use crate::sqlite::Sqlite;
+use crate::{
+    audiences, audit, claims, counters, documents, entries, events, follow_ups, holds, lanes, membership, moving, owed,
+    parts, people, positions, quotas, settlement, slices, trace, versions,
+};
+use caravan_model::{Canvas, Event, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+impl Store for Sqlite {
+    async fn lease(&self, host: &str, wanted: Slots, now: Millis) -> Result<Lease> {
+        if wanted.is_empty() {
+            return Err(Error::Impossible("a lease on no slot at all".to_owned()));
+        }
+        let host = host.to_owned();
+        self.write_unfenced("take the lease", move |tx| {
+            tx.books.hear(now);
+            tx.books.numbers.epoch += 1;
+            tx.books.numbers.leased = 1;
+            set_meta(tx.db, "now", tx.books.now.0)?;
+            tx.db.execute(
+                "INSERT INTO meta VALUES ('owner', ?1) ON CONFLICT DO UPDATE SET value = excluded.value",
+                [host],
+            )?;
+            // One file has one owner: whoever wants a part gets all.
+            Ok(Lease { epoch: tx.books.numbers.epoch, slots: Slots::ALL })
+        })
+        .await
+    }
+
+    async fn renew(&self, lease: Lease, now: Millis) -> Result<()> {
+        self.write(lease, "renew the lease", move |tx| {
+            tx.books.hear(now);
+            set_meta(tx.db, "now", tx.books.now.0)
+        })
+        .await
+    }
+
+    async fn release(&self, lease: Lease) -> Result<()> {
+        self.write(lease, "give the lease back", |tx| {
+            tx.books.numbers.leased = 0;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn publish(&self, lease: Lease, canvas: Canvas, now: Millis) -> Result<Version> {
+        self.stir(lease, "publish a canvas", move |tx| versions::publish(tx, canvas, now)).await
+    }
+
+    async fn versions(&self) -> Result<Vec<Version>> {
+        self.read("read canvases", versions::all).await
+    }
+
+    async fn audience(&self, name: &str) -> Result<Option<Audience>> {
+        let name = name.to_owned();
+        self.read("read an audience", move |db| audiences::named(db, &name)).await
+    }
+
+    async fn audiences(&self) -> Result<Vec<Audience>> {
+        self.read("read audiences", audiences::all).await
+    }
+
+    async fn bind(&self, lease: Lease, audience: Audience) -> Result<()> {
+        self.write(lease, "register an audience", move |tx| audiences::bind(tx.db, &audience)).await
+    }
+
+    async fn lane(&self, lease: Lease, lane: LaneSpec) -> Result<(LaneId, u32)> {
+        self.write(lease, "open a queue", move |tx| lanes::open(tx, &lane)).await
+    }
+
+    async fn upsert(&self, lease: Lease, people: Vec<Profile>, now: Millis) -> Result<Vec<Known>> {
+        let workspace = Arc::clone(&self.shared.workspace);
+        self.write(lease, "take people in", move |tx| {
+            tx.books.hear(now);
+            people::upsert(tx, &workspace, people)
+        })
+        .await
+    }
+
+    async fn record(
+        &self,
+        lease: Lease,
+        events: Vec<(String, Option<String>, Event)>,
+        now: Millis,
+    ) -> Result<Vec<ProfileId>> {
+        let workspace = Arc::clone(&self.shared.workspace);
+        self.write(lease, "record events", move |tx| events::record(tx, &workspace, events, now)).await
+    }
+
+    async fn events(&self, profiles: Vec<ProfileId>, names: Vec<String>) -> Result<Vec<Vec<Event>>> {
+        self.read("read events", move |db| profiles.iter().map(|id| events::of(db, *id, &names)).collect()).await
+    }
+
+    async fn intake(&self, version: VersionId, source: &str) -> Result<(u64, u64)> {
+        let source = source.to_owned();
+        self.read("read what was taken in", move |db| entries::intake(db, version, &source)).await
+    }
+
+    async fn enter(&self, lease: Lease, batch: EnterBatch) -> Result<Entered> {
+        self.stir(lease, "let people in", move |tx| entries::enter(tx, batch)).await
+    }
+
+    async fn due(&self, now: Millis, limit: usize, with_people: bool) -> Result<Vec<Due>> {
+        self.read("read what is due", move |db| positions::due(db, now, limit, with_people)).await
+    }
+
+    async fn advance(&self, lease: Lease, moves: Vec<Advance>, now: Millis) -> Result<u64> {
+        self.stir(lease, "move people on", move |tx| positions::advance(tx, &moves, now)).await
+    }
+
+    async fn signal_exit(
+        &self,
+        lease: Lease,
+        version: VersionId,
+        profiles: Vec<ProfileId>,
+        reason: Reason,
+        now: Millis,
+    ) -> Result<u64> {
+        self.stir(lease, "let people out", move |tx| entries::signal_exit(tx, version, &profiles, &reason, now)).await
+    }
+
+    async fn resting(&self, profiles: Vec<ProfileId>) -> Result<Vec<Due>> {
+        self.read("read where people rest", move |db| positions::resting(db, &profiles)).await
+    }
+
+    async fn inside(&self, version: VersionId, after: ProfileId, limit: usize) -> Result<Vec<ProfileId>> {
+        self.read("read who is inside", move |db| entries::inside(db, version, after, limit)).await
+    }
+
+    async fn next_timer(&self) -> Result<Option<Millis>> {
+        self.read("read the next timer", positions::next_timer).await
+    }
+
+    async fn lanes(&self) -> Result<Vec<Lane>> {
+        self.read("read queues", lanes::all).await
+    }
+
+    async fn set_lane(&self, lease: Lease, lane: LaneId, state: LaneState) -> Result<()> {
+        self.stir(lease, "change a queue", move |tx| lanes::set_state(tx, lane, state)).await
+    }
+
+    async fn offer(&self, lease: Lease, offers: Vec<Offer>, settles: Vec<ProfileId>, now: Millis) -> Result<u64> {
+        self.stir(lease, "queue operations", move |tx| owed::offer(tx, &offers, &settles, now)).await
+    }
+
+    async fn resend(&self, lease: Lease, resend: Resend) -> Result<u64> {
+        self.stir(lease, "send visits again", move |tx| follow_ups::resend(tx, &resend)).await
+    }
+
+    async fn move_operations(
+        &self,
+        lease: Lease,
+        from: LaneId,
+        to: LaneId,
+        steps: Vec<(VersionId, StepIx)>,
+        now: Millis,
+    ) -> Result<u64> {
+        self.stir(lease, "move a queue", move |tx| moving::operations(tx, from, to, &steps, now)).await
+    }
+
+    async fn erase(&self, lease: Lease, profiles: Vec<ProfileId>, now: Millis) -> Result<()> {
+        self.stir(lease, "erase people", move |tx| owed::erase(tx, &profiles, now)).await
+    }
+
+    async fn owing(&self, limit: usize) -> Result<Vec<Owing>> {
+        self.read("read what is owed", move |db| owed::owing(db, limit)).await
+    }
+
+    async fn receipts(&self, profile: Option<ProfileId>, limit: usize) -> Result<Vec<Receipt>> {
+        self.read("read receipts", move |db| owed::receipts(db, profile, limit)).await
+    }
+
+    async fn receipts_of(&self, external_id: &str) -> Result<Vec<Receipt>> {
+        let external_id = external_id.to_owned();
+        self.read("read receipts", move |db| owed::receipts_of(db, &external_id)).await
+    }
+
+    async fn members(&self, lane: LaneId, after: ProfileId, limit: usize) -> Result<Vec<(ProfileId, Membership)>> {
+        self.read("read members", move |db| membership::page(db, lane, after, limit)).await
+    }
+
+    async fn take_back(
+        &self,
+        lease: Lease,
+        lane: LaneId,
+        claims: Vec<(VersionId, StepIx)>,
+        after: ProfileId,
+        limit: usize,
+        now: Millis,
+    ) -> Result<Walked> {
+        self.stir(lease, "take people back", move |tx| claims::take_back(tx, lane, &claims, after, limit, now)).await
+    }
+
+    async fn end_claims(&self, lease: Lease, now: Millis, limit: usize) -> Result<u64> {
+        self.stir(lease, "end claims", move |tx| claims::end_claims(tx, now, limit)).await
+    }
+
+    async fn renew_members(
+        &self,
+        lease: Lease,
+        lane: LaneId,
+        age: caravan_model::Duration,
+        now: Millis,
+    ) -> Result<u64> {
+        self.stir(lease, "renew members", move |tx| claims::renew(tx, lane, age, now)).await
+    }
+
+    async fn refill(&self, lease: Lease, refill: Refill) -> Result<Walked> {
+        self.stir(lease, "refill an audience", move |tx| claims::refill(tx, refill)).await
+    }
+
+    async fn hold(&self, lease: Lease, hold: Hold) -> Result<()> {
+        self.stir(lease, "hold", move |tx| holds::hold(tx, hold)).await
+    }
+
+    async fn lift(&self, lease: Lease, scope: HoldScope, now: Millis) -> Result<bool> {
+        self.stir(lease, "end a hold", move |tx| holds::lift(tx, &scope, now)).await
+    }
+
+    async fn holds(&self) -> Result<Vec<Hold>> {
+        self.read("read holds", holds::all).await
+    }
+
+    async fn charges(&self, now: Millis) -> Result<Vec<Charge>> {
+        self.read("read quotas", move |db| quotas::charges(db, now)).await
+    }
+
+    async fn follow_ups(&self, now: Millis, limit: usize) -> Result<Vec<FollowUp>> {
+        self.read("read what is judged later", move |db| follow_ups::due(db, now, limit)).await
+    }
+
+    async fn correct(&self, lease: Lease, correction: Correction) -> Result<u64> {
+        self.stir(lease, "correct visits", move |tx| follow_ups::correct(tx, correction)).await
+    }
+
+    async fn documents(&self, kind: DocumentKind) -> Result<Vec<(String, String)>> {
+        self.read("read documents", move |db| documents::all(db, kind)).await
+    }
+
+    async fn put_documents(&self, lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>) -> Result<()> {
+        self.stir(lease, "write documents", move |tx| documents::put(tx.db, &documents)).await
+    }
+
+    async fn prune(&self, lease: Lease, before: Millis) -> Result<u64> {
+        self.write(lease, "forget exchanges", move |tx| documents::prune(tx.db, before)).await
+    }
+
+    async fn peek(&self, lane: LaneId, limit: usize) -> Result<Vec<Queued>> {
+        self.read("read a queue", move |db| lanes::peek(db, lane, limit)).await
+    }
+
+    async fn seal(&self, lease: Lease, sealing: Sealing) -> Result<Option<Slice>> {
+        self.stir(lease, "seal a batch", move |tx| slices::seal(tx, sealing)).await
+    }
+
+    async fn open_slice(&self, lane: LaneId) -> Result<Option<Slice>> {
+        self.read("read a batch", move |db| slices::open(db, lane)).await
+    }
+
+    async fn attempt(
+        &self,
+        lease: Lease,
+        part: PartId,
+        deadline: Millis,
+        charges: Vec<Charge>,
+        now: Millis,
+    ) -> Result<u32> {
+        self.write(lease, "record an attempt", move |tx| settlement::attempt(tx, part, deadline, &charges, now)).await
+    }
+
+    async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<()> {
+        self.stir(lease, "settle a batch", move |tx| settlement::settle(tx, settlement)).await
+    }
+
+    async fn recheck(&self, part: PartId) -> Result<Vec<Queued>> {
+        self.read("look at a batch again", move |db| settlement::recheck(db, part)).await
+    }
+
+    async fn counters(&self, version: VersionId) -> Result<Counters> {
+        self.read("read counters", move |db| counters::of(db, version)).await
+    }
+
+    async fn history(&self, version: VersionId, from: Millis, to: Millis) -> Result<Vec<Quarter>> {
+        self.read("read the history", move |db| counters::history(db, version, from, to)).await
+    }
+
+    async fn audit(&self) -> Result<Vec<String>> {
+        self.read("audit", audit::audit).await
+    }
+
+    async fn find(&self, identifier: &str) -> Result<Vec<ProfileId>> {
+        let identifier = identifier.to_owned();
+        self.read("find a person", move |db| people::find(db, &identifier)).await
+    }
+
+    async fn trace(&self, profile: ProfileId) -> Result<Option<Trace>> {
+        self.read("trace a person", move |db| trace::of(db, profile)).await
+    }
+
+    async fn visits(
+        &self,
+        version: VersionId,
+        step: StepIx,
+        status: Status,
+        reason: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<(String, caravan_model::VisitId, Reason)>> {
+        self.read("read visits", move |db| counters::visits(db, (version, step), status, reason.as_deref(), limit))
+            .await
+    }
+
+    async fn parts(&self, lane: Option<LaneId>, limit: usize) -> Result<Vec<PartRecord>> {
+        self.read("read batches", move |db| parts::newest(db, lane, limit)).await
+    }
+
+    async fn part(&self, name: &str) -> Result<Option<PartRecord>> {
+        let name = name.to_owned();
+        self.read("read a batch", move |db| parts::named(db, &name)).await
+    }
+
+    async fn changed(&self) {
+        let mut changes = self.shared.changes.subscribe();
+        // The sender lives as long as this.
+        let heard = self.heard.load(Ordering::Relaxed);
+        if let Ok(newest) = changes.wait_for(|newest| *newest != heard).await.map(|newest| *newest) {
+            self.heard.store(newest, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Documents that stand beside versions: policy, subscriptions, alerts, how canvases stand.
+use crate::contract::DocumentKind;
+use crate::fail::Done;
+use caravan_model::Millis;
+use rusqlite::Connection;
+
+/// All documents of a kind, by id.
+pub(crate) fn all(db: &Connection, kind: DocumentKind) -> Done<Vec<(String, String)>> {
+    let mut select = db.prepare_cached("SELECT id, body FROM document WHERE kind = ?1 ORDER BY id")?;
+    let rows = select.query_map([kind.word()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Writes or removes documents.
+pub(crate) fn put(db: &Connection, documents: &[(DocumentKind, String, Option<String>)]) -> Done<()> {
+    let mut put = db.prepare_cached("INSERT INTO document VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET body = ?3")?;
+    let mut drop = db.prepare_cached("DELETE FROM document WHERE kind = ?1 AND id = ?2")?;
+    for (kind, id, body) in documents {
+        match body {
+            Some(body) => put.execute((kind.word(), id, body))?,
+            None => drop.execute((kind.word(), id))?,
+        };
+    }
+    Ok(())
+}
+
+/// Forgets exchanges of attempts that ended before.
+pub(crate) fn prune(db: &Connection, before: Millis) -> Done<u64> {
+    Ok(db.prepare_cached("DELETE FROM exchange WHERE at < ?1")?.execute([before.0])? as u64)
+}

@@ -1,0 +1,193 @@
+//! Parts that a partner judges later, corrections of what was final, and visits that are sent again.
+use crate::books::mistyped;
+use crate::contract::{Correction, FollowUp, Origin, Resend};
+use crate::fail::{Done, Fail};
+use crate::ledger::Ledger;
+use crate::membership;
+use crate::parts;
+use crate::records::{Entries, Final, Operation, bucket_of, unpack_finals};
+use crate::writer::Tx;
+use crate::{counters, settlement};
+use caravan_model::{LaneId, Millis, PartId, ProfileId, VisitId};
+use rusqlite::{Connection, OptionalExtension};
+use std::collections::{HashMap, HashSet};
+
+/// An ended part keeps its riders while it is judged.
+pub(crate) fn drop_riders(db: &Connection, part: PartId) -> Done<()> {
+    db.prepare_cached(
+        "DELETE FROM part_riders WHERE part = ?1 AND NOT EXISTS (SELECT 1 FROM follow_up WHERE part = ?1)",
+    )?
+    .execute([part.0])?;
+    Ok(())
+}
+
+/// Parts to be asked about.
+pub(crate) fn due(db: &Connection, now: Millis, limit: usize) -> Done<Vec<FollowUp>> {
+    let mut select = db.prepare_cached(
+        "SELECT follow_up.part, part.lane, slice.connection, settings, pending, since, asked, slice.id, part.n, struck,
+                part_rows.body, part_riders.body
+         FROM follow_up JOIN part ON part.id = follow_up.part JOIN slice ON slice.id = part.slice
+         JOIN part_rows ON part_rows.part = part.id JOIN part_riders ON part_riders.part = part.id
+         WHERE due <= ?1 AND part.ended IS NOT NULL ORDER BY due, follow_up.part LIMIT ?2",
+    )?;
+    let mut rows = select.query((now.0, i64::try_from(limit).unwrap_or(i64::MAX)))?;
+    let mut due = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name = parts::name_of(caravan_model::SliceId(row.get(7)?), row.get(8)?);
+        due.push(FollowUp {
+            part: PartId(row.get(0)?),
+            lane: LaneId(row.get(1)?),
+            connection: row.get(2)?,
+            settings: row.get(3)?,
+            reference: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
+            since: Millis(row.get(5)?),
+            asked: row.get(6)?,
+            rows: parts::unpack_rows(name, row.get_ref(10)?.as_blob().map_err(mistyped)?)?.into(),
+            riders: parts::unpack_riders(row.get_ref(11)?.as_blob().map_err(mistyped)?)?.into(),
+            struck: parts::unpack_struck(row.get_ref(9)?.as_blob().map_err(mistyped)?)?,
+        });
+    }
+    Ok(due)
+}
+
+/// When the next part is to be asked about.
+pub(crate) fn next_timer(db: &Connection) -> Done<Option<Millis>> {
+    let mut select = db.prepare_cached("SELECT due FROM follow_up ORDER BY due LIMIT 1")?;
+    Ok(select.query_row([], |row| row.get(0)).optional()?.map(Millis))
+}
+
+/// The newest final word on visits; those that have none are left out.
+fn newest(db: &Connection, visits: &HashSet<VisitId>) -> Done<HashMap<VisitId, Final>> {
+    let mut buckets: Vec<i64> = visits.iter().map(|visit| bucket_of(visit.entry)).collect();
+    buckets.sort_unstable();
+    buckets.dedup();
+    let mut select = db.prepare_cached("SELECT body FROM visit WHERE bucket = ?1 ORDER BY n")?;
+    let mut found = HashMap::new();
+    for bucket in buckets {
+        let mut rows = select.query([bucket])?;
+        while let Some(row) = rows.next()? {
+            let mut finals = Vec::new();
+            unpack_finals(row.get_ref(0)?.as_blob().map_err(mistyped)?, &mut finals)?;
+            found.extend(finals.into_iter().filter(|done| visits.contains(&done.visit)).map(|done| (done.visit, done)));
+        }
+    }
+    Ok(found)
+}
+
+/// Writes what a follow-up said; gives how many visits were corrected.
+pub(crate) fn correct(tx: &mut Tx<'_>, correction: Correction) -> Done<u64> {
+    let Correction { part, now, .. } = correction;
+    tx.books.hear(now);
+    let pending: bool = tx
+        .db
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM follow_up WHERE part = ?1)")?
+        .query_row([part.0], |row| row.get(0))?;
+    if !pending {
+        return Ok(0);
+    }
+    let wanted: HashSet<VisitId> = correction.visits.iter().map(|visit| visit.visit).collect();
+    let stands = newest(tx.db, &wanted)?;
+    let again = resent(tx.db)?;
+    let mut ledger = Ledger::new(now, Some(part));
+    let mut corrected = 0;
+    for visit in &correction.visits {
+        let stands = stands.get(&visit.visit).filter(|done| done.status == visit.from && !again.contains(&visit.visit));
+        let Some(done) = stands else { continue };
+        if (done.version, done.step) != visit.step {
+            return Err(Fail::impossible("a correction names another step"));
+        }
+        ledger.was_final(visit.step, done.status, done.reason);
+        ledger.is_final((tx.db, &mut *tx.books), visit.visit, visit.step, visit.to, &visit.reason)?;
+        corrected += 1;
+    }
+    let lane = settlement::lane_of(tx.db, part)?;
+    membership::apply(tx.db, lane, &correction.membership, true)?;
+    let mut count =
+        tx.db.prepare_cached("INSERT INTO judged VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = excluded.n")?;
+    for (reason, n) in &correction.counts {
+        count.execute((part.0, reason, n))?;
+    }
+    match correction.again {
+        Some(due) => {
+            tx.db
+                .prepare_cached("UPDATE follow_up SET due = ?2, asked = asked + 1 WHERE part = ?1")?
+                .execute((part.0, due.0))?;
+        }
+        None => {
+            tx.db.prepare_cached("DELETE FROM follow_up WHERE part = ?1")?.execute([part.0])?;
+            tx.db.prepare_cached("UPDATE part SET pending = NULL WHERE id = ?1")?.execute([part.0])?;
+            drop_riders(tx.db, part)?;
+            parts::prune(tx.db, lane)?;
+        }
+    }
+    ledger.keep(tx)?;
+    Ok(corrected)
+}
+
+/// Visits that wait although they were final: they are sent again.
+pub(crate) fn resent(db: &Connection) -> Done<HashSet<VisitId>> {
+    let mut visits = HashSet::new();
+    counters::waiting_operations(db, |_, op, _| {
+        if op.origin == Origin::Resend {
+            visits.insert(op.visit);
+        }
+    })?;
+    Ok(visits)
+}
+
+/// Sends visits again; gives how many.
+pub(crate) fn resend(tx: &mut Tx<'_>, resend: &Resend) -> Done<u64> {
+    tx.books.hear(resend.now);
+    tx.books.step(resend.version, resend.step)?;
+    if resend.connection >= tx.books.connections {
+        return Err(Fail::impossible("a resend names a connection that was never interned"));
+    }
+    let mut found: Vec<(Final, Millis)> = Vec::new();
+    counters::each_final(tx.db, (resend.version, resend.step), |done, at, reason| {
+        if done.status == resend.status && resend.reason.as_deref().is_none_or(|code| reason.code == code) {
+            found.push((*done, at));
+        }
+        Ok(found.len() < resend.limit)
+    })?;
+    // One person's newest comes first, and is the one that is sent again.
+    found.sort_unstable_by_key(|(done, _)| std::cmp::Reverse(done.visit));
+    let first = resend.lane.0;
+    let stripes: HashSet<LaneId> = (first..first + tx.books.lane(resend.lane)?.stripes).map(LaneId).collect();
+    // Whatever of the person waits in the lane is newer than what has ended.
+    let mut busy: HashSet<ProfileId> = HashSet::new();
+    counters::waiting_operations(tx.db, |lane, op, _| {
+        if stripes.contains(&lane) {
+            busy.insert(op.profile);
+        }
+    })?;
+    let mut entries = Entries::new(tx.db);
+    let mut ledger = Ledger::new(resend.now, None);
+    let mut sent = 0;
+    for (done, ended) in found {
+        let profile = entries.get(done.visit.entry)?.profile;
+        let lane = tx.books.stripe_of(resend.lane, profile)?;
+        let newer = membership::of(tx.db, [lane].into_iter(), profile)?.iter().any(|(_, known)| known.newest > ended);
+        if newer || !busy.insert(profile) {
+            continue;
+        }
+        sent += 1;
+        ledger.was_final((done.version, done.step), done.status, done.reason);
+        ledger.offer(
+            lane,
+            Operation {
+                seq: 0,
+                action: resend.action,
+                parks: false,
+                origin: Origin::Resend,
+                visit: done.visit,
+                version: done.version,
+                step: done.step,
+                connection: resend.connection,
+                profile,
+                offered: Millis(0),
+            },
+        );
+    }
+    ledger.keep(tx)?;
+    Ok(sent)
+}
