@@ -12,7 +12,7 @@
 //! * what stays open is told again at growing intervals.
 //!
 //! All of it is pure: no clock, no store. [`Changes`] says what to store, one document per alert, subscription and
-//! notice; [`render`] makes the message of a channel; a `Messenger` (port in `model`) sends it.
+//! notice ([`Changes::documents`]); [`render`] makes the message of a channel; a `Messenger` (port in `model`) sends it.
 //!
 //! ```
 //! use caravan_model::{Duration, LaneId, Millis, Subscription};
@@ -32,6 +32,7 @@ mod alert;
 mod book;
 mod causes;
 mod compose;
+mod documents;
 mod notice;
 mod observation;
 mod policy;

@@ -1,5 +1,6 @@
 //! What alerts are made of: a plain snapshot of how everything stands, taken every few seconds.
 use caravan_model::{CanvasId, LaneId, Millis, Status, StepId};
+use caravan_store::{Lane, LaneState};
 use serde::{Deserialize, Serialize};
 
 /// How everything stands at one moment. What is missing counts as mended, so a snapshot is whole or not given.
@@ -47,6 +48,33 @@ pub struct LaneSeen {
     pub waiting: u64,
     /// When its oldest operation that has not been sent came.
     pub oldest: Option<Millis>,
+}
+
+impl LaneSeen {
+    /// A lane of the store under the name that people know, with the steps that ask it for something. What the partner
+    /// holds counts before what a person holds: it is there either way.
+    pub fn of(lane: &Lane, queue: impl Into<String>, places: Vec<Place>) -> LaneSeen {
+        let pressed = lane.held_by.iter().map(|hold| hold.since).min();
+        let state = match (&lane.state, pressed) {
+            (LaneState::Held { reason, since, probe, .. }, _) if *probe != Millis::NEVER => {
+                QueueState::Held { code: reason.code.clone(), since: *since, by_person: false }
+            }
+            (LaneState::Held { reason, since, .. }, _) => {
+                QueueState::Held { code: reason.code.clone(), since: *since, by_person: true }
+            }
+            (_, Some(since)) => QueueState::Held { code: String::new(), since, by_person: true },
+            (LaneState::Open | LaneState::Waiting { .. }, None) => QueueState::Flowing,
+        };
+        LaneSeen {
+            lane: lane.id,
+            queue: queue.into(),
+            connection: lane.connection.clone(),
+            places,
+            state,
+            waiting: lane.waiting,
+            oldest: lane.oldest,
+        }
+    }
 }
 
 /// How a queue stands.

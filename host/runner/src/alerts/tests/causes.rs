@@ -52,6 +52,34 @@ fn a_queue_that_a_person_holds_is_told_once_and_is_not_late() {
 }
 
 #[test]
+fn a_lane_of_the_store_is_held_by_the_partner_before_it_is_held_by_a_person() {
+    use caravan_store::{Hold, HoldScope, Lane, LaneKey, LaneState};
+    let key = LaneKey { connector: "meta".into(), account: "act_1".into(), audience: "77".into() };
+    let mut stored = Lane {
+        id: LaneId(7),
+        key,
+        state: LaneState::Open,
+        connection: "acme-meta".into(),
+        waiting: 3,
+        sealed: 0,
+        oldest: Some(NOW),
+        owed: 0,
+        made_by_us: true,
+        audience_parts: vec![],
+        stripe: 0,
+        held_by: vec![],
+        next_renewal: None,
+    };
+    let state = |lane: &Lane| LaneSeen::of(lane, "vip", vec![]).state;
+    assert_eq!(state(&stored), QueueState::Flowing);
+    stored.held_by = vec![Hold { scope: HoldScope::Everything, words: "audit".into(), by: "jo".into(), since: NOW }];
+    assert!(matches!(state(&stored), QueueState::Held { by_person: true, since: NOW, .. }));
+    let reason = caravan_model::Reason::new("held-terms", "sign them");
+    stored.state = LaneState::Held { reason, since: NOW, probe: NOW.after(TICK), probes: 0 };
+    assert_eq!(state(&stored), QueueState::Held { code: "held-terms".into(), since: NOW, by_person: false });
+}
+
+#[test]
 fn a_queue_is_late_by_the_age_of_its_oldest() {
     let late = |minutes: u64| {
         let oldest = Some(NOW.before(Duration::MINUTE.times(minutes)));

@@ -7,6 +7,7 @@ mod told;
 use super::*;
 use caravan_model::alert::SendError;
 use caravan_model::{CanvasId, Duration, LaneId, Millis, StepId, Subscription, SubscriptionId};
+use caravan_store::DocumentKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often the world is looked at, unless a test says otherwise.
@@ -41,35 +42,28 @@ pub(super) fn held(id: i64, code: &str, since: Millis) -> LaneSeen {
     LaneSeen { state, waiting: 12, ..lane(id) }
 }
 
-/// The documents that an integrator would keep, as JSON.
+/// The store's documents.
 #[derive(Default)]
-struct Shelf {
-    alerts: BTreeMap<AlertKey, String>,
-    states: BTreeMap<SubscriptionId, String>,
-    notices: BTreeMap<String, String>,
-}
+struct Shelf(BTreeMap<(DocumentKind, String), String>);
 
 impl Shelf {
     fn apply(&mut self, changes: &Changes) {
-        self.alerts.extend(changes.alerts.iter().map(|alert| (alert.key.clone(), json(alert))));
-        self.states.extend(changes.states.iter().map(|state| (state.subscription.clone(), json(state))));
-        self.notices.extend(changes.notices.iter().map(|notice| (notice.id.clone(), json(notice))));
-        self.alerts.retain(|key, _| !changes.alerts_gone.contains(key));
-        self.states.retain(|id, _| !changes.states_gone.contains(id));
-        self.notices.retain(|id, _| !changes.notices_gone.contains(id));
+        for (kind, id, document) in changes.documents().unwrap() {
+            match document {
+                Some(document) => self.0.insert((kind, id), document),
+                None => self.0.remove(&(kind, id)),
+            };
+        }
+    }
+
+    fn of(&self, wanted: DocumentKind) -> Vec<(String, String)> {
+        let all = self.0.iter().filter(|((kind, _), _)| *kind == wanted);
+        all.map(|((_, id), document)| (id.clone(), document.clone())).collect()
     }
 
     fn book(&self) -> AlertBook {
-        AlertBook::from_parts(read(&self.alerts), read(&self.states), read(&self.notices))
+        AlertBook::from_documents(&self.of(DocumentKind::Alert), &self.of(DocumentKind::Notice)).unwrap()
     }
-}
-
-fn json(document: &impl serde::Serialize) -> String {
-    serde_json::to_string(document).unwrap()
-}
-
-fn read<K: Ord, T: serde::de::DeserializeOwned>(documents: &BTreeMap<K, String>) -> Vec<T> {
-    documents.values().map(|json| serde_json::from_str(json).unwrap()).collect()
 }
 
 /// Observations, a book, a shelf and a mailbox.
@@ -139,8 +133,11 @@ impl World {
         std::mem::take(&mut self.sent).into_iter().map(|(_, notice)| notice).collect()
     }
 
+    /// How many alerts, states of subscriptions and notices are stored.
     pub(super) fn documents(&self) -> (usize, usize, usize) {
-        (self.shelf.alerts.len(), self.shelf.states.len(), self.shelf.notices.len())
+        let notices = self.shelf.of(DocumentKind::Notice);
+        let states = notices.iter().filter(|(id, _)| id.starts_with("told/")).count();
+        (self.shelf.of(DocumentKind::Alert).len(), states, notices.len() - states)
     }
 }
 

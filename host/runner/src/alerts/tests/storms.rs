@@ -64,10 +64,10 @@ proptest! {
             play(world, &turns);
             calm(world);
         }
-        let ids = |world: &World| -> Vec<(Millis, String, Vec<(Change, AlertKey)>)> {
+        let told = |world: &World| -> Vec<_> {
             world.sent.iter().map(|(at, notice)| (*at, notice.id.clone(), notice.alerts.clone())).collect()
         };
-        prop_assert_eq!(ids(&steady), ids(&shaky));
+        prop_assert_eq!(told(&steady), told(&shaky));
     }
 
     #[test]
