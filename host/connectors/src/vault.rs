@@ -45,7 +45,8 @@ impl Vault for LocalVault {
     }
 }
 
-fn read(reference: &SecretRef) -> Result<Secret, String> {
+/// The secret that a reference points to, as it stands there now.
+pub(crate) fn read(reference: &SecretRef) -> Result<Secret, String> {
     let (value, place) = match reference {
         SecretRef::Env(variable) => {
             let value = std::env::var(variable)

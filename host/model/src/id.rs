@@ -164,6 +164,8 @@ named! {
     CanvasId, "canvas",
     /// A step's id within its canvas.
     StepId, "step",
+    /// The id of a subscription to alerts.
+    SubscriptionId, "subscription",
 }
 
 impl StepId {

@@ -9,6 +9,7 @@
 //! let due = entered.after("2d".parse::<Duration>().unwrap());
 //! assert_eq!(due, Millis(1_000 + 48 * 3_600_000));
 //! ```
+pub mod alert;
 pub mod batch;
 pub mod canvas;
 pub mod code;
@@ -25,6 +26,7 @@ pub mod status;
 pub mod time;
 pub mod usage;
 
+pub use alert::{AlertKind, Channel, Severity, Subscription};
 pub use batch::{Action, Column, FlagColumn, Part, Target};
 pub use canvas::Canvas;
 pub use code::{Code, Problem};
@@ -33,7 +35,8 @@ pub use exchange::{Exchange, exchanges_of};
 pub use fault::{AudienceState, Cause, Effect, Fault, Refusal, Report};
 pub use filter::Filter;
 pub use id::{
-    CanvasId, Digest, EntryId, LaneId, PartId, ProfileId, SliceId, Slot, StepId, StepIx, VersionId, VisitId, slot_of,
+    CanvasId, Digest, EntryId, LaneId, PartId, ProfileId, SliceId, Slot, StepId, StepIx, SubscriptionId, VersionId,
+    VisitId, slot_of,
 };
 pub use manifest::Manifest;
 pub use profile::{Consent, Event, Profile};

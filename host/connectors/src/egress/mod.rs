@@ -13,7 +13,8 @@ pub(crate) mod template;
 mod trace;
 pub(crate) mod trust;
 
-pub(crate) use client::Clients;
+pub(crate) use body::OutBody;
+pub(crate) use client::{Clients, Prohibited, caused_by};
 
 use crate::grant::Limits;
 use caravan_model::manifest::{Trace, UsageRule};
