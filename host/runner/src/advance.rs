@@ -7,7 +7,7 @@ use caravan_journey::{Person, Scene, plan::Target};
 use caravan_model::status::reason;
 use caravan_model::{Event, Millis, Profile, ProfileId, Reason, Status, VersionId};
 use caravan_store::{Advance, Due, Move, Store};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// After so many visits of an entry its delays are real again, so that a loop does not spin where delays are skipped.
@@ -55,7 +55,7 @@ async fn walk_due<S: Store>(
     now: Millis,
     skip_delays_of: Option<VersionId>,
 ) -> crate::Result<Vec<Advance>> {
-    let mut by_version: HashMap<VersionId, Vec<Due>> = HashMap::new();
+    let mut by_version: BTreeMap<VersionId, Vec<Due>> = BTreeMap::new();
     for due in due {
         by_version.entry(due.version).or_default().push(due);
     }
@@ -70,7 +70,7 @@ async fn walk_due<S: Store>(
         };
         let zone = shared.options.workspace_zone.clone();
         let pace = Pace { now, skip_delays: skip_delays_of == Some(version) };
-        let walked = tokio::task::spawn_blocking(move || walk_version(&route, due, &events, pace, &zone));
+        let walked = shared.chance.aside(move || walk_version(&route, due, &events, pace, &zone));
         all.extend(walked.await??);
     }
     Ok(all)

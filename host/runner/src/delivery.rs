@@ -109,7 +109,7 @@ async fn seal<S: Store>(
     let deadline = now.after(span(shared.options.call_deadline));
     let (lane_id, made_by_us) = (lane.id, lane.made_by_us);
     let (plug, steps) = (plug.clone(), steps.clone());
-    let prepared = tokio::task::spawn_blocking(move || {
+    let prepared = shared.chance.aside(move || {
         queued.truncate(slice_length(&queued, plug.connector.manifest()));
         let facts = LaneFacts {
             manifest: plug.connector.manifest(),
@@ -250,7 +250,7 @@ impl<S: Store> Delivery<'_, S> {
                 ledger,
                 history,
                 policy: &options.retry,
-                draw: fastrand::u64(..),
+                draw: self.shared.chance.draw(),
                 now,
                 probe: (next_probe(options, self.memory.probes, now), self.memory.probes),
             },

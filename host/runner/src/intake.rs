@@ -10,6 +10,7 @@ use caravan_store::{Candidate, EnterBatch, Known, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// A row of an intake source.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,9 +69,20 @@ where
     let (to_store, from_reader) = mpsc::channel::<Chunk>(1);
     let (to_enter, mut stored) = mpsc::channel::<Stored>(1);
     let size = shared.options.chunk.max(1);
-    let reading = meter.clone();
-    let first_row = task.first_row;
-    let reader = tokio::task::spawn_blocking(move || read(people, first_row, size, &to_store, &reading));
+    let chunks = Chunks { people, next_row: task.first_row, size, meter: meter.clone() };
+    let mut reader = JoinSet::new();
+    if shared.chance.is_seeded() {
+        reader.spawn(hand_over(chunks, to_store));
+    } else {
+        reader.spawn_blocking(move || {
+            for chunk in chunks {
+                // Where nobody listens any more, the intake was stopped.
+                if to_store.blocking_send(chunk).is_err() {
+                    return;
+                }
+            }
+        });
+    }
     let storing = tokio::spawn(store_chunks(shared.clone(), task.route.clone(), from_reader, to_enter));
     let entered = async {
         while let Some(chunk) = stored.recv().await {
@@ -83,53 +95,64 @@ where
     let kept = storing.await?;
     entered?;
     kept?;
-    reader.await?;
+    while let Some(read) = reader.join_next().await {
+        read?;
+    }
     Ok(())
 }
 
-fn read<R: Into<IntakeRow>>(
-    people: impl Iterator<Item = R>,
-    first_row: u64,
+/// Rows of a source, read chunk by chunk.
+struct Chunks<I> {
+    people: I,
+    /// The first row that is not read yet.
+    next_row: u64,
     size: usize,
-    to: &mpsc::Sender<Chunk>,
-    meter: &Meter,
-) {
-    let fresh = || Chunk {
-        rows: Vec::with_capacity(size),
-        people: Vec::with_capacity(size),
-        refused: BTreeMap::new(),
-        next_row: first_row,
-    };
-    let mut chunk = fresh();
-    let mut unreadable = 0;
-    for row in people {
-        let IntakeRow { row, person } = row.into();
-        if row < first_row {
-            continue;
-        }
-        chunk.next_row = row + 1;
-        match person {
-            Ok(person) => {
-                chunk.rows.push(row);
-                chunk.people.push(person);
+    meter: Arc<Meter>,
+}
+
+impl<R: Into<IntakeRow>, I: Iterator<Item = R>> Iterator for Chunks<I> {
+    type Item = Chunk;
+
+    fn next(&mut self) -> Option<Chunk> {
+        let mut chunk = Chunk {
+            rows: Vec::with_capacity(self.size),
+            people: Vec::with_capacity(self.size),
+            refused: BTreeMap::new(),
+            next_row: self.next_row,
+        };
+        let mut unreadable = 0;
+        while chunk.people.len() + unreadable < self.size {
+            let Some(row) = self.people.next() else { break };
+            let IntakeRow { row, person } = row.into();
+            if row < self.next_row {
+                continue;
             }
-            Err(why) => {
-                *chunk.refused.entry(why).or_default() += 1;
-                unreadable += 1;
+            chunk.next_row = row + 1;
+            match person {
+                Ok(person) => {
+                    chunk.rows.push(row);
+                    chunk.people.push(person);
+                }
+                Err(why) => {
+                    *chunk.refused.entry(why).or_default() += 1;
+                    unreadable += 1;
+                }
             }
+            self.next_row = chunk.next_row;
         }
-        if chunk.people.len() + unreadable >= size {
-            meter.read(chunk.next_row);
-            if to.blocking_send(std::mem::replace(&mut chunk, fresh())).is_err() {
-                return;
-            }
-            unreadable = 0;
+        let any = !chunk.people.is_empty() || !chunk.refused.is_empty();
+        if any {
+            self.meter.read(chunk.next_row);
         }
+        any.then_some(chunk)
     }
-    if chunk.next_row > first_row && (!chunk.people.is_empty() || !chunk.refused.is_empty()) {
-        meter.read(chunk.next_row);
-        // Where nobody listens any more, the intake was stopped.
-        let _ = to.blocking_send(chunk);
+}
+
+async fn hand_over<R: Into<IntakeRow>>(chunks: Chunks<impl Iterator<Item = R>>, to: mpsc::Sender<Chunk>) {
+    for chunk in chunks {
+        if to.send(chunk).await.is_err() {
+            return;
+        }
     }
 }
 
@@ -159,7 +182,7 @@ async fn enter<S: Store>(shared: &Arc<Shared<S>>, task: &Task, chunk: Stored, me
     let now = shared.now();
     let zone = shared.options.workspace_zone.clone();
     let moving = task.clone();
-    let walked = tokio::task::spawn_blocking(move || walk(&moving, chunk, now, &zone));
+    let walked = shared.chance.aside(move || walk(&moving, chunk, now, &zone));
     let batch = walked.await??;
     let refused: u64 = batch.refused.iter().map(|(_, n)| n).sum();
     let entered = shared.store.enter(shared.lease, batch).await?;

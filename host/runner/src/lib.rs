@@ -11,6 +11,7 @@
 mod advance;
 pub mod alerts;
 mod assembly;
+mod chance;
 mod delivery;
 mod dry_run;
 mod error;

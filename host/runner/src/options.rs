@@ -27,6 +27,13 @@ pub struct RunnerOptions {
     pub publish_patience: Duration,
     /// How long an interrupted run lets calls in flight end before it leaves them to the next run.
     pub interrupt_grace: Duration,
+    /// How often a lease is renewed.
+    pub lease_renewal: Duration,
+    /// How long a run sleeps at most; hints of the store wake it earlier.
+    pub longest_nap: Duration,
+    /// Makes a run repeatable: random waits come from this seed, and pure work is done in line instead of on threads of
+    /// its own. For simulations.
+    pub seed: Option<u64>,
 }
 
 impl Default for RunnerOptions {
@@ -43,6 +50,9 @@ impl Default for RunnerOptions {
             probe_longest: Duration::from_secs(15 * 60),
             publish_patience: Duration::from_secs(60),
             interrupt_grace: Duration::from_secs(10),
+            lease_renewal: Duration::from_secs(3),
+            longest_nap: Duration::from_secs(1),
+            seed: None,
         }
     }
 }

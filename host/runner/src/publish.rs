@@ -80,7 +80,7 @@ impl<S: Store> Runner<S> {
             return Ok(plug.clone());
         }
         let (connectors, name) = (self.connectors.clone(), connection.to_owned());
-        let plug = tokio::task::spawn_blocking(move || plug_of(&*connectors, &name)).await??;
+        let plug = self.chance.aside(move || plug_of(&*connectors, &name)).await??;
         plugs.insert(connection.to_owned(), plug.clone());
         Ok(plug)
     }
@@ -106,7 +106,7 @@ impl<S: Store> Runner<S> {
             account: wanted.account.clone(),
             partner_id: None,
             parts: Vec::new(),
-            marker: format!("caravan-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
+            marker: format!("caravan-{:016x}{:016x}", self.chance.draw(), self.chance.draw()),
             made_by_us: false,
         };
         if let Some(id) = &wanted.spec.id {
@@ -227,7 +227,7 @@ impl<S: Store> Runner<S> {
                 Fault::Throttled { after_ms, .. }
                 | Fault::Unavailable { after_ms, .. }
                 | Fault::Preparing { after_ms, .. } => {
-                    after_ms.unwrap_or_else(|| backoff(attempt, &self.options.retry, fastrand::u64(..)).0)
+                    after_ms.unwrap_or_else(|| backoff(attempt, &self.options.retry, self.chance.draw()).0)
                 }
                 Fault::Unauthorized { .. } if !std::mem::replace(&mut refreshed, true) => 0,
                 _ => u64::MAX,

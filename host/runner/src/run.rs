@@ -15,11 +15,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-/// How often a lease is renewed.
-const RENEWAL: Duration = Duration::from_secs(3);
-/// How long the supervisor sleeps at most; hints of the store wake it earlier.
-const LONGEST_NAP: Duration = Duration::from_secs(1);
-
 /// What a task of a run did.
 enum Done {
     Intake,
@@ -122,7 +117,7 @@ impl<S: Store> Runner<S> {
 
 async fn renew<S: Store>(shared: Arc<Shared<S>>) {
     loop {
-        tokio::time::sleep(RENEWAL).await;
+        tokio::time::sleep(shared.options.lease_renewal).await;
         // Whoever lost the lease learns it from the next write as well.
         if shared.store.renew(shared.lease, shared.now()).await.is_err() {
             shared.stop();
@@ -202,7 +197,7 @@ impl<S: Store> Run<S> {
     }
 
     fn nap(&self, until: Millis) -> Duration {
-        Duration::from(until.since(self.shared.now())).min(LONGEST_NAP)
+        Duration::from(until.since(self.shared.now())).min(self.shared.options.longest_nap)
     }
 
     fn spawn_advance(&mut self) {

@@ -1,4 +1,5 @@
 //! The runner: one host's hands on one store.
+use crate::chance::Chance;
 use crate::options::RunnerOptions;
 use caravan_model::port::{Clock, Connectors};
 use caravan_store::{Lease, Slots, Store};
@@ -13,13 +14,15 @@ pub struct Runner<S: Store> {
     pub(crate) connectors: Arc<dyn Connectors>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: RunnerOptions,
+    pub(crate) chance: Chance,
     lease: OnceCell<Lease>,
 }
 
 impl<S: Store> Runner<S> {
     /// A runner over a store and the connections that this host can use.
     pub fn new(store: S, connectors: Arc<dyn Connectors>, clock: Arc<dyn Clock>, options: RunnerOptions) -> Runner<S> {
-        Runner { store, connectors, clock, options, lease: OnceCell::new() }
+        let chance = Chance::new(options.seed);
+        Runner { store, connectors, clock, options, chance, lease: OnceCell::new() }
     }
 
     /// The store.

@@ -1,5 +1,6 @@
 //! What all tasks of a run share: the store and its lease, connectors, canvases with their lanes, and the lanes'
 //! short memories.
+use crate::chance::Chance;
 use crate::ledger::Ledger;
 use crate::options::RunnerOptions;
 use crate::route::Route;
@@ -17,6 +18,7 @@ pub(crate) struct Shared<S> {
     pub store: S,
     pub lease: Lease,
     pub options: RunnerOptions,
+    pub chance: Chance,
     connectors: Arc<dyn Connectors>,
     clock: Arc<dyn Clock>,
     routes: RwLock<HashMap<VersionId, Arc<Route>>>,
@@ -98,6 +100,7 @@ impl<S: Store> Shared<S> {
         let shared = Shared {
             store,
             lease,
+            chance: Chance::new(options.seed),
             options,
             connectors,
             clock,
@@ -135,6 +138,7 @@ impl<S: Store> Shared<S> {
     /// Waits for [`Shared::wake`] or for the store's own hint.
     pub(crate) async fn woken(&self) {
         tokio::select! {
+            biased;
             () = self.wake.notified() => {}
             () = self.store.changed() => {}
         }
@@ -167,7 +171,7 @@ impl<S: Store> Shared<S> {
             return Ok(known.clone());
         }
         let (connectors, name) = (self.connectors.clone(), connection.to_owned());
-        let plug = tokio::task::spawn_blocking(move || plug_of(&*connectors, &name)).await?;
+        let plug = self.chance.aside(move || plug_of(&*connectors, &name)).await?;
         self.plugs.lock().unwrap_or_else(PoisonError::into_inner).insert(connection.to_owned(), plug.clone());
         Ok(plug)
     }

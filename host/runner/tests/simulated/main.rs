@@ -1,0 +1,11 @@
+//! Journey and runner on simulated time, over the real store: long outages, faults at the partner, deaths of the
+//! process around any write. All that happens follows from a seed, which is printed; `CARAVAN_SEED` repeats one.
+#[path = "../common/mod.rs"]
+mod common;
+
+mod answers;
+mod outages;
+mod partner;
+mod store;
+mod time;
+mod world;

@@ -1,0 +1,271 @@
+//! The real store on simulated time: every call is done in line, so that no simulated instant passes meanwhile and the
+//! order of all calls depends on the seed alone. It dies where it is told to, and its books are checked after every
+//! write.
+use caravan_journey::plan::{CompiledCanvas, StepKind, Target};
+use caravan_model::{
+    Canvas, Duration, Event, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId, VisitId,
+};
+use caravan_store::*;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use tokio::runtime::{Builder, Runtime};
+
+/// Where the store's own threads live: their work must not look like work of the simulation.
+static ENGINE: LazyLock<Runtime> = LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).build().unwrap());
+
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for a call of the store without giving the simulation's clock a chance to jump.
+fn in_line<T>(call: impl Future<Output = T>) -> T {
+    let _inside = ENGINE.enter();
+    let mut call = pin!(tokio::task::unconstrained(call));
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match call.as_mut().poll(&mut context) {
+            Poll::Ready(done) => return done,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+/// How the process dies around a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// Before the commit: nothing of the call is kept.
+    Before,
+    /// After the commit, before its answer.
+    After,
+}
+
+/// When the process dies.
+#[derive(Clone, Copy, Debug)]
+pub struct Doom {
+    /// At calls of this name; `None` = at any write.
+    pub call: Option<&'static str>,
+    /// How many of them go well before.
+    pub after: u64,
+    /// How.
+    pub how: Death,
+}
+
+/// What the simulation tells its stores, over all incarnations of the process.
+#[derive(Default)]
+pub struct Watch {
+    /// When the process dies next.
+    pub doom: Mutex<Option<Doom>>,
+    /// How often it died by it.
+    pub deaths: Mutex<u64>,
+    /// What was found to be off.
+    pub off: Mutex<Vec<String>>,
+    /// How many writes were followed by a check of all sums.
+    pub samples: Mutex<u64>,
+    /// Everything is counted anew after every so many writes; 0 = never.
+    pub audit_every: Mutex<u64>,
+}
+
+/// The store of one incarnation of the process.
+#[derive(Clone)]
+pub struct SimStore {
+    inner: Sqlite,
+    watch: Arc<Watch>,
+    dead: Arc<AtomicBool>,
+    plans: Arc<Mutex<BTreeMap<VersionId, CompiledCanvas>>>,
+}
+
+fn died(doing: &'static str) -> Error {
+    Error::Engine { doing, source: "the process died here".into() }
+}
+
+impl SimStore {
+    pub fn new(inner: Sqlite, watch: Arc<Watch>) -> SimStore {
+        SimStore { inner, watch, dead: Arc::default(), plans: Arc::default() }
+    }
+
+    /// From now on this process does nothing any more.
+    pub fn kill(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+    }
+
+    fn read<T>(&self, doing: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+        if self.dead.load(Ordering::SeqCst) { Err(died(doing)) } else { in_line(call) }
+    }
+
+    fn write<T>(&self, doing: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+        if self.dead.load(Ordering::SeqCst) {
+            return Err(died(doing));
+        }
+        let death = self.death_at(doing);
+        if death.is_some() {
+            self.kill();
+            *self.watch.deaths.lock().unwrap() += 1;
+        }
+        if death == Some(Death::Before) {
+            return Err(died(doing));
+        }
+        let result = in_line(call);
+        if doing == "publish" {
+            self.plans.lock().unwrap().clear();
+        }
+        self.sample(doing);
+        if death.is_some() { Err(died(doing)) } else { result }
+    }
+
+    fn death_at(&self, doing: &'static str) -> Option<Death> {
+        let mut doom = self.watch.doom.lock().unwrap();
+        let next = doom.as_mut().filter(|doom| doom.call.is_none_or(|call| call == doing))?;
+        if next.after > 0 {
+            next.after -= 1;
+            return None;
+        }
+        doom.take().map(|doom| doom.how)
+    }
+
+    /// At every instant: entered = the sum over statuses, for every step (promise 1).
+    fn sample(&self, doing: &'static str) {
+        let mut plans = self.plans.lock().unwrap();
+        if plans.is_empty() {
+            let versions = in_line(self.inner.versions()).unwrap();
+            plans.extend(versions.iter().map(|version| (version.id, CompiledCanvas::new(&version.canvas).unwrap())));
+        }
+        let mut off = Vec::new();
+        for (version, plan) in plans.iter() {
+            off.extend(sums_of(plan, &in_line(self.inner.counters(*version)).unwrap()));
+        }
+        let mut samples = self.watch.samples.lock().unwrap();
+        *samples += 1;
+        let every = *self.watch.audit_every.lock().unwrap();
+        if every > 0 && samples.is_multiple_of(every) {
+            off.extend(in_line(self.inner.audit()).unwrap());
+        }
+        self.watch.off.lock().unwrap().extend(off.into_iter().map(|what| format!("after `{doing}`: {what}")));
+    }
+}
+
+/// What does not add up.
+fn sums_of(plan: &CompiledCanvas, counters: &Counters) -> Vec<String> {
+    let sum =
+        |step: StepIx| counters.counts.iter().filter(|count| count.step == step).map(|count| count.n).sum::<u64>();
+    let mut off = Vec::new();
+    let mut expect = |step: StepIx, came: u64| {
+        if sum(step) != came {
+            off.push(format!("step {}: {came} came, but its statuses sum up to {}", step.0, sum(step)));
+        }
+    };
+    if let Target::Step(first) = plan.start {
+        expect(first, counters.entered);
+    }
+    for (at, step) in plan.steps.iter().enumerate() {
+        let at = StepIx(u16::try_from(at).unwrap());
+        // Whoever leaves a delay is at the next step in the same transaction; the canvases here lead nowhere else.
+        if let (StepKind::Delay(_), Target::Step(next)) = (&step.kind, plan.after_delay(at)) {
+            let through = |count: &&Count| count.step == at && count.status == Status::Passed;
+            expect(next, counters.counts.iter().filter(through).map(|count| count.n).sum());
+        }
+    }
+    if counters.open > counters.entered {
+        off.push(format!("{} open entries of {}", counters.open, counters.entered));
+    }
+    off
+}
+
+macro_rules! the_store {
+    (
+        reads { $(fn $read:ident($($ra:ident: $rt:ty),*) -> $rr:ty;)* }
+        writes { $(fn $write:ident($($wa:ident: $wt:ty),*) -> $wr:ty;)* }
+    ) => {
+        impl Store for SimStore {
+            $(async fn $read(&self, $($ra: $rt),*) -> Result<$rr> {
+                self.read(stringify!($read), self.inner.$read($($ra),*))
+            })*
+            $(async fn $write(&self, $($wa: $wt),*) -> Result<$wr> {
+                self.write(stringify!($write), self.inner.$write($($wa),*))
+            })*
+            async fn changed(&self) {
+                self.inner.changed().await;
+            }
+        }
+    };
+}
+
+the_store! {
+    reads {
+        fn versions() -> Vec<Version>;
+        fn audience(name: &str) -> Option<Audience>;
+        fn audiences() -> Vec<Audience>;
+        fn events(profiles: Vec<ProfileId>, names: Vec<String>) -> Vec<Vec<Event>>;
+        fn intake(version: VersionId, source: &str) -> (u64, u64);
+        fn due(now: Millis, limit: usize, with_people: bool) -> Vec<Due>;
+        fn resting(profiles: Vec<ProfileId>) -> Vec<Due>;
+        fn inside(version: VersionId, after: ProfileId, limit: usize) -> Vec<ProfileId>;
+        fn next_timer() -> Option<Millis>;
+        fn lanes() -> Vec<Lane>;
+        fn owing(limit: usize) -> Vec<Owing>;
+        fn receipts(profile: Option<ProfileId>, limit: usize) -> Vec<Receipt>;
+        fn receipts_of(external_id: &str) -> Vec<Receipt>;
+        fn members(lane: LaneId, after: ProfileId, limit: usize) -> Vec<(ProfileId, Membership)>;
+        fn holds() -> Vec<Hold>;
+        fn charges(now: Millis) -> Vec<Charge>;
+        fn follow_ups(now: Millis, limit: usize) -> Vec<FollowUp>;
+        fn documents(kind: DocumentKind) -> Vec<(String, String)>;
+        fn peek(lane: LaneId, limit: usize) -> Vec<Queued>;
+        fn open_slice(lane: LaneId) -> Option<Slice>;
+        fn recheck(part: PartId) -> Vec<Queued>;
+        fn counters(version: VersionId) -> Counters;
+        fn history(version: VersionId, from: Millis, to: Millis) -> Vec<Quarter>;
+        fn audit() -> Vec<String>;
+        fn find(identifier: &str) -> Vec<ProfileId>;
+        fn trace(profile: ProfileId) -> Option<Trace>;
+        fn visits(
+            version: VersionId, step: StepIx, status: Status, reason: Option<String>, limit: usize
+        ) -> Vec<(String, VisitId, Reason)>;
+        fn parts(lane: Option<LaneId>, limit: usize) -> Vec<PartRecord>;
+        fn part(name: &str) -> Option<PartRecord>;
+    }
+    writes {
+        fn lease(host: &str, wanted: Slots, now: Millis) -> Lease;
+        fn renew(lease: Lease, now: Millis) -> ();
+        fn release(lease: Lease) -> ();
+        fn publish(lease: Lease, canvas: Canvas, now: Millis) -> Version;
+        fn bind(lease: Lease, audience: Audience) -> ();
+        fn lane(lease: Lease, lane: LaneSpec) -> (LaneId, u32);
+        fn upsert(lease: Lease, people: Vec<Profile>, now: Millis) -> Vec<Known>;
+        fn record(lease: Lease, events: Vec<(String, Option<String>, Event)>, now: Millis) -> Vec<ProfileId>;
+        fn enter(lease: Lease, batch: EnterBatch) -> Entered;
+        fn advance(lease: Lease, moves: Vec<Advance>, now: Millis) -> u64;
+        fn signal_exit(
+            lease: Lease, version: VersionId, profiles: Vec<ProfileId>, reason: Reason, now: Millis
+        ) -> u64;
+        fn set_lane(lease: Lease, lane: LaneId, state: LaneState) -> ();
+        fn offer(lease: Lease, offers: Vec<Offer>, settles: Vec<ProfileId>, now: Millis) -> u64;
+        fn resend(lease: Lease, resend: Resend) -> u64;
+        fn move_operations(
+            lease: Lease, from: LaneId, to: LaneId, steps: Vec<(VersionId, StepIx)>, now: Millis
+        ) -> u64;
+        fn erase(lease: Lease, profiles: Vec<ProfileId>, now: Millis) -> ();
+        fn take_back(
+            lease: Lease, lane: LaneId, claims: Vec<(VersionId, StepIx)>, after: ProfileId, limit: usize, now: Millis
+        ) -> Walked;
+        fn end_claims(lease: Lease, now: Millis, limit: usize) -> u64;
+        fn renew_members(lease: Lease, lane: LaneId, age: Duration, now: Millis) -> u64;
+        fn refill(lease: Lease, refill: Refill) -> Walked;
+        fn hold(lease: Lease, hold: Hold) -> ();
+        fn lift(lease: Lease, scope: HoldScope, now: Millis) -> bool;
+        fn correct(lease: Lease, correction: Correction) -> u64;
+        fn put_documents(lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>) -> ();
+        fn prune(lease: Lease, before: Millis) -> u64;
+        fn seal(lease: Lease, sealing: Sealing) -> Option<Slice>;
+        fn attempt(lease: Lease, part: PartId, deadline: Millis, charges: Vec<Charge>, now: Millis) -> u32;
+        fn settle(lease: Lease, settlement: Settlement) -> ();
+    }
+}
