@@ -3,7 +3,7 @@ use crate::assembly::excerpt;
 use crate::steps::Steps;
 use caravan_journey::sealing::{Change, Struck, consent_verdict, strike_between_attempts};
 use caravan_model::{Action, Effect, Part};
-use caravan_store::{OpenPart, PartDraft, Queued, Rider};
+use caravan_store::{OpenPart, PartDraft, Queued, Rider, Standing};
 use std::collections::HashMap;
 
 /// Who of a part must go before its next attempt: the place among those who are sent, and what becomes of them.
@@ -24,7 +24,7 @@ pub(crate) fn strikes_of(
         let purpose = steps.get(&op.step).map(|step| step.purpose.as_str());
         match purpose {
             Some(purpose) if consent_verdict(person, purpose, false).is_err() => Some(Change::ConsentWithdrawn),
-            _ => op.exited.then_some(Change::Exited),
+            _ => (op.exited && !is_between_sets(op)).then_some(Change::Exited),
         }
     };
     let mut strikes = Vec::new();
@@ -44,6 +44,13 @@ pub(crate) fn strikes_of(
         );
     }
     strikes
+}
+
+/// Whether an earlier part took a member's old identifiers away for the sake of this add: others asked for the member
+/// as well, so the new ones must follow, whoever leaves meanwhile.
+fn is_between_sets(op: &Queued) -> bool {
+    let known = op.membership.as_deref();
+    known.is_some_and(|known| known.standing != Standing::In && !known.claims.is_empty())
 }
 
 /// Where a call with people who must go may have landed: their removal, and what is still to be added.

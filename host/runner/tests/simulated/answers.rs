@@ -3,9 +3,9 @@ use crate::common::{emails, one_step, people, person, split_manifest};
 use crate::partner::Mood;
 use crate::time::{HOUR, MINUTE};
 use crate::world::{World, done, plain};
-use caravan_model::{Action, Status};
+use caravan_model::{Action, Event, Profile, Status};
 use caravan_store::Store;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[tokio::test(flavor = "current_thread", start_paused = true)]
@@ -160,5 +160,24 @@ async fn rule_11_3_of_two_canvases_that_want_opposite_things_the_later_one_wins(
         done(&world.run(version, "", Vec::new(), HOUR).await);
     }
     assert_eq!(world.members(), ["EMAIL=a@x.example".to_owned()].into());
+    world.balanced().await;
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn who_leaves_between_the_removal_of_old_identifiers_and_the_add_of_new_ones_stays_a_member() {
+    let mut world = World::of(10, split_manifest(100));
+    let by_phone = world.publish(&one_step("come", "add", "phone")).await;
+    let leaves = one_step("leave", "add", "email").replace("steps:", "exit: [ { event: purchase } ]\nsteps:");
+    let by_email = world.publish(&leaves.replace("] }, next", "], advance: when_synced }, next")).await;
+    let someone = Profile { phones: vec!["+33612300000".into()], ..person("a") };
+    done(&world.run(by_phone, "people", vec![someone.clone()], HOUR).await);
+    world.partner.script(vec![Mood::Take, Mood::Down]);
+    world.run(by_email, "people", vec![someone], Duration::ZERO).await;
+    assert_eq!(world.members(), BTreeSet::new(), "between the two");
+    let event = Event { name: "purchase".into(), at: world.now(), properties: Default::default() };
+    world.runner().record(vec![("a".into(), None, event)]).await.unwrap();
+    done(&world.run(by_email, "", Vec::new(), HOUR).await);
+    assert_eq!(world.members(), ["EMAIL=a@x.example".to_owned()].into());
+    assert_eq!(world.statuses(by_email, 0).await, [plain(Status::Synced, 1)].into());
     world.balanced().await;
 }

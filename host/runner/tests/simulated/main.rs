@@ -4,8 +4,10 @@
 mod common;
 
 mod answers;
+mod oracle;
 mod outages;
 mod partner;
 mod store;
 mod time;
+mod walk;
 mod world;

@@ -3,7 +3,7 @@ use crate::common::{canvas, connections, manifest, rows};
 use crate::partner::{Seen, SimPartner, Wires};
 use crate::store::{Doom, SimStore, Watch};
 use crate::time::{HOUR, MINUTE, SimClock};
-use caravan_model::port::Clock;
+use caravan_model::port::{Clock, Connector};
 use caravan_model::{Millis, Profile, Status, VersionId};
 use caravan_runner::{RunEnd, RunOptions, Runner, RunnerOptions};
 use caravan_store::{OpenOptions, Sqlite, Store, Trace};
@@ -169,6 +169,11 @@ impl World {
     pub async fn trace(&self, id: &str) -> Option<Trace> {
         let profile = *self.store().find(id).await.unwrap().first()?;
         self.store().trace(profile).await.unwrap()
+    }
+
+    /// Whether the partner keeps e-mails and phones apart.
+    pub fn splits(&self) -> bool {
+        self.partner.manifest().groups.len() > 1
     }
 
     pub fn members(&self) -> BTreeSet<String> {
