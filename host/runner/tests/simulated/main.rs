@@ -4,6 +4,7 @@
 mod common;
 
 mod answers;
+mod deaths;
 mod oracle;
 mod outages;
 mod partner;

@@ -59,8 +59,7 @@ fn check_person(walk: &Walk, steps: &Steps, n: u32, trace: &Trace, audience: &st
             Status::Synced | Status::Unchanged => true,
             Status::Skipped => visit.reason.code == "superseded",
             Status::Exited => step.exits && walk.bought.contains(&n),
-            Status::Rejected => special,
-            _ => false,
+            _ => special && visit.status == Status::Rejected,
         };
         assert!(fine, "seed {seed}: p{n} at {audience}: {visit:?}");
     }

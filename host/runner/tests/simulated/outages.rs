@@ -1,7 +1,6 @@
 //! Long outages: everyone is delivered afterwards, with no edit of the canvas.
 use crate::common::{emails, one_step, people};
 use crate::partner::Mood;
-use crate::store::{Death, Doom};
 use crate::time::{BEGIN, DAY, HOUR, MINUTE, at};
 use crate::world::{World, done, plain};
 use caravan_model::{Millis, Status};
@@ -125,29 +124,4 @@ async fn a_run_that_may_not_wait_so_long_says_what_waits_and_the_next_one_delive
     done(&world.run(version, "people", people(0..40), Duration::ZERO).await);
     assert_eq!(world.members(), emails(0..40));
     world.balanced().await;
-}
-
-#[tokio::test(flavor = "current_thread", start_paused = true)]
-async fn a_commit_whose_answer_is_lost_or_that_never_was_doubles_and_loses_nobody() {
-    let calls = ["lease", "upsert", "enter", "lane", "seal", "attempt", "settle", "set_lane", "advance", "renew"];
-    let mut died = 0;
-    for call in calls {
-        for (after, how) in [(0, Death::Before), (0, Death::After), (1, Death::Before), (1, Death::After)] {
-            let mut world = World::new(5, 16);
-            let delayed = one_step("walk", "add", "email")
-                .replace("start: sync", "start: pause")
-                .replace("steps:\n", "steps:\n  pause: { delay: { for: 1h }, next: sync }\n");
-            let version = world.publish(&delayed).await;
-            // Something to be retried, something to be held.
-            world.partner.script(vec![Mood::Down, Mood::Take, Mood::Unsigned, Mood::TakeSome(3)]);
-            world.dies(Doom { call: Some(call), after, how });
-            done(&world.run(version, "people", people(0..40), HOUR * 2).await);
-            died += *world.watch.deaths.lock().unwrap();
-            assert_eq!(world.members(), emails(0..40), "{call} {after} {how:?}");
-            assert_eq!(world.statuses(version, 0).await, [plain(Status::Passed, 40)].into(), "{call} {after} {how:?}");
-            assert_eq!(world.statuses(version, 1).await, [plain(Status::Synced, 40)].into(), "{call} {after} {how:?}");
-            world.balanced().await;
-        }
-    }
-    assert!(died >= 25, "only {died} deaths");
 }

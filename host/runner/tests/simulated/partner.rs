@@ -82,6 +82,8 @@ pub struct Inside {
     pub weather: Vec<Weather>,
     /// Values whose rows break the connector.
     pub poison: BTreeSet<String>,
+    /// Values whose rows it never takes, whatever it answers.
+    pub never: BTreeSet<String>,
     /// How long members stay that are not added anew.
     pub life: Option<Duration>,
     /// What later judgements say, by their reference.
@@ -186,8 +188,12 @@ impl SimPartner {
     fn apply(&self, audience: &str, part: &Part, rows: impl Iterator<Item = usize>) {
         let now = self.clock.now();
         let mut inside = self.inside.lock().unwrap();
-        let members = &mut inside.audiences.get_mut(audience).unwrap().members;
+        let Inside { audiences, never, .. } = &mut *inside;
+        let members = &mut audiences.get_mut(audience).unwrap().members;
         for row in rows.map(|row| row_of(part, row)) {
+            if never.iter().any(|value| row.contains(value.as_str())) {
+                continue;
+            }
             match part.action {
                 Action::Add => members.insert(row, now),
                 Action::Remove => members.remove(&row),

@@ -105,8 +105,12 @@ impl Walk {
         let there = (0..THERE).map(|n| format!("EMAIL=p{n}@x.example"));
         world.partner.foreign("theirs", "Theirs", there.chain(["EMAIL=stranger@x.example".to_owned()]));
         let poison: BTreeSet<u32> = (0..rng.u32(0..3)).map(|_| rng.u32(STEADY..REFUSED)).collect();
-        let values = poison.iter().flat_map(|n| [format!("=p{n}@"), phone(*n)]);
-        world.partner.inside.lock().unwrap().poison.extend(values);
+        {
+            let values = || poison.iter().flat_map(|n| [format!("=p{n}@"), format!(".p{n}@"), phone(*n)]);
+            let mut inside = world.partner.inside.lock().unwrap();
+            inside.poison.extend(values());
+            inside.never.extend(values().chain(refused()));
+        }
         let mut walk = Walk { world, routes: vec![], known: BTreeMap::new(), poison, bought: BTreeSet::new(), rng };
         walk.publish_all().await;
         let mut moods = fastrand::Rng::with_seed(seed ^ 1);
@@ -232,7 +236,7 @@ fn refused() -> Vec<String> {
 
 /// The partner refuses some by name, in one way or the other; so it always does.
 fn calm(part: &Part) -> Mood {
-    if part.rows % 2 == 0 { Mood::Refuse(refused()) } else { Mood::BadRows(refused()) }
+    if part.rows.is_multiple_of(2) { Mood::Refuse(refused()) } else { Mood::BadRows(refused()) }
 }
 
 fn moody(rng: &mut fastrand::Rng, part: &Part) -> Mood {
@@ -240,31 +244,14 @@ fn moody(rng: &mut fastrand::Rng, part: &Part) -> Mood {
         0 => Mood::Throttled(Some(rng.u64(1..10_000))),
         1 => Mood::Throttled(None),
         2 => Mood::Down,
-        3 | 4 => lost(part),
+        3 | 4 => Mood::LostAnswer,
         5 => Mood::LostRequest,
         6 if part.people() > 4 => Mood::TooLarge,
-        7 => some(rng, part),
+        7 => Mood::TakeSome(rng.usize(1..=part.people())),
         8 => Mood::DeadToken,
         9 => Mood::Unsigned,
         _ => calm(part),
     }
-}
-
-fn has_refused(part: &Part) -> bool {
-    let refused = refused();
-    (0..part.rows as usize).any(|row| {
-        let row = crate::common::row_of(part, row);
-        refused.iter().any(|value| row.contains(value.as_str()))
-    })
-}
-
-/// Only where nobody would be taken who is refused otherwise.
-fn lost(part: &Part) -> Mood {
-    if has_refused(part) { Mood::LostRequest } else { Mood::LostAnswer }
-}
-
-fn some(rng: &mut fastrand::Rng, part: &Part) -> Mood {
-    if has_refused(part) { calm(part) } else { Mood::TakeSome(rng.usize(1..=part.people())) }
 }
 
 /// Seeds that found something once: an entry that ended between the removal of old identifiers and the add of new ones.
