@@ -156,7 +156,9 @@ async fn take_up<S: Store>(
             }
         }
         let waiting: HashSet<i64> = waiting.iter().map(|op| op.seq).collect();
-        let riding = part.riders.iter().flat_map(|rider| rider.operations.iter().map(|op| op.0));
+        // Who was struck is not asked about; another part may still carry their operation.
+        let here = part.riders.iter().zip(0..).filter(|(_, place)| !part.struck.contains(place));
+        let riding = here.flat_map(|(rider, _)| rider.operations.iter().map(|op| op.0));
         riding.filter(|seq| !waiting.contains(seq)).for_each(|seq| ledger.is_final(seq));
     }
     // Few: people whose operation is final, of whom rows of another key group or an old set are still to be sent.

@@ -89,22 +89,38 @@ async fn rule_11_8_refusals_that_nobody_names_stay_synced_and_the_part_says_how_
     world.balanced().await;
 }
 
+fn fresh_with_phone(n: u32) -> Profile {
+    Profile { phones: vec![format!("+336123{n:05}")], ..person(format!("p{n}")) }
+}
+
 #[tokio::test(flavor = "current_thread", start_paused = true)]
 async fn part_two_of_two_that_is_throttled_comes_again_alone() {
     let mut world = World::of(6, split_manifest(100));
     let version = world.publish(&one_step("walk", "add", "email, phone")).await;
     world.partner.script(vec![Mood::Take, Mood::Throttled(Some(600_000)), Mood::Throttled(None)]);
-    let mut everyone = people(0..10);
-    for (n, person) in everyone.iter_mut().enumerate() {
-        person.phones = vec![format!("+3361230000{n}")];
-    }
-    done(&world.run(version, "people", everyone, HOUR).await);
+    done(&world.run(version, "people", (0..10).map(fresh_with_phone).collect(), HOUR).await);
     let log = world.partner.log();
     let kinds: Vec<(&str, usize)> = log.iter().map(|seen| (&seen.rows[0][..5], seen.rows.len())).collect();
     assert_eq!(kinds, [("EMAIL", 10), ("PHONE", 10), ("PHONE", 10), ("PHONE", 10)]);
     assert!(log[2].at.0 - log[1].at.0 >= 600_000, "as long as the partner said");
     assert_eq!(world.members().len(), 20);
     assert_eq!(world.statuses(version, 0).await, [plain(Status::Synced, 10)].into());
+    world.balanced().await;
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn who_was_struck_from_one_of_two_parts_before_a_restart_is_rejected_by_the_other() {
+    let mut world = World::of(6, split_manifest(100));
+    let version = world.publish(&one_step("walk", "add", "email, phone")).await;
+    let refused = || Mood::BadRows(vec!["p3@".into(), "33612300003".into()]);
+    world.partner.script(vec![refused(), Mood::Down, Mood::Take, refused()]);
+    let everyone: Vec<Profile> = (0..10).map(fresh_with_phone).collect();
+    world.run(version, "people", everyone, Duration::ZERO).await;
+    world.restart().await;
+    done(&world.run(version, "", Vec::new(), HOUR).await);
+    let statuses = world.statuses(version, 0).await;
+    assert_eq!(statuses, [plain(Status::Synced, 9), ((Status::Rejected, "partner:bad".to_owned()), 1)].into());
+    assert_eq!(world.members().len(), 18);
     world.balanced().await;
 }
 

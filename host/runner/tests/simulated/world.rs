@@ -97,10 +97,11 @@ impl World {
         let (_cancel, cancelled) = watch::channel(false);
         let runner = self.runner();
         let run = runner.run(version, rows(people), options, progress, cancelled);
-        match dies_after {
-            None => run.await.ok(),
-            Some(after) => tokio::time::timeout(after, run).await.ok()?.ok(),
-        }
+        let end = match dies_after {
+            None => run.await,
+            Some(after) => tokio::time::timeout(after, run).await.ok()?,
+        };
+        end.map_err(|error| println!("{:?}: the process died: {error}", self.now())).ok()
     }
 
     /// Runs until a run has ended by itself, with a new process after each death. `deaths` are instants of sudden
