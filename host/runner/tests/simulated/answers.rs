@@ -1,7 +1,8 @@
 //! What partners answer, and what becomes of the people.
 use crate::common::{emails, one_step, people, person, split_manifest};
 use crate::partner::Mood;
-use crate::time::{HOUR, MINUTE};
+use crate::time::{HOUR, MINUTE, after};
+use crate::walk::fresh;
 use crate::world::{World, done, plain};
 use caravan_model::{Action, Event, Profile, Status};
 use caravan_store::Store;
@@ -27,8 +28,7 @@ async fn ten_re_entries_of_10_000_people_during_an_outage_make_one_request_after
     let mut world = World::new(2, 10_000);
     world.options.chunk = 10_000;
     let version = world.publish(&one_step("walk", "add", "email")).await;
-    let until = caravan_model::Millis(world.now().0 + 3_600_000);
-    world.partner.weather(world.now(), until, Mood::Unsigned);
+    world.partner.weather(world.now(), after(world.now(), HOUR), Mood::Unsigned);
     for round in 0..10 {
         world.run(version, &format!("round {round}"), people(0..10_000), Duration::ZERO).await;
     }
@@ -89,16 +89,12 @@ async fn rule_11_8_refusals_that_nobody_names_stay_synced_and_the_part_says_how_
     world.balanced().await;
 }
 
-fn fresh_with_phone(n: u32) -> Profile {
-    Profile { phones: vec![format!("+336123{n:05}")], ..person(format!("p{n}")) }
-}
-
 #[tokio::test(flavor = "current_thread", start_paused = true)]
 async fn part_two_of_two_that_is_throttled_comes_again_alone() {
     let mut world = World::of(6, split_manifest(100));
     let version = world.publish(&one_step("walk", "add", "email, phone")).await;
     world.partner.script(vec![Mood::Take, Mood::Throttled(Some(600_000)), Mood::Throttled(None)]);
-    done(&world.run(version, "people", (0..10).map(fresh_with_phone).collect(), HOUR).await);
+    done(&world.run(version, "people", (0..10).map(fresh).collect(), HOUR).await);
     let log = world.partner.log();
     let kinds: Vec<(&str, usize)> = log.iter().map(|seen| (&seen.rows[0][..5], seen.rows.len())).collect();
     assert_eq!(kinds, [("EMAIL", 10), ("PHONE", 10), ("PHONE", 10), ("PHONE", 10)]);
@@ -114,7 +110,7 @@ async fn who_was_struck_from_one_of_two_parts_before_a_restart_is_rejected_by_th
     let version = world.publish(&one_step("walk", "add", "email, phone")).await;
     let refused = || Mood::BadRows(vec!["p3@".into(), "33612300003".into()]);
     world.partner.script(vec![refused(), Mood::Down, Mood::Take, refused()]);
-    let everyone: Vec<Profile> = (0..10).map(fresh_with_phone).collect();
+    let everyone: Vec<Profile> = (0..10).map(fresh).collect();
     world.run(version, "people", everyone, Duration::ZERO).await;
     world.restart().await;
     done(&world.run(version, "", Vec::new(), HOUR).await);
@@ -160,13 +156,8 @@ async fn rule_11_3_of_two_canvases_that_want_opposite_things_the_later_one_wins(
     let mut world = World::new(9, 100);
     let add = world.publish(&one_step("come", "add", "email")).await;
     let remove = world.publish(&one_step("go", "remove", "email")).await;
-    let hours = |from: i64, to: i64| {
-        let begin = world.now();
-        (caravan_model::Millis(begin.0 + from * 3_600_000), caravan_model::Millis(begin.0 + to * 3_600_000))
-    };
     // The add of round 0 may have landed while nobody answered; the rest piles up behind it.
-    let (from, to) = hours(0, 10);
-    world.partner.weather(from, to, Mood::LostAnswer);
+    world.partner.weather(world.now(), after(world.now(), HOUR * 10), Mood::LostAnswer);
     for (round, version) in [add, remove, add, remove, add].into_iter().enumerate() {
         let people = vec![person("a"), person("b")].into_iter().take(if round == 4 { 1 } else { 2 }).collect();
         world.run(version, &format!("round {round}"), people, Duration::ZERO).await;

@@ -30,6 +30,11 @@ pub fn at(since_begin: Duration) -> Millis {
     Millis(BEGIN.0 + i64::try_from(since_begin.as_millis()).unwrap())
 }
 
+/// So long after an instant.
+pub fn after(instant: Millis, so_long: Duration) -> Millis {
+    Millis(instant.0 + i64::try_from(so_long.as_millis()).unwrap())
+}
+
 /// Which simulated day an instant is in, from 0.
 pub fn day_of(instant: Millis) -> i64 {
     (instant.0 - BEGIN.0).div_euclid(86_400_000)

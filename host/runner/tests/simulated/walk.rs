@@ -157,11 +157,11 @@ impl Walk {
             let how = if self.rng.bool() { Death::Before } else { Death::After };
             self.world.dies(Doom { call: None, after: self.rng.u64(0..40), how });
         }
+        if self.rng.bool() {
+            self.buy(round);
+        }
         let wait = HOUR * self.rng.u32(3..8);
         self.world.run_through(version, &format!("round {round}"), people, wait, deaths).await;
-        if self.rng.bool() {
-            self.buy(round).await;
-        }
         tokio::time::sleep(HOUR * self.rng.u32(0..9)).await;
     }
 
@@ -196,19 +196,17 @@ impl Walk {
         self.world.partner.weather(from, Millis(from.0 + self.rng.i64(0..5 * 3_600_000)), mood);
     }
 
-    /// Some people do what ends their entries.
-    async fn buy(&mut self, round: u32) {
+    /// Some people do what ends their entries, soon or in some hours.
+    fn buy(&mut self, round: u32) {
+        let span = if self.rng.bool() { 2_000 } else { 5 * 3_600_000 };
+        let at = Millis(self.world.now().0 + self.rng.i64(0..span));
         let who: BTreeSet<u32> = (0..PEOPLE).filter(|_| self.rng.u32(0..6) == 0).collect();
-        let at = self.world.now();
         let event = |n: &u32| {
             let event = Event { name: "purchase".into(), at, properties: Default::default() };
             (format!("p{n}"), Some(format!("{round}-{n}")), event)
         };
-        let events: Vec<_> = who.iter().map(event).collect();
+        self.world.happens(at, who.iter().map(event).collect());
         self.bought.extend(who);
-        while self.world.runner().record(events.clone()).await.is_err() {
-            self.world.restart().await;
-        }
     }
 
     /// The weather clears, the partner calms down, and everyone gets through.
@@ -216,13 +214,14 @@ impl Walk {
         *self.world.watch.doom.lock().unwrap() = None;
         self.world.partner.inside.lock().unwrap().weather.clear();
         self.world.partner.moods(|part, _| calm(part));
+        tokio::time::sleep(HOUR * 5).await;
         for _ in 0..3 {
             let mut open = false;
             for route in 0..self.routes.len() {
                 let end = self.world.run(self.routes[route].version, "", Vec::new(), DAY).await;
                 open |= !matches!(end, RunEnd::Done(_));
             }
-            if !open {
+            if !open && self.world.all_happened() {
                 return;
             }
         }

@@ -4,11 +4,12 @@ use crate::partner::{Seen, SimPartner, Wires};
 use crate::store::{Doom, SimStore, Watch};
 use crate::time::{HOUR, MINUTE, SimClock};
 use caravan_model::port::{Clock, Connector};
-use caravan_model::{Millis, Profile, Status, VersionId};
+use caravan_model::{Event, Millis, Profile, Status, VersionId};
 use caravan_runner::{RunEnd, RunOptions, Runner, RunnerOptions};
 use caravan_store::{OpenOptions, Sqlite, Store, Trace};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -25,7 +26,12 @@ pub struct World {
     store: Option<SimStore>,
     /// How many processes there were.
     pub lives: u64,
+    /// What people do by themselves, and when: events that come in beside whatever runs.
+    errands: Mutex<VecDeque<(Millis, Events)>>,
 }
+
+/// Events as they come in: (external id, message id, event).
+pub type Events = Vec<(String, Option<String>, Event)>;
 
 impl World {
     /// A world with a part size.
@@ -40,7 +46,17 @@ impl World {
             RunnerOptions { chunk: 64, lease_renewal: MINUTE * 10, longest_nap: HOUR, ..RunnerOptions::default() };
         let partner = SimPartner::new(manifest, clock.clone(), seed ^ 0x5eed);
         let folder = tempfile::tempdir().unwrap();
-        let mut world = World { seed, clock, partner, watch: Arc::default(), options, folder, store: None, lives: 0 };
+        let mut world = World {
+            seed,
+            clock,
+            partner,
+            watch: Arc::default(),
+            options,
+            folder,
+            store: None,
+            lives: 0,
+            errands: Mutex::default(),
+        };
         world.store = world.open();
         world
     }
@@ -97,11 +113,42 @@ impl World {
         let (_cancel, cancelled) = watch::channel(false);
         let runner = self.runner();
         let run = runner.run(version, rows(people), options, progress, cancelled);
+        let life = async {
+            tokio::select! {
+                biased;
+                end = run => end,
+                never = self.run_errands(&runner) => match never {},
+            }
+        };
         let end = match dies_after {
-            None => run.await,
-            Some(after) => tokio::time::timeout(after, run).await.ok()?,
+            None => life.await,
+            Some(after) => tokio::time::timeout(after, life).await.ok()?,
         };
         end.map_err(|error| println!("{:?}: the process died: {error}", self.now())).ok()
+    }
+
+    /// Events come in when their time has come, while a process lives.
+    async fn run_errands(&self, runner: &Runner<SimStore>) -> Infallible {
+        loop {
+            let next = self.errands.lock().unwrap().front().cloned();
+            let Some((at, events)) = next else { return std::future::pending().await };
+            tokio::time::sleep(at.since(self.now()).into()).await;
+            if runner.record(events).await.is_err() {
+                // The process has died; the next one hears of it again.
+                return std::future::pending().await;
+            }
+            self.errands.lock().unwrap().pop_front();
+        }
+    }
+
+    /// Events that come in at an instant, or as soon as a process lives after it. Later calls name later instants.
+    pub fn happens(&self, at: Millis, events: Events) {
+        self.errands.lock().unwrap().push_back((at, events));
+    }
+
+    /// Whether all events have come in.
+    pub fn all_happened(&self) -> bool {
+        self.errands.lock().unwrap().is_empty()
     }
 
     /// Runs until a run has ended by itself, with a new process after each death. `deaths` are instants of sudden
