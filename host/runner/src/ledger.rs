@@ -4,6 +4,9 @@ use caravan_model::{Action, Millis, ProfileId};
 use caravan_store::{Membership, MembershipNow, OpenPart, PartDraft, Queued, Rider, Standing};
 use std::collections::{HashMap, HashSet};
 
+/// The fingerprint of someone of whose newest identifiers not all stand at the partner any more.
+pub(crate) const NO_SET: [u8; 16] = [0; 16];
+
 /// The books of one open slice.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -107,8 +110,8 @@ impl Ledger {
                     Some(Standing::In) if rider.operations.is_empty() => Standing::In,
                     _ => Standing::Maybe,
                 };
-                let fingerprint = known.map_or(rider.fingerprint, |known| known.fingerprint);
-                MembershipNow { standing, recorded, fingerprint, at: now }
+                // What still stands there is not the newest set as a whole: an add of that is no repeat.
+                MembershipNow { standing, recorded, fingerprint: NO_SET, at: now }
             }
         };
         self.keep(rider, &next);

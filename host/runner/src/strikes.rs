@@ -1,9 +1,10 @@
 //! People taken out of a part between two attempts (design, 11.6).
 use crate::assembly::excerpt;
+use crate::ledger::NO_SET;
 use crate::steps::Steps;
 use caravan_journey::sealing::{Change, Struck, consent_verdict, strike_between_attempts};
 use caravan_model::{Action, Effect, Part};
-use caravan_store::{OpenPart, PartDraft, Queued, Rider, Standing};
+use caravan_store::{Membership, OpenPart, PartDraft, Queued, Rider, Standing};
 use std::collections::HashMap;
 
 /// Who of a part must go before its next attempt: the place among those who are sent, and what becomes of them.
@@ -50,7 +51,8 @@ pub(crate) fn strikes_of(
 /// as well, so the new ones must follow, whoever leaves meanwhile.
 fn is_between_sets(op: &Queued) -> bool {
     let known = op.membership.as_deref();
-    known.is_some_and(|known| known.standing != Standing::In && !known.claims.is_empty())
+    let is_whole = |known: &Membership| known.standing == Standing::In && known.fingerprint != NO_SET;
+    op.action == Action::Add && known.is_some_and(|known| !known.claims.is_empty() && !is_whole(known))
 }
 
 /// Where a call with people who must go may have landed: their removal, and what is still to be added.

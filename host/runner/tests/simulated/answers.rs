@@ -5,8 +5,8 @@ use crate::time::{HOUR, MINUTE, after};
 use crate::walk::fresh;
 use crate::world::{World, done, plain};
 use caravan_model::{Action, Event, Profile, Status};
-use caravan_store::Store;
-use std::collections::{BTreeMap, BTreeSet};
+use caravan_store::{Standing, Store};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 #[tokio::test(flavor = "current_thread", start_paused = true)]
@@ -172,19 +172,36 @@ async fn rule_11_3_of_two_canvases_that_want_opposite_things_the_later_one_wins(
 
 #[tokio::test(flavor = "current_thread", start_paused = true)]
 async fn who_leaves_between_the_removal_of_old_identifiers_and_the_add_of_new_ones_stays_a_member() {
-    let mut world = World::of(10, split_manifest(100));
-    let by_phone = world.publish(&one_step("come", "add", "phone")).await;
-    let leaves = one_step("leave", "add", "email").replace("steps:", "exit: [ { event: purchase } ]\nsteps:");
-    let by_email = world.publish(&leaves.replace("] }, next", "], advance: when_synced }, next")).await;
-    let someone = Profile { phones: vec!["+33612300000".into()], ..person("a") };
-    done(&world.run(by_phone, "people", vec![someone.clone()], HOUR).await);
-    world.partner.script(vec![Mood::Take, Mood::Down]);
-    world.run(by_email, "people", vec![someone], Duration::ZERO).await;
-    assert_eq!(world.members(), BTreeSet::new(), "between the two");
-    let event = Event { name: "purchase".into(), at: world.now(), properties: Default::default() };
-    world.runner().record(vec![("a".into(), None, event)]).await.unwrap();
-    done(&world.run(by_email, "", Vec::new(), HOUR).await);
-    assert_eq!(world.members(), ["EMAIL=a@x.example".to_owned()].into());
-    assert_eq!(world.statuses(by_email, 0).await, [plain(Status::Synced, 1)].into());
+    for words in ["phone", "email, phone"] {
+        let mut world = World::of(10, split_manifest(100));
+        let first = world.publish(&one_step("come", "add", words)).await;
+        let leaves = one_step("leave", "add", "email").replace("steps:", "exit: [ { event: purchase } ]\nsteps:");
+        let second = world.publish(&leaves.replace("] }, next", "], advance: when_synced }, next")).await;
+        done(&world.run(first, "people", vec![fresh(1)], HOUR).await);
+        let before = world.members();
+        world.partner.script(vec![Mood::Take, Mood::Down]);
+        world.run(second, "people", vec![fresh(1)], Duration::ZERO).await;
+        assert_eq!(world.members().len(), before.len() - 1, "between the two");
+        let event = Event { name: "purchase".into(), at: world.now(), properties: Default::default() };
+        world.runner().record(vec![("p1".into(), None, event)]).await.unwrap();
+        done(&world.run(second, "", Vec::new(), HOUR).await);
+        assert_eq!(world.members(), ["EMAIL=p1@x.example".to_owned()].into());
+        assert_eq!(world.statuses(second, 0).await, [plain(Status::Synced, 1)].into());
+        assert_eq!(world.trace("p1").await.unwrap().memberships[0].1.standing, Standing::In);
+        world.balanced().await;
+    }
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn an_add_of_identifiers_of_which_some_were_removed_is_no_repeat() {
+    let mut world = World::of(11, split_manifest(100));
+    let both = world.publish(&one_step("both", "add", "email, phone")).await;
+    let by_email = world.publish(&one_step("one", "add", "email")).await;
+    done(&world.run(both, "people", vec![fresh(1)], HOUR).await);
+    world.partner.script(vec![Mood::Take, Mood::Refuse(vec!["p1@".into()])]);
+    done(&world.run(by_email, "people", vec![fresh(1)], HOUR).await);
+    assert_eq!(world.members(), ["EMAIL=p1@x.example".to_owned()].into(), "the phone went, the e-mail was refused");
+    done(&world.run(both, "again", vec![fresh(1)], HOUR).await);
+    assert_eq!(world.members(), ["EMAIL=p1@x.example".to_owned(), "PHONE=33612300001".to_owned()].into());
     world.balanced().await;
 }
