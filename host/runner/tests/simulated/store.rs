@@ -269,3 +269,31 @@ the_store! {
         fn settle(lease: Lease, settlement: Settlement) -> ();
     }
 }
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn simulated_time_stands_still_while_the_store_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(folder.path().join("caravan.db"), OpenOptions::default()).unwrap();
+    let store = SimStore::new(store, Arc::default());
+    let begin = tokio::time::Instant::now();
+    // Something that the clock would jump to.
+    let timer = tokio::spawn(tokio::time::sleep(std::time::Duration::from_millis(1)));
+    let lease = store.lease("here", Slots::ALL, Millis(1)).await.unwrap();
+    let known = store.upsert(lease, crate::common::people(0..2_000), Millis(1)).await.unwrap();
+    assert_eq!(known.len(), 2_000);
+    assert_eq!((begin.elapsed().as_millis(), timer.is_finished()), (0, false));
+    timer.await.unwrap();
+    assert!(begin.elapsed().as_millis() > 0);
+}
+
+#[test]
+fn the_sampler_sees_someone_who_is_missing() {
+    let text = crate::common::one_step("walk", "add", "email");
+    let plan = CompiledCanvas::new(&crate::common::canvas(&text)).unwrap();
+    let count = |status, n| Count { version: VersionId(1), step: StepIx(0), status, reason: Reason::none(), n };
+    let counts = vec![count(Status::Waiting, 3), count(Status::Synced, 6)];
+    let counters = |entered| Counters { entered, open: 3, counts: counts.clone(), refused: Vec::new() };
+    assert_eq!(sums_of(&plan, &counters(9)), Vec::<String>::new());
+    assert_eq!(sums_of(&plan, &counters(10)).len(), 1);
+    assert_eq!(sums_of(&plan, &counters(2)).len(), 2);
+}
