@@ -96,9 +96,10 @@ pub async fn walk(seed: u64) -> Vec<Seen> {
 impl Walk {
     async fn new(seed: u64) -> Walk {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let manifest = if rng.bool() { manifest(16) } else { split_manifest(16) };
+        let rows = [4, 16, 40][rng.usize(0..3)];
+        let manifest = if rng.bool() { manifest(rows) } else { split_manifest(rows) };
         let mut world = World::of(seed, manifest);
-        world.options.chunk = 32;
+        world.options.chunk = [9, 32, 200][rng.usize(0..3)];
         world.options.batch_window = Duration::from_millis(rng.u64(1..20_000));
         world.options.idle_flush = rng.bool();
         *world.watch.audit_every.lock().unwrap() = 11;
