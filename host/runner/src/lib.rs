@@ -5,12 +5,14 @@
 //! * [`Runner::run`] takes people from intake to the partner: `intake` → `advance` → `delivery`, all at once;
 //! * [`prepare()`] decides what a slice sends, purely; `settlement` what an answer means;
 //! * [`dry_run()`] makes the same calls without a store.
-//! * [`alerts`] turns snapshots of how everything stands into notices for people, purely.
+//! * [`alerts`] turns snapshots of how everything stands into notices for people, purely;
+//! * [`control`] is what people do beside a run: hold, send again, take back, bind anew, erase, pause and stop.
 //!
 //! It knows the ports of `model`, not `connectors`: whoever composes the rooms joins them.
 mod advance;
 pub mod alerts;
 mod assembly;
+pub mod control;
 mod delivery;
 mod dry_run;
 mod error;
