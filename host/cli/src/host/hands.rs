@@ -103,7 +103,7 @@ impl Hands {
         let wait = self.delivery.as_ref().map(|delivery| delivery.wait.into()).unwrap_or_default();
         let (tell, _) = watch::channel(caravan_runner::Progress::default());
         let cancel = stop::listen(global.quiet);
-        let options = DeliverOptions { wait, ..DeliverOptions::default() };
+        let options = DeliverOptions { wait };
         Ok(Sent::Now(self.runner.deliver(options, tell, cancel).await?))
     }
 
