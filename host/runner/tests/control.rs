@@ -276,7 +276,7 @@ async fn rule_11_12_a_canvas_is_paused_closed_stopped_and_resumed() {
     assert_eq!((paused.of("one"), paused.of("two")), (CanvasState::Paused, CanvasState::Live));
     assert!(!paused.of("one").advances() && !paused.of("one").admits());
     assert_eq!(paused.since("one").unwrap().1, "ann");
-    let words = paused.admit(&canvas).unwrap_err().to_string();
+    let words = paused.admit(&canvas.canvas).unwrap_err().to_string();
     assert!(words.contains("one is paused") && words.contains("canvas resume one"), "{words}");
     assert_eq!(runner.stop_entries("one", "ann").await.unwrap(), CanvasState::Paused);
     let closed = states(&stage.store).await.unwrap().of("one");
@@ -287,8 +287,27 @@ async fn rule_11_12_a_canvas_is_paused_closed_stopped_and_resumed() {
     assert_eq!(stage.count(version, 0, Status::Exited).await, 7);
     assert_eq!(stage.store.counters(version).await.unwrap().open, 0);
     assert_eq!(runner.resume_canvas("one").await.unwrap(), CanvasState::Stopped);
-    assert!(states(&stage.store).await.unwrap().admit(&canvas).is_ok());
+    assert!(states(&stage.store).await.unwrap().admit(&canvas.canvas).is_ok());
     assert!(runner.pause_canvas("nope", "ann").await.is_err());
     assert!(what_waits(&stage.store, "nope").await.is_err());
     assert_eq!(stage.store.visits(version, StepIx(0), Status::Exited, None, 10).await.unwrap().len(), 7);
+}
+
+#[tokio::test]
+async fn rule_11_12_nobody_moves_on_in_a_paused_canvas_while_what_is_queued_goes() {
+    let stage = Stage::new(10);
+    let version = stage.publish(&delayed("one")).await;
+    brief_run(&stage, version, "f", 0..7).await;
+    let other = stage.publish(&one_step("two", "add", "email")).await;
+    waiting_after(&stage, Reaction::Down, other).await;
+    stage.runner().pause_canvas("one", "ann").await.unwrap();
+    stage.runner().pause_canvas("two", "ann").await.unwrap();
+    stage.clock.0.store(25 * 3_600_000, std::sync::atomic::Ordering::SeqCst);
+    brief_run(&stage, version, "", 0..0).await;
+    assert_eq!(stage.count(version, 0, Status::Waiting).await, 7, "their timers are over, and they stay");
+    assert_eq!(stage.count(other, 0, Status::Synced).await, 10, "what was queued went");
+    stage.runner().resume_canvas("one").await.unwrap();
+    let end = brief_run(&stage, version, "", 0..0).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!(stage.count(version, 1, Status::Unchanged).await, 7);
 }

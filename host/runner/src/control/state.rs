@@ -1,8 +1,8 @@
 //! How canvases stand: live, paused, closed to new people, stopped. Documents beside their versions (design, 11.12).
-use caravan_model::{Canvas, Code, Millis, Problem};
+use caravan_model::{CanvasId, Code, Millis, Problem, VersionId};
 use caravan_store::{DocumentKind, Store};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// How a canvas stands, over all its versions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,8 +71,8 @@ impl CanvasStates {
     ///
     /// # Errors
     /// In words, with the command that opens it again.
-    pub fn admit(&self, canvas: &Canvas) -> Result<(), Problem> {
-        let id = canvas.canvas.as_str();
+    pub fn admit(&self, canvas: &CanvasId) -> Result<(), Problem> {
+        let id = canvas.as_str();
         let state = self.of(id);
         if state.admits() {
             return Ok(());
@@ -95,4 +95,15 @@ pub async fn states<S: Store>(store: &S) -> crate::Result<CanvasStates> {
         states.insert(canvas, read);
     }
     Ok(CanvasStates(states))
+}
+
+/// The versions in which nobody moves on now.
+pub(crate) async fn still_versions<S: Store>(store: &S) -> crate::Result<HashSet<VersionId>> {
+    let states = states(store).await?;
+    if states.0.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let versions = store.versions().await?.into_iter();
+    let still = versions.filter(|version| !states.of(version.canvas.canvas.as_str()).advances());
+    Ok(still.map(|version| version.id).collect())
 }

@@ -92,7 +92,7 @@ async fn go(
     mut cancel: watch::Receiver<bool>,
 ) -> anyhow::Result<End> {
     let Prepared { checked, users, events, store: path, connections } = prepared;
-    control::states(runner.store()).await?.admit(&checked.canvas.value)?;
+    control::states(runner.store()).await?.admit(&checked.canvas.value.canvas)?;
     let publish = runner.publish(checked.canvas.value.clone(), &checked.connections.value);
     let version = tokio::select! {
         version = publish => version?,
