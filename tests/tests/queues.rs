@@ -253,16 +253,17 @@ fn a_deleted_audience_is_made_again_and_filled() {
     assert_eq!(ran["end"], "waits", "{ran:#}");
     let shown = scene.verb(&["queue", "show", "one/list"]).expect(1).stdout;
     assert!(shown.contains("audience recreate one/list"), "{shown}");
-    // Who is erased meanwhile is owed nothing by an audience that is gone, and is not sent to the new one.
-    std::fs::rename(scene.place.path("connections.yaml"), scene.place.path("elsewhere.yaml")).expect("moved");
-    scene.verb(&["profile", "erase", "p0", "--yes"]).expect(1);
-    std::fs::rename(scene.place.path("elsewhere.yaml"), scene.place.path("connections.yaml")).expect("moved back");
+    // Who is erased meanwhile is owed a removal; it waits, and ends once it is known that nobody stands there any more.
+    let erased = scene.send(1, &["profile", "erase", "p0"]);
+    assert_eq!(erased["receipts"][0]["status"], "waiting", "{erased:#}");
+    assert_eq!(scene.json(1, &["queue", "list"])[0]["owed"], 1);
     let made = scene.send(0, &["audience", "recreate", "one/list"]);
     assert_eq!(made["delivery"]["end"], "done", "{made:#}");
     assert_eq!(made["moved"], 4, "{made:#}");
     assert_ne!(made["to"]["audience"].as_str(), Some(old.as_str()));
     assert_eq!(scene.there(), emails(1..12));
     let trace = scene.json(0, &["profile", "trace", "p0"]);
+    assert_eq!(trace[0]["receipts"][0]["status"], "unchanged", "{trace:#}");
     assert!(trace[0]["receipts"][0]["done"].is_number(), "{trace:#}");
     scene.json(0, &["queue", "list"]);
 }

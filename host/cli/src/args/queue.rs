@@ -81,3 +81,29 @@ fn status(text: &str) -> Result<Status, String> {
         _ => Err("write expired, rejected or skipped".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::args::Args;
+    use clap::Parser as _;
+
+    #[test]
+    fn a_hold_names_exactly_one_scope_and_words() {
+        let parse = |rest: &[&str]| Args::try_parse_from([&["caravan", "queue", "hold"][..], rest].concat());
+        for good in
+            [&["list"][..], &["--audience", "a"], &["--connection", "c"], &["--connector", "meta"], &["--everything"]]
+        {
+            assert!(parse(&[good, &["--because", "x"]].concat()).is_ok(), "{good:?}");
+            assert!(parse(good).is_err(), "{good:?} without words");
+        }
+        assert!(parse(&["--because", "x"]).is_err());
+        assert!(parse(&["list", "--everything", "--because", "x"]).is_err());
+    }
+
+    #[test]
+    fn only_visits_without_success_are_sent_again() {
+        let parse = |status| Args::try_parse_from(["caravan", "queue", "resend", "one", "--status", status]);
+        assert!(["expired", "rejected", "skipped"].into_iter().all(|status| parse(status).is_ok()));
+        assert!(["synced", "waiting", ""].into_iter().all(|status| parse(status).is_err()));
+    }
+}

@@ -211,3 +211,31 @@ impl Sent {
             "calls": lanes.iter().map(|lane| lane.calls).sum::<u64>(), "waits": waits})
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use caravan_model::Millis;
+    use caravan_runner::{Totals, WaitLine};
+
+    #[test]
+    fn what_was_not_sent_says_which_command_sends_it() {
+        let later = Sent::Later { why: "nobody is there".into(), command: "caravan queue deliver".into() };
+        assert_eq!(later.end(), End::NeedsYou);
+        assert_eq!(later.in_words(), "Queued, not sent: nobody is there.\n  to send it: caravan queue deliver\n");
+        assert_eq!(later.as_json()["sent"], false);
+    }
+
+    #[test]
+    fn what_waits_is_listed_and_needs_a_person() {
+        let line = WaitLine { what: "queue of audience 7".into(), n: 1_200, until: Some(Millis(0)) };
+        let waits = Sent::Now(RunEnd::Waits(vec![line], Totals::default()));
+        assert_eq!(waits.end(), End::NeedsYou);
+        let words = waits.in_words();
+        assert!(words.contains("1,200 until 1970-01-01 00:00:00Z: queue of audience 7"), "{words}");
+        assert_eq!((&waits.as_json()["end"], &waits.as_json()["waits"][0]["n"]), (&json!("waits"), &json!(1_200)));
+        let done = Sent::Now(RunEnd::Done(Totals::default()));
+        assert_eq!((done.end(), done.in_words().as_str()), (End::Done, "Nothing was settled.\n"));
+        assert_eq!(Sent::Now(RunEnd::Interrupted(Totals::default())).end(), End::Interrupted);
+    }
+}
