@@ -195,19 +195,7 @@ impl<S: Store> Runner<S> {
         wanted: &Wanted<'_>,
         mut audience: Audience,
     ) -> crate::Result<Audience> {
-        let rules = &wanted.plug.connector.manifest().audience;
-        let path = format!("audiences.{}", wanted.name);
-        if !rules.create {
-            let words = format!("{} has no way to make an audience", wanted.plug.connector.manifest().title);
-            return Err(Problem::new(Code::AudienceMissing, words)
-                .at_path(path)
-                .cure("make it there, give its `id`")
-                .into());
-        }
-        if rules.create_needs_rows {
-            let words = "this version cannot make an audience that needs its first people";
-            return Err(Problem::new(Code::NotYet, words).at_path(path).cure("make it there, give its `id`").into());
-        }
+        can_create(wanted)?;
         let ask = Ask::CreateAudience {
             account: wanted.account.clone(),
             name: partner_name(wanted).to_owned(),
@@ -266,6 +254,22 @@ impl<S: Store> Runner<S> {
 /// The name at the partner.
 fn partner_name<'a>(wanted: &'a Wanted<'_>) -> &'a str {
     wanted.spec.name.as_deref().unwrap_or(wanted.name)
+}
+
+/// Whether the connector can make the audience that is wanted.
+pub(crate) fn can_create(wanted: &Wanted<'_>) -> Result<(), Problem> {
+    let rules = &wanted.plug.connector.manifest().audience;
+    let path = format!("audiences.{}", wanted.name);
+    let cure = "make it there, give its `id`";
+    if !rules.create {
+        let words = format!("{} has no way to make an audience", wanted.plug.connector.manifest().title);
+        return Err(Problem::new(Code::AudienceMissing, words).at_path(path).cure(cure));
+    }
+    if rules.create_needs_rows {
+        let words = "this version cannot make an audience that needs its first people";
+        return Err(Problem::new(Code::NotYet, words).at_path(path).cure(cure));
+    }
+    Ok(())
 }
 
 fn strange(wanted: &Wanted<'_>) -> Problem {

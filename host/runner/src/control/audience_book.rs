@@ -51,6 +51,15 @@ pub fn is_former(registered: &str) -> bool {
     registered.ends_with(')') && (opens(Former::Rebound) || opens(Former::Deleted))
 }
 
+/// The name that steps lead to, of a registered name or of a former one.
+pub fn current_name(registered: &str) -> &str {
+    let opens = [Former::Rebound, Former::Deleted].into_iter().filter_map(|former| registered.find(&former.opening()));
+    match opens.min().filter(|_| registered.ends_with(')')) {
+        Some(at) => &registered[..at],
+        None => registered,
+    }
+}
+
 /// The stripes of an audience's queue, in order; none where nothing was ever sent there.
 pub(super) fn stripes_of(lanes: &[Lane], key: &LaneKey) -> Vec<Lane> {
     let mut own: Vec<Lane> = lanes.iter().filter(|lane| lane.key == *key).cloned().collect();
@@ -132,6 +141,10 @@ mod tests {
         assert_eq!((was.as_str(), deleted.as_str()), ("win-back/lapsed (was 23)", "win-back/lapsed (deleted 23)"));
         assert!(Former::Deleted.is_of(&deleted, "win-back/lapsed") && !Former::Deleted.is_of(&was, "win-back/lapsed"));
         assert!(!Former::Deleted.is_of(&deleted, "win-back/lap"), "another audience with a longer name");
+        assert_eq!(
+            [was.as_str(), &deleted, "a (b)"].map(current_name),
+            ["win-back/lapsed", "win-back/lapsed", "a (b)"]
+        );
         assert!(is_former(&was) && is_former(&deleted) && !is_former(&audience.name));
     }
 }

@@ -16,7 +16,7 @@ mod state;
 mod takeback;
 mod waits;
 
-pub use audience_book::is_former;
+pub use audience_book::{current_name, is_former};
 pub use canvases::Stopped;
 pub use deliver::DeliverOptions;
 pub use holds::Resumed;

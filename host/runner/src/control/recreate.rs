@@ -1,6 +1,6 @@
 //! An audience that was deleted at the partner is made again, and everything goes on there.
 use super::audience_book::{Former, is_former, steps_to, stripes_of};
-use crate::publish::{Wanted, fresh_marker};
+use crate::publish::{Wanted, can_create, fresh_marker};
 use crate::route::{lane_key, lane_spec};
 use crate::runner::Runner;
 use crate::shared::Plug;
@@ -49,17 +49,6 @@ impl<S: Store> Runner<S> {
         }
         let (spec, name, group_words) = self.spec_of(audience).await?;
         let plug = self.plug_for(&mut HashMap::new(), &known.connection).await?;
-        if let Some(old) = lane_key(&known) {
-            self.must_be_gone(&plug, &known, &old).await?;
-            let mut former = known.clone();
-            former.name = Former::Deleted.name_of(&known);
-            self.store.bind(lease, former).await?;
-            known.partner_id = None;
-            known.parts = Vec::new();
-            known.marker = fresh_marker();
-            known.made_by_us = false;
-            self.store.bind(lease, known.clone()).await?;
-        }
         let group = plug.group_plans(&group_words)?.first().map(|plan| plan.group.clone()).unwrap_or_default();
         let wanted = Wanted {
             name: &name,
@@ -69,6 +58,19 @@ impl<S: Store> Runner<S> {
             plug,
             group,
         };
+        // All that can be known before the name is taken off the old one.
+        can_create(&wanted)?;
+        if let Some(old) = lane_key(&known) {
+            self.must_be_gone(&wanted.plug, &known, &old).await?;
+            let mut former = known.clone();
+            former.name = Former::Deleted.name_of(&known);
+            self.store.bind(lease, former).await?;
+            known.partner_id = None;
+            known.parts = Vec::new();
+            known.marker = fresh_marker();
+            known.made_by_us = false;
+            self.store.bind(lease, known.clone()).await?;
+        }
         let made = self.create(lease, &wanted, known).await?;
         let Some(to) = lane_key(&made) else {
             return Err(Problem::new(Code::Internal, "an audience was made without an id").into());
@@ -114,7 +116,13 @@ impl<S: Store> Runner<S> {
                 self.store.set_lane(lease, stripe.id, LaneState::Open).await?;
             }
             for other in follow {
-                let bound = Audience { name: other.name.clone(), ..audience.clone() };
+                let bound = Audience {
+                    partner_id: audience.partner_id.clone(),
+                    parts: audience.parts.clone(),
+                    marker: audience.marker.clone(),
+                    made_by_us: audience.made_by_us,
+                    ..other.clone()
+                };
                 self.store.bind(lease, bound).await?;
             }
         }

@@ -4,12 +4,13 @@ use crate::fail::End;
 use crate::host::hands::{Hands, Sent};
 use crate::{ask, names, out};
 use caravan_model::{Code, Problem};
+use caravan_runner::control::current_name;
 use caravan_store::Store;
 use serde_json::{Map, Value, json};
 
 /// The registered name that a person means.
 async fn full_name(hands: &Hands, text: &str) -> anyhow::Result<String> {
-    Ok(names::find_audience(&hands.store().audiences().await?, text)?.name.clone())
+    Ok(names::find_audience(&hands.store().audiences().await?, current_name(text))?.name.clone())
 }
 
 /// Sends what was queued, and tells both.

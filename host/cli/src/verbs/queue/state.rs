@@ -1,6 +1,7 @@
 //! How a queue stands, in words, and what a person can do about it.
 use crate::out;
 use caravan_model::{Millis, reasons};
+use caravan_runner::control::current_name;
 use caravan_store::{Hold, HoldScope, Lane, LaneState};
 
 /// The reason code of a queue whose audience is not at the partner.
@@ -68,7 +69,7 @@ pub fn what_to_do(lane: &Lane, queue: &str, now: Millis) -> Vec<String> {
         LaneState::Held { reason, probe, .. } => {
             lines.extend(reasons::cure_of(reason).map(str::to_owned));
             if reason.code == MISSING {
-                lines.push(format!("`{called} audience recreate {}` makes it again", out::quoted(queue)));
+                lines.push(format!("`{called} audience recreate {}` makes it again", out::quoted(current_name(queue))));
             }
             let quoted = out::quoted(queue);
             lines.push(match *probe == Millis::NEVER {
