@@ -144,6 +144,20 @@ impl Sqlite {
         result
     }
 
+    /// A writing call that tells how much work it made: where that is none, nobody is woken to look again.
+    pub(crate) async fn stir_some(
+        &self,
+        lease: Lease,
+        doing: &'static str,
+        work: impl FnOnce(&mut Tx<'_>) -> Done<u64> + Send + 'static,
+    ) -> Result<u64> {
+        let result = self.write(lease, doing, work).await;
+        if !matches!(result, Ok(0)) {
+            self.shared.changes.send_modify(|n| *n += 1);
+        }
+        result
+    }
+
     /// A reading call, one snapshot.
     pub(crate) async fn read<T: Send + 'static>(
         &self,

@@ -5,9 +5,12 @@ mod common;
 
 mod again;
 mod answers;
+mod days;
 mod deaths;
+mod judged;
 mod oracle;
 mod outages;
+mod owed;
 mod partner;
 mod store;
 mod time;

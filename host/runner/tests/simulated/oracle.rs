@@ -57,6 +57,7 @@ fn check_person(walk: &Walk, steps: &Steps, n: u32, trace: &Trace, audience: &st
     for (visit, step) in &asked {
         let fine = match visit.status {
             Status::Synced | Status::Unchanged => true,
+            Status::Skipped if visit.reason.code == "consent-denied" => walk.denied.contains(&n),
             Status::Skipped => visit.reason.code == "superseded",
             Status::Exited => step.exits && walk.bought.contains(&n),
             _ => special && visit.status == Status::Rejected,
@@ -68,6 +69,21 @@ fn check_person(walk: &Walk, steps: &Steps, n: u32, trace: &Trace, audience: &st
     if special {
         let foreign = if audience == "theirs" { n < THERE } else { false };
         assert!(held.is_empty() || foreign, "seed {seed}: p{n} cannot be there: {held:?}");
+        return;
+    }
+    if walk.denied.contains(&n) {
+        // Who was found there before us, and never added by us, is not ours to remove.
+        let theirs = audience == "theirs" && n < THERE && held == rows_of(walk, &fresh(n), &["email".to_owned()]);
+        assert!(
+            held.is_empty() || theirs,
+            "seed {seed}: p{n} at {audience} withdrew consent: {held:?}: {asked:?}",
+            asked = trace.visits
+        );
+        let standing = member.map(|known| known.standing);
+        assert!(
+            !matches!(standing, Some(Standing::In | Standing::Maybe)),
+            "seed {seed}: p{n} at {audience}: {standing:?}"
+        );
         return;
     }
     // Operations end in the order of their lane; those that end together share an action.

@@ -210,7 +210,7 @@ the_store! {
         fn inside(version: VersionId, after: ProfileId, limit: usize) -> Vec<ProfileId>;
         fn next_timer() -> Option<Millis>;
         fn lanes() -> Vec<Lane>;
-        fn owing(limit: usize) -> Vec<Owing>;
+        fn owing(now: Millis, limit: usize) -> Vec<Owing>;
         fn receipts(profile: Option<ProfileId>, limit: usize) -> Vec<Receipt>;
         fn receipts_of(external_id: &str) -> Vec<Receipt>;
         fn members(lane: LaneId, after: ProfileId, limit: usize) -> Vec<(ProfileId, Membership)>;
@@ -248,7 +248,8 @@ the_store! {
         ) -> u64;
         fn set_lane(lease: Lease, lane: LaneId, state: LaneState) -> ();
         fn offer(lease: Lease, offers: Vec<Offer>, settles: Vec<ProfileId>, now: Millis) -> u64;
-        fn resend(lease: Lease, resend: Resend) -> u64;
+        fn resend(lease: Lease, resend: Resend) -> Resent;
+        fn give_up(lease: Lease, lane: LaneId, now: Millis) -> u64;
         fn move_operations(
             lease: Lease, from: LaneId, to: LaneId, steps: Vec<(VersionId, StepIx)>, now: Millis
         ) -> u64;

@@ -6,8 +6,9 @@ use crate::partner::{Mood, Seen};
 use crate::store::{Death, Doom};
 use crate::time::{DAY, HOUR};
 use crate::world::World;
-use caravan_model::{Event, Millis, Part, Profile, VersionId};
+use caravan_model::{Consent, Event, Millis, Part, Profile, VersionId};
 use caravan_runner::RunEnd;
+use caravan_store::{HoldScope, LaneKey};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub struct Walk {
     pub poison: BTreeSet<u32>,
     /// Who had an event that ends entries.
     pub bought: BTreeSet<u32>,
+    /// Who withdrew consent, for good.
+    pub denied: BTreeSet<u32>,
     rng: fastrand::Rng,
 }
 
@@ -112,7 +115,15 @@ impl Walk {
             inside.poison.extend(values());
             inside.never.extend(values().chain(refused()));
         }
-        let mut walk = Walk { world, routes: vec![], known: BTreeMap::new(), poison, bought: BTreeSet::new(), rng };
+        let mut walk = Walk {
+            world,
+            routes: vec![],
+            known: BTreeMap::new(),
+            poison,
+            bought: BTreeSet::new(),
+            denied: BTreeSet::new(),
+            rng,
+        };
         walk.publish_all().await;
         let mut moods = fastrand::Rng::with_seed(seed ^ 1);
         walk.world.partner.moods(move |part, _| moody(&mut moods, part));
@@ -144,6 +155,10 @@ impl Walk {
 
     async fn round(&mut self, round: u32) {
         self.maybe_weather();
+        let held = (self.rng.u32(0..5) == 0).then(|| self.scope());
+        if let Some(scope) = &held {
+            self.world.hold(scope.clone()).await;
+        }
         let route = self.rng.usize(0..self.routes.len());
         let Route { version, foreign, changes, .. } = self.routes[route];
         let among = if foreign { STEADY } else { PEOPLE };
@@ -164,6 +179,23 @@ impl Walk {
         let wait = HOUR * self.rng.u32(3..8);
         self.world.run_through(version, &format!("round {round}"), people, wait, deaths).await;
         tokio::time::sleep(HOUR * self.rng.u32(0..9)).await;
+        if let Some(scope) = held {
+            self.world.lift(scope).await;
+        }
+    }
+
+    /// What a person holds.
+    fn scope(&mut self) -> HoldScope {
+        match self.rng.u32(0..4) {
+            0 => HoldScope::Everything,
+            1 => HoldScope::Connector { name: "fake".into() },
+            2 => HoldScope::Connection { name: "c".into() },
+            _ => {
+                let (connector, account) = ("fake".into(), "act_1".into());
+                let audience = if self.rng.bool() { "theirs" } else { "new-1" }.into();
+                HoldScope::Audience { key: LaneKey { connector, account, audience } }
+            }
+        }
     }
 
     /// A person as they come in, now and then with another address.
@@ -173,6 +205,10 @@ impl Walk {
             let some = |rng: &mut fastrand::Rng| rng.u32(0..3);
             person.emails =
                 (0..self.rng.u32(1..3)).map(|k| format!("{k}{}.p{n}@x.example", some(&mut self.rng))).collect();
+        }
+        if self.rng.u32(0..40) == 0 {
+            person.consents.insert("advertising".into(), Consent::Denied);
+            self.denied.insert(n);
         }
         self.known.insert(n, person.clone());
         person

@@ -5,8 +5,8 @@ use crate::store::{Doom, SimStore, Watch};
 use crate::time::{HOUR, MINUTE, SimClock};
 use caravan_model::port::{Clock, Connector};
 use caravan_model::{Event, Millis, Profile, Status, VersionId};
-use caravan_runner::{RunEnd, RunOptions, Runner, RunnerOptions};
-use caravan_store::{OpenOptions, Sqlite, Store, Trace};
+use caravan_runner::{DeliverOptions, RunEnd, RunOptions, Runner, RunnerOptions};
+use caravan_store::{HoldScope, OpenOptions, Sqlite, Store, Trace};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -175,6 +175,33 @@ impl World {
     /// A run that nothing kills by the clock.
     pub async fn run(&mut self, version: VersionId, source: &str, people: Vec<Profile>, wait: Duration) -> RunEnd {
         self.run_through(version, source, people, wait, Vec::new()).await
+    }
+
+    /// Delivers the queues, with a new process after each death.
+    pub async fn deliver(&mut self, wait: Duration) -> RunEnd {
+        for _ in 0..MOST_LIVES {
+            let (progress, _) = watch::channel(Default::default());
+            let (_cancel, cancelled) = watch::channel(false);
+            if let Ok(end) = self.runner().deliver(DeliverOptions { wait }, progress, cancelled).await {
+                return end;
+            }
+            self.restart().await;
+        }
+        panic!("seed {}: {MOST_LIVES} lives were not enough", self.seed);
+    }
+
+    /// Someone holds what this names, while no run is under way.
+    pub async fn hold(&mut self, scope: HoldScope) {
+        while self.runner().hold(scope.clone(), "wait a moment", "someone").await.is_err() {
+            self.restart().await;
+        }
+    }
+
+    /// And lets go of it.
+    pub async fn lift(&mut self, scope: HoldScope) {
+        while self.runner().lift(scope.clone()).await.is_err() {
+            self.restart().await;
+        }
     }
 
     /// The process dies at a write.
