@@ -287,6 +287,19 @@ async fn simulated_time_stands_still_while_the_store_works() {
     assert!(begin.elapsed().as_millis() > 0);
 }
 
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn a_look_that_finds_nothing_to_do_wakes_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(folder.path().join("caravan.db"), OpenOptions::default()).unwrap();
+    let store = SimStore::new(store, Arc::default());
+    let lease = store.lease("here", Slots::ALL, Millis(1)).await.unwrap();
+    let wakes = || tokio::time::timeout(std::time::Duration::from_millis(1), store.changed());
+    assert!(wakes().await.is_ok(), "whoever begins looks once");
+    assert_eq!(store.end_claims(lease, Millis(1), 10).await.unwrap(), 0);
+    // Else a supervisor that looks whenever it is woken would never rest.
+    assert!(wakes().await.is_err());
+}
+
 #[test]
 fn the_sampler_sees_someone_who_is_missing() {
     let text = crate::common::one_step("walk", "add", "email");

@@ -290,9 +290,10 @@ fn moody(rng: &mut fastrand::Rng, part: &Part) -> Mood {
     }
 }
 
-/// Seeds that found something once: 6, an entry that ended between the removal of old identifiers and the add of new
-/// ones; 224, a person struck from one of two parts before a restart, whose lane then stood still.
-const FOUND: [u64; 2] = [6, 224];
+/// Seeds that find what was wrong once, should it come back. 13: a person struck from one of two parts before a restart
+/// stopped the queue. 17: an entry that ended between the removal of old identifiers and the add of new ones cost a
+/// membership. 23: identifiers of which some were removed counted as a repeat.
+const FOUND: [u64; 3] = [13, 17, 23];
 
 #[tokio::test(flavor = "current_thread", start_paused = true)]
 async fn the_same_seed_makes_the_same_calls() {
@@ -314,7 +315,7 @@ async fn after_faults_and_deaths_the_partner_holds_what_the_statuses_say() {
         walk(seed).await;
         return;
     }
-    let many = if std::env::var_os("CARAVAN_TEST_FULL").is_some() { 400 } else { 20 };
+    let many = if std::env::var_os("CARAVAN_TEST_FULL").is_some() { 400 } else { 15 };
     let from = fastrand::u64(..1 << 40);
     for seed in FOUND.into_iter().chain(from..from + many) {
         walk(seed).await;
