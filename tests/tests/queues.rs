@@ -112,6 +112,11 @@ fn what_a_person_holds_waits_and_goes_once_it_is_resumed() {
     let batch = batch.as_str().expect("a batch").to_owned();
     let told = scene.json(0, &["batch", "show", &batch, "--body", "body.json"]);
     assert_eq!(told["lab"], true);
+    let request = &told["exchanges"][0]["requests"][0];
+    assert_eq!((&request["method"], &request["status"]), (&json!("POST"), &json!(200)), "{told:#}");
+    assert!(request["curl"].as_str().is_some_and(|curl| curl.contains("$CARAVAN_TOKEN")), "{request:#}");
+    let words = scene.verb(&["batch", "show", &batch]).expect(0).stdout;
+    assert!(words.contains("requests of attempt 1") && words.contains("These went to the lab"), "{words}");
     let body = std::fs::read_to_string(scene.place.path("body.json")).expect("a body");
     assert!(body.contains(&oracle::sha256(&email(20))), "{body}");
 }
