@@ -1,4 +1,5 @@
 //! How a runner behaves, and what one run is asked to do.
+use crate::alerts::AlertOptions;
 use caravan_journey::{TimeZone, retry::Policy};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct RunnerOptions {
     pub publish_patience: Duration,
     /// How long an interrupted run lets calls in flight end before it leaves them to the next run.
     pub interrupt_grace: Duration,
+    /// How people are told of alerts.
+    pub alerts: AlertOptions,
 }
 
 impl Default for RunnerOptions {
@@ -43,6 +46,7 @@ impl Default for RunnerOptions {
             probe_longest: Duration::from_secs(15 * 60),
             publish_patience: Duration::from_secs(60),
             interrupt_grace: Duration::from_secs(10),
+            alerts: AlertOptions::default(),
         }
     }
 }

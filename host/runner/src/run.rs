@@ -1,4 +1,5 @@
 //! A run: intake, advancing and all lanes at once, until everyone is through or what is left has to wait.
+use crate::alerts::Watch;
 use crate::delivery::{self, Worked, due_of};
 use crate::intake::{self, IntakeRow};
 use crate::options::RunOptions;
@@ -80,6 +81,7 @@ impl<S: Store> Runner<S> {
             tallies: HashMap::new(),
             options,
             progress,
+            alerts: Watch::new(self.options.alerts.clone()),
         };
         run.open = shared.store.lanes().await?.into_iter().map(|lane| lane.id).collect();
         if !source.is_empty() {
@@ -94,6 +96,9 @@ impl<S: Store> Runner<S> {
         let mut renewal = JoinSet::new();
         renewal.spawn(renew(shared.clone()));
         let end = run.supervise(cancel).await;
+        if matches!(end, Ok(RunEnd::Done(_) | RunEnd::Waits(..))) {
+            run.alerts.close(&shared.store, shared.lease, shared.now()).await?;
+        }
         shared.stop();
         end
     }
@@ -158,6 +163,7 @@ struct Run<S: Store> {
     /// Held lanes that this run has looked at.
     looked: HashSet<LaneId>,
     tallies: HashMap<LaneId, Worked>,
+    alerts: Watch,
 }
 
 impl<S: Store> Run<S> {
@@ -174,6 +180,7 @@ impl<S: Store> Run<S> {
                 self.spawn_advance();
             }
             let lanes = self.shared.store.lanes().await?;
+            self.alerts.tick(&self.shared.store, self.shared.lease, &lanes, self.shared.now()).await?;
             let due = self.dispatch(&lanes);
             self.tell(&lanes);
             let mut nap_until = due;

@@ -1,6 +1,6 @@
 //! What consent and erasure owe: who withdrew, the removals that follow, and their receipts.
 use crate::books::mistyped;
-use crate::contract::{LaneKey, Offer, Origin, Outcome, Owing, Receipt};
+use crate::contract::{LaneKey, Offer, Origin, Outcome, Owing, Receipt, RefusedRemovals};
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
 use crate::membership;
@@ -192,6 +192,33 @@ pub(crate) fn receipts(db: &Connection, profile: Option<ProfileId>, limit: usize
 /// The receipts of an external id.
 pub(crate) fn receipts_of(db: &Connection, external_id: &str) -> Done<Vec<Receipt>> {
     collect(db, "subject = ?1", Digest::of(external_id.as_bytes()).0, usize::MAX)
+}
+
+/// Refused removals by lane and reason, as long as nothing made up for them.
+pub(crate) fn refused(db: &Connection, since: Millis) -> Done<Vec<RefusedRemovals>> {
+    // Numbers of the format: 4 is rejected, 1 synced, 2 unchanged. Written out, so that the partial index serves.
+    let mut select = db.prepare_cached(
+        "SELECT lane, reason, count(*), min(done) FROM receipt AS refused
+         WHERE status = 4 AND done >= ?1 AND NOT EXISTS (SELECT 1 FROM receipt AS later
+             WHERE later.profile = refused.profile AND later.lane = refused.lane AND later.status IN (1, 2)
+               AND later.done >= refused.done)
+         GROUP BY lane, reason ORDER BY lane, reason",
+    )?;
+    let mut rows = select.query([since.0])?;
+    let (mut all, mut reasons) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        let reasons = match &reasons {
+            Some(reasons) => reasons,
+            None => reasons.insert(counters::reasons(db)?),
+        };
+        all.push(RefusedRemovals {
+            lane: LaneId(row.get(0)?),
+            reason: reasons.get(&row.get(1)?).cloned().unwrap_or_default(),
+            count: row.get::<_, i64>(2)? as u64,
+            since: Millis(row.get(3)?),
+        });
+    }
+    Ok(all)
 }
 
 /// When an erased name was erased.

@@ -131,6 +131,7 @@ CREATE TABLE receipt(lane INTEGER, seq INTEGER, profile INTEGER NOT NULL, subjec
 CREATE INDEX receipt_profile ON receipt(profile);
 CREATE INDEX receipt_subject ON receipt(subject);
 CREATE INDEX receipt_open ON receipt(lane, seq) WHERE done IS NULL;
+CREATE INDEX receipt_refused ON receipt(done) WHERE status = 4;
 -- Digests of the names of erased people: events dated before are dropped.
 CREATE TABLE tombstone(name BLOB PRIMARY KEY, at INTEGER NOT NULL, profile INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE exchange(part INTEGER, n INTEGER, at INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY(part, n))

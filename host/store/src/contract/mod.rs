@@ -169,6 +169,10 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Receipts that name this external id, also once the profile is erased.
     fn receipts_of(&self, external_id: &str) -> impl Future<Output = Result<Vec<Receipt>>> + Send;
 
+    /// Removals owed that a partner has refused since an instant, without those that a later removal of the same person
+    /// made up for.
+    fn refused_removals(&self, since: Millis) -> impl Future<Output = Result<Vec<RefusedRemovals>>> + Send;
+
     /// Members of a lane, by ascending profile from `after` on, whatever their standing.
     fn members(
         &self,
