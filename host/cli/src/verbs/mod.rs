@@ -1,4 +1,5 @@
 //! One file per verb.
+mod alert;
 mod batch;
 mod canvas;
 mod connection;
@@ -39,6 +40,7 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         }
         Verb::Queue(QueueVerb::List) => queue::list(&global, &look(&global)?).await,
         Verb::Queue(QueueVerb::Resume { queue }) => queue::resume(&global, &own(&global)?, &queue).await,
+        Verb::Alert(verb) => alert::alert(&global, verb).await,
         Verb::Batch(BatchVerb::Show { name }) => batch::show(&global, &look(&global)?, &name).await,
     }
 }

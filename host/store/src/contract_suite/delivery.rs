@@ -54,6 +54,43 @@ pub async fn rule_11_3_removals_owed_to_consent_go_first_and_leave_receipts<E: E
     assert!(w.store.owing(10).await.expect("owing").is_empty());
 }
 
+/// Promise 4: a removal that is owed and was refused is told of until a later one makes up for it.
+pub async fn a_refused_removal_counts_until_a_later_one_makes_up_for_it<E: Engine>(engine: E) {
+    let mut w = World::new(engine).await;
+    let people = members(&mut w, 0..3).await;
+    let offers: Vec<Offer> = people[..2]
+        .iter()
+        .map(|&profile| Offer {
+            lane: w.lane,
+            profile,
+            action: Action::Remove,
+            origin: Origin::Erasure,
+            step: Default::default(),
+        })
+        .collect();
+    w.store.offer(w.lease, offers.clone(), Vec::new(), w.now).await.expect("an offer");
+    let slice = w.seal_all().await;
+    let refused = Reason::new("partner:2655", "too few would be left");
+    w.send(&slice.parts[0], |s| {
+        s.ends = true;
+        let riders = slice.parts[0].riders.iter();
+        s.outcomes = riders.flat_map(|rider| outcomes(rider, Status::Rejected, GoesTo::Stays)).collect();
+        s.outcomes.iter_mut().for_each(|outcome| outcome.reason = refused.clone());
+    })
+    .await
+    .expect("a settlement");
+    let first = w.now;
+    let told = |count: u64| vec![RefusedRemovals { lane: w.lane, reason: refused.clone(), count, since: first }];
+    assert_eq!(w.store.refused_removals(Millis(0)).await.expect("refusals"), told(2));
+    assert!(w.store.refused_removals(Millis(first.0 + 1)).await.expect("refusals").is_empty());
+    let expected = told(1);
+    w.now = Millis(w.now.0 + 1);
+    w.store.offer(w.lease, offers[..1].to_vec(), Vec::new(), w.now).await.expect("an offer");
+    accept_all(&w, left).await;
+    assert_eq!(w.store.refused_removals(Millis(0)).await.expect("refusals"), expected);
+    w.balanced().await;
+}
+
 /// An erased person keeps what was sent until it is removed, then only what proves it.
 pub async fn an_erased_person_leaves_receipts_alone<E: Engine>(engine: E) {
     let mut w = World::new(engine).await;
