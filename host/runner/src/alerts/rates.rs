@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 /// A step, a status and a reason's code.
 type Key = (CanvasId, StepId, Status, String);
 
+/// How many visits of a step became so, by status and reason code.
+type Counts = Vec<(Status, String, u64)>;
+
 /// The counts of all steps.
 #[derive(Debug)]
 pub(super) struct Rates {
@@ -68,7 +71,7 @@ fn key(atlas: &Atlas, version: VersionId, step: StepIx, status: Status, code: &s
 }
 
 fn by_step(atlas: &Atlas, counts: impl IntoIterator<Item = (Key, u64)>) -> Vec<StepSeen> {
-    let mut steps: BTreeMap<(CanvasId, StepId), Vec<(Status, String, u64)>> = BTreeMap::new();
+    let mut steps: BTreeMap<(CanvasId, StepId), Counts> = BTreeMap::new();
     for ((canvas, step, status, code), n) in counts {
         if n > 0 {
             steps.entry((canvas, step)).or_default().push((status, code, n));
