@@ -1,7 +1,7 @@
 //! A canvas compiled: steps by number, targets resolved, delays parsed. Immutable and shared by all entries.
 use crate::delay::DelayRule;
 use caravan_model::canvas::{Advance, EntryRule, ExitRule, Step};
-use caravan_model::{Action, Canvas, CanvasId, Code, Filter, Problem, Status, StepId, StepIx};
+use caravan_model::{Action, Canvas, CanvasId, Code, Duration, Filter, Problem, Status, StepId, StepIx};
 use std::collections::BTreeSet;
 
 /// The consent purpose that an add asks for where the step names none.
@@ -79,6 +79,8 @@ pub struct SyncStep {
     pub match_on: Vec<String>,
     /// The consent purpose that an add asks for.
     pub purpose: String,
+    /// For how long an add keeps people there.
+    pub keep_for: Option<Duration>,
     /// When people go on.
     pub advance: Advance,
 }
@@ -223,14 +225,12 @@ impl Resolver<'_> {
                 Problem::new(Code::UnknownAudience, format!("the canvas names no audience `{}`", sync.audience))
                     .at_path(at("audience_sync.audience"))
             })?;
-            if sync.keep_for.is_some() {
-                return not_yet("audience_sync.keep_for");
-            }
             let sync = SyncStep {
                 audience,
                 action: sync.action,
                 match_on: sync.match_on.clone(),
                 purpose: sync.purpose.clone().unwrap_or_else(|| DEFAULT_PURPOSE.to_owned()),
+                keep_for: sync.keep_for,
                 advance: sync.advance,
             };
             (StepKind::Sync(sync), next()?)

@@ -11,6 +11,8 @@ use caravan_store::{Audience, LaneKey, LaneSpec, Lease, Store, Version};
 pub(crate) struct Route {
     /// The version.
     pub version: VersionId,
+    /// Its canvas.
+    pub canvas: CanvasId,
     /// Compiled.
     pub plan: CompiledCanvas,
     /// The lane of each audience, in the order of `plan.audiences`; `None` where its name is not bound.
@@ -24,6 +26,8 @@ pub(crate) struct Route {
 /// An audience of a version.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteLane {
+    /// The lane's key; all stripes have it.
+    pub key: LaneKey,
     /// The lane.
     pub lane: LaneId,
     /// The store's number of the connection.
@@ -43,14 +47,15 @@ pub(crate) fn lane_key(audience: &Audience) -> Option<LaneKey> {
     Some(LaneKey { connector: audience.connector.clone(), account: audience.account.clone(), audience: id })
 }
 
-/// The lane of a bound audience. One stripe: no bundled partner allows parallel calls on one audience.
-pub(crate) fn lane_spec(bound: &Audience, key: LaneKey) -> LaneSpec {
+/// The lane of a bound audience. `stripes`: how many calls at a time the partner allows on it; the number of its first
+/// day stays.
+pub(crate) fn lane_spec(bound: &Audience, key: LaneKey, stripes: u32) -> LaneSpec {
     LaneSpec {
         key,
         connection: bound.connection.clone(),
         made_by_us: bound.made_by_us,
         parts: bound.parts.clone(),
-        stripes: 1,
+        stripes: stripes.max(1),
     }
 }
 
@@ -65,8 +70,9 @@ impl Route {
                 lanes.push(None);
                 continue;
             };
-            let (lane, connection) = store.lane(lease, lane_spec(&bound, key)).await?;
-            lanes.push(Some(RouteLane { lane, connection, connection_name: bound.connection }));
+            // Publishing opened it with its stripes.
+            let (lane, connection) = store.lane(lease, lane_spec(&bound, key.clone(), 1)).await?;
+            lanes.push(Some(RouteLane { key, lane, connection, connection_name: bound.connection }));
         }
         let needs_people = plan.steps.iter().any(|step| match &step.kind {
             StepKind::Branch { .. } => true,
@@ -74,7 +80,7 @@ impl Route {
             StepKind::Sync(_) | StepKind::Exit => false,
         });
         let events = plan.needs_events().into_iter().map(str::to_owned).collect();
-        Ok(Route { version: version.id, plan, lanes, events, needs_people })
+        Ok(Route { version: version.id, canvas: version.canvas.canvas.clone(), plan, lanes, events, needs_people })
     }
 
     /// Whether all its audiences are bound: only then may anyone walk.

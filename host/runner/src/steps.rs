@@ -1,8 +1,8 @@
 //! What sealing and settling know of one sync step: its key groups, its purpose, where people go afterwards.
 use caravan_identity::{Plan, PlanError};
 use caravan_journey::plan::{CompiledCanvas, DEFAULT_PURPOSE, Target};
-use caravan_model::{Code, Manifest, Problem, Status, StepIx, VersionId};
-use caravan_store::GoesTo;
+use caravan_model::{Code, Duration, Manifest, Millis, Problem, Status, StepIx, VersionId};
+use caravan_store::{Claim, GoesTo};
 use std::{collections::HashMap, sync::Arc};
 
 /// The steps that operations of a lane come from.
@@ -15,6 +15,8 @@ pub struct StepFacts {
     pub groups: Vec<GroupPlan>,
     /// The consent purpose that an add asks for.
     pub purpose: String,
+    /// For how long an add keeps the person there, from its acknowledgement on.
+    pub keep_for: Option<Duration>,
     /// Where a parked entry goes on `synced` and `unchanged`.
     pub next: GoesTo,
     /// Where it goes otherwise.
@@ -33,7 +35,13 @@ pub struct GroupPlan {
 impl StepFacts {
     /// The facts of a step that leads nowhere: a dry run's.
     pub fn alone(groups: Vec<GroupPlan>) -> StepFacts {
-        StepFacts { groups, purpose: DEFAULT_PURPOSE.to_owned(), next: GoesTo::Stays, otherwise: GoesTo::Stays }
+        StepFacts {
+            groups,
+            purpose: DEFAULT_PURPOSE.to_owned(),
+            keep_for: None,
+            next: GoesTo::Stays,
+            otherwise: GoesTo::Stays,
+        }
     }
 
     /// The facts of a canvas's step.
@@ -44,10 +52,16 @@ impl StepFacts {
         };
         StepFacts {
             groups,
+            keep_for: canvas.sync(step).and_then(|sync| sync.keep_for),
             purpose: canvas.sync(step).map_or_else(|| DEFAULT_PURPOSE.to_owned(), |sync| sync.purpose.clone()),
             next: to(canvas.after_sync(step, Status::Synced)),
             otherwise: to(canvas.after_sync(step, Status::Skipped)),
         }
+    }
+
+    /// The claim that an add of this step makes, acknowledged at `now` (design, 11.17).
+    pub fn claim(&self, step: (VersionId, StepIx), now: Millis) -> Claim {
+        Claim { until: self.keep_for.map(|span| now.after(span)), ..Claim::from(step) }
     }
 
     /// Where an entry goes whose visit ended with this status (design, 11.1).

@@ -2,12 +2,10 @@
 mod common;
 use caravan_model::alert::{Channel, Message, Messenger, SendError};
 use caravan_model::port::BoxFuture;
-use caravan_model::{Action, Consent, Duration, LaneId, Millis, Profile, Reason, StepIx, VersionId};
+use caravan_model::{Consent, Duration, LaneId, Millis, Profile, Reason, VersionId};
 use caravan_runner::RunOptions;
 use caravan_runner::alerts::{AlertBook, AlertOptions, Watch};
-use caravan_store::{
-    Audience, DocumentKind, LaneKey, LaneSpec, LaneState, Lease, Offer, OpenOptions, Origin, Slots, Sqlite, Store,
-};
+use caravan_store::{Audience, DocumentKind, LaneKey, LaneSpec, LaneState, Lease, OpenOptions, Slots, Sqlite, Store};
 use common::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -391,24 +389,12 @@ async fn a_slice_that_cannot_leave_is_late_although_nothing_else_waits() {
     assert!(told.len() == 1 && told[0].contains("worse, critical"), "{told:?}");
 }
 
-/// Someone of the members withdraws consent; the removal waits in the lane.
-async fn withdraw(stage: &Stage, version: VersionId, person: &str) -> LaneId {
+/// Someone of the members withdraws consent.
+async fn withdraw(stage: &Stage, person: &str) {
     let lease = stage.store.lease("test", Slots::ALL, stage_now(stage)).await.unwrap();
-    let lane = stage.lane().await.id;
     let consents = [("advertising".to_owned(), Consent::Denied)].into();
     let denied = Profile { external_id: person.into(), consents, ..Profile::default() };
     stage.store.upsert(lease, vec![denied], stage_now(stage)).await.unwrap();
-    let owing = stage.store.owing(10).await.unwrap();
-    let offers = owing.iter().map(|owing| Offer {
-        lane,
-        profile: owing.profile,
-        action: Action::Remove,
-        origin: Origin::Consent,
-        step: (version, StepIx(0)),
-    });
-    let settles = owing.iter().map(|owing| owing.profile).collect();
-    stage.store.offer(lease, offers.collect(), settles, stage_now(stage)).await.unwrap();
-    lane
 }
 
 #[tokio::test]
@@ -416,12 +402,16 @@ async fn an_owed_removal_behind_a_refusal_is_a_critical_alert_of_its_own() {
     let (stage, post) = told_stage(10).await;
     let version = stage.publish(&one_step("one", "add", "email")).await;
     short_run(&stage, version, "f", people(0..5)).await;
-    let lane = withdraw(&stage, version, "p1").await;
-    let now = stage_now(&stage);
+    withdraw(&stage, "p1").await;
+    // The removal is queued, and its call waits.
+    stage.fake().dial(|_| Reaction::Throttle(3_600_000));
+    short_run(&stage, version, "f", people(0..5)).await;
+    let (lane, now) = (stage.lane().await, stage_now(&stage));
+    assert_eq!(lane.owed, 1);
     let lease = stage.store.lease("test", Slots::ALL, now).await.unwrap();
     let reason = Reason::new("held-audience-too-small", "2655: too few would be left");
     let state = LaneState::Held { reason, since: now, probe: Millis(i64::MAX - 1), probes: 0 };
-    stage.store.set_lane(lease, lane, state).await.unwrap();
+    stage.store.set_lane(lease, lane.id, state).await.unwrap();
     let mut scene = Scene::over(tempfile::tempdir().unwrap(), stage.store.clone(), lease, now);
     scene.run(MINUTE).await;
     let told = scene.post.take();
@@ -431,16 +421,32 @@ async fn an_owed_removal_behind_a_refusal_is_a_critical_alert_of_its_own() {
 }
 
 #[tokio::test]
-async fn an_owed_removal_that_was_refused_for_good_is_told_although_nothing_waits() {
+async fn an_owed_removal_that_was_refused_is_told_although_nothing_waits() {
     let (stage, post) = told_stage(10).await;
     let version = stage.publish(&one_step("one", "add", "email")).await;
     short_run(&stage, version, "f", people(0..5)).await;
-    withdraw(&stage, version, "p1").await;
+    withdraw(&stage, "p1").await;
     stage.fake().dial(|_| Reaction::Refuse(vec!["p1@".into()]));
     short_run(&stage, version, "f", people(0..5)).await;
-    let refused = stage.store.refused_removals(Millis(0)).await.unwrap();
-    assert_eq!(refused.iter().map(|refused| refused.count).sum::<u64>(), 1, "{refused:?}");
     let told = post.take();
     assert!(told.len() == 1 && told[0].contains("the partner refuses to remove 1 person from one/list"), "{told:?}");
     assert!(told[0].contains("[critical]"), "{told:?}");
+    // It is asked for anew, and taken.
+    stage.fake().calm();
+    stage.clock.0.fetch_add(7 * 3_600_000, Ordering::SeqCst);
+    short_run(&stage, version, "f", people(0..5)).await;
+    let told = post.take();
+    assert!(told.len() == 1 && told[0].contains("removals owed from one/list"), "{told:?}");
+    assert!(told[0].contains("are no longer refused"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_connector_that_breaks_a_limit_is_told_beside_the_queue_that_it_holds() {
+    let (stage, post) = told_stage(10).await;
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    stage.fake().dial(|_| Reaction::Stopped);
+    short_run(&stage, version, "f", people(0..5)).await;
+    let told = post.take();
+    assert!(told.len() == 1 && told[0].contains("connector fake of connection c trapped or broke a limit"), "{told:?}");
+    assert!(told[0].contains("queue one/list of connection c is held"), "{told:?}");
 }

@@ -147,7 +147,7 @@ impl Store for Sqlite {
         self.stir(lease, "queue operations", move |tx| owed::offer(tx, &offers, &settles, now)).await
     }
 
-    async fn resend(&self, lease: Lease, resend: Resend) -> Result<u64> {
+    async fn resend(&self, lease: Lease, resend: Resend) -> Result<Resent> {
         self.stir(lease, "send visits again", move |tx| follow_ups::resend(tx, &resend)).await
     }
 
@@ -162,12 +162,16 @@ impl Store for Sqlite {
         self.stir(lease, "move a queue", move |tx| moving::operations(tx, from, to, &steps, now)).await
     }
 
+    async fn give_up(&self, lease: Lease, lane: LaneId, now: Millis) -> Result<u64> {
+        self.stir(lease, "give up a queue", move |tx| moving::give_up(tx, lane, now)).await
+    }
+
     async fn erase(&self, lease: Lease, profiles: Vec<ProfileId>, now: Millis) -> Result<()> {
         self.stir(lease, "erase people", move |tx| owed::erase(tx, &profiles, now)).await
     }
 
-    async fn owing(&self, limit: usize) -> Result<Vec<Owing>> {
-        self.read("read what is owed", move |db| owed::owing(db, limit)).await
+    async fn owing(&self, now: Millis, limit: usize) -> Result<Vec<Owing>> {
+        self.read("read what is owed", move |db| owed::owing(db, now, limit)).await
     }
 
     async fn receipts(&self, profile: Option<ProfileId>, limit: usize) -> Result<Vec<Receipt>> {
@@ -179,8 +183,8 @@ impl Store for Sqlite {
         self.read("read receipts", move |db| owed::receipts_of(db, &external_id)).await
     }
 
-    async fn refused_removals(&self, since: Millis) -> Result<Vec<RefusedRemovals>> {
-        self.read("read receipts", move |db| owed::refused(db, since)).await
+    async fn refused_removals(&self) -> Result<Vec<RefusedRemovals>> {
+        self.read("read receipts", move |db| owed::refused(db)).await
     }
 
     async fn members(&self, lane: LaneId, after: ProfileId, limit: usize) -> Result<Vec<(ProfileId, Membership)>> {

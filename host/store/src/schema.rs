@@ -131,7 +131,6 @@ CREATE TABLE receipt(lane INTEGER, seq INTEGER, profile INTEGER NOT NULL, subjec
 CREATE INDEX receipt_profile ON receipt(profile);
 CREATE INDEX receipt_subject ON receipt(subject);
 CREATE INDEX receipt_open ON receipt(lane, seq) WHERE done IS NULL;
-CREATE INDEX receipt_refused ON receipt(done) WHERE status = 4;
 -- Digests of the names of erased people: events dated before are dropped.
 CREATE TABLE tombstone(name BLOB PRIMARY KEY, at INTEGER NOT NULL, profile INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE exchange(part INTEGER, n INTEGER, at INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY(part, n))
@@ -192,13 +191,17 @@ pub(crate) fn inspect(db: &Connection) -> Done<Kind> {
     Ok(Kind::Ours(meta(db, "format")?.unwrap_or(1)))
 }
 
+/// An index that came later; it makes no other format. 4 is `Status::Rejected`.
+const REFUSED: &str = "CREATE INDEX IF NOT EXISTS receipt_refused ON receipt(lane, seq) WHERE status = 4";
+
 /// Brings an older store's tables up to this format, in one transaction.
 pub(crate) fn upgrade(db: &Connection, format: i64) -> Done<()> {
     if format >= FORMAT {
-        return Ok(());
+        return Ok(db.execute_batch(REFUSED)?);
     }
     db.execute_batch("BEGIN IMMEDIATE")?;
     let upgraded = upgrade_from_1(db).and_then(|()| {
+        db.execute_batch(REFUSED)?;
         set_meta(db, "format", FORMAT)?;
         set_meta(db, "min_reader", MIN_READER)
     });
@@ -227,6 +230,7 @@ pub(crate) fn create(db: &Connection) -> Done<()> {
     db.execute_batch("BEGIN IMMEDIATE")?;
     db.execute_batch(TABLES)?;
     db.execute_batch(TABLES_2)?;
+    db.execute_batch(REFUSED)?;
     db.pragma_update(None, "application_id", APPLICATION)?;
     set_meta(db, "format", FORMAT)?;
     set_meta(db, "min_reader", MIN_READER)?;

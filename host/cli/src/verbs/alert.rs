@@ -1,15 +1,14 @@
 //! `caravan alert add | list | show | remove | test`.
 use crate::args::{AlertAddArgs, AlertVerb, Global};
-use crate::fail::{End, usage};
+use crate::fail::End;
 use crate::host::alerts;
-use crate::{out, stores};
+use crate::{ask, out, stores};
 use caravan_model::alert::{Channel, Messenger as _};
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{CanvasId, Code, Millis, Problem, Severity, Subscription, SubscriptionId};
 use caravan_runner::alerts::{AlertBook, OpenAlert, render, trial};
 use caravan_store::{DocumentKind, OpenOptions, Slots, Sqlite, Store};
 use serde_json::{Value, json};
-use std::io::{BufRead as _, IsTerminal as _};
 
 /// Does a verb of alerts.
 pub async fn alert(global: &Global, verb: AlertVerb) -> anyhow::Result<End> {
@@ -17,7 +16,9 @@ pub async fn alert(global: &Global, verb: AlertVerb) -> anyhow::Result<End> {
         AlertVerb::Add(args) => add(global, args).await,
         AlertVerb::List => list(global, &super::look(global)?).await,
         AlertVerb::Show { name } => show(global, &super::look(global)?, &name).await,
-        AlertVerb::Remove { name } => remove(global, &super::own(global)?, &name).await,
+        AlertVerb::Remove { name } => {
+            remove(global, &Sqlite::open(stores::existing(global)?, OpenOptions::default())?, &name).await
+        }
         AlertVerb::Test { name } => test(global, &super::look(global)?, name.as_deref()).await,
     }
 }
@@ -215,9 +216,7 @@ async fn show(global: &Global, store: &Sqlite, name: &str) -> anyhow::Result<End
 
 async fn remove(global: &Global, store: &Sqlite, name: &str) -> anyhow::Result<End> {
     let wanted = find(store, name).await?;
-    if !agreed(global, &format!("End the subscription {} ({}, to {})?", wanted.id, about(&wanted), wanted.to))? {
-        return Err(usage("nothing was removed", "say --yes to end the subscription").into());
-    }
+    ask::confirm(global, &format!("{} ends: {}, to {}", wanted.id, about(&wanted), wanted.to))?;
     write(store, &wanted.id, None).await?;
     if global.json {
         out::print_json(&json!({"removed": wanted.id}))?;
@@ -225,17 +224,6 @@ async fn remove(global: &Global, store: &Sqlite, name: &str) -> anyhow::Result<E
         out::print(&format!("{} removed: nobody is told by it any more", wanted.id))?;
     }
     Ok(End::Done)
-}
-
-/// Whether a person agrees: by `--yes`, or on a terminal.
-fn agreed(global: &Global, question: &str) -> std::io::Result<bool> {
-    if global.yes || !std::io::stdin().is_terminal() {
-        return Ok(global.yes);
-    }
-    eprint!("{question} [y/N] ");
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
 async fn test(global: &Global, store: &Sqlite, name: Option<&str>) -> anyhow::Result<End> {

@@ -1,5 +1,6 @@
 //! One file per verb.
 mod alert;
+mod audience;
 mod batch;
 mod canvas;
 mod connection;
@@ -8,14 +9,14 @@ mod dry_run;
 mod explain;
 mod inspect;
 mod lab;
+mod profile;
 mod queue;
 mod run;
-mod trace;
 
-use crate::args::{Args, BatchVerb, Global, ProfileVerb, QueueVerb, Verb};
+use crate::args::{Args, BatchVerb, Global, Verb};
 use crate::fail::{End, usage};
 use crate::stores;
-use caravan_store::{OpenOptions, Sqlite};
+use caravan_store::Sqlite;
 
 /// Does what the command line says.
 pub async fn run(args: Args) -> anyhow::Result<End> {
@@ -35,22 +36,15 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         Verb::Canvas(verb) => canvas::canvas(&global, verb).await,
         Verb::Connection(verb) => connection::connection(&global, verb).await,
         Verb::Connector(verb) => connector::connector(&global, verb),
-        Verb::Profile(ProfileVerb::Trace { identifier, reveal }) => {
-            trace::trace(&global, &look(&global)?, &identifier, reveal).await
-        }
-        Verb::Queue(QueueVerb::List) => queue::list(&global, &look(&global)?).await,
-        Verb::Queue(QueueVerb::Resume { queue }) => queue::resume(&global, &own(&global)?, &queue).await,
+        Verb::Profile(verb) => profile::profile(&global, verb).await,
+        Verb::Audience(verb) => audience::audience(&global, verb).await,
+        Verb::Queue(verb) => queue::queue(&global, verb).await,
         Verb::Alert(verb) => alert::alert(&global, verb).await,
-        Verb::Batch(BatchVerb::Show { name }) => batch::show(&global, &look(&global)?, &name).await,
+        Verb::Batch(BatchVerb::Show(args)) => batch::show(&global, &look(&global)?, &args).await,
     }
 }
 
 /// The store that is there already, for looking: also while a run owns it.
 fn look(global: &Global) -> anyhow::Result<Sqlite> {
     Ok(Sqlite::open_read_only(stores::existing(global)?)?)
-}
-
-/// The store that is there already, for changing it.
-fn own(global: &Global) -> anyhow::Result<Sqlite> {
-    Ok(Sqlite::open(stores::existing(global)?, OpenOptions::default())?)
 }

@@ -34,8 +34,6 @@ pub struct AlertPolicy {
     pub trap_memory: Duration,
     /// So many traps within that are critical.
     pub traps_critical: u64,
-    /// How long an owed removal that was refused for good counts, unless a later one makes up for it.
-    pub refused_memory: Duration,
 
     /// Causes that arise within this span become one notice.
     pub gather: Duration,
@@ -76,7 +74,6 @@ impl Default for AlertPolicy {
             token_critical: Duration::DAY,
             trap_memory: Duration::MINUTE.times(15),
             traps_critical: 10,
-            refused_memory: Duration::DAY.times(7),
             gather: Duration::SECOND.times(10),
             settle: Duration::SECOND.times(30),
             damp: Duration::MINUTE.times(10),

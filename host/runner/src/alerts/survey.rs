@@ -61,7 +61,7 @@ impl Survey {
         if anew || self.counted.is_none_or(|counted| counted > now || now.since(counted) >= COUNTING) {
             self.counted = Some(now);
             self.rates.read(store, &self.atlas, now, policy).await?;
-            self.refused = store.refused_removals(now.before(policy.refused_memory)).await?;
+            self.refused = store.refused_removals().await?;
         }
         self.hear(lanes, signals, now, policy);
         let queues = self.queues(lanes);

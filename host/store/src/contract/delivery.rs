@@ -52,7 +52,7 @@ impl Origin {
         matches!(self, Origin::TakeBack | Origin::KeepFor)
     }
 
-    /// Whether it is sent although membership holds it already.
+    /// Whether it repeats what membership holds: a renewal where it has become old, a refill in any case.
     pub fn is_forced(self) -> bool {
         matches!(self, Origin::Renewal | Origin::Refill)
     }
@@ -119,10 +119,23 @@ pub struct Resend {
     pub status: Status,
     /// Only with this reason code.
     pub reason: Option<String>,
-    /// At most so many.
+    /// Only visits before this one: where the last call came to. `None` begins with the newest.
+    pub before: Option<VisitId>,
+    /// At most so many visits are looked at.
     pub limit: usize,
     /// Now.
     pub now: Millis,
+}
+
+/// How far a resend came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resent {
+    /// Visits that wait again; 0 does not mean that there are no more.
+    pub offered: u64,
+    /// Visits left alone, because something newer of the same person has ended or waits in the lane.
+    pub overtaken: u64,
+    /// The last visit looked at; `None` = there are no more.
+    pub next: Option<VisitId>,
 }
 
 /// A refill of a lane from membership.
@@ -158,7 +171,7 @@ pub struct Owing {
     pub profile: ProfileId,
     /// `Consent` or `Erasure`.
     pub cause: Origin,
-    /// Since when.
+    /// Since when; after a refusal, since when it is to be asked for anew.
     pub since: Millis,
     /// The person as known now; `None` once erased.
     pub person: Option<Arc<Profile>>,
@@ -189,7 +202,7 @@ pub struct Receipt {
     pub part: Option<String>,
 }
 
-/// Removals owed to consent or erasure that a partner refused for good, of one lane and for one reason.
+/// Removals owed to consent or erasure that a partner refused, of one lane and for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedRemovals {
     /// The lane, stripe and all.
@@ -198,7 +211,7 @@ pub struct RefusedRemovals {
     pub reason: Reason,
     /// How many.
     pub count: u64,
-    /// When the first of them was refused.
+    /// When the first of them was last refused.
     pub since: Millis,
 }
 

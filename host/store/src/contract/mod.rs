@@ -126,7 +126,7 @@ pub trait Store: Send + Sync + Clone + 'static {
         after: ProfileId,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<ProfileId>>> + Send;
-    /// When the next timer is due, of positions, lanes, claims, renewals and follow-ups; `None` where nothing waits for
+    /// When the next timer is due, of positions, lanes, claims, renewals, follow-ups and withdrawals; `None` where nothing waits for
     /// the clock.
     fn next_timer(&self) -> impl Future<Output = Result<Option<Millis>>> + Send;
 
@@ -146,8 +146,9 @@ pub trait Store: Send + Sync + Clone + 'static {
         now: Millis,
     ) -> impl Future<Output = Result<u64>> + Send;
     /// Sends visits with this final status (and reason code) again: each waits once more, as a new operation at the end
-    /// of its lane, unless a newer operation of the same person has ended there or waits. Gives how many.
-    fn resend(&self, lease: Lease, resend: Resend) -> impl Future<Output = Result<u64>> + Send;
+    /// of its lane, unless a newer operation of the same person has ended there or waits. Looks at `limit` visits, the
+    /// newest first; gives how many were sent and where to go on.
+    fn resend(&self, lease: Lease, resend: Resend) -> impl Future<Output = Result<Resent>> + Send;
     /// Moves unsealed operations of these steps to another lane, to its end, in order (rebinding). Gives how many.
     fn move_operations(
         &self,
@@ -157,21 +158,26 @@ pub trait Store: Send + Sync + Clone + 'static {
         steps: Vec<(VersionId, StepIx)>,
         now: Millis,
     ) -> impl Future<Output = Result<u64>> + Send;
+    /// Gives up on a lane whose audience is gone: its open slice and parts end, operations that wait in them go back to
+    /// the lane's head (owed ones to their line's end, with their receipts), and renewals and refills, which a new
+    /// audience's refill asks for anew, are dropped. Gives how many went back.
+    fn give_up(&self, lease: Lease, lane: LaneId, now: Millis) -> impl Future<Output = Result<u64>> + Send;
 
     /// Erases people: profile, names and events go, tombstones stay; rows of ended parts that held them go. What
     /// membership recorded stays until the removals that this owes are done ([`Store::owing`]). Unknown ids do nothing.
     fn erase(&self, lease: Lease, profiles: Vec<ProfileId>, now: Millis) -> impl Future<Output = Result<()>> + Send;
     /// People who withdrew consent or were erased, with the audiences that may hold them, or whose call is under way:
-    /// what is owed is not queued yet. Written by [`Store::upsert`] and [`Store::erase`] in their own transaction.
-    fn owing(&self, limit: usize) -> impl Future<Output = Result<Vec<Owing>>> + Send;
-    /// Receipts of a person, or (none named) those that are not done yet, oldest first.
+    /// what is owed is not queued yet. Written by [`Store::upsert`] and [`Store::erase`] in their own transaction; who is
+    /// owed a removal that the partner refused comes again some hours later.
+    fn owing(&self, now: Millis, limit: usize) -> impl Future<Output = Result<Vec<Owing>>> + Send;
+    /// Receipts of a person, or (none named) those that are open, oldest first: not done yet, or refused by the partner
+    /// and not asked for anew.
     fn receipts(&self, profile: Option<ProfileId>, limit: usize) -> impl Future<Output = Result<Vec<Receipt>>> + Send;
     /// Receipts that name this external id, also once the profile is erased.
     fn receipts_of(&self, external_id: &str) -> impl Future<Output = Result<Vec<Receipt>>> + Send;
 
-    /// Removals owed that a partner has refused since an instant, without those that a later removal of the same person
-    /// made up for.
-    fn refused_removals(&self, since: Millis) -> impl Future<Output = Result<Vec<RefusedRemovals>>> + Send;
+    /// Removals owed whose newest answer is the partner's refusal, also while they are asked for anew: each person once.
+    fn refused_removals(&self) -> impl Future<Output = Result<Vec<RefusedRemovals>>> + Send;
 
     /// Members of a lane, by ascending profile from `after` on, whatever their standing.
     fn members(

@@ -81,8 +81,9 @@ macro_rules! contract_suite {
         );
         $crate::contract_suite!(@module $engine, delivery:
             rule_11_3_removals_owed_to_consent_go_first_and_leave_receipts
-            a_refused_removal_counts_until_a_later_one_makes_up_for_it
+            a_refused_removal_counts_once_until_another_answer_comes
             an_erased_person_leaves_receipts_alone
+            a_refused_removal_is_owed_again
             a_call_under_way_is_owed_a_removal_too
             rule_11_8_a_correction_moves_both_counters
             rule_11_9_holds_by_people_stop_the_clock
@@ -96,6 +97,7 @@ macro_rules! contract_suite {
             a_refill_adds_whom_membership_holds
             rule_11_9_a_resend_waits_again_unless_something_newer_exists
             rule_11_2_rebinding_moves_unsealed_operations
+            a_lane_that_is_given_up_gives_back_what_it_had_sealed
             people_who_rest_are_found_and_woken
         );
     };

@@ -1,24 +1,12 @@
-//! `caravan canvas validate | fmt | schema`.
-use crate::args::{CanvasVerb, Global};
+//! `caravan canvas validate | fmt`: what is in files.
+use crate::args::Global;
 use crate::fail::{End, Problems};
 use crate::{check, files, out};
 use caravan_journey::document;
 use std::path::{Path, PathBuf};
 
-/// Does a verb of canvases.
-pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
-    match verb {
-        CanvasVerb::Validate { canvas, connections } => validate(global, &canvas, connections.as_deref()),
-        CanvasVerb::Fmt { canvas, check, write } => fmt(global, &canvas, check, write),
-        CanvasVerb::Schema { connections } => {
-            out::print_json(&if connections { document::connections_schema() } else { document::canvas_schema() })?;
-            Ok(End::Done)
-        }
-    }
-}
-
 /// Says everything that is wrong. Connections are looked at where the file is named or lies beside the canvas.
-fn validate(global: &Global, canvas: &Path, connections: Option<&Path>) -> anyhow::Result<End> {
+pub fn validate(global: &Global, canvas: &Path, connections: Option<&Path>) -> anyhow::Result<End> {
     let named = connections.is_some();
     let path = files::connections_path(connections, canvas);
     let checked = if named || path.exists() {
@@ -46,7 +34,8 @@ fn validate(global: &Global, canvas: &Path, connections: Option<&Path>) -> anyho
     Ok(End::Done)
 }
 
-fn fmt(global: &Global, paths: &[PathBuf], check: bool, write: bool) -> anyhow::Result<End> {
+/// Prints canvases in canonical form, checks it, or writes it.
+pub fn fmt(global: &Global, paths: &[PathBuf], check: bool, write: bool) -> anyhow::Result<End> {
     let mut differ = 0;
     let mut problems = Vec::new();
     for path in paths {
