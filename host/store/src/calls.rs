@@ -184,7 +184,7 @@ impl Store for Sqlite {
     }
 
     async fn refused_removals(&self) -> Result<Vec<RefusedRemovals>> {
-        self.read("read receipts", move |db| owed::refused(db)).await
+        self.read("read receipts", owed::refused).await
     }
 
     async fn members(&self, lane: LaneId, after: ProfileId, limit: usize) -> Result<Vec<(ProfileId, Membership)>> {
