@@ -1,8 +1,9 @@
-//! What the end-to-end tests share: the binary, labs in processes of their own, sets of members, and an oracle that
-//! shares no code with the host.
+//! What the end-to-end tests share: the binary, labs in processes of their own, sets of members, sinks for mails and
+//! webhooks, and an oracle that shares no code with the host.
 pub mod host;
 pub mod oracle;
 pub mod python;
+pub mod sinks;
 
 pub use host::{LAB_CONNECTIONS, Place, Ran, audience_named, binary, guest, keys_of, patient, word};
 pub use xtask::lab::Lab;

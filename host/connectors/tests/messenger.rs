@@ -207,6 +207,26 @@ async fn a_private_address_is_never_dialled() {
     assert!(got.try_recv().is_err());
 }
 
+#[test]
+fn what_is_missing_for_a_channel_is_said_before_anything_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = kept_in_file(&folder, "key", "R0UT1NG");
+    let hook = kept_in_file(&folder, "hook", "http://127.0.0.1:9/services/hunter2");
+    let messenger = LocalMessenger::new(MessengerSettings::default()).unwrap();
+    let ready = |messenger: &LocalMessenger, channel: String| messenger.ready(&channel.parse().unwrap());
+    assert_eq!(ready(&messenger, format!("pagerduty:file:{key}")), Ok(()));
+    for (channel, missing) in [
+        ("mailto:ops@acme.example".to_owned(), "CARAVAN_SMTP_URL"),
+        ("slack:env:CARAVAN_TEST_NEVER_SET".to_owned(), "CARAVAN_TEST_NEVER_SET"),
+        (format!("webhook:file:{hook}"), "CARAVAN_ALLOW_LOOPBACK"),
+    ] {
+        let wrong = ready(&messenger, channel).unwrap_err().words;
+        assert!(wrong.contains(missing) && !wrong.contains("hunter2"), "{wrong}");
+    }
+    let messenger = LocalMessenger::new(near()).unwrap();
+    assert_eq!(ready(&messenger, format!("webhook:file:{hook}")), Ok(()));
+}
+
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_not_followed() {
     let (server, mut got) = sink(307, &[("location", "/elsewhere")]).await;

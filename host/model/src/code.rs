@@ -61,6 +61,7 @@ codes! {
     LimitBreached = "CV061", "A connector that broke a limit", "CV061";
     Unreached = "CV062", "A partner that cannot be reached", "CV062";
     MissingSecret = "CV063", "A secret that is not there", "CV063";
+    Untold = "CV064", "An alert that reaches nobody", "CV064";
     StoreInUse = "CV070", "A store that another process owns", "CV070";
     StoreDamaged = "CV071", "A store that cannot be read", "CV071";
     StoreTooNew = "CV072", "A store that a newer version wrote", "CV072";

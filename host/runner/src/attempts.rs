@@ -91,6 +91,7 @@ impl<S: Store> Delivery<'_, S> {
         let family = *family;
         let outcome = self.call(sent.clone()).await;
         self.worked.calls += 1;
+        self.shared.options.alerts.signals.called(&self.slice.connection, self.lane.id, &outcome);
         let now = self.shared.now();
         if let Some(pass) = self.pass.take() {
             pass.ended(now, &outcome, u64::from(sent.rows));

@@ -1,4 +1,5 @@
 //! How a runner behaves, and what one run is asked to do.
+use crate::alerts::AlertOptions;
 use caravan_journey::{TimeZone, retry::Policy};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct RunnerOptions {
     /// Makes a run repeatable: random waits come from this seed, and pure work is done in line instead of on threads of
     /// its own. For simulations.
     pub seed: Option<u64>,
+    /// How people are told of alerts.
+    pub alerts: AlertOptions,
 }
 
 impl Default for RunnerOptions {
@@ -53,6 +56,7 @@ impl Default for RunnerOptions {
             lease_renewal: Duration::from_secs(3),
             longest_nap: Duration::from_secs(1),
             seed: None,
+            alerts: AlertOptions::default(),
         }
     }
 }

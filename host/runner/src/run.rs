@@ -116,6 +116,9 @@ async fn supervise<S: Store>(
     let mut renewal = JoinSet::new();
     renewal.spawn(renew(shared.clone()));
     let end = run.supervise(cancel).await;
+    if matches!(end, Ok(RunEnd::Done(_) | RunEnd::Waits(..))) {
+        run.alerts.close(&shared.store, shared.lease, shared.now()).await?;
+    }
     shared.stop();
     end
 }

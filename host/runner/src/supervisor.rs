@@ -1,4 +1,5 @@
 //! The supervisor of a run: sets tasks to intake, advancing, chores, follow-ups and lanes, and sees when it is over.
+use crate::alerts::Watch;
 use crate::delivery::{self, Worked, due_of};
 use crate::progress::{LaneProgress, Meter, Progress, RunEnd, Totals};
 use crate::route::Route;
@@ -50,6 +51,8 @@ pub(crate) struct Supervisor<S: Store> {
     /// Lanes that may not call before.
     paced: BTreeMap<LaneId, Millis>,
     tallies: BTreeMap<LaneId, Worked>,
+    /// Tells people what is wrong.
+    pub alerts: Watch,
 }
 
 /// One kind of work beside the lanes, done by one task at a time.
@@ -106,6 +109,7 @@ impl<S: Store> Supervisor<S> {
             looked: BTreeSet::new(),
             paced: BTreeMap::new(),
             tallies: BTreeMap::new(),
+            alerts: Watch::new(shared.options.alerts.clone()),
             shared,
         }
     }
@@ -122,6 +126,7 @@ impl<S: Store> Supervisor<S> {
             }
             self.send_out();
             let lanes = self.shared.store.lanes().await?;
+            self.alerts.tick(&self.shared.store, self.shared.lease, &lanes, self.shared.now()).await?;
             let due = self.dispatch(&lanes);
             self.tell(&lanes);
             let mut nap_until = due;

@@ -183,6 +183,10 @@ impl Store for Sqlite {
         self.read("read receipts", move |db| owed::receipts_of(db, &external_id)).await
     }
 
+    async fn refused_removals(&self) -> Result<Vec<RefusedRemovals>> {
+        self.read("read receipts", owed::refused).await
+    }
+
     async fn members(&self, lane: LaneId, after: ProfileId, limit: usize) -> Result<Vec<(ProfileId, Membership)>> {
         self.read("read members", move |db| membership::page(db, lane, after, limit)).await
     }

@@ -1,6 +1,6 @@
 //! What consent and erasure owe: who withdrew, the removals that follow, and their receipts.
 use crate::books::mistyped;
-use crate::contract::{LaneKey, Offer, Origin, Outcome, Owing, Receipt};
+use crate::contract::{LaneKey, Offer, Origin, Outcome, Owing, Receipt, RefusedRemovals};
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
 use crate::membership;
@@ -213,6 +213,32 @@ pub(crate) fn receipts(db: &Connection, profile: Option<ProfileId>, limit: usize
 /// The receipts of an external id.
 pub(crate) fn receipts_of(db: &Connection, external_id: &str) -> Done<Vec<Receipt>> {
     collect(db, "subject = ?1", Digest::of(external_id.as_bytes()).0, usize::MAX)
+}
+
+/// Refused removals by lane and reason. Owed operations' places grow, so a greater one is newer.
+pub(crate) fn refused(db: &Connection) -> Done<Vec<RefusedRemovals>> {
+    let mut select = db.prepare_cached(
+        "SELECT lane, reason, count(*), min(done) FROM receipt AS refused INDEXED BY receipt_refused
+         WHERE status = 4 AND NOT EXISTS (SELECT 1 FROM receipt AS later INDEXED BY receipt_profile
+             WHERE later.profile = refused.profile AND later.lane = refused.lane AND later.seq > refused.seq
+               AND later.done IS NOT NULL)
+         GROUP BY lane, reason ORDER BY lane, reason",
+    )?;
+    let mut rows = select.query([])?;
+    let (mut all, mut reasons) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        let reasons = match &reasons {
+            Some(reasons) => reasons,
+            None => reasons.insert(counters::reasons(db)?),
+        };
+        all.push(RefusedRemovals {
+            lane: LaneId(row.get(0)?),
+            reason: reasons.get(&row.get(1)?).cloned().unwrap_or_default(),
+            count: row.get::<_, i64>(2)? as u64,
+            since: Millis(row.get(3)?),
+        });
+    }
+    Ok(all)
 }
 
 /// When an erased name was erased.

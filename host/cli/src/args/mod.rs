@@ -1,4 +1,5 @@
 //! The command line as people type it, a file for each noun.
+mod alert;
 mod audience;
 mod batch;
 mod canvas;
@@ -10,6 +11,7 @@ mod profile;
 mod queue;
 mod run;
 
+pub use alert::{AlertAddArgs, AlertVerb};
 pub use audience::AudienceVerb;
 pub use batch::{BatchArgs, BatchVerb};
 pub use canvas::CanvasVerb;
@@ -92,4 +94,7 @@ pub enum Verb {
     /// Batches: what was sent in one call.
     #[command(subcommand)]
     Batch(BatchVerb),
+    /// Alerts: who is told of what, and what is wrong now.
+    #[command(subcommand)]
+    Alert(AlertVerb),
 }

@@ -1,7 +1,7 @@
 //! A runner on the store that is there already, for verbs that change something: with connections where a file leads to
 //! them, so that what is queued is sent at once.
-use super::Host;
 use super::lab::{self, LabHome};
+use super::{Host, alerts};
 use crate::args::{DeliveryArgs, Global};
 use crate::check::{self, Secrets};
 use crate::fail::End;
@@ -73,7 +73,11 @@ impl Hands {
                 Err(error) => reach = Err(format!("{} cannot be used: {error}", files::CONNECTIONS)),
             }
         }
-        let runner = Runner::new(store, Arc::new(host), Arc::new(SystemClock), RunnerOptions::default());
+        let mut options = RunnerOptions::default();
+        if reach.is_ok() {
+            options.alerts = alerts::of_run(&store).await?;
+        }
+        let runner = Runner::new(store, Arc::new(host), Arc::new(SystemClock), options);
         Ok(Hands { runner, store: path, reach, delivery: delivery.cloned(), _lab: lab })
     }
 

@@ -1,4 +1,5 @@
 //! Joins the rooms: connections, components, secrets and the lab become the connectors that the runner calls.
+pub mod alerts;
 pub mod hands;
 pub mod lab;
 pub mod workshop;

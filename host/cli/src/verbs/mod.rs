@@ -1,4 +1,5 @@
 //! One file per verb.
+mod alert;
 mod audience;
 mod batch;
 mod canvas;
@@ -38,6 +39,7 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         Verb::Profile(verb) => profile::profile(&global, verb).await,
         Verb::Audience(verb) => audience::audience(&global, verb).await,
         Verb::Queue(verb) => queue::queue(&global, verb).await,
+        Verb::Alert(verb) => alert::alert(&global, verb).await,
         Verb::Batch(BatchVerb::Show(args)) => batch::show(&global, &look(&global)?, &args).await,
     }
 }

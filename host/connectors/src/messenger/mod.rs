@@ -16,6 +16,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// How long one message may take in all: several requests, or a talk with a mail server.
 const IN_ALL: Duration = Duration::from_secs(30);
 
+const NO_OFFICE: &str = "no mail server is configured: set CARAVAN_SMTP_URL and CARAVAN_MAIL_FROM";
+
 /// How notices leave this host.
 #[derive(Clone, Debug)]
 pub struct MessengerSettings {
@@ -89,11 +91,29 @@ impl LocalMessenger {
         })
     }
 
+    /// Whether notices can leave by this channel, as far as can be said without sending: a mail server is configured,
+    /// the secret is there, the URL may be dialled.
+    ///
+    /// # Errors
+    /// What is missing, never a secret.
+    pub fn ready(&self, channel: &Channel) -> Result<(), SendError> {
+        match channel {
+            Channel::Mail { .. } if self.office.is_none() => Err(SendError::later(NO_OFFICE)),
+            Channel::Mail { .. } => Ok(()),
+            Channel::Slack { url } => self.way("Slack's webhook", secret(url)?.expose()).map(drop),
+            Channel::Webhook { url } => self.way("the webhook", place(url)?.expose()).map(drop),
+            Channel::PagerDuty { routing_key, url } => {
+                secret(routing_key)?;
+                self.way("PagerDuty", url.as_str()).map(drop)
+            }
+        }
+    }
+
     async fn deliver(&self, channel: &Channel, message: &Message) -> Result<(), SendError> {
         match (channel, message) {
             (Channel::Mail { address }, Message::Mail { id, subject, body }) => {
                 let Some(office) = &self.office else {
-                    return Err(SendError::later("no mail server is configured: set CARAVAN_SMTP_URL"));
+                    return Err(SendError::later(NO_OFFICE));
                 };
                 office.send(id, address.as_str(), subject, body).await
             }
@@ -101,11 +121,7 @@ impl LocalMessenger {
                 self.post_all("Slack's webhook", secret(url)?.expose(), posts.iter().cloned()).await
             }
             (Channel::Webhook { url }, Message::Posts(posts)) => {
-                let url = match url {
-                    WebPlace::Plain(url) => Secret::new(url.as_str()),
-                    WebPlace::Secret(kept) => secret(kept)?,
-                };
-                self.post_all("the webhook", url.expose(), posts.iter().cloned()).await
+                self.post_all("the webhook", place(url)?.expose(), posts.iter().cloned()).await
             }
             (Channel::PagerDuty { routing_key, url }, Message::Posts(posts)) => {
                 let key = secret(routing_key)?;
@@ -138,6 +154,14 @@ impl Messenger for LocalMessenger {
                 .await
                 .unwrap_or_else(|_| Err(SendError::later(format!("not done within {} s", IN_ALL.as_secs()))))
         })
+    }
+}
+
+/// A webhook's URL, wherever it stands.
+fn place(url: &WebPlace) -> Result<Secret, SendError> {
+    match url {
+        WebPlace::Plain(url) => Ok(Secret::new(url.as_str())),
+        WebPlace::Secret(kept) => secret(kept),
     }
 }
 

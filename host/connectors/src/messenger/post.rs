@@ -17,7 +17,7 @@ const ANSWER: usize = 64 << 10;
 
 /// By which client a URL is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     /// TLS, to public addresses.
     Public,
     /// Plain, to this machine.
@@ -25,10 +25,16 @@ enum Way {
 }
 
 impl LocalMessenger {
-    /// Posts a document. `whom` is who it goes to, in words; the URL may be a secret and is never repeated.
-    pub(super) async fn post(&self, whom: &str, url: &str, document: &Value) -> Result<(), SendError> {
+    /// Whether a URL may be posted to, as far as can be said without asking anybody where its host is.
+    pub(super) fn way(&self, whom: &str, url: &str) -> Result<(Uri, Way), SendError> {
         let uri: Uri = url.parse().map_err(|_| SendError::never(format!("the URL of {whom} is none")))?;
         let way = way(&uri, self.allow_loopback).map_err(|why| SendError::never(format!("{whom}: {why}")))?;
+        Ok((uri, way))
+    }
+
+    /// Posts a document. `whom` is who it goes to, in words; the URL may be a secret and is never repeated.
+    pub(super) async fn post(&self, whom: &str, url: &str, document: &Value) -> Result<(), SendError> {
+        let (uri, way) = self.way(whom, url)?;
         let body = Bytes::from(document.to_string());
         let request = Request::post(uri)
             .header(header::CONTENT_TYPE, "application/json")

@@ -92,6 +92,16 @@ impl OpenAlert {
         moved || before != (self.severity, self.eased, self.clear, self.flaps)
     }
 
+    /// What is wrong, in one line: names of ours, codes and counts, and nothing of any person.
+    pub fn words(&self, now: Millis) -> String {
+        super::words::what(self, now)
+    }
+
+    /// What a person does about it.
+    pub fn cure(&self) -> String {
+        super::words::cure(&self.key)
+    }
+
     /// Whether its cause is there at this moment.
     pub fn is_active(&self) -> bool {
         self.clear.is_none()

@@ -60,6 +60,16 @@ impl AlertBook {
         self.alerts.values().filter(|alert| alert.is_active())
     }
 
+    /// What a subscription has been told so far.
+    pub fn told(&self, subscription: &SubscriptionId) -> Option<&SubscriptionState> {
+        self.states.get(subscription)
+    }
+
+    /// What waits to be sent to a subscription.
+    pub fn waiting(&self, subscription: &SubscriptionId) -> Option<&Notice> {
+        self.outbox.get(subscription)
+    }
+
     /// Takes an observation. To be called every few seconds, also where nothing changed: repeats, recoveries and what
     /// was held back come with time.
     pub fn observe(

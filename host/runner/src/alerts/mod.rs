@@ -11,8 +11,9 @@
 //! * what was told as open is told once as mended;
 //! * what stays open is told again at growing intervals.
 //!
-//! All of it is pure: no clock, no store. [`Changes`] says what to store, one document per alert, subscription and
+//! All of that is pure: no clock, no store. [`Changes`] says what to store, one document per alert, subscription and
 //! notice ([`Changes::documents`]); [`render`] makes the message of a channel; a `Messenger` (port in `model`) sends it.
+//! The [`Watch`] joins it with a store: the run ticks it, it surveys, stores what changes, and lets notices leave.
 //!
 //! ```
 //! use caravan_model::{Duration, LaneId, Millis, Subscription};
@@ -29,17 +30,25 @@
 //! assert!(notices[0].subject.starts_with("[warning] queue vip of connection acme-meta is held: terms"));
 //! ```
 mod alert;
+mod atlas;
 mod book;
 mod causes;
 mod compose;
 mod documents;
 mod notice;
 mod observation;
+mod options;
 mod policy;
+mod rates;
 mod render;
+mod signals;
+mod stuck;
 mod subscriber;
+mod survey;
 #[cfg(test)]
 mod tests;
+mod trial;
+mod watch;
 mod window;
 mod words;
 
@@ -47,7 +56,11 @@ pub use alert::{AlertKey, Facts, OpenAlert};
 pub use book::{AlertBook, Changes};
 pub use notice::{Change, Incident, Line, Notice};
 pub use observation::{LaneSeen, Observation, OwedSeen, Place, QueueState, StepSeen, TokenSeen, TrapSeen};
+pub use options::AlertOptions;
 pub use policy::AlertPolicy;
 pub use render::render;
+pub use signals::Signals;
 pub use subscriber::{SubscriptionState, Told};
+pub use trial::trial;
+pub use watch::Watch;
 pub use window::CountWindow;

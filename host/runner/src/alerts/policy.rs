@@ -32,7 +32,7 @@ pub struct AlertPolicy {
     pub token_critical: Duration,
     /// How long a connector's last trap counts.
     pub trap_memory: Duration,
-    /// So many traps within the window are critical.
+    /// So many traps within that are critical.
     pub traps_critical: u64,
 
     /// Causes that arise within this span become one notice.

@@ -202,6 +202,19 @@ pub struct Receipt {
     pub part: Option<String>,
 }
 
+/// Removals owed to consent or erasure that a partner refused, of one lane and for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedRemovals {
+    /// The lane, stripe and all.
+    pub lane: LaneId,
+    /// Why.
+    pub reason: Reason,
+    /// How many.
+    pub count: u64,
+    /// When the first of them was last refused.
+    pub since: Millis,
+}
+
 /// What a person can hold.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "of")]

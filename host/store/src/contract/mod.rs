@@ -176,6 +176,9 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Receipts that name this external id, also once the profile is erased.
     fn receipts_of(&self, external_id: &str) -> impl Future<Output = Result<Vec<Receipt>>> + Send;
 
+    /// Removals owed whose newest answer is the partner's refusal, also while they are asked for anew: each person once.
+    fn refused_removals(&self) -> impl Future<Output = Result<Vec<RefusedRemovals>>> + Send;
+
     /// Members of a lane, by ascending profile from `after` on, whatever their standing.
     fn members(
         &self,

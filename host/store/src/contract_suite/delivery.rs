@@ -54,6 +54,47 @@ pub async fn rule_11_3_removals_owed_to_consent_go_first_and_leave_receipts<E: E
     assert!(w.store.owing(w.now, 10).await.expect("owing").is_empty());
 }
 
+/// Promise 4: a removal that is owed and was refused is known until the partner gives another answer.
+pub async fn a_refused_removal_counts_once_until_another_answer_comes<E: Engine>(engine: E) {
+    let mut w = World::new(engine).await;
+    let people = members(&mut w, 0..3).await;
+    let offers: Vec<Offer> = people[..2]
+        .iter()
+        .map(|&profile| Offer {
+            lane: w.lane,
+            profile,
+            action: Action::Remove,
+            origin: Origin::Erasure,
+            step: Default::default(),
+        })
+        .collect();
+    let refused = Reason::new("partner:2655", "too few would be left");
+    let told =
+        |count: u64, since: Millis| vec![RefusedRemovals { lane: w.lane, reason: refused.clone(), count, since }];
+    let first = told(2, w.now);
+    let again = told(2, Millis(w.now.0 + 1));
+    let rest = told(1, Millis(w.now.0 + 1));
+    for expected in [&first, &again] {
+        w.store.offer(w.lease, offers.clone(), Vec::new(), w.now).await.expect("an offer");
+        let slice = w.seal_all().await;
+        w.send(&slice.parts[0], |s| {
+            s.ends = true;
+            let riders = slice.parts[0].riders.iter();
+            s.outcomes = riders.flat_map(|rider| outcomes(rider, Status::Rejected, GoesTo::Stays)).collect();
+            s.outcomes.iter_mut().for_each(|outcome| outcome.reason = refused.clone());
+        })
+        .await
+        .expect("a settlement");
+        assert_eq!(w.store.refused_removals().await.expect("refusals"), *expected);
+        w.now = Millis(w.now.0 + 1);
+    }
+    w.store.offer(w.lease, offers[..1].to_vec(), Vec::new(), w.now).await.expect("an offer");
+    assert_eq!(w.store.refused_removals().await.expect("refusals"), again, "asked, not answered");
+    accept_all(&w, left).await;
+    assert_eq!(w.store.refused_removals().await.expect("refusals"), rest);
+    w.balanced().await;
+}
+
 /// An erased person keeps what was sent until it is removed, then only what proves it.
 pub async fn an_erased_person_leaves_receipts_alone<E: Engine>(engine: E) {
     let mut w = World::new(engine).await;

@@ -81,6 +81,7 @@ macro_rules! contract_suite {
         );
         $crate::contract_suite!(@module $engine, delivery:
             rule_11_3_removals_owed_to_consent_go_first_and_leave_receipts
+            a_refused_removal_counts_once_until_another_answer_comes
             an_erased_person_leaves_receipts_alone
             a_refused_removal_is_owed_again
             a_call_under_way_is_owed_a_removal_too

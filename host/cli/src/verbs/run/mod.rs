@@ -8,8 +8,8 @@ mod report;
 use crate::args::{Global, RunArgs};
 use crate::check::{self, Checked, Secrets};
 use crate::fail::{End, Problems};
-use crate::host::Host;
 use crate::host::lab::{self, LabHome};
+use crate::host::{Host, alerts};
 use crate::users::{Users, events::Events};
 use crate::{files, stop, stores};
 use caravan_model::Millis;
@@ -45,7 +45,8 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
         lab.adopt_all(&store.audiences().await?);
     }
     let started = SystemClock.now();
-    let runner = Runner::new(store.clone(), Arc::new(host), Arc::new(SystemClock), RunnerOptions::default());
+    let options = RunnerOptions { alerts: alerts::of_run(&store).await?, ..RunnerOptions::default() };
+    let runner = Runner::new(store.clone(), Arc::new(host), Arc::new(SystemClock), options);
     let cancel = stop::listen(global.quiet);
     let ended = go(global, args, prepared, &runner, lab.as_ref(), started, cancel).await;
     // Also after an error the store is given back; the error is what counts.

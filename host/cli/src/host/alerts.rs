@@ -1,0 +1,71 @@
+//! How this host tells people of alerts: the mail server and the public URL from its environment, whom from the store.
+use caravan_connectors::{LocalMessenger, MessengerSettings};
+use caravan_model::{Code, Problem, Subscription};
+use caravan_runner::alerts::{AlertOptions, AlertPolicy};
+use caravan_store::{DocumentKind, Store};
+use std::sync::Arc;
+
+/// Where links to steps lead.
+const PUBLIC_URL: &str = "CARAVAN_PUBLIC_URL";
+
+/// All subscriptions of a store, by name.
+///
+/// # Errors
+/// One of them cannot be read.
+pub async fn subscriptions(store: &impl Store) -> anyhow::Result<Vec<Subscription>> {
+    let documents = store.documents(DocumentKind::Subscription).await?;
+    let read = |(id, document): (String, String)| {
+        serde_json::from_str(&document).map_err(|_| {
+            Problem::new(Code::StoreDamaged, format!("the subscription `{id}` to alerts cannot be read"))
+                .cure("write it anew: `caravan alert add`")
+                .into()
+        })
+    };
+    documents.into_iter().map(read).collect()
+}
+
+/// Sends notices with what the environment configures.
+///
+/// # Errors
+/// CV004 where a variable cannot be understood; its value is not repeated.
+pub fn messenger() -> Result<LocalMessenger, Problem> {
+    LocalMessenger::new(MessengerSettings::from_env())
+}
+
+/// Thresholds and the public URL.
+///
+/// # Errors
+/// CV004 where the URL is none.
+pub fn policy() -> Result<AlertPolicy, Problem> {
+    let public_url = std::env::var(PUBLIC_URL).ok().filter(|url| !url.trim().is_empty());
+    let policy = AlertPolicy { public_url: public_url.map(|url| url.trim().to_owned()), ..AlertPolicy::default() };
+    policy.check().map_err(|words| {
+        Problem::new(Code::BadValue, words).cure(format!("correct {PUBLIC_URL}: https://caravan.acme.example"))
+    })?;
+    Ok(policy)
+}
+
+/// What a run needs to tell the subscribers of its store. Says on stderr which of them cannot be served from here.
+///
+/// # Errors
+/// Where there are subscriptions: a setting that cannot be understood.
+pub async fn of_run(store: &impl Store) -> anyhow::Result<AlertOptions> {
+    let subscriptions = subscriptions(store).await?;
+    if subscriptions.is_empty() {
+        return Ok(AlertOptions::default());
+    }
+    let messenger = messenger()?;
+    for wanted in &subscriptions {
+        if let Some(problem) = unserved(&messenger, wanted) {
+            eprintln!("{problem}");
+        }
+    }
+    Ok(AlertOptions { messenger: Some(Arc::new(messenger)), policy: policy()?, ..AlertOptions::default() })
+}
+
+/// Why a subscription cannot be served from here, if that can be said without sending.
+pub fn unserved(messenger: &LocalMessenger, wanted: &Subscription) -> Option<Problem> {
+    let wrong = messenger.ready(&wanted.to).err()?;
+    let words = format!("subscription `{}` to alerts cannot be served from here: {wrong}", wanted.id);
+    Some(Problem::new(Code::Untold, words).cure(format!("mend that, then try `caravan alert test {}`", wanted.id)))
+}

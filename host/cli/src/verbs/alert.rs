@@ -1,0 +1,286 @@
+//! `caravan alert add | list | show | remove | test`.
+use crate::args::{AlertAddArgs, AlertVerb, Global};
+use crate::fail::End;
+use crate::host::alerts;
+use crate::{ask, out, stores};
+use caravan_model::alert::{Channel, Messenger as _};
+use caravan_model::port::{Clock, SystemClock};
+use caravan_model::{CanvasId, Code, Millis, Problem, Severity, Subscription, SubscriptionId};
+use caravan_runner::alerts::{AlertBook, OpenAlert, render, trial};
+use caravan_store::{DocumentKind, OpenOptions, Slots, Sqlite, Store};
+use serde_json::{Value, json};
+
+/// Does a verb of alerts.
+pub async fn alert(global: &Global, verb: AlertVerb) -> anyhow::Result<End> {
+    match verb {
+        AlertVerb::Add(args) => add(global, args).await,
+        AlertVerb::List => list(global, &super::look(global)?).await,
+        AlertVerb::Show { name } => show(global, &super::look(global)?, &name).await,
+        AlertVerb::Remove { name } => {
+            remove(global, &Sqlite::open(stores::existing(global)?, OpenOptions::default())?, &name).await
+        }
+        AlertVerb::Test { name } => test(global, &super::look(global)?, name.as_deref()).await,
+    }
+}
+
+/// What the command line asks for, checked. A channel is never repeated: a secret may have been typed.
+fn wanted(args: AlertAddArgs) -> Result<Subscription, Problem> {
+    let wrong = |words: String| Problem::new(Code::BadValue, words).cure("`caravan alert add --help` shows the forms");
+    Ok(Subscription {
+        id: SubscriptionId::new(args.name).map_err(wrong)?,
+        canvas: args.canvas.map(CanvasId::new).transpose().map_err(wrong)?,
+        connection: args.connection,
+        kinds: args.kinds,
+        at_least: args.at_least,
+        to: args.to.parse::<Channel>().map_err(wrong)?,
+    })
+}
+
+async fn add(global: &Global, args: AlertAddArgs) -> anyhow::Result<End> {
+    let wanted = wanted(args)?;
+    // A store that is named may be new: people subscribe before the first run, too.
+    let path = match stores::named(global)? {
+        Some(path) => path,
+        None => stores::existing(global)?,
+    };
+    let store = Sqlite::open(path, OpenOptions::default())?;
+    let known = alerts::subscriptions(&store).await?.iter().any(|known| known.id == wanted.id);
+    write(&store, &wanted.id, Some(serde_json::to_string(&wanted)?)).await?;
+    if !global.quiet {
+        remarks(&store, &wanted).await?;
+    }
+    if global.json {
+        out::print_json(&json!({"subscription": wanted, "to": wanted.to.to_string(), "changed": known}))?;
+    } else {
+        let verb = if known { "changed" } else { "added" };
+        out::print(&format!("{} {verb}: {}, to {}", wanted.id, about(&wanted), wanted.to))?;
+    }
+    Ok(End::Done)
+}
+
+/// What may keep a subscription from telling anything.
+async fn remarks(store: &Sqlite, wanted: &Subscription) -> anyhow::Result<()> {
+    if let Some(canvas) = &wanted.canvas
+        && !store.versions().await?.iter().any(|version| version.canvas.canvas == *canvas)
+    {
+        eprintln!("note: this store has no canvas `{canvas}` yet");
+    }
+    if let Some(connection) = &wanted.connection
+        && !store.audiences().await?.iter().any(|audience| audience.connection == *connection)
+    {
+        eprintln!("note: no audience of this store uses a connection `{connection}` yet");
+    }
+    match alerts::messenger() {
+        Ok(messenger) => alerts::unserved(&messenger, wanted).iter().for_each(|problem| eprintln!("{problem}")),
+        Err(problem) => eprintln!("{problem}"),
+    }
+    Ok(())
+}
+
+async fn write(store: &Sqlite, id: &SubscriptionId, document: Option<String>) -> anyhow::Result<()> {
+    let lease = store.lease("caravan alert", Slots::ALL, SystemClock.now()).await?;
+    let written =
+        store.put_documents(lease, vec![(DocumentKind::Subscription, id.as_str().to_owned(), document)]).await;
+    store.release(lease).await?;
+    Ok(written?)
+}
+
+/// What a subscription is about, in words.
+fn about(wanted: &Subscription) -> String {
+    let whose = match (&wanted.canvas, &wanted.connection) {
+        (None, None) => "everything".to_owned(),
+        (Some(canvas), None) => format!("canvas {canvas}"),
+        (None, Some(connection)) => format!("connection {connection}"),
+        (Some(canvas), Some(connection)) => format!("canvas {canvas} by connection {connection}"),
+    };
+    match wanted.at_least {
+        Severity::Warning => format!("{whose}, {}", kinds(wanted)),
+        Severity::Critical => format!("{whose}, {}, only critical", kinds(wanted)),
+    }
+}
+
+fn kinds(wanted: &Subscription) -> String {
+    if wanted.kinds.is_empty() {
+        return "all kinds".to_owned();
+    }
+    wanted.kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", ")
+}
+
+async fn book(store: &Sqlite) -> anyhow::Result<AlertBook> {
+    let alerts = store.documents(DocumentKind::Alert).await?;
+    let notices = store.documents(DocumentKind::Notice).await?;
+    AlertBook::from_documents(&alerts, &notices).map_err(|words| Problem::new(Code::StoreDamaged, words).into())
+}
+
+fn alert_value(alert: &OpenAlert, now: Millis) -> Value {
+    json!({"kind": alert.key.kind, "severity": alert.severity, "subject": alert.key.subject, "code": alert.key.code,
+        "since": alert.opened, "connection": alert.facts.connection, "places": alert.facts.places,
+        "words": alert.words(now), "cure": alert.cure()})
+}
+
+/// All subscriptions and open alerts. What a run that has ended left behind stands as it left it.
+async fn list(global: &Global, store: &Sqlite) -> anyhow::Result<End> {
+    let (subscriptions, book) = (alerts::subscriptions(store).await?, book(store).await?);
+    let now = SystemClock.now();
+    let open: Vec<&OpenAlert> = book.open().collect();
+    if global.json {
+        let subscriptions: Vec<_> = subscriptions
+            .iter()
+            .map(|wanted| {
+                let unsent = book.waiting(&wanted.id).map(|notice| &notice.subject);
+                json!({"subscription": wanted, "to": wanted.to.to_string(), "unsent": unsent})
+            })
+            .collect();
+        let open: Vec<Value> = open.iter().map(|alert| alert_value(alert, now)).collect();
+        out::print_json(&json!({"subscriptions": subscriptions, "alerts": open}))?;
+    } else if subscriptions.is_empty() {
+        out::print("nobody is told of anything: `caravan alert add NAME --to CHANNEL` subscribes")?;
+    } else {
+        let rows: Vec<Vec<String>> = subscriptions
+            .iter()
+            .map(|wanted| {
+                let unsent = book.waiting(&wanted.id).map(|notice| format!("unsent: {}", notice.subject));
+                vec![wanted.id.to_string(), wanted.to.to_string(), about(wanted), unsent.unwrap_or_default()]
+            })
+            .collect();
+        out::print(&out::table(&["SUBSCRIPTION", "TO", "ABOUT", ""], &rows))?;
+        if open.is_empty() {
+            out::print("\nno alert is open")?;
+        } else {
+            let rows: Vec<Vec<String>> = open
+                .iter()
+                .map(|alert| vec![out::instant(alert.opened), alert.severity.to_string(), alert.words(now)])
+                .collect();
+            out::print(&format!("\n{}", out::table(&["SINCE", "SEVERITY", "ALERT"], &rows)))?;
+        }
+    }
+    Ok(if open.is_empty() { End::Done } else { End::NeedsYou })
+}
+
+async fn find(store: &Sqlite, name: &str) -> anyhow::Result<Subscription> {
+    let all = alerts::subscriptions(store).await?;
+    let names: Vec<String> = all.iter().map(|wanted| wanted.id.to_string()).collect();
+    all.into_iter().find(|wanted| wanted.id.as_str() == name).ok_or_else(|| {
+        let cure = match names.as_slice() {
+            [] => "there are none: `caravan alert add NAME --to CHANNEL` makes one".to_owned(),
+            names => format!("the subscriptions are: {}", names.join(", ")),
+        };
+        Problem::new(Code::NotFound, format!("there is no subscription `{name}`")).cure(cure).into()
+    })
+}
+
+async fn show(global: &Global, store: &Sqlite, name: &str) -> anyhow::Result<End> {
+    let (wanted, book) = (find(store, name).await?, book(store).await?);
+    let now = SystemClock.now();
+    let state = book.told(&wanted.id);
+    let told: Vec<(&OpenAlert, Millis)> = book
+        .open()
+        .filter_map(|alert| {
+            let told = state?.told.get(&alert.key)?;
+            told.open.then_some((alert, told.at))
+        })
+        .collect();
+    let unsent = book.waiting(&wanted.id);
+    let unserved = alerts::messenger().map_or_else(Some, |messenger| alerts::unserved(&messenger, &wanted));
+    if global.json {
+        let told: Vec<_> =
+            told.iter().map(|(alert, at)| json!({"alert": alert_value(alert, now), "told": at})).collect();
+        let unsent = unsent.map(
+            |notice| json!({"subject": notice.subject, "made": notice.made, "tries": notice.tries, "due": notice.due}),
+        );
+        out::print_json(&json!({"subscription": wanted, "to": wanted.to.to_string(), "told": told, "unsent": unsent,
+            "notices": state.map_or(0, |state| state.made), "unserved": unserved}))?;
+        return Ok(End::Done);
+    }
+    let mut text = format!("{}: {}, to {}\n", wanted.id, about(&wanted), wanted.to);
+    let made = state.map_or(0, |state| state.made);
+    text.push_str(&format!("{} so far\n", out::plural(made, "notice", "notices")));
+    if let Some(notice) = unsent {
+        let tries = out::plural(notice.tries.into(), "try", "tries");
+        let due = out::instant(notice.due);
+        text.push_str(&format!("waits to be sent, after {tries}, from {due} on: {}\n", notice.subject));
+    }
+    if !told.is_empty() {
+        let rows: Vec<Vec<String>> = told
+            .iter()
+            .map(|(alert, at)| vec![out::instant(*at), alert.severity.to_string(), alert.words(now)])
+            .collect();
+        text.push_str(&format!("\n{}", out::table(&["TOLD", "SEVERITY", "OPEN ALERT"], &rows)));
+    }
+    out::print(&text)?;
+    if let Some(problem) = unserved.filter(|_| !global.quiet) {
+        eprintln!("{problem}");
+    }
+    Ok(End::Done)
+}
+
+async fn remove(global: &Global, store: &Sqlite, name: &str) -> anyhow::Result<End> {
+    let wanted = find(store, name).await?;
+    ask::confirm(global, &format!("{} ends: {}, to {}", wanted.id, about(&wanted), wanted.to))?;
+    write(store, &wanted.id, None).await?;
+    if global.json {
+        out::print_json(&json!({"removed": wanted.id}))?;
+    } else {
+        out::print(&format!("{} removed: nobody is told by it any more", wanted.id))?;
+    }
+    Ok(End::Done)
+}
+
+async fn test(global: &Global, store: &Sqlite, name: Option<&str>) -> anyhow::Result<End> {
+    let all = match name {
+        Some(name) => vec![find(store, name).await?],
+        None => alerts::subscriptions(store).await?,
+    };
+    let (messenger, policy) = (alerts::messenger()?, alerts::policy()?);
+    let mut failed = Vec::new();
+    let mut values = Vec::new();
+    for wanted in &all {
+        let message = render(&trial(wanted, SystemClock.now()), &wanted.to, &policy);
+        let sent = messenger.send(&wanted.to, &message).await;
+        values.push(json!({"subscription": wanted.id, "to": wanted.to.to_string(), "sent": sent.is_ok(),
+            "why_not": sent.as_ref().err().map(|wrong| &wrong.words)}));
+        match sent {
+            Ok(()) if global.json => {}
+            Ok(()) => out::print(&format!("{}: a test notice went to {}", wanted.id, wanted.to))?,
+            Err(wrong) => failed.push(
+                Problem::new(Code::Untold, format!("{}: the test notice did not leave: {wrong}", wanted.id))
+                    .cure("mend that and test again"),
+            ),
+        }
+    }
+    if global.json {
+        out::print_json(&values)?;
+    } else if all.is_empty() {
+        out::print("nobody is told of anything: `caravan alert add NAME --to CHANNEL` subscribes")?;
+    }
+    failed.iter().for_each(|problem| eprintln!("{problem}"));
+    Ok(if failed.is_empty() { End::Done } else { End::NeedsYou })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use caravan_model::AlertKind;
+
+    fn args(to: &str) -> AlertAddArgs {
+        let kinds = vec![AlertKind::QueueHeld, AlertKind::Lateness];
+        let (canvas, connection) = (Some("win-back".to_owned()), None);
+        AlertAddArgs { name: "ops".into(), to: to.into(), canvas, connection, kinds, at_least: Severity::Critical }
+    }
+
+    #[test]
+    fn a_subscription_is_read_from_the_command_line_and_said_in_words() {
+        let wanted = wanted(args("mailto:ops@acme.example")).unwrap();
+        assert_eq!(about(&wanted), "canvas win-back, queue-held, lateness, only critical");
+        assert_eq!(wanted.to.to_string(), "mailto:ops@acme.example");
+    }
+
+    #[test]
+    fn a_secret_that_was_typed_is_refused_and_not_repeated() {
+        for to in ["https://hooks.slack.com/services/T0/B0/hunter2", "slack:hunter2", "hunter2", "pagerduty:hunter2"] {
+            let wrong = wanted(args(to)).unwrap_err();
+            assert_eq!(wrong.code, Code::BadValue);
+            assert!(!wrong.to_string().contains("hunter2"), "{wrong}");
+        }
+    }
+}
