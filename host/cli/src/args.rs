@@ -69,6 +69,27 @@ pub enum Verb {
     /// Batches: what was sent in one call.
     #[command(subcommand)]
     Batch(BatchVerb),
+    /// The workspace's policy: what an add needs of a person, and what labelled data must not be used for.
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+}
+
+/// `caravan policy VERB`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum PolicyVerb {
+    /// Checks a policy and keeps it in the store, from the next run on. Exit 1 where it refuses live canvases; then it
+    /// is kept only with --yes.
+    Set {
+        /// The policy.
+        policy: PathBuf,
+    },
+    /// Prints the policy of the store.
+    Show,
+    /// Checks a policy, and where there is a store, says which live canvases it would refuse. Exit 1 if any.
+    Check {
+        /// The policy.
+        policy: PathBuf,
+    },
 }
 
 /// `caravan run`.
@@ -82,6 +103,9 @@ pub struct RunArgs {
     /// The connections; connections.yaml beside the canvas if not given.
     #[arg(long, value_name = "FILE")]
     pub connections: Option<PathBuf>,
+    /// The workspace's policy, kept in the store as by `policy set`; the store's own if not given.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
     /// Events of these people, JSON lines: {external_id, event, at, properties?, message_id?}.
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
@@ -117,6 +141,9 @@ pub struct DryRunArgs {
     /// The connections; connections.yaml beside the canvas if not given.
     #[arg(long, value_name = "FILE", conflicts_with = "connector")]
     pub connections: Option<PathBuf>,
+    /// The workspace's policy; the store's own if not given.
+    #[arg(long, value_name = "FILE", conflicts_with = "connector")]
+    pub policy: Option<PathBuf>,
     /// A bundled connector's name or a component's file, instead of a canvas.
     #[arg(
         long,
@@ -200,6 +227,9 @@ pub enum CanvasVerb {
         /// The connections; connections.yaml beside the canvas if it is there.
         #[arg(long, value_name = "FILE")]
         connections: Option<PathBuf>,
+        /// The workspace's policy; that of the canvas's store if not given.
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
     },
     /// Prints a canvas in its canonical form.
     Fmt {
@@ -218,6 +248,9 @@ pub enum CanvasVerb {
         /// Of connections.yaml instead.
         #[arg(long)]
         connections: bool,
+        /// Of policy.yaml instead.
+        #[arg(long, conflicts_with = "connections")]
+        policy: bool,
     },
 }
 

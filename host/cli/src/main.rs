@@ -12,6 +12,7 @@ mod files;
 mod host;
 mod mask;
 mod out;
+mod policies;
 mod stop;
 mod stores;
 mod summary;

@@ -42,7 +42,7 @@ pub const ALL: &[Meaning] = &[
     of(
         "consent-unknown",
         "consent unknown",
-        "the policy demands a yes: import the person's consent for this purpose",
+        "the policy or the step demands a yes: import the person's consent for this purpose",
         None,
     ),
     of("do-not-sell-or-share", "asked not to be sold or shared", "nothing to mend: the person's wish is kept", None),

@@ -2,10 +2,11 @@
 //! short memories.
 use crate::ledger::Ledger;
 use crate::options::RunnerOptions;
+use crate::policy::policy_of;
 use crate::route::Route;
 use crate::steps::{StepFacts, Steps, group_plans, plan_problem};
 use caravan_model::port::{Clock, Connector, Connectors};
-use caravan_model::{Code, LaneId, Millis, PartId, Problem, StepIx, VersionId};
+use caravan_model::{Code, LaneId, Millis, PartId, Policy, Problem, StepIx, VersionId};
 use caravan_store::{Lease, Store};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,7 @@ pub(crate) struct Shared<S> {
     pub options: RunnerOptions,
     connectors: Arc<dyn Connectors>,
     clock: Arc<dyn Clock>,
+    policy: Policy,
     routes: RwLock<HashMap<VersionId, Arc<Route>>>,
     plugs: Mutex<HashMap<String, Result<Plug, Problem>>>,
     facts: Mutex<HashMap<(String, VersionId, StepIx), Arc<StepFacts>>>,
@@ -95,12 +97,14 @@ impl<S: Store> Shared<S> {
         connectors: Arc<dyn Connectors>,
         clock: Arc<dyn Clock>,
     ) -> crate::Result<Shared<S>> {
+        let policy = policy_of(&store).await?;
         let shared = Shared {
             store,
             lease,
             options,
             connectors,
             clock,
+            policy,
             routes: RwLock::default(),
             plugs: Mutex::default(),
             facts: Mutex::default(),
@@ -199,7 +203,7 @@ impl<S: Store> Shared<S> {
             let Some(route) = route else { continue };
             let Some(sync) = route.plan.sync(step) else { continue };
             let groups = plug.group_plans(&sync.match_on)?;
-            let facts = Arc::new(StepFacts::of(&route.plan, step, groups));
+            let facts = Arc::new(StepFacts::of(&route.plan, step, groups, &self.policy));
             self.facts.lock().unwrap_or_else(PoisonError::into_inner).insert(key, facts.clone());
             steps.insert((version, step), facts);
         }

@@ -2,6 +2,7 @@
 use crate::assembly::excerpt;
 use crate::steps::Steps;
 use caravan_journey::sealing::{Change, Struck, consent_verdict, strike_between_attempts};
+use caravan_model::status::reason;
 use caravan_model::{Action, Effect, Part};
 use caravan_store::{OpenPart, PartDraft, Queued, Rider};
 use std::collections::HashMap;
@@ -21,9 +22,12 @@ pub(crate) fn strikes_of(
     let change_of = |seq: i64| {
         let op = by_seq.get(&seq)?;
         let Some(person) = &op.person else { return Some(Change::Erased) };
-        let purpose = steps.get(&op.step).map(|step| step.purpose.as_str());
-        match purpose {
-            Some(purpose) if consent_verdict(person, purpose, false).is_err() => Some(Change::ConsentWithdrawn),
+        let adds = part.part.action == Action::Add;
+        let step = steps.get(&op.step).filter(|_| adds);
+        let asked = step.map(|step| consent_verdict(person, &step.purpose, step.demands.consent));
+        match asked {
+            Some(Err(why)) if why.code == reason::CONSENT_UNKNOWN => Some(Change::ConsentUnknown),
+            Some(Err(_)) => Some(Change::ConsentWithdrawn),
             _ => op.exited.then_some(Change::Exited),
         }
     };
@@ -66,6 +70,7 @@ pub(crate) fn removal_and_rest(
     let mut drafts = Vec::with_capacity(2);
     let mut removal = excerpt(sent, &riders, &rows_of(&|person| follow[person]), follow);
     removal.part.action = Action::Remove;
+    removal.part.flags.clear();
     drafts.push(removal);
     let rest = excerpt(sent, &riders, &rows_of(&|person| !struck[person]), &vec![false; places.len()]);
     if rest.part.rows > 0 {

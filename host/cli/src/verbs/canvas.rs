@@ -1,30 +1,38 @@
 //! `caravan canvas validate | fmt | schema`.
 use crate::args::{CanvasVerb, Global};
 use crate::fail::{End, Problems};
-use crate::{check, files, out};
+use crate::{check, files, out, policies};
 use caravan_journey::document;
+use caravan_model::Policy;
 use std::path::{Path, PathBuf};
 
 /// Does a verb of canvases.
 pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
     match verb {
-        CanvasVerb::Validate { canvas, connections } => validate(global, &canvas, connections.as_deref()),
+        CanvasVerb::Validate { canvas, connections, policy } => {
+            let policy = policies::holding(global, policy.as_deref(), &canvas).await?;
+            validate(global, &canvas, connections.as_deref(), &policy)
+        }
         CanvasVerb::Fmt { canvas, check, write } => fmt(global, &canvas, check, write),
-        CanvasVerb::Schema { connections } => {
-            out::print_json(&if connections { document::connections_schema() } else { document::canvas_schema() })?;
+        CanvasVerb::Schema { connections, policy } => {
+            out::print_json(&match (connections, policy) {
+                (true, _) => document::connections_schema(),
+                (_, true) => document::policy_schema(),
+                _ => document::canvas_schema(),
+            })?;
             Ok(End::Done)
         }
     }
 }
 
 /// Says everything that is wrong. Connections are looked at where the file is named or lies beside the canvas.
-fn validate(global: &Global, canvas: &Path, connections: Option<&Path>) -> anyhow::Result<End> {
+fn validate(global: &Global, canvas: &Path, connections: Option<&Path>, policy: &Policy) -> anyhow::Result<End> {
     let named = connections.is_some();
     let path = files::connections_path(connections, canvas);
     let checked = if named || path.exists() {
-        check::canvas_with_connections(canvas, &path, check::Secrets::Overlook).map(|checked| checked.canvas)
+        check::canvas_with_connections(canvas, &path, policy, check::Secrets::Overlook).map(|checked| checked.canvas)
     } else {
-        check::canvas_alone(canvas)
+        check::canvas_alone(canvas, policy)
     };
     let problems = match &checked {
         Ok(_) => Vec::new(),

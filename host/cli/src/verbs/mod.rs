@@ -7,11 +7,12 @@ mod dry_run;
 mod explain;
 mod inspect;
 mod lab;
+mod policy;
 mod queue;
 mod run;
 mod trace;
 
-use crate::args::{Args, BatchVerb, Global, ProfileVerb, QueueVerb, Verb};
+use crate::args::{Args, BatchVerb, Global, PolicyVerb, ProfileVerb, QueueVerb, Verb};
 use crate::fail::{End, usage};
 use crate::stores;
 use caravan_store::{OpenOptions, Sqlite};
@@ -39,6 +40,9 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         }
         Verb::Queue(QueueVerb::List) => queue::list(&global, &look(&global)?).await,
         Verb::Queue(QueueVerb::Resume { queue }) => queue::resume(&global, &own(&global)?, &queue).await,
+        Verb::Policy(PolicyVerb::Set { policy }) => policy::set(&global, &policy).await,
+        Verb::Policy(PolicyVerb::Check { policy }) => policy::check(&global, &policy).await,
+        Verb::Policy(PolicyVerb::Show) => policy::show(&global, &look(&global)?).await,
         Verb::Batch(BatchVerb::Show { name }) => batch::show(&global, &look(&global)?, &name).await,
     }
 }

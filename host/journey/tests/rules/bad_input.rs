@@ -93,7 +93,7 @@ pub(crate) fn problems_of(text: &str) -> Vec<Problem> {
     let connections = read_connections("connections.yaml", CONNECTIONS).unwrap().value;
     let manifest = manifest();
     let look_up = |name: &str| (name == "acme").then_some(&manifest);
-    let facts = Facts { connections: Some(&connections), manifest: Some(&look_up) };
+    let facts = Facts { connections: Some(&connections), manifest: Some(&look_up), policy: None };
     match read_canvas("canvas.yaml", text) {
         Ok(canvas) => validate(&canvas, &facts),
         Err(problem) => vec![problem],

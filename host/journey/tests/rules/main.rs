@@ -4,6 +4,7 @@ mod bad_partners;
 mod delays;
 mod documents;
 mod filters;
+mod policies;
 mod retrying;
 mod sealing;
 mod walking;
