@@ -1,7 +1,7 @@
 //! A canvas compiled: steps by number, targets resolved, delays parsed. Immutable and shared by all entries.
 use crate::delay::DelayRule;
 use caravan_model::canvas::{Advance, ConsentNeed, EntryRule, ExitRule, Step};
-use caravan_model::{Action, Canvas, CanvasId, Code, Filter, Problem, Status, StepId, StepIx};
+use caravan_model::{Action, Canvas, CanvasId, Code, Duration, Filter, Problem, Status, StepId, StepIx};
 use std::collections::BTreeSet;
 
 /// The consent purpose that an add asks for where the step names none.
@@ -81,6 +81,8 @@ pub struct SyncStep {
     pub purpose: String,
     /// Whether that consent must be granted, whatever the policy says.
     pub consent_required: bool,
+    /// For how long an add keeps people there.
+    pub keep_for: Option<Duration>,
     /// When people go on.
     pub advance: Advance,
 }
@@ -225,15 +227,13 @@ impl Resolver<'_> {
                 Problem::new(Code::UnknownAudience, format!("the canvas names no audience `{}`", sync.audience))
                     .at_path(at("audience_sync.audience"))
             })?;
-            if sync.keep_for.is_some() {
-                return not_yet("audience_sync.keep_for");
-            }
             let sync = SyncStep {
                 audience,
                 action: sync.action,
                 match_on: sync.match_on.clone(),
                 purpose: sync.purpose.clone().unwrap_or_else(|| DEFAULT_PURPOSE.to_owned()),
                 consent_required: sync.consent == ConsentNeed::Required,
+                keep_for: sync.keep_for,
                 advance: sync.advance,
             };
             (StepKind::Sync(sync), next()?)

@@ -117,9 +117,9 @@ pub enum Treatment {
     Halve,
     /// Credentials are fetched again once, then the same call is repeated at once.
     RefreshThenRepeat,
-    /// The only person of the part is `rejected`; the part is done.
+    /// Whoever is left in the part is `rejected`; the part is done. One person, or removals owed that the partner refuses.
     Reject {
-        /// `poison-row`, or the partner's.
+        /// `poison-row`, `audience-too-small`, or the partner's.
         reason: Reason,
     },
     /// Retried for as long as allowed: everyone of the part is `expired`, findable and re-sendable.
@@ -148,6 +148,10 @@ pub fn treat(fault: &Fault, effect: Effect, history: &History, policy: &Policy, 
         Fault::Unauthorized { cause } => hold(Reach::Connection, Code::Unauthorized, "held-unauthorized", cause),
         Fault::Forbidden { cause } => hold(Reach::Lane, Code::Forbidden, "held-forbidden", cause),
         Fault::Terms { cause } => hold(Reach::Lane, Code::TermsUnsigned, "held-terms", cause),
+        // Holding the queue would keep those out who could make the audience large enough. It is owed again later.
+        Fault::Audience { state: AudienceState::TooSmall, cause } if history.owed => {
+            Treatment::Reject { reason: Reason::new(reason::AUDIENCE_TOO_SMALL, cause.to_string()) }
+        }
         Fault::Audience { state, cause } => {
             let code = match state {
                 AudienceState::Missing => "held-audience-missing",

@@ -1,84 +1,11 @@
 //! What a sealing sends: which operation of a person wins, and what membership makes of the winner (design, 11.4,
 //! 11.5, 11.15, 11.17).
+mod coalesce;
+
+pub use coalesce::{Coalesced, Op, Role, Standing, Wish, coalesce};
+
 use caravan_model::status::reason;
 use caravan_model::{Action, Consent, Duration, Effect, Profile, Reason, Status};
-
-/// An operation of one stripe, as sealing sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Op {
-    /// The person: a dense number within this sealing, from 0.
-    pub person: u32,
-    /// Add or remove.
-    pub action: Action,
-    /// Its place in the lane: the newest has the greatest.
-    pub seq: u64,
-    /// Its entry has ended meanwhile: the operation is withdrawn.
-    pub exited: bool,
-    /// A removal that consent or erasure owes: no exit withdraws it, and it never expires.
-    pub owed: bool,
-}
-
-/// What became of an operation among the person's others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The newest that can be done: it is decided on with [`decide`].
-    Winner,
-    /// An earlier one of the same action: shares the status of the operation at this place.
-    SameAs(usize),
-    /// An earlier one of the opposite action: `skipped: superseded`.
-    Superseded,
-    /// Withdrawn, because its entry has ended: `exited`.
-    Exited,
-    /// Cannot be done for this reason: `skipped`. It does not stand in the way of an older one, so that a removal is
-    /// not lost to an add that consent forbids.
-    Refused(Reason),
-}
-
-impl Role {
-    /// The final status of an operation that is neither the winner nor shares the winner's.
-    pub fn status(&self) -> Option<(Status, Reason)> {
-        match self {
-            Role::Winner | Role::SameAs(_) => None,
-            Role::Superseded => Some((
-                Status::Skipped,
-                Reason::new(reason::SUPERSEDED, "a newer operation of the same person took its place before sending"),
-            )),
-            Role::Exited => Some((Status::Exited, Reason::new(reason::EXITED, "the entry ended before this was sent"))),
-            Role::Refused(why) => Some((Status::Skipped, why.clone())),
-        }
-    }
-}
-
-/// Coalesces the operations of a stripe: per person the newest that can be done wins; earlier ones of the same action
-/// share its status, opposite ones are superseded (11.4). Newest means the greatest `seq`, wherever it stands.
-///
-/// `verdict` is asked, newest first, until a person has a winner: about once per person. It says whether the operation
-/// at this place can be done at all: consent for adds ([`consent_verdict`]), erased people, identifiers.
-pub fn coalesce(ops: &[Op], mut verdict: impl FnMut(usize) -> Result<(), Reason>) -> Vec<Role> {
-    let people = ops.iter().map(|op| op.person as usize + 1).max().unwrap_or(0);
-    let mut winners: Vec<Option<usize>> = vec![None; people];
-    let mut roles: Vec<Role> = vec![Role::Superseded; ops.len()];
-    let mut newest_first: Vec<usize> = (0..ops.len()).collect();
-    if !ops.is_sorted_by_key(|op| op.seq) {
-        newest_first.sort_by_key(|&at| (ops[at].seq, at));
-    }
-    for &at in newest_first.iter().rev() {
-        let op = ops[at];
-        roles[at] = match winners[op.person as usize] {
-            _ if op.exited && !op.owed => Role::Exited,
-            Some(winner) if ops[winner].action == op.action => Role::SameAs(winner),
-            Some(_) => Role::Superseded,
-            None => match verdict(at) {
-                Err(why) => Role::Refused(why),
-                Ok(()) => {
-                    winners[op.person as usize] = Some(at);
-                    Role::Winner
-                }
-            },
-        };
-    }
-    roles
-}
 
 /// What membership knows of a person in an audience (11.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,7 +32,8 @@ pub struct Facts {
     pub same_identifiers: bool,
     /// How long ago the partner acknowledged the membership last.
     pub age: Duration,
-    /// From which age on a repeat is sent again ([`caravan_model::Manifest::renewal_age`]); `None` = never.
+    /// From which age on a repeat is sent again ([`caravan_model::Manifest::renewal_age`]); `None` = never. An operation
+    /// that is to be sent although nothing has changed (a renewal, a refill) has the age 0 here.
     pub renewal: Option<Duration>,
     /// Why today's profile yields no usable identifier, where it yields none (`no-identifier`, `tracking-off`, `erased`).
     pub unusable: Option<Reason>,

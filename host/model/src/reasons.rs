@@ -74,9 +74,15 @@ pub const ALL: &[Meaning] = &[
         None,
     ),
     of(
+        "audience-too-small",
+        "the partner refuses a removal that is owed: the audience would become too small",
+        "add people to the audience, or delete it at the partner; the removal is asked for anew every six hours",
+        None,
+    ),
+    of(
         "retries-exhausted",
         "retried for as long as allowed",
-        "see the batch for the partner's last answer; once it works again, let the people enter anew",
+        "see the batch for the partner's last answer; once it works again, `caravan queue resend --status expired`",
         None,
     ),
     of("batching", "the batch is filling", "nothing to mend: it leaves when it is full or its time is over", None),

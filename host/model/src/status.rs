@@ -128,6 +128,8 @@ pub mod reason {
         EXITED = "exited";
         /// The row alone made the connector fail.
         POISON = "poison-row";
+        /// The partner refuses a removal that consent or erasure owes, because the audience would become too small.
+        AUDIENCE_TOO_SMALL = "audience-too-small";
         /// A branch's arm was taken.
         BRANCH = "branch";
         /// Retried for as long as allowed.

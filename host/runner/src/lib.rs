@@ -3,6 +3,7 @@
 //!
 //! * [`Runner::publish`] gives each audience the partner's id, once;
 //! * [`Runner::run`] takes people from intake to the partner: `intake` → `advance` → `delivery`, all at once;
+//!   [`Runner::deliver`] moves what is inside; the `supervisor` sees to both, and to `chores` and follow-ups (`judged`);
 //! * [`prepare()`] decides what a slice sends, purely; `settlement` what an answer means;
 //! * [`dry_run()`] makes the same calls without a store.
 //! * [`alerts`] turns snapshots of how everything stands into notices for people, purely.
@@ -11,15 +12,19 @@
 mod advance;
 pub mod alerts;
 mod assembly;
+mod attempts;
+mod chores;
 mod delivery;
 mod dry_run;
 mod error;
 mod exits;
 mod holds;
 mod intake;
+mod judged;
 mod ledger;
 mod moves;
 mod options;
+mod pacing;
 mod policy;
 mod prepare;
 mod progress;
@@ -29,14 +34,16 @@ mod run;
 mod runner;
 mod settlement;
 mod shared;
+mod standing;
 mod steps;
 mod strikes;
+mod supervisor;
 mod waits;
 
 pub use dry_run::{DryRun, DryRunPerson, DryRunResult, dry_run};
 pub use error::{Error, Result};
 pub use intake::IntakeRow;
-pub use options::{RunOptions, RunnerOptions};
+pub use options::{DeliverOptions, RunOptions, RunnerOptions};
 pub use policy::{POLICY_ID, policy_of};
 pub use prepare::{LaneFacts, prepare, slice_length};
 pub use progress::{LaneProgress, Progress, RunEnd, Totals, WaitLine};

@@ -47,6 +47,13 @@ impl Default for RunnerOptions {
     }
 }
 
+/// What a delivery of the queues is asked to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeliverOptions {
+    /// How long it stays while everything waits; beyond, it ends and says what waits.
+    pub wait: Duration,
+}
+
 /// What one run is asked to do.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {

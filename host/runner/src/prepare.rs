@@ -1,13 +1,15 @@
 //! What a sealing sends: operations of a lane in, outcomes and parts out. Pure: a dry run makes the same bytes.
 use crate::assembly::{Assembly, Seat, group_of, with_flags};
+use crate::standing::{claim_of, nowhere};
 use crate::steps::{StepFacts, Steps};
 use caravan_identity::{ColumnBuilder, Person, recorded};
 use caravan_journey::sealing::{
-    Decision, Facts, MembershipState, Op, Removal, Role, coalesce, consent_verdict, decide, tracking_denied,
+    Coalesced, Decision, Facts, MembershipState, Op, Removal, Role, Wish, coalesce, consent_verdict, decide,
+    tracking_denied,
 };
 use caravan_model::status::reason;
-use caravan_model::{Action, Digest, LaneId, Manifest, Millis, ProfileId, Reason, Status};
-use caravan_store::{Membership, MembershipChange, Outcome, Queued, Rider, Sealing, Standing};
+use caravan_model::{Action, Digest, Duration, LaneId, Manifest, Millis, ProfileId, Reason, Status};
+use caravan_store::{Membership, MembershipChange, Origin, Outcome, Queued, Rider, Sealing, Standing};
 use std::{collections::HashMap, sync::Arc};
 
 /// What a sealing stands on, beside the operations.
@@ -37,7 +39,11 @@ pub fn slice_length(queued: &[Queued], manifest: &Manifest) -> usize {
     for (at, op) in queued.iter().enumerate() {
         let many = op.person.as_ref().map_or(1, |person| person.emails.len().max(person.phones.len()).max(1));
         rows += many.min(caravan_identity::MAX_ROWS);
-        if op.connection != first.connection || (at > 0 && rows > manifest.batch.rows as usize) {
+        // What consent owes is alone in its slice: nothing else waits for the partner's word on it.
+        if op.connection != first.connection
+            || op.origin.is_owed() != first.origin.is_owed()
+            || (at > 0 && rows > manifest.batch.rows as usize)
+        {
             return at;
         }
     }
@@ -49,7 +55,11 @@ pub fn slice_length(queued: &[Queued], manifest: &Manifest) -> usize {
 pub fn prepare(lane: LaneId, queued: &[Queued], facts: &LaneFacts<'_>) -> Sealing {
     let mut bench = Bench::new(queued, facts);
     let ops = dense(queued);
-    let roles = coalesce(&ops, |at| bench.verdict(at));
+    let held = |at: usize| {
+        let known = queued[at].membership.as_deref();
+        known.map_or_else(Vec::new, |known| known.claims.iter().map(|claim| (claim.of(), claim.until)).collect())
+    };
+    let Coalesced { roles, ended, cleared } = coalesce(&ops, facts.now, held, |at| bench.verdict(at));
     let mut fates: Vec<Option<Fate>> = Vec::new();
     fates.resize_with(queued.len(), || None);
     for (at, role) in roles.iter().enumerate() {
@@ -59,12 +69,28 @@ pub fn prepare(lane: LaneId, queued: &[Queued], facts: &LaneFacts<'_>) -> Sealin
     }
     let mut outcomes = Vec::new();
     let mut membership = Vec::new();
+    for at in cleared.into_iter().filter(|at| queued[*at].membership.is_some()) {
+        membership.push(MembershipChange {
+            profile: queued[at].profile,
+            clear_claims: true,
+            ended: facts.now,
+            ..MembershipChange::default()
+        });
+    }
+    for at in ended {
+        membership.push(MembershipChange {
+            profile: queued[at].profile,
+            end_claim: Some(queued[at].step),
+            ended: facts.now,
+            ..MembershipChange::default()
+        });
+    }
     for (at, role) in roles.iter().enumerate() {
         let op = &queued[at];
         let decided = match role {
             Role::Winner => fates[at].as_ref(),
             Role::SameAs(winner) => fates[*winner].as_ref(),
-            Role::Superseded | Role::Exited | Role::Refused(_) => None,
+            Role::Superseded | Role::Exited | Role::Refused(_) | Role::Kept => None,
         };
         let (status, why) = match decided {
             Some(Fate::Rides(seats)) => {
@@ -81,12 +107,16 @@ pub fn prepare(lane: LaneId, queued: &[Queued], facts: &LaneFacts<'_>) -> Sealin
                 None => continue,
             },
         };
-        if status == Status::Unchanged && op.membership.is_some() {
+        if decided.is_some() {
+            let unchanged = status == Status::Unchanged;
+            let claim = claim_of(op.action, (op.visit, op.step.0, op.step.1), facts.steps, facts.now);
+            // Who is not known here is noted too: a resend must see that something newer has ended.
+            let unless_known = (op.action == Action::Remove).then(|| nowhere(facts.made_by_us));
             membership.push(MembershipChange {
                 profile: op.profile,
-                now: None,
-                claim: (op.action == Action::Add).then(|| op.step.into()),
-                clear_claims: op.action == Action::Remove,
+                claim: claim.filter(|_| unchanged && op.membership.is_some()),
+                clear_claims: unchanged && op.action == Action::Remove,
+                unless_known,
                 ended: facts.now,
                 ..MembershipChange::default()
             });
@@ -123,7 +153,14 @@ fn dense(queued: &[Queued]) -> Vec<Op> {
         .map(|op| {
             let next = numbers.len() as u32;
             let person = *numbers.entry(op.profile).or_insert(next);
-            Op { person, action: op.action, seq: u64::try_from(op.seq).unwrap_or(0), exited: op.exited, owed: false }
+            let wish = match op.origin {
+                origin if origin.ends_claim() => Wish::EndClaim { timed: origin == Origin::KeepFor },
+                origin if origin.is_forced() => Wish::Repeat,
+                _ => Wish::Be(op.action),
+            };
+            // Places below 0 are those of what is owed, which never stands beside anything else.
+            let seq = op.seq.wrapping_sub(i64::MIN) as u64;
+            Op { person, wish, step: op.step, seq, exited: op.exited, owed: op.origin.is_owed() }
         })
         .collect()
 }
@@ -173,13 +210,13 @@ impl<'a> Bench<'a> {
     fn verdict(&mut self, at: usize) -> Result<(), Reason> {
         let op = &self.queued[at];
         let facts = self.facts;
-        let Some(step) = facts.steps.get(&op.step) else {
-            return Err(Reason::new("unknown-step", "the canvas version that asked for this is not in the store"));
-        };
         // A removal of an unusable person must not make way for an older add: `decide` gives the reason.
         if op.action == Action::Remove {
             return Ok(());
         }
+        let Some(step) = facts.steps.get(&op.step) else {
+            return Err(Reason::new("unknown-step", "the canvas version that asked for this is not in the store"));
+        };
         let Some(person) = &op.person else {
             return Err(Reason::new(reason::ERASED, "the profile was erased"));
         };
@@ -242,6 +279,10 @@ impl<'a> Bench<'a> {
         let state = self.state(known);
         let recorded = known.is_some_and(|known| !known.recorded.is_empty());
         let mut unusable = None;
+        if !recorded && (op.origin.is_owed() || op.origin.ends_claim()) {
+            // Nothing of ours stands there: who was found there before us is not ours to take back (design, 11.17).
+            return Fate::Final(Status::Unchanged, Reason::none());
+        }
         if op.action == Action::Remove && state != MembershipState::Out && !recorded {
             unusable = match self.facts.steps.get(&op.step) {
                 Some(step) => self.identify(at, step).err(),
@@ -265,7 +306,10 @@ impl<'a> Bench<'a> {
                 recorded,
                 same_identifiers: known.is_some_and(|known| recorded && known.fingerprint == print),
                 age: known.map_or_else(Default::default, |known| self.facts.now.since(known.at)),
-                renewal: self.facts.manifest.renewal_age(),
+                renewal: match op.origin == Origin::Refill {
+                    true => Some(Duration(0)),
+                    false => self.facts.manifest.renewal_age(),
+                },
                 unusable,
             },
         );

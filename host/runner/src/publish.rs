@@ -78,7 +78,8 @@ impl<S: Store> Runner<S> {
             };
             let bound = self.resolve(lease, &wanted).await?;
             if let Some(key) = lane_key(&bound) {
-                self.store.lane(lease, lane_spec(&bound, key)).await?;
+                let stripes = wanted.plug.connector.manifest().batch.parallel_per_audience;
+                self.store.lane(lease, lane_spec(&bound, key, stripes)).await?;
             }
         }
         Ok(self.store.publish(lease, canvas, self.clock.now()).await?)

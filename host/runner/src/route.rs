@@ -24,6 +24,8 @@ pub(crate) struct Route {
 /// An audience of a version.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteLane {
+    /// The lane's key; all stripes have it.
+    pub key: LaneKey,
     /// The lane.
     pub lane: LaneId,
     /// The store's number of the connection.
@@ -43,14 +45,15 @@ pub(crate) fn lane_key(audience: &Audience) -> Option<LaneKey> {
     Some(LaneKey { connector: audience.connector.clone(), account: audience.account.clone(), audience: id })
 }
 
-/// The lane of a bound audience. One stripe: no bundled partner allows parallel calls on one audience.
-pub(crate) fn lane_spec(bound: &Audience, key: LaneKey) -> LaneSpec {
+/// The lane of a bound audience. `stripes`: how many calls at a time the partner allows on it; the number of its first
+/// day stays.
+pub(crate) fn lane_spec(bound: &Audience, key: LaneKey, stripes: u32) -> LaneSpec {
     LaneSpec {
         key,
         connection: bound.connection.clone(),
         made_by_us: bound.made_by_us,
         parts: bound.parts.clone(),
-        stripes: 1,
+        stripes: stripes.max(1),
     }
 }
 
@@ -65,8 +68,9 @@ impl Route {
                 lanes.push(None);
                 continue;
             };
-            let (lane, connection) = store.lane(lease, lane_spec(&bound, key)).await?;
-            lanes.push(Some(RouteLane { lane, connection, connection_name: bound.connection }));
+            // Publishing opened it with its stripes.
+            let (lane, connection) = store.lane(lease, lane_spec(&bound, key.clone(), 1)).await?;
+            lanes.push(Some(RouteLane { key, lane, connection, connection_name: bound.connection }));
         }
         let needs_people = plan.steps.iter().any(|step| match &step.kind {
             StepKind::Branch { .. } => true,

@@ -2,11 +2,14 @@
 //! (design, 11.6 to 11.10). Pure, but for the books that it keeps up to date.
 use crate::assembly::excerpt;
 use crate::ledger::Ledger;
+use crate::standing::{claim_of, nowhere};
 use crate::steps::Steps;
 use caravan_journey::retry::{self, History, Policy, Treatment};
 use caravan_model::port::{Answer, CallOutcome, RequestRecord};
 use caravan_model::status::reason;
-use caravan_model::{Action, Cause, Duration, Effect, Fault, Millis, Part, Reason, Refusal, Report, Status};
+use caravan_model::{
+    Action, Cause, Duration, Effect, Fault, Millis, Part, Reason, Refusal, Report, Status, exchanges_of,
+};
 use caravan_store::{
     GoesTo, LaneState, MembershipChange, MembershipNow, OpenPart, Outcome, PartDraft, Rider, Settlement,
 };
@@ -34,6 +37,8 @@ pub(crate) struct Circumstances<'a> {
     pub steps: &'a Steps,
     pub ledger: &'a mut Ledger,
     pub history: History,
+    /// Whether we made the audience.
+    pub made_by_us: bool,
     pub policy: &'a Policy,
     /// A random number, for the spread of our own waits.
     pub draw: u64,
@@ -74,8 +79,9 @@ enum Fate {
 /// The settlement of an attempt.
 pub(crate) fn settle(attempted: Attempted<'_>, with: Circumstances<'_>) -> (Settlement, Next) {
     let Attempted { part, sent, places, number, outcome } = attempted;
-    let Circumstances { steps, ledger, history, policy, draw, now, probe } = with;
+    let Circumstances { steps, ledger, history, made_by_us, policy, draw, now, probe } = with;
     let requests = requests_in_words(&outcome.requests);
+    let exchange = exchange_of(&outcome.requests);
     let effect = outcome.effect;
     let mut report = report_of(outcome.answer);
     let (mut rows, covered) = read_rows(sent, &report);
@@ -93,7 +99,7 @@ pub(crate) fn settle(attempted: Attempted<'_>, with: Circumstances<'_>) -> (Sett
     }
     let fates = fates_of(sent, &rows, &refusals, treatment.as_ref());
 
-    let mut books = Books { steps, ledger, now, outcomes: Vec::with_capacity(fates.len()), membership: Vec::new() };
+    let mut books = Books::new(steps, ledger, made_by_us, now);
     let landed_before = part.may_have_landed;
     let landed = landed_before || (report.fault.is_some() && effect == Effect::MayHaveLanded);
     let (mut open, mut whole, mut struck) = (0usize, true, Vec::new());
@@ -164,7 +170,7 @@ pub(crate) fn settle(attempted: Attempted<'_>, with: Circumstances<'_>) -> (Sett
         pending: report.pending.map(|reference| (reference, now.after(FIRST_FOLLOW_UP))),
         lane,
         note: note(report.fault.as_ref(), &requests),
-        exchange: String::new(),
+        exchange,
         now,
     };
     (settlement, next)
@@ -267,12 +273,18 @@ fn lane_after(treatment: Option<&Treatment>, now: Millis, probe: (Millis, u32)) 
 pub(crate) struct Books<'a> {
     pub steps: &'a Steps,
     pub ledger: &'a mut Ledger,
+    pub made_by_us: bool,
     pub now: Millis,
     pub outcomes: Vec<Outcome>,
     pub membership: Vec<MembershipChange>,
 }
 
-impl Books<'_> {
+impl<'a> Books<'a> {
+    /// Empty ones.
+    pub(crate) fn new(steps: &'a Steps, ledger: &'a mut Ledger, made_by_us: bool, now: Millis) -> Books<'a> {
+        Books { steps, ledger, made_by_us, now, outcomes: Vec::new(), membership: Vec::new() }
+    }
+
     /// The partner took a rider's rows; `done` unless rows of a removal remain.
     pub(crate) fn taken(&mut self, action: Action, rider: &Rider, done: bool) {
         let mut now = Some(if done {
@@ -284,7 +296,7 @@ impl Books<'_> {
             self.membership.push(MembershipChange {
                 profile: rider.profile,
                 now: now.take(),
-                claim: (action == Action::Add).then(|| (operation.2, operation.3).into()),
+                claim: claim_of(action, (operation.1, operation.2, operation.3), self.steps, self.now),
                 clear_claims: action == Action::Remove,
                 ended: self.now,
                 ..MembershipChange::default()
@@ -310,6 +322,14 @@ impl Books<'_> {
     pub(crate) fn not_taken(&mut self, rider: &Rider, status: Status, why: &Reason, may_stand: bool) {
         if may_stand {
             self.may_stand(rider);
+        } else if !rider.operations.is_empty() {
+            // Nothing of theirs changes, but that something has ended: a resend must not overtake it.
+            self.membership.push(MembershipChange {
+                profile: rider.profile,
+                unless_known: Some(nowhere(self.made_by_us)),
+                ended: self.now,
+                ..MembershipChange::default()
+            });
         }
         self.decide(rider, status, why);
     }
@@ -339,6 +359,14 @@ impl Books<'_> {
     }
 }
 
+/// The redacted exchange as the store keeps it.
+fn exchange_of(requests: &[RequestRecord]) -> String {
+    if requests.is_empty() {
+        return String::new();
+    }
+    serde_json::to_string(&exchanges_of(requests)).unwrap_or_default()
+}
+
 fn requests_in_words(requests: &[RequestRecord]) -> String {
     let words = requests.iter().map(|request| match &request.outcome {
         Ok(status) => format!("{} {} {status}", request.method, request.url),
@@ -359,16 +387,21 @@ fn note(fault: Option<&Fault>, requests: &str) -> String {
 
 /// The people of a part who are still sent, by their place, and the part without the others.
 pub(crate) fn remaining(part: &OpenPart) -> (Vec<u32>, Arc<Part>) {
-    let people = part.part.people();
-    if part.struck.is_empty() {
-        return ((0..people as u32).collect(), part.part.clone());
+    remaining_of(&part.part, &part.struck)
+}
+
+/// The same of a part and those who were taken out of it.
+pub(crate) fn remaining_of(part: &Arc<Part>, gone: &[u32]) -> (Vec<u32>, Arc<Part>) {
+    let people = part.people();
+    if gone.is_empty() {
+        return ((0..people as u32).collect(), part.clone());
     }
     let mut struck = vec![false; people];
-    for place in &part.struck {
+    for place in gone {
         if let Some(struck) = struck.get_mut(*place as usize) {
             *struck = true;
         }
     }
     let places = (0..people as u32).filter(|place| !struck[*place as usize]).collect();
-    (places, Arc::new(part.part.without(&struck)))
+    (places, Arc::new(part.without(&struck)))
 }

@@ -2,6 +2,7 @@
 //! short memories.
 use crate::ledger::Ledger;
 use crate::options::RunnerOptions;
+use crate::pacing::Paces;
 use crate::policy::policy_of;
 use crate::route::Route;
 use crate::steps::{StepFacts, Steps, group_plans, plan_problem};
@@ -9,7 +10,7 @@ use caravan_model::port::{Clock, Connector, Connectors};
 use caravan_model::{Code, LaneId, Millis, PartId, Policy, Problem, StepIx, VersionId};
 use caravan_store::{Lease, Store};
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::Notify;
 
@@ -25,6 +26,13 @@ pub(crate) struct Shared<S> {
     plugs: Mutex<HashMap<String, Result<Plug, Problem>>>,
     facts: Mutex<HashMap<(String, VersionId, StepIx), Arc<StepFacts>>>,
     memories: Mutex<HashMap<LaneId, LaneMemory>>,
+    /// How fast calls may go.
+    pub paces: Paces,
+    /// Read from the look at people until their slice is sealed; written while it is decided what consent owes: whoever
+    /// withdrew is seen by one of the two (promise 7).
+    pub sealing: tokio::sync::RwLock<()>,
+    /// When old exchanges were looked for.
+    pruned: AtomicI64,
     wake: Notify,
     stopping: AtomicBool,
 }
@@ -98,7 +106,10 @@ impl<S: Store> Shared<S> {
         clock: Arc<dyn Clock>,
     ) -> crate::Result<Shared<S>> {
         let policy = policy_of(&store).await?;
+        let charges = store.charges(clock.now()).await?;
         let shared = Shared {
+            paces: Paces::new(clock.now(), charges),
+            sealing: tokio::sync::RwLock::default(),
             store,
             lease,
             options,
@@ -109,6 +120,7 @@ impl<S: Store> Shared<S> {
             plugs: Mutex::default(),
             facts: Mutex::default(),
             memories: Mutex::default(),
+            pruned: AtomicI64::new(0),
             wake: Notify::new(),
             stopping: AtomicBool::new(false),
         };
@@ -131,6 +143,15 @@ impl<S: Store> Shared<S> {
         self.clock.now()
     }
 
+    /// Whether old exchanges are to be looked for now.
+    pub(crate) fn is_time_to_prune(&self, now: Millis, every: caravan_model::Duration) -> bool {
+        let due = Millis(self.pruned.load(Ordering::Relaxed)).after(every) <= now;
+        if due {
+            self.pruned.store(now.0, Ordering::Relaxed);
+        }
+        due
+    }
+
     /// Tells the supervisor that something may have changed.
     pub(crate) fn wake(&self) {
         self.wake.notify_one();
@@ -151,6 +172,14 @@ impl<S: Store> Shared<S> {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// All versions, also those whose audiences are not all bound.
+    pub(crate) fn versions(&self) -> Vec<Arc<Route>> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<Arc<Route>> = routes.values().cloned().collect();
+        all.sort_by_key(|route| route.version);
+        all
     }
 
     /// A version whose audiences are all bound.

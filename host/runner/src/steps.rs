@@ -1,8 +1,8 @@
 //! What sealing and settling know of one sync step: its key groups, its purpose, where people go afterwards.
 use caravan_identity::{Plan, PlanError};
 use caravan_journey::plan::{CompiledCanvas, DEFAULT_PURPOSE, Target};
-use caravan_model::{Code, Manifest, Policy, Problem, Status, StepIx, VersionId};
-use caravan_store::GoesTo;
+use caravan_model::{Code, Duration, Manifest, Millis, Policy, Problem, Status, StepIx, VersionId};
+use caravan_store::{Claim, GoesTo};
 use std::{collections::HashMap, sync::Arc};
 
 /// The steps that operations of a lane come from.
@@ -17,6 +17,8 @@ pub struct StepFacts {
     pub purpose: String,
     /// What the policy and the step demand of a person.
     pub demands: Demands,
+    /// For how long an add keeps the person there, from its acknowledgement on.
+    pub keep_for: Option<Duration>,
     /// Where a parked entry goes on `synced` and `unchanged`.
     pub next: GoesTo,
     /// Where it goes otherwise.
@@ -55,6 +57,7 @@ impl StepFacts {
             groups,
             purpose: DEFAULT_PURPOSE.to_owned(),
             demands: Demands::default(),
+            keep_for: None,
             next: GoesTo::Stays,
             otherwise: GoesTo::Stays,
         }
@@ -72,9 +75,15 @@ impl StepFacts {
             groups,
             demands: Demands::of(policy, &purpose, sync.is_some_and(|sync| sync.consent_required)),
             purpose,
+            keep_for: sync.and_then(|sync| sync.keep_for),
             next: to(canvas.after_sync(step, Status::Synced)),
             otherwise: to(canvas.after_sync(step, Status::Skipped)),
         }
+    }
+
+    /// The claim that an add of this step makes, acknowledged at `now` (design, 11.17).
+    pub fn claim(&self, step: (VersionId, StepIx), now: Millis) -> Claim {
+        Claim { until: self.keep_for.map(|span| now.after(span)), ..Claim::from(step) }
     }
 
     /// Where an entry goes whose visit ended with this status (design, 11.1).

@@ -8,7 +8,7 @@ use caravan_store::{Counters, Lane, LaneState};
 
 /// One line per queue that waits, one per step where people wait for the clock.
 pub(crate) fn lines(
-    route: &Route,
+    route: Option<&Route>,
     lanes: &[&Lane],
     unusable: impl Fn(LaneId) -> Option<Problem>,
     counters: &Counters,
@@ -19,6 +19,7 @@ pub(crate) fn lines(
         .map(|lane| {
             let until = Some(due_of(&lane.state)).filter(|until| *until != Millis::NEVER && until.0 > 0);
             let (state, until) = match (unusable(lane.id), &lane.state) {
+                _ if !lane.held_by.is_empty() => (held_words(lane), None),
                 (Some(problem), _) => (problem.message, None),
                 (None, LaneState::Open) => ("filling".to_owned(), None),
                 (None, LaneState::Waiting { why, reason, .. }) => (format!("{why}: {}", reason.words), until),
@@ -28,7 +29,7 @@ pub(crate) fn lines(
             WaitLine { what, n: lane.waiting, until }
         })
         .collect();
-    for (at, step) in route.plan.steps.iter().enumerate() {
+    for (at, step) in route.iter().flat_map(|route| route.plan.steps.iter().enumerate()) {
         if !matches!(step.kind, StepKind::Delay(_)) {
             continue;
         }
@@ -40,4 +41,10 @@ pub(crate) fn lines(
         }
     }
     lines
+}
+
+/// Who holds a lane, and why.
+fn held_words(lane: &Lane) -> String {
+    let holds = lane.held_by.iter().map(|hold| format!("held by {}: {}", hold.by, hold.words));
+    holds.collect::<Vec<_>>().join("; ")
 }

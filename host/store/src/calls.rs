@@ -166,8 +166,8 @@ impl Store for Sqlite {
         self.stir(lease, "erase people", move |tx| owed::erase(tx, &profiles, now)).await
     }
 
-    async fn owing(&self, limit: usize) -> Result<Vec<Owing>> {
-        self.read("read what is owed", move |db| owed::owing(db, limit)).await
+    async fn owing(&self, now: Millis, limit: usize) -> Result<Vec<Owing>> {
+        self.read("read what is owed", move |db| owed::owing(db, now, limit)).await
     }
 
     async fn receipts(&self, profile: Option<ProfileId>, limit: usize) -> Result<Vec<Receipt>> {

@@ -1,5 +1,5 @@
 //! Claims that end, members that are renewed, lanes that are refilled: operations made from membership (design, 11.17).
-use crate::contract::{Membership, Offer, Origin, Refill, Standing, Walked};
+use crate::contract::{Claim, Membership, MembershipChange, MembershipNow, Offer, Origin, Refill, Standing, Walked};
 use crate::fail::Done;
 use crate::ledger::Ledger;
 use crate::membership;
@@ -141,18 +141,40 @@ pub(crate) fn refill(tx: &mut Tx<'_>, refill: Refill) -> Done<Walked> {
     let next = (page.len() == limit).then(|| page.last().map(|(profile, _)| *profile)).flatten();
     let mut offers = Vec::new();
     for (profile, member) in page {
-        if matches!(member.standing, Standing::In | Standing::Maybe) {
-            let to = tx.books.stripe_of(to, profile)?;
+        let belongs = matches!(member.standing, Standing::In | Standing::Maybe);
+        let to = tx.books.stripe_of(to, profile)?;
+        if belongs {
             offers.extend(again(to, profile, &member, Origin::Refill));
         }
         if forget {
             membership::forget(tx.db, from, profile)?;
+        }
+        if belongs && (forget || to != from) {
+            // Whoever asked for them goes on asking, with the ends that were set.
+            membership::apply(tx.db, to, &claims_moved(&member, profile), false)?;
         }
     }
     let mut ledger = Ledger::new(now, None);
     let offered = offer_into(tx, &mut ledger, &offers)?;
     ledger.keep(tx)?;
     Ok(Walked { offered, next })
+}
+
+/// A member's claims in another audience, or in the same one anew: nothing of them is known to stand there.
+fn claims_moved(member: &Membership, profile: ProfileId) -> Vec<MembershipChange> {
+    let nothing = MembershipNow {
+        standing: Standing::Unknown,
+        recorded: Vec::new(),
+        fingerprint: Default::default(),
+        at: Millis(0),
+    };
+    let change = |claim: &Claim| MembershipChange {
+        profile,
+        claim: Some(*claim),
+        unless_known: Some(nothing.clone()),
+        ..MembershipChange::default()
+    };
+    member.claims.iter().map(change).collect()
 }
 
 /// When the next claim ends or the next renewal is due.

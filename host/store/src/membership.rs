@@ -68,7 +68,7 @@ pub(crate) fn apply(db: &Connection, lane: LaneId, changes: &[MembershipChange],
         if let Some(Claim { version, step, until: Some(until) }) = change.claim {
             timer.execute((until.0, key, version.0, step.0))?;
         }
-        if let Some(now) = &change.now
+        if let Some(now) = change.now.as_ref().or(change.unless_known.as_ref())
             && insert.execute((key, pack(now, change.claim.as_slice(), change.ended)))? == 1
         {
             continue;

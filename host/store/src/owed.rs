@@ -10,9 +10,20 @@ use crate::records::{Line, Operation, buckets_of, each_chunk, unpack_finals};
 use crate::slices::{self, Sealed};
 use crate::writer::Tx;
 use crate::{counters, lanes};
-use caravan_model::{Action, Digest, EntryId, LaneId, Millis, PartId, ProfileId, Reason, SliceId, Status, VisitId};
+use caravan_model::{
+    Action, Digest, Duration, EntryId, LaneId, Millis, PartId, ProfileId, Reason, SliceId, Status, VisitId,
+};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::HashSet;
+
+/// A removal that the partner refused is owed again after so long: it never expires.
+const ASK_AGAIN: Duration = Duration::HOUR.times(6);
+
+/// When the next withdrawal is to be looked at.
+pub(crate) fn next_timer(db: &Connection) -> Done<Option<Millis>> {
+    let at: Option<i64> = db.prepare_cached("SELECT min(at) FROM withdrawal")?.query_row([], |row| row.get(0))?;
+    Ok(at.map(Millis))
+}
 
 /// Notes that someone withdrew, or was erased; erasure outweighs.
 pub(crate) fn note(db: &Connection, profile: ProfileId, cause: Origin, now: Millis) -> Done<()> {
@@ -21,10 +32,11 @@ pub(crate) fn note(db: &Connection, profile: ProfileId, cause: Origin, now: Mill
     Ok(())
 }
 
-/// Who is owed removals that are not queued yet.
-pub(crate) fn owing(db: &Connection, limit: usize) -> Done<Vec<Owing>> {
-    let mut select = db.prepare_cached("SELECT profile, cause, at FROM withdrawal ORDER BY at, profile LIMIT ?1")?;
-    let mut rows = select.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
+/// Who is owed removals that are not queued yet, as far as their time has come.
+pub(crate) fn owing(db: &Connection, now: Millis, limit: usize) -> Done<Vec<Owing>> {
+    let mut select =
+        db.prepare_cached("SELECT profile, cause, at FROM withdrawal WHERE at <= ?1 ORDER BY at, profile LIMIT ?2")?;
+    let mut rows = select.query((now.0, i64::try_from(limit).unwrap_or(i64::MAX)))?;
     let mut owing = Vec::new();
     while let Some(row) = rows.next()? {
         let cause = Origin::from_number(row.get(1)?).filter(|cause| cause.is_owed());
@@ -130,6 +142,9 @@ pub(crate) fn conclude(
             "UPDATE receipt SET done = ?3, status = ?4, reason = ?5, part = ?6 WHERE lane = ?1 AND seq = ?2",
         )?
         .execute((lane.0, op.seq, tx.books.now.0, outcome.status.number(), reason, part.map(|part| part.0)))?;
+    if outcome.status == Status::Rejected {
+        note(tx.db, op.profile, op.origin, tx.books.now.after(ASK_AGAIN))?;
+    }
     Ok(())
 }
 
@@ -181,11 +196,17 @@ fn collect(db: &Connection, condition: &str, value: impl rusqlite::ToSql, limit:
     Ok(receipts)
 }
 
-/// A person's receipts, or those that wait.
+/// Waits, or was refused and not asked for anew.
+const OPEN: &str = "((receipt.lane, receipt.seq) IN (SELECT lane, seq FROM receipt WHERE done IS NULL) OR
+    ((receipt.lane, receipt.seq) IN (SELECT lane, seq FROM receipt WHERE status = 4) AND NOT EXISTS
+     (SELECT 1 FROM receipt AS later INDEXED BY receipt_profile
+      WHERE later.profile = receipt.profile AND later.lane = receipt.lane AND later.seq > receipt.seq))) AND ?1 IS NULL";
+
+/// A person's receipts, or those that are open.
 pub(crate) fn receipts(db: &Connection, profile: Option<ProfileId>, limit: usize) -> Done<Vec<Receipt>> {
     match profile {
         Some(profile) => collect(db, "receipt.profile = ?1", profile.0, limit),
-        None => collect(db, "done IS NULL AND ?1 IS NULL", rusqlite::types::Null, limit),
+        None => collect(db, OPEN, rusqlite::types::Null, limit),
     }
 }
 

@@ -114,7 +114,7 @@ pub(crate) fn next_timer(db: &Connection) -> Done<Option<Millis>> {
         };
         earliest = earliest.min(timer);
     }
-    let others = [crate::claims::next_timer(db)?, crate::follow_ups::next_timer(db)?];
+    let others = [crate::claims::next_timer(db)?, crate::follow_ups::next_timer(db)?, crate::owed::next_timer(db)?];
     earliest = others.into_iter().flatten().fold(earliest, Millis::min);
     Ok(Some(earliest).filter(|at| *at != Millis::NEVER))
 }

@@ -125,6 +125,14 @@ impl Gate {
         self.windows.iter_mut().filter_map(move |window| window.charge(now, cost.in_unit(window.unit)))
     }
 
+    /// Takes a charge back that was made at `at` and not stored.
+    pub fn uncharge(&mut self, at: Millis, cost: &Spent) {
+        if let Some(budget) = &mut self.budget {
+            budget.left = budget.left.saturating_add(cost.calls);
+        }
+        self.windows.iter_mut().for_each(|window| window.uncharge(at, cost.in_unit(window.unit)));
+    }
+
     /// No calls before `until`.
     pub fn close(&mut self, now: Millis, until: Millis, policy: &Policy) {
         self.closed_until = self.closed_until.max(until.min(now.after(policy.longest_closed)));

@@ -180,6 +180,17 @@ impl Pacer {
         more
     }
 
+    /// An attempt that may go is not made after all: nothing was stored, nothing has left.
+    pub fn give_back(&mut self, ticket: Ticket) {
+        let Ticket { at, scopes, cost, .. } = ticket;
+        for key in scopes.keys() {
+            if let Some(gate) = self.gates.get_mut(key) {
+                gate.under_way = gate.under_way.saturating_sub(1);
+                gate.uncharge(at, &cost);
+            }
+        }
+    }
+
     /// A lane has no work any more, or is held: it keeps nobody waiting.
     pub fn withdraw(&mut self, lane: LaneId) {
         self.turns.withdraw(lane);

@@ -190,6 +190,16 @@ impl Window {
         self.is_stored().then(|| Charge { key: self.key.clone(), bucket, amount, keep_until })
     }
 
+    /// Takes a charge back.
+    pub fn uncharge(&mut self, at: Millis, amount: u64) {
+        let bucket = self.bucket(at);
+        if let Some((_, used)) = self.buckets.iter_mut().find(|(known, _)| *known == bucket) {
+            let back = amount.min(*used);
+            *used -= back;
+            self.used -= back;
+        }
+    }
+
     fn add(&mut self, bucket: Millis, amount: u64) {
         let at = self.buckets.partition_point(|(known, _)| *known < bucket);
         match self.buckets.get_mut(at) {

@@ -39,10 +39,6 @@ pub(super) fn check(findings: &mut Findings<'_>) {
                 not_yet(findings, &at.key(kind), &format!("`{kind}` (step `{id}`)"), cure);
             }
         }
-        if step.audience_sync.as_ref().is_some_and(|sync| sync.keep_for.is_some()) {
-            let cure = "leave `keep_for` out, and remove people with a delay and a second sync";
-            not_yet(findings, &at.key("audience_sync").key("keep_for"), &format!("`keep_for` (step `{id}`)"), cure);
-        }
         for (i, arm) in step.branch.iter().flatten().enumerate() {
             filter(findings, &at.key("branch").index(i).key("if"), &arm.condition);
         }

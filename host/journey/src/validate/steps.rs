@@ -69,6 +69,17 @@ fn of_kind(findings: &mut Findings<'_>, at: &Path, id: &StepId, step: &Step) {
     if step.exit == Some(false) {
         findings.add(Code::BadValue, &at.key("exit"), "`exit: false` says nothing", "write `exit: true`, or remove it");
     }
+    if let Some(sync) = &step.audience_sync
+        && let Some(span) = sync.keep_for
+    {
+        let at = at.key("audience_sync").key("keep_for");
+        if sync.action == Action::Remove {
+            let cure = "remove `keep_for`; it belongs to the step that adds";
+            findings.add(Code::BadValue, &at, format!("step `{id}` removes people, and keeps nobody"), cure);
+        } else if span.0 == 0 {
+            findings.add(Code::BadValue, &at, "`keep_for` is no time at all", "for instance 60d; or remove it");
+        }
+    }
     let audiences = &findings.canvas().audiences;
     if let Some(sync) = &step.audience_sync
         && !audiences.contains_key(&sync.audience)

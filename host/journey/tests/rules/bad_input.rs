@@ -392,9 +392,15 @@ fn cv014_a_step_has_exactly_one_kind() {
 }
 
 #[test]
-fn cv030_what_cannot_run_yet_is_named_and_not_left_out() {
+fn a_step_that_removes_people_keeps_nobody() {
     let at = "steps.sync.audience_sync.keep_for";
-    case("match: [email, phone]", "match: [email], keep_for: 60d", Code::NotYet, 15, at, "`keep_for`", "delay");
+    let keeps = "action: remove, match: [email, phone], keep_for: 60d";
+    case("action: add, match: [email, phone]", keeps, Code::BadValue, 15, at, "removes people", "remove `keep_for`");
+    case("match: [email, phone]", "match: [email], keep_for: 0s", Code::BadValue, 15, at, "no time", "60d");
+}
+
+#[test]
+fn cv030_what_cannot_run_yet_is_named_and_not_left_out() {
     case(
         "{ event: e, where: { plan: { in: [pro] } } }",
         "{ segment: s, existing: enter }",

@@ -1,6 +1,7 @@
 //! The rules of the design that the pure journey keeps; each test is named after its rule.
 mod bad_input;
 mod bad_partners;
+mod claims;
 mod delays;
 mod documents;
 mod filters;

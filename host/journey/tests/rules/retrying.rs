@@ -43,6 +43,14 @@ fn dead_credentials_are_refreshed_once_and_then_held_for_the_connection() {
 }
 
 #[test]
+fn a_removal_that_is_owed_and_would_make_the_audience_too_small_holds_nobody_else() {
+    let fault = Fault::Audience { state: AudienceState::TooSmall, cause: cause() };
+    let Treatment::Reject { reason } = follows(&fault, &History { owed: true, ..first() }) else { panic!() };
+    assert_eq!(reason.code, caravan_model::status::reason::AUDIENCE_TOO_SMALL);
+    assert!(matches!(follows(&fault, &first()), Treatment::Hold { .. }));
+}
+
+#[test]
 fn every_reason_to_wait_or_hold_has_words_and_a_cure() {
     use AudienceState::{Blocked, Full, Missing, NotWritable, TooSmall};
     let audience = |state| Fault::Audience { state, cause: cause() };

@@ -1,14 +1,22 @@
 //! Sealing: rules 11.4, 11.5, 11.6 and 11.15, and a naive oracle that applies operations one by one.
 use caravan_journey::sealing::{
-    Change, Decision, Facts, MembershipState, Op, Removal, Role, coalesce, consent_verdict, decide,
+    Change, Decision, Facts, MembershipState, Op, Removal, Role, Wish, consent_verdict, decide,
     strike_between_attempts, tracking_denied,
 };
 use caravan_model::status::reason;
-use caravan_model::{Action, Consent, Duration, Effect, Profile, Reason, Status};
+use caravan_model::{Action, Consent, Duration, Effect, Millis, Profile, Reason, Status};
 use proptest::prelude::*;
 
 fn op(person: u32, action: Action, seq: u64) -> Op {
-    Op { person, action, seq, exited: false, owed: false }
+    Op { person, wish: Wish::Be(action), step: Default::default(), seq, exited: false, owed: false }
+}
+
+/// Roles where no claim is ended or repeated.
+fn coalesce(ops: &[Op], verdict: impl FnMut(usize) -> Result<(), Reason>) -> Vec<Role> {
+    let claims = |_| unreachable!("nobody's claims count");
+    let coalesced = caravan_journey::sealing::coalesce(ops, Millis(0), claims, verdict);
+    assert!(coalesced.ended.is_empty());
+    coalesced.roles
 }
 
 fn allow(_: usize) -> Result<(), Reason> {
@@ -218,24 +226,25 @@ proptest! {
         let today = 7u8;
         let ops: Vec<Op> = raw.iter().zip(0u64..).map(|(&(person, add, _, exited, owed), seq)| Op {
             person,
-            action: if add && !owed { Action::Add } else { Action::Remove },
+            wish: Wish::Be(if add && !owed { Action::Add } else { Action::Remove }),
+            step: Default::default(),
             seq,
             exited,
             owed,
         }).collect();
-        let can_be_done = |at: usize| ops[at].action == Action::Remove || raw[at].2;
+        let can_be_done = |at: usize| ops[at].wish == Wish::Be(Action::Remove) || raw[at].2;
         let roles = coalesce(&ops, |at| if can_be_done(at) { Ok(()) } else { Err(Reason::new(reason::CONSENT_DENIED, "")) });
 
         let mut one_by_one = before.clone();
         for (at, op) in ops.iter().enumerate() {
             if can_be_done(at) && (!op.exited || op.owed) {
-                one_by_one[op.person as usize].apply(op.action, today);
+                one_by_one[op.person as usize].apply(op.wish.action(), today);
             }
         }
         let mut coalesced = before.clone();
         for (op, role) in ops.iter().zip(&roles) {
             if *role == Role::Winner {
-                coalesced[op.person as usize].apply(op.action, today);
+                coalesced[op.person as usize].apply(op.wish.action(), today);
             }
         }
         for (person, (naive, ours)) in one_by_one.iter().zip(&coalesced).enumerate() {
@@ -251,7 +260,7 @@ proptest! {
         for (at, role) in roles.iter().enumerate() {
             if let Role::SameAs(winner) = role {
                 prop_assert_eq!(&roles[*winner], &Role::Winner);
-                prop_assert_eq!((ops[*winner].person, ops[*winner].action), (ops[at].person, ops[at].action));
+                prop_assert_eq!((ops[*winner].person, ops[*winner].wish), (ops[at].person, ops[at].wish));
                 prop_assert!(ops[*winner].seq > ops[at].seq);
             }
         }

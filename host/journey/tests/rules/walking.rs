@@ -111,7 +111,7 @@ fn a_loop_that_was_not_validated_ends_in_an_error_and_not_for_ever() {
 fn what_cannot_run_does_not_compile() {
     let canvas = read_canvas("f", include_str!("data/win-back.yaml")).unwrap().value;
     let problem = CompiledCanvas::new(&canvas).unwrap_err();
-    assert_eq!((problem.code, problem.path.as_deref()), (Code::NotYet, Some("steps.sync.audience_sync.keep_for")));
+    assert_eq!((problem.code, problem.path.as_deref()), (Code::NotYet, Some("steps.mail.webhook")));
 }
 
 /// The text of a step of some kind that leads to these steps.

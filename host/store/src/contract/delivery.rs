@@ -52,7 +52,7 @@ impl Origin {
         matches!(self, Origin::TakeBack | Origin::KeepFor)
     }
 
-    /// Whether it is sent although membership holds it already.
+    /// Whether it repeats what membership holds: a renewal where it has become old, a refill in any case.
     pub fn is_forced(self) -> bool {
         matches!(self, Origin::Renewal | Origin::Refill)
     }
@@ -158,7 +158,7 @@ pub struct Owing {
     pub profile: ProfileId,
     /// `Consent` or `Erasure`.
     pub cause: Origin,
-    /// Since when.
+    /// Since when; after a refusal, since when it is to be asked for anew.
     pub since: Millis,
     /// The person as known now; `None` once erased.
     pub person: Option<Arc<Profile>>,

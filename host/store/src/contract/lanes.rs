@@ -196,6 +196,8 @@ pub struct MembershipChange {
     pub profile: ProfileId,
     /// `None`: only the claims change.
     pub now: Option<MembershipNow>,
+    /// Where they stand if nothing is known of them yet; without it, claims of people who are not known are refused.
+    pub unless_known: Option<MembershipNow>,
     /// A claim that begins, or is asked for anew with another end.
     pub claim: Option<Claim>,
     /// All claims end (a `remove` step, consent, erasure).

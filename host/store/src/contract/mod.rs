@@ -126,7 +126,7 @@ pub trait Store: Send + Sync + Clone + 'static {
         after: ProfileId,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<ProfileId>>> + Send;
-    /// When the next timer is due, of positions, lanes, claims, renewals and follow-ups; `None` where nothing waits for
+    /// When the next timer is due, of positions, lanes, claims, renewals, follow-ups and withdrawals; `None` where nothing waits for
     /// the clock.
     fn next_timer(&self) -> impl Future<Output = Result<Option<Millis>>> + Send;
 
@@ -162,9 +162,11 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// membership recorded stays until the removals that this owes are done ([`Store::owing`]). Unknown ids do nothing.
     fn erase(&self, lease: Lease, profiles: Vec<ProfileId>, now: Millis) -> impl Future<Output = Result<()>> + Send;
     /// People who withdrew consent or were erased, with the audiences that may hold them, or whose call is under way:
-    /// what is owed is not queued yet. Written by [`Store::upsert`] and [`Store::erase`] in their own transaction.
-    fn owing(&self, limit: usize) -> impl Future<Output = Result<Vec<Owing>>> + Send;
-    /// Receipts of a person, or (none named) those that are not done yet, oldest first.
+    /// what is owed is not queued yet. Written by [`Store::upsert`] and [`Store::erase`] in their own transaction; who is
+    /// owed a removal that the partner refused comes again some hours later.
+    fn owing(&self, now: Millis, limit: usize) -> impl Future<Output = Result<Vec<Owing>>> + Send;
+    /// Receipts of a person, or (none named) those that are open, oldest first: not done yet, or refused by the partner
+    /// and not asked for anew.
     fn receipts(&self, profile: Option<ProfileId>, limit: usize) -> impl Future<Output = Result<Vec<Receipt>>> + Send;
     /// Receipts that name this external id, also once the profile is erased.
     fn receipts_of(&self, external_id: &str) -> impl Future<Output = Result<Vec<Receipt>>> + Send;

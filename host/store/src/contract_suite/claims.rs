@@ -128,6 +128,13 @@ pub async fn a_refill_adds_whom_membership_holds<E: Engine>(engine: E) {
     assert_eq!(stripes.iter().map(|lane| lane.stripe).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(stripes.iter().map(|lane| lane.waiting).sum::<u64>(), 3);
     assert!(stripes.iter().all(|lane| lane.waiting > 0));
+    // Whoever asked for them goes on asking there, though nothing is known to stand there.
+    for stripe in &stripes {
+        for (_, member) in w.store.members(stripe.id, ProfileId(0), 10).await.expect("members") {
+            let asked = member.claims.iter().map(Claim::of).collect::<Vec<_>>();
+            assert_eq!((member.standing, asked.len(), member.recorded.len()), (Standing::Unknown, 1, 0));
+        }
+    }
     w.balanced().await;
 }
 

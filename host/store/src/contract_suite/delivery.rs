@@ -8,12 +8,12 @@ use caravan_model::{Action, Consent, Millis, ProfileId, Reason, Status, StepIx};
 pub async fn rule_11_3_removals_owed_to_consent_go_first_and_leave_receipts<E: Engine>(engine: E) {
     let mut w = World::new(engine).await;
     let people = members(&mut w, 0..2).await;
-    assert!(w.store.owing(10).await.expect("owing").is_empty());
+    assert!(w.store.owing(w.now, 10).await.expect("owing").is_empty());
     let mut denied = person(0);
     denied.consents.insert("advertising".into(), Consent::Denied);
     w.store.upsert(w.lease, vec![denied.clone(), person(1)], w.now).await.expect("people");
     let mut w = w.crash().await;
-    let owing = w.store.owing(10).await.expect("owing");
+    let owing = w.store.owing(w.now, 10).await.expect("owing");
     assert_eq!(
         owing.iter().map(|owing| (owing.profile, owing.cause)).collect::<Vec<_>>(),
         [(people[0], Origin::Consent)]
@@ -30,7 +30,7 @@ pub async fn rule_11_3_removals_owed_to_consent_go_first_and_leave_receipts<E: E
         step: Default::default(),
     };
     assert_eq!(w.store.offer(w.lease, vec![offer, offer], vec![people[0]], w.now).await.expect("an offer"), 1);
-    assert!(w.store.owing(10).await.expect("owing").is_empty());
+    assert!(w.store.owing(w.now, 10).await.expect("owing").is_empty());
     w.balanced().await;
     let lane = w.store.lanes().await.expect("lanes").remove(0);
     assert_eq!((lane.waiting, lane.owed), (2, 1));
@@ -51,7 +51,7 @@ pub async fn rule_11_3_removals_owed_to_consent_go_first_and_leave_receipts<E: E
     assert_eq!(w.peek().await.iter().map(|op| op.profile).collect::<Vec<_>>(), [people[1]]);
     // Denying again withdraws nothing.
     w.store.upsert(w.lease, vec![denied], w.now).await.expect("people");
-    assert!(w.store.owing(10).await.expect("owing").is_empty());
+    assert!(w.store.owing(w.now, 10).await.expect("owing").is_empty());
 }
 
 /// An erased person keeps what was sent until it is removed, then only what proves it.
@@ -62,7 +62,7 @@ pub async fn an_erased_person_leaves_receipts_alone<E: Engine>(engine: E) {
     w.store.record(w.lease, vec![("p0000".into(), None, event(5))], w.now).await.expect("an event");
     w.now = Millis(w.now.0 + 1_000);
     w.store.erase(w.lease, vec![people[0], ProfileId(77)], w.now).await.expect("an erasure");
-    let owing = w.store.owing(10).await.expect("owing");
+    let owing = w.store.owing(w.now, 10).await.expect("owing");
     assert_eq!((owing.len(), owing[0].cause, owing[0].person.is_none()), (1, Origin::Erasure, true));
     assert!(!owing[0].lanes[0].1.as_ref().expect("a membership").recorded.is_empty());
     assert!(w.store.find("p0000").await.expect("a search").is_empty());
@@ -97,7 +97,7 @@ pub async fn a_call_under_way_is_owed_a_removal_too<E: Engine>(engine: E) {
     let mut sold = person(0);
     sold.do_not_sell_or_share = Some(true);
     w.store.upsert(w.lease, vec![sold], w.now).await.expect("people");
-    let owing = w.store.owing(10).await.expect("owing");
+    let owing = w.store.owing(w.now, 10).await.expect("owing");
     assert_eq!(
         owing[0].lanes.iter().map(|(lane, known)| (*lane, known.is_some())).collect::<Vec<_>>(),
         [(w.lane, false)]
@@ -238,4 +238,44 @@ pub async fn documents_and_exchanges_are_kept<E: Engine>(engine: E) {
     assert_eq!(w.store.prune(w.lease, w.now).await.expect("pruned"), 0);
     assert_eq!(w.store.prune(w.lease, Millis(w.now.0 + 1)).await.expect("pruned"), 1);
     assert!(w.store.parts(None, 1).await.expect("parts")[0].exchanges.is_empty());
+}
+
+/// Promise 4: a removal that consent owes and the partner refuses is owed again, until it is done.
+pub async fn a_refused_removal_is_owed_again<E: Engine>(engine: E) {
+    let mut w = World::new(engine).await;
+    let people = members(&mut w, 0..1).await;
+    w.store.erase(w.lease, people.clone(), w.now).await.expect("an erasure");
+    let (profile, lane) = (people[0], w.lane);
+    let offer = Offer { lane, profile, action: Action::Remove, origin: Origin::Erasure, step: Default::default() };
+    w.store.offer(w.lease, vec![offer], people.clone(), w.now).await.expect("an offer");
+    let slice = w.seal_all().await;
+    let now = w.now;
+    w.send(&slice.parts[0], |s| {
+        s.ends = true;
+        let refused = outcomes(&slice.parts[0].riders[0], Status::Rejected, GoesTo::Stays);
+        s.outcomes = refused
+            .into_iter()
+            .map(|outcome| Outcome { reason: Reason::new("held-audience-too-small", "too small"), ..outcome })
+            .collect();
+        s.now = now;
+    })
+    .await
+    .expect("the settlement is taken");
+    let mut w = w.crash().await;
+    let open = w.store.receipts(None, 10).await.expect("receipts");
+    assert_eq!((open.len(), open[0].status, open[0].done), (1, Status::Rejected, Some(now)));
+    assert!(w.store.owing(w.now, 10).await.expect("owing").is_empty(), "not at once");
+    let again = w.store.next_timer().await.expect("a timer").expect("it is owed again");
+    w.now = again;
+    let owing = w.store.owing(w.now, 10).await.expect("owing");
+    assert_eq!((owing.len(), owing[0].profile, owing[0].cause), (1, profile, Origin::Erasure));
+    assert!(!owing[0].lanes[0].1.as_ref().expect("a membership").recorded.is_empty(), "what was sent is kept");
+    w.store.offer(w.lease, vec![offer], people, w.now).await.expect("an offer");
+    let open = w.store.receipts(None, 10).await.expect("receipts");
+    assert_eq!(open.iter().map(|receipt| receipt.status).collect::<Vec<_>>(), [Status::Waiting]);
+    accept_all(&w, left).await;
+    assert!(w.store.receipts(None, 10).await.expect("receipts").is_empty());
+    let receipts = w.store.receipts(Some(profile), 10).await.expect("receipts");
+    assert_eq!(receipts.iter().map(|r| r.status).collect::<Vec<_>>(), [Status::Rejected, Status::Synced]);
+    w.balanced().await;
 }

@@ -82,6 +82,7 @@ macro_rules! contract_suite {
         $crate::contract_suite!(@module $engine, delivery:
             rule_11_3_removals_owed_to_consent_go_first_and_leave_receipts
             an_erased_person_leaves_receipts_alone
+            a_refused_removal_is_owed_again
             a_call_under_way_is_owed_a_removal_too
             rule_11_8_a_correction_moves_both_counters
             rule_11_9_holds_by_people_stop_the_clock

@@ -1,0 +1,141 @@
+//! How fast calls may go: one pacer for the whole host, and the passes that it gives out (design, 4).
+use crate::shared::{Plug, Shared};
+use caravan_journey::pacing::{self, Admission, Ask, Flow, Pacer, Policy, Scopes, Spent, Ticket, Why};
+use caravan_model::port::CallOutcome;
+use caravan_model::{LaneId, Millis, Reason};
+use caravan_store::{Charge, Lane, LaneState, Store};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A piece of work stays on its lane for so long while it may not call; longer waits are the supervisor's.
+const PATIENCE: caravan_model::Duration = caravan_model::Duration(2_000);
+/// From this wait on people read of it in the lane's state.
+const WORTH_TELLING: caravan_model::Duration = caravan_model::Duration(10_000);
+
+/// The host's pacer.
+#[derive(Debug)]
+pub(crate) struct Paces {
+    pacer: Mutex<Pacer>,
+    /// What calls cost beyond what was asked for: stored with the next attempt, whosever it is.
+    beyond: Mutex<Vec<Charge>>,
+}
+
+/// Why a lane may not call now, and when to ask again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Paced {
+    pub until: Millis,
+    pub why: Why,
+}
+
+/// One attempt that may go. Ends with [`Pass::ended`]; dropped before, the call counts as one that said nothing.
+#[derive(Debug)]
+pub(crate) struct Pass<'a> {
+    paces: &'a Paces,
+    ticket: Option<Ticket>,
+    charges: Vec<Charge>,
+}
+
+impl Paces {
+    /// A pacer that knows what earlier processes used.
+    pub(crate) fn new(now: Millis, charges: Vec<Charge>) -> Paces {
+        let mut pacer = Pacer::new(Policy::default());
+        let known = charges.into_iter().map(|charge| pacing::Charge {
+            key: charge.key,
+            bucket: charge.bucket,
+            amount: charge.amount,
+            keep_until: charge.keep_until,
+        });
+        pacer.load(now, known);
+        Paces { pacer: Mutex::new(pacer), beyond: Mutex::default() }
+    }
+
+    fn pacer(&self) -> MutexGuard<'_, Pacer> {
+        self.pacer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A lane has no work any more, or is held: it keeps nobody waiting.
+    pub(crate) fn withdraw(&self, lane: LaneId) {
+        self.pacer().withdraw(lane);
+    }
+
+    fn ask(&self, now: Millis, lane: &Lane, plug: &Plug, connection: &str, rows: u64) -> Result<Pass<'_>, Paced> {
+        let manifest = plug.connector.manifest();
+        let scopes = Scopes::of(&lane.key.connector, connection, &lane.key.account, &lane.key.audience);
+        let mut pacer = self.pacer();
+        pacer.declare(now, &scopes, &manifest.quotas, &manifest.usage);
+        let ask = Ask { lane: lane.id, scopes: &scopes, cost: Spent::call(rows) };
+        match pacer.admit(now, &ask) {
+            Admission::Wait { until, why } => Err(Paced { until, why }),
+            Admission::Go(mut ticket) => {
+                let charges = std::mem::take(&mut ticket.charges);
+                let charges = charges.into_iter().map(stored).collect();
+                Ok(Pass { paces: self, ticket: Some(ticket), charges })
+            }
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// What is to be stored along with the attempt; once.
+    pub(crate) fn charges(&mut self) -> Vec<Charge> {
+        let mut charges = std::mem::take(&mut self.charges);
+        charges.append(&mut self.paces.beyond.lock().unwrap_or_else(PoisonError::into_inner));
+        charges
+    }
+
+    /// The attempt is not made after all: nothing was stored, nothing has left.
+    pub(crate) fn give_back(mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.paces.pacer().give_back(ticket);
+        }
+    }
+
+    /// How the attempt ended, with so many rows.
+    pub(crate) fn ended(mut self, now: Millis, outcome: &CallOutcome, rows: u64) {
+        if let Some(ticket) = self.ticket.take() {
+            let spent = Spent::of(outcome, rows);
+            let beyond = self.paces.pacer().ended(now, ticket, Flow::of(outcome), spent, &outcome.usage);
+            let mut kept = self.paces.beyond.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.extend(beyond.into_iter().map(stored));
+        }
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            let at = Millis(i64::MIN);
+            self.paces.pacer().ended(at, ticket, Flow::Silent, Spent::default(), &[]);
+        }
+    }
+}
+
+fn stored(charge: pacing::Charge) -> Charge {
+    Charge { key: charge.key, bucket: charge.bucket, amount: charge.amount, keep_until: charge.keep_until }
+}
+
+impl<S: Store> Shared<S> {
+    /// A pass for one call of a lane with so many rows; waits a little for it.
+    pub(crate) async fn pass(&self, lane: &Lane, plug: &Plug, connection: &str, rows: u64) -> Result<Pass<'_>, Paced> {
+        let patience = self.now().after(PATIENCE);
+        loop {
+            let now = self.now();
+            match self.paces.ask(now, lane, plug, connection, rows) {
+                Ok(pass) => return Ok(pass),
+                Err(paced) if paced.until > patience || self.is_stopping() => return Err(paced),
+                Err(paced) => tokio::time::sleep(Duration::from(paced.until.since(now))).await,
+            }
+        }
+    }
+
+    /// A long wait for a quota becomes the lane's state, so that people read of it.
+    pub(crate) async fn tell_paced(&self, lane: &Lane, paced: Paced) -> crate::Result<()> {
+        if paced.until.since(self.now()) < WORTH_TELLING {
+            return Ok(());
+        }
+        let why = "throttled".to_owned();
+        let reason = Reason::new(why.clone(), paced.why.words());
+        let state = LaneState::Waiting { why, until: paced.until, reason };
+        Ok(self.store.set_lane(self.lease, lane.id, state).await?)
+    }
+}
