@@ -106,6 +106,27 @@ pub fn connection(path: &Path, name: &str) -> Result<CheckedConnections, Problem
     Ok(CheckedConnections { connections, components })
 }
 
+/// Checks those of some connections that a file has; the others are not asked for.
+///
+/// # Errors
+/// The file cannot be read, has none of them, or one that it has cannot work.
+pub fn connections(path: &Path, used: &BTreeSet<String>, secrets: Secrets) -> Result<CheckedConnections, Problems> {
+    let connections = read_connections(path).map_err(|problem| Problems(vec![problem]))?;
+    let known = &connections.value.connections;
+    let used: BTreeSet<&str> = used.iter().map(String::as_str).filter(|name| known.contains_key(*name)).collect();
+    if used.is_empty() {
+        let problem =
+            Problem::new(Code::UnknownConnection, "none of this store's queues is served by a connection here")
+                .in_file(path.display().to_string())
+                .cure("name the connections file that the canvas was run with");
+        return Err(Problems(vec![problem]));
+    }
+    let mut problems = Vec::new();
+    let components = load(&connections, &used, secrets, &mut problems);
+    Problems::check(problems)?;
+    Ok(CheckedConnections { connections, components })
+}
+
 /// Reads connections; relative paths of secrets then start at the file's folder.
 fn read_connections(path: &Path) -> Result<Document<Connections>, Problem> {
     let mut connections = files::connections(path).map_err(|problem| match problem.code {

@@ -61,7 +61,7 @@ fn notes(exchanges: &[Exchange], batch: &str, lab: bool) -> String {
     let mut text = String::new();
     if exchanges.iter().any(|exchange| exchange.body_bytes > 0) {
         let (called, file) = (out::called(), body_file(batch));
-        text.push_str(&format!("The body: `{called} batch show {batch} --body > {file}` writes it.\n"));
+        text.push_str(&format!("The body: `{called} batch show {batch} --body {file}` writes it.\n"));
     }
     if exchanges.iter().any(|exchange| !exchange.placed.is_empty()) {
         text.push_str("The secrets: $CARAVAN_… are the connection's own; set them before, they are not kept here.\n");
@@ -133,7 +133,7 @@ mod tests {
        --header 'content-type: application/json' \
        --header "authorization: Bearer $CARAVAN_TOKEN" \
        --data-binary @batch-12-0.json
-The body: `caravan batch show 12-0 --body > batch-12-0.json` writes it.
+The body: `caravan batch show 12-0 --body batch-12-0.json` writes it.
 The secrets: $CARAVAN_… are the connection's own; set them before, they are not kept here.
 "#;
         assert_eq!(in_words(&[answered()], "12-0", false), expected);

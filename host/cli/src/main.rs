@@ -3,14 +3,15 @@
 //! Data goes to stdout, all else to stderr. An error prints its code, place and cure; `caravan explain CODE` tells
 //! more. Exit codes: 0 done, 1 something needs you, 2 not done, 130 interrupted with state kept.
 mod args;
+mod ask;
 mod bundle;
 mod check;
-#[cfg_attr(not(test), expect(dead_code, reason = "`batch show` prints exchanges once the store keeps them"))]
 mod exchange;
 mod fail;
 mod files;
 mod host;
 mod mask;
+mod names;
 mod out;
 mod policies;
 mod stop;

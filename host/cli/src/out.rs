@@ -81,6 +81,16 @@ pub fn called() -> String {
     std::env::var("CARAVAN_CALLED").unwrap_or_else(|_| "caravan".to_owned())
 }
 
+/// A word of a command line, quoted where the shell would take it apart.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +114,13 @@ mod tests {
     fn instants_are_plain() {
         assert_eq!(instant(Millis(1_794_470_400_250)), "2026-11-12 08:00:00Z");
         assert_eq!(instant(Millis::NEVER), "never");
+    }
+
+    #[test]
+    fn commands_survive_the_shell() {
+        assert_eq!(
+            (quoted("a/b-1.csv").as_str(), quoted("it's").as_str(), quoted("").as_str()),
+            ("a/b-1.csv", r"'it'\''s'", "''")
+        );
     }
 }

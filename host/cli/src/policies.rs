@@ -9,6 +9,7 @@ use caravan_journey::policy::check;
 use caravan_journey::validate::denied_uses;
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Canvas, CanvasId, Policy, Problem};
+use caravan_runner::control::{self, CanvasState};
 use caravan_runner::{POLICY_ID, policy_of};
 use caravan_store::{DocumentKind, Slots, Sqlite, Store};
 use std::collections::BTreeMap;
@@ -91,6 +92,9 @@ pub async fn refusals(store: &impl Store, policy: &Policy) -> anyhow::Result<Ref
             Err(_) => refusals.unseen.push(audience.connection),
         }
     }
+    let states = control::states(store).await?;
+    // A stopped canvas is not live.
+    newest.retain(|canvas, _| states.of(canvas) != CanvasState::Stopped);
     for (_, canvas) in newest.into_values() {
         let manifest = |connection: &str| components.get(connection).map(|component| component.manifest());
         let problems = denied_uses(&Document::without_file(Canvas::clone(&canvas)), Some(&manifest), policy);

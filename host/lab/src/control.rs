@@ -62,6 +62,7 @@ fn route(world: &World, door: Option<Partner>, request: &Request<Bytes>) -> Answ
         }),
         ("GET", ["audiences"]) => Ok(good(&json!({"audiences": audiences(world, partner)}))),
         ("POST", ["audiences"]) => new_audience(world, door, parse(body)?),
+        ("DELETE", ["audiences", id]) => delete_audience(world, partner, id),
         ("GET", ["audiences", id, "members"]) => members(world, partner, id, &query),
         ("POST", ["accounts"]) => change_account(world, door, parse(body)?),
         ("GET", ["calls"]) if query.get("bodies") == Some("1") => {
@@ -112,9 +113,11 @@ fn route(world: &World, door: Option<Partner>, request: &Request<Bytes>) -> Answ
             [""]
             | ["audiences" | "calls" | "record" | "faults" | "settings" | "quota" | "strict" | "reset" | "accounts"],
         )
-        | (_, ["audiences", _, "members"]) => Err(Refusal(405, format!("{method} is not for /_lab/{path}"))),
+        | (_, ["audiences", _] | ["audiences", _, "members"]) => {
+            Err(Refusal(405, format!("{method} is not for /_lab/{path}")))
+        }
         _ => Err(Refusal::missing(format!(
-            "no /_lab/{path}; there are audiences, audiences/ID/members, accounts, calls, record, faults, settings, quota, strict and reset"
+            "no /_lab/{path}; there are audiences, audiences/ID, audiences/ID/members, accounts, calls, record, faults, settings, quota, strict and reset"
         ))),
     }
 }
@@ -312,6 +315,20 @@ fn members_json(standing: &Standing) -> String {
     }
     text.push('}');
     text
+}
+
+/// As if someone deleted the audience in the partner's own pages.
+fn delete_audience(world: &World, partner: Option<Partner>, id: &str) -> Answer {
+    let at_meta = partner != Some(Partner::TikTok) && world.meta().delete(id);
+    let at_tiktok = !at_meta && partner != Some(Partner::Meta) && {
+        let mut state = world.tiktok();
+        let account = state.existing(id).map(|audience| audience.account.clone());
+        account.is_some_and(|account| state.delete(&account, id).is_ok())
+    };
+    match at_meta || at_tiktok {
+        true => Ok(good(&json!({"deleted": id}))),
+        false => Err(Refusal::missing(format!("no audience has the id {id}"))),
+    }
 }
 
 fn new_audience(world: &World, door: Option<Partner>, spec: AudienceSpec) -> Answer {

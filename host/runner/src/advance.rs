@@ -1,4 +1,5 @@
 //! Advancing: positions whose time has come walk on until they rest again.
+use crate::control::still_versions;
 use crate::moves::{Pace, moves_from};
 use crate::progress::Meter;
 use crate::route::Route;
@@ -22,6 +23,7 @@ pub(crate) async fn run<S: Store>(
     let chunk = shared.options.chunk.max(1);
     let mut limit = chunk;
     let mut moved = 0;
+    let still = still_versions(&shared.store).await?;
     while !shared.is_stopping() {
         let now = shared.now();
         // Where delays are skipped, their timers have fired already, whatever they say.
@@ -31,7 +33,8 @@ pub(crate) async fn run<S: Store>(
         let is_due = |due: &Due| {
             due.arrives || due.due <= now || (skip_delays_of == Some(due.version) && due.visit.ordinal < MOST_SKIPPED)
         };
-        let due: Vec<Due> = due.into_iter().filter(|due| is_due(due) && shared.route(due.version).is_some()).collect();
+        let moves_on = |due: &Due| !still.contains(&due.version) && shared.route(due.version).is_some();
+        let due: Vec<Due> = due.into_iter().filter(|due| is_due(due) && moves_on(due)).collect();
         if due.is_empty() {
             if found < limit {
                 return Ok(moved);

@@ -6,7 +6,8 @@
 //!   [`Runner::deliver`] moves what is inside; the `supervisor` sees to both, and to `chores` and follow-ups (`judged`);
 //! * [`prepare()`] decides what a slice sends, purely; `settlement` what an answer means;
 //! * [`dry_run()`] makes the same calls without a store.
-//! * [`alerts`] turns snapshots of how everything stands into notices for people, purely.
+//! * [`alerts`] turns snapshots of how everything stands into notices for people, purely;
+//! * [`control`] is what people do beside a run: hold, send again, take back, bind anew, erase, pause and stop.
 //!
 //! It knows the ports of `model`, not `connectors`: whoever composes the rooms joins them.
 mod advance;
@@ -14,6 +15,7 @@ pub mod alerts;
 mod assembly;
 mod attempts;
 mod chores;
+pub mod control;
 mod delivery;
 mod dry_run;
 mod error;

@@ -19,17 +19,22 @@ use std::time::Duration;
 const MOST_PAGES: usize = 1_000;
 
 /// What publishing knows of one audience of a canvas.
-struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// The name in the canvas.
-    name: &'a str,
+    pub name: &'a str,
     /// Its registered name.
-    registered: String,
-    spec: &'a AudienceSpec,
+    pub registered: String,
+    pub spec: &'a AudienceSpec,
     /// The partner's account id.
-    account: String,
-    plug: Plug,
+    pub account: String,
+    pub plug: Plug,
     /// The key group of the first step that uses it.
-    group: String,
+    pub group: String,
+}
+
+/// A marker that no other audience has.
+pub(crate) fn fresh_marker() -> String {
+    format!("caravan-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..))
 }
 
 impl<S: Store> Runner<S> {
@@ -66,8 +71,13 @@ impl<S: Store> Runner<S> {
         if let Some(first) = denied.into_iter().next() {
             return Err(first.into());
         }
+        // Of the newest version: what it says already was bound once, and may have been bound anew since.
+        let versions = self.store.versions().await?;
+        let before = versions.iter().rev().find(|version| version.canvas.canvas == canvas.canvas);
         for (name, spec) in &canvas.audiences {
             let plug = self.plug_for(&mut plugs, &spec.connection).await?;
+            let said =
+                before.and_then(|version| version.canvas.audiences.get(name)).and_then(|spec| spec.id.as_deref());
             let wanted = Wanted {
                 name,
                 registered: registered_name(&canvas.canvas, name),
@@ -76,7 +86,7 @@ impl<S: Store> Runner<S> {
                 plug,
                 group: groups.get(name.as_str()).cloned().unwrap_or_default(),
             };
-            let bound = self.resolve(lease, &wanted).await?;
+            let bound = self.resolve(lease, &wanted, said).await?;
             if let Some(key) = lane_key(&bound) {
                 let stripes = wanted.plug.connector.manifest().batch.parallel_per_audience;
                 self.store.lane(lease, lane_spec(&bound, key, stripes)).await?;
@@ -85,7 +95,7 @@ impl<S: Store> Runner<S> {
         Ok(self.store.publish(lease, canvas, self.clock.now()).await?)
     }
 
-    async fn plug_for(&self, plugs: &mut HashMap<String, Plug>, connection: &str) -> crate::Result<Plug> {
+    pub(crate) async fn plug_for(&self, plugs: &mut HashMap<String, Plug>, connection: &str) -> crate::Result<Plug> {
         if let Some(plug) = plugs.get(connection) {
             return Ok(plug.clone());
         }
@@ -95,18 +105,20 @@ impl<S: Store> Runner<S> {
         Ok(plug)
     }
 
-    /// The bound audience.
-    async fn resolve(&self, lease: Lease, wanted: &Wanted<'_>) -> crate::Result<Audience> {
+    /// The bound audience. `said` is the id that the version before named.
+    async fn resolve(&self, lease: Lease, wanted: &Wanted<'_>, said: Option<&str>) -> crate::Result<Audience> {
         let known = self.store.audience(&wanted.registered).await?.filter(|known| {
             known.connection == wanted.spec.connection
                 && known.connector == wanted.plug.connector.manifest().name
                 && known.account == wanted.account
-                && (wanted.spec.id.is_none() || wanted.spec.id == known.partner_id)
+                && (wanted.spec.id.is_none() || wanted.spec.id == known.partner_id || wanted.spec.id.as_deref() == said)
         });
         match known {
             Some(known) if known.partner_id.is_some() => return Ok(known),
             // Its marker is stored: an earlier publish may have got as far as the partner.
-            Some(known) if wanted.spec.id.is_none() => return self.create(lease, wanted, known).await,
+            Some(known) if wanted.spec.id.is_none() || wanted.spec.id.as_deref() == said => {
+                return self.create(lease, wanted, known).await;
+            }
             Some(_) | None => {}
         }
         let mut audience = Audience {
@@ -116,7 +128,7 @@ impl<S: Store> Runner<S> {
             account: wanted.account.clone(),
             partner_id: None,
             parts: Vec::new(),
-            marker: format!("caravan-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
+            marker: fresh_marker(),
             made_by_us: false,
         };
         if let Some(id) = &wanted.spec.id {
@@ -158,7 +170,7 @@ impl<S: Store> Runner<S> {
     }
 
     /// Whether a partner's audience is one that we made under another name.
-    async fn made_by_us(&self, audience: &Audience) -> crate::Result<bool> {
+    pub(crate) async fn made_by_us(&self, audience: &Audience) -> crate::Result<bool> {
         let key = lane_key(audience);
         let all = self.store.audiences().await?;
         Ok(all.iter().any(|other| other.made_by_us && lane_key(other) == key))
@@ -186,20 +198,14 @@ impl<S: Store> Runner<S> {
         Ok(found)
     }
 
-    async fn create(&self, lease: Lease, wanted: &Wanted<'_>, mut audience: Audience) -> crate::Result<Audience> {
-        let rules = &wanted.plug.connector.manifest().audience;
-        let path = format!("audiences.{}", wanted.name);
-        if !rules.create {
-            let words = format!("{} has no way to make an audience", wanted.plug.connector.manifest().title);
-            return Err(Problem::new(Code::AudienceMissing, words)
-                .at_path(path)
-                .cure("make it there, give its `id`")
-                .into());
-        }
-        if rules.create_needs_rows {
-            let words = "this version cannot make an audience that needs its first people";
-            return Err(Problem::new(Code::NotYet, words).at_path(path).cure("make it there, give its `id`").into());
-        }
+    /// Asks the partner to make an audience whose marker is stored, and binds it.
+    pub(crate) async fn create(
+        &self,
+        lease: Lease,
+        wanted: &Wanted<'_>,
+        mut audience: Audience,
+    ) -> crate::Result<Audience> {
+        can_create(wanted)?;
         let ask = Ask::CreateAudience {
             account: wanted.account.clone(),
             name: partner_name(wanted).to_owned(),
@@ -258,6 +264,22 @@ impl<S: Store> Runner<S> {
 /// The name at the partner.
 fn partner_name<'a>(wanted: &'a Wanted<'_>) -> &'a str {
     wanted.spec.name.as_deref().unwrap_or(wanted.name)
+}
+
+/// Whether the connector can make the audience that is wanted.
+pub(crate) fn can_create(wanted: &Wanted<'_>) -> Result<(), Problem> {
+    let rules = &wanted.plug.connector.manifest().audience;
+    let path = format!("audiences.{}", wanted.name);
+    let cure = "make it there, give its `id`";
+    if !rules.create {
+        let words = format!("{} has no way to make an audience", wanted.plug.connector.manifest().title);
+        return Err(Problem::new(Code::AudienceMissing, words).at_path(path).cure(cure));
+    }
+    if rules.create_needs_rows {
+        let words = "this version cannot make an audience that needs its first people";
+        return Err(Problem::new(Code::NotYet, words).at_path(path).cure(cure));
+    }
+    Ok(())
 }
 
 fn strange(wanted: &Wanted<'_>) -> Problem {

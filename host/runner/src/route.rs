@@ -11,6 +11,8 @@ use caravan_store::{Audience, LaneKey, LaneSpec, Lease, Store, Version};
 pub(crate) struct Route {
     /// The version.
     pub version: VersionId,
+    /// Its canvas.
+    pub canvas: CanvasId,
     /// Compiled.
     pub plan: CompiledCanvas,
     /// The lane of each audience, in the order of `plan.audiences`; `None` where its name is not bound.
@@ -78,7 +80,7 @@ impl Route {
             StepKind::Sync(_) | StepKind::Exit => false,
         });
         let events = plan.needs_events().into_iter().map(str::to_owned).collect();
-        Ok(Route { version: version.id, plan, lanes, events, needs_people })
+        Ok(Route { version: version.id, canvas: version.canvas.canvas.clone(), plan, lanes, events, needs_people })
     }
 
     /// Whether all its audiences are bound: only then may anyone walk.

@@ -1,5 +1,6 @@
 //! A run: people of a source enter a version, everyone moves on and all lanes deliver, until everyone is through or what
 //! is left has to wait. The work itself is the [`crate::supervisor`]'s.
+use crate::control::states;
 use crate::intake::{self, IntakeRow};
 use crate::options::{DeliverOptions, RunOptions};
 use crate::progress::{Meter, Progress, RunEnd, Totals};
@@ -42,6 +43,9 @@ impl<S: Store> Runner<S> {
             let words = format!("version {version} is not in the store, or not all its audiences are bound");
             Problem::new(Code::NotFound, words).cure("publish the canvas")
         })?;
+        if !options.source.is_empty() {
+            states(&self.store).await?.admit(&route.canvas)?;
+        }
         for lane in route.lanes.iter().flatten() {
             shared.plug(&lane.connection_name).await??;
         }

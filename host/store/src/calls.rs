@@ -147,7 +147,7 @@ impl Store for Sqlite {
         self.stir(lease, "queue operations", move |tx| owed::offer(tx, &offers, &settles, now)).await
     }
 
-    async fn resend(&self, lease: Lease, resend: Resend) -> Result<u64> {
+    async fn resend(&self, lease: Lease, resend: Resend) -> Result<Resent> {
         self.stir(lease, "send visits again", move |tx| follow_ups::resend(tx, &resend)).await
     }
 
@@ -160,6 +160,10 @@ impl Store for Sqlite {
         now: Millis,
     ) -> Result<u64> {
         self.stir(lease, "move a queue", move |tx| moving::operations(tx, from, to, &steps, now)).await
+    }
+
+    async fn give_up(&self, lease: Lease, lane: LaneId, now: Millis) -> Result<u64> {
+        self.stir(lease, "give up a queue", move |tx| moving::give_up(tx, lane, now)).await
     }
 
     async fn erase(&self, lease: Lease, profiles: Vec<ProfileId>, now: Millis) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Parts that a partner judges later, corrections of what was final, and visits that are sent again.
 use crate::books::mistyped;
-use crate::contract::{Correction, FollowUp, Origin, Resend};
+use crate::contract::{Correction, FollowUp, Origin, Resend, Resent};
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
 use crate::membership;
@@ -132,22 +132,36 @@ pub(crate) fn resent(db: &Connection) -> Done<HashSet<VisitId>> {
     Ok(visits)
 }
 
-/// Sends visits again; gives how many.
-pub(crate) fn resend(tx: &mut Tx<'_>, resend: &Resend) -> Done<u64> {
+/// Sends visits again; gives how many, and how far it came.
+pub(crate) fn resend(tx: &mut Tx<'_>, resend: &Resend) -> Done<Resent> {
     tx.books.hear(resend.now);
     tx.books.step(resend.version, resend.step)?;
     if resend.connection >= tx.books.connections {
         return Err(Fail::impossible("a resend names a connection that was never interned"));
     }
+    let limit = resend.limit.max(1);
     let mut found: Vec<(Final, Millis)> = Vec::new();
+    let mut more = false;
+    // One person's newest comes first, and is the one that is sent again. Records are in the order in which visits became
+    // final, so all are looked at, and no more than two pages kept.
+    let newest_first = |found: &mut Vec<(Final, Millis)>| {
+        found.sort_unstable_by_key(|(done, _)| std::cmp::Reverse(done.visit));
+        let cut = found.len() > limit;
+        found.truncate(limit);
+        cut
+    };
     counters::each_final(tx.db, (resend.version, resend.step), |done, at, reason| {
-        if done.status == resend.status && resend.reason.as_deref().is_none_or(|code| reason.code == code) {
+        let asked = done.status == resend.status && resend.reason.as_deref().is_none_or(|code| reason.code == code);
+        if asked && resend.before.is_none_or(|before| done.visit < before) {
             found.push((*done, at));
+            if found.len() >= limit.saturating_mul(2) {
+                more |= newest_first(&mut found);
+            }
         }
-        Ok(found.len() < resend.limit)
+        Ok(true)
     })?;
-    // One person's newest comes first, and is the one that is sent again.
-    found.sort_unstable_by_key(|(done, _)| std::cmp::Reverse(done.visit));
+    more |= newest_first(&mut found);
+    let next = found.last().filter(|_| more).map(|(done, _)| done.visit);
     let first = resend.lane.0;
     let stripes: HashSet<LaneId> = (first..first + tx.books.lane(resend.lane)?.stripes).map(LaneId).collect();
     // Whatever of the person waits in the lane is newer than what has ended.
@@ -159,15 +173,16 @@ pub(crate) fn resend(tx: &mut Tx<'_>, resend: &Resend) -> Done<u64> {
     })?;
     let mut entries = Entries::new(tx.db);
     let mut ledger = Ledger::new(resend.now, None);
-    let mut sent = 0;
+    let mut resent = Resent { next, ..Resent::default() };
     for (done, ended) in found {
         let profile = entries.get(done.visit.entry)?.profile;
         let lane = tx.books.stripe_of(resend.lane, profile)?;
         let newer = membership::of(tx.db, [lane].into_iter(), profile)?.iter().any(|(_, known)| known.newest > ended);
         if newer || !busy.insert(profile) {
+            resent.overtaken += 1;
             continue;
         }
-        sent += 1;
+        resent.offered += 1;
         ledger.was_final((done.version, done.step), done.status, done.reason);
         ledger.offer(
             lane,
@@ -186,5 +201,5 @@ pub(crate) fn resend(tx: &mut Tx<'_>, resend: &Resend) -> Done<u64> {
         );
     }
     ledger.keep(tx)?;
-    Ok(sent)
+    Ok(resent)
 }

@@ -3,7 +3,8 @@ use bytes::Bytes;
 use caravan_connectors::{LabMap, Transport};
 use caravan_lab::{InProcess, Lab, LabOptions};
 use caravan_model::port::BoxFuture;
-use caravan_model::{Code, Manifest, Problem};
+use caravan_model::{Code, Connections, Manifest, Problem};
+use caravan_store::Audience;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
@@ -30,6 +31,23 @@ pub struct LabHome {
 struct Addresses {
     lab: String,
     partners: BTreeMap<String, String>,
+}
+
+/// The lab that the used lab connections reach, if there are any: the one at `url`, else one in this process.
+///
+/// # Errors
+/// Nothing at `url` answers like a lab, or none can be started.
+pub async fn of_connections<'a>(
+    connections: &Connections,
+    mut used: impl Iterator<Item = &'a String>,
+    url: Option<&str>,
+) -> Result<Option<LabHome>, Problem> {
+    let wanted = used.any(|name| connections.connections.get(name).is_some_and(|connection| connection.lab));
+    match (wanted, url) {
+        (false, _) => Ok(None),
+        (true, Some(url)) => LabHome::attach(url).await.map(Some),
+        (true, None) => LabHome::start().await.map(Some),
+    }
 }
 
 impl LabHome {
@@ -73,6 +91,15 @@ impl LabHome {
     pub fn adopt(&self, partner: &str, account: &str, audience: &str, name: &str) {
         if let Some(lab) = &self.own {
             lab.in_process().adopt(partner, account, audience, name);
+        }
+    }
+
+    /// [`LabHome::adopt`] of all that a store has registered.
+    pub fn adopt_all(&self, audiences: &[Audience]) {
+        for audience in audiences {
+            if let Some(id) = &audience.partner_id {
+                self.adopt(&audience.connector, &audience.account, id, &audience.name);
+            }
         }
     }
 

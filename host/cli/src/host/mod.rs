@@ -1,4 +1,5 @@
 //! Joins the rooms: connections, components, secrets and the lab become the connectors that the runner calls.
+pub mod hands;
 pub mod lab;
 pub mod workshop;
 
@@ -17,6 +18,11 @@ pub struct Host {
 }
 
 impl Host {
+    /// No connections: for verbs that send nothing.
+    pub fn none() -> Host {
+        Host { connectors: BTreeMap::new(), default_countries: BTreeMap::new() }
+    }
+
     /// Binds all checked connections. Those with `lab: true` reach the lab, which must be there for them.
     ///
     /// # Errors
@@ -28,7 +34,7 @@ impl Host {
     ) -> Result<Host, Problem> {
         let connections = &connections.value.connections;
         let vault = Arc::new(LocalVault::new(connections.clone()));
-        let mut host = Host { connectors: BTreeMap::new(), default_countries: BTreeMap::new() };
+        let mut host = Host::none();
         for (name, component) in components {
             let Some(connection) = connections.get(name) else { continue };
             let reach = match lab {

@@ -1,4 +1,5 @@
 //! One file per verb.
+mod audience;
 mod batch;
 mod canvas;
 mod connection;
@@ -8,14 +9,14 @@ mod explain;
 mod inspect;
 mod lab;
 mod policy;
+mod profile;
 mod queue;
 mod run;
-mod trace;
 
-use crate::args::{Args, BatchVerb, Global, PolicyVerb, ProfileVerb, QueueVerb, Verb};
+use crate::args::{Args, BatchVerb, Global, PolicyVerb, Verb};
 use crate::fail::{End, usage};
 use crate::stores;
-use caravan_store::{OpenOptions, Sqlite};
+use caravan_store::Sqlite;
 
 /// Does what the command line says.
 pub async fn run(args: Args) -> anyhow::Result<End> {
@@ -35,24 +36,17 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         Verb::Canvas(verb) => canvas::canvas(&global, verb).await,
         Verb::Connection(verb) => connection::connection(&global, verb).await,
         Verb::Connector(verb) => connector::connector(&global, verb),
-        Verb::Profile(ProfileVerb::Trace { identifier, reveal }) => {
-            trace::trace(&global, &look(&global)?, &identifier, reveal).await
-        }
-        Verb::Queue(QueueVerb::List) => queue::list(&global, &look(&global)?).await,
-        Verb::Queue(QueueVerb::Resume { queue }) => queue::resume(&global, &own(&global)?, &queue).await,
+        Verb::Profile(verb) => profile::profile(&global, verb).await,
+        Verb::Audience(verb) => audience::audience(&global, verb).await,
+        Verb::Queue(verb) => queue::queue(&global, verb).await,
+        Verb::Batch(BatchVerb::Show(args)) => batch::show(&global, &look(&global)?, &args).await,
         Verb::Policy(PolicyVerb::Set { policy }) => policy::set(&global, &policy).await,
         Verb::Policy(PolicyVerb::Check { policy }) => policy::check(&global, &policy).await,
         Verb::Policy(PolicyVerb::Show) => policy::show(&global, &look(&global)?).await,
-        Verb::Batch(BatchVerb::Show { name }) => batch::show(&global, &look(&global)?, &name).await,
     }
 }
 
 /// The store that is there already, for looking: also while a run owns it.
 fn look(global: &Global) -> anyhow::Result<Sqlite> {
     Ok(Sqlite::open_read_only(stores::existing(global)?)?)
-}
-
-/// The store that is there already, for changing it.
-fn own(global: &Global) -> anyhow::Result<Sqlite> {
-    Ok(Sqlite::open(stores::existing(global)?, OpenOptions::default())?)
 }

@@ -163,7 +163,7 @@ impl TikTokState {
     }
 
     /// Deletes an audience of this advertiser.
-    pub(super) fn delete(&mut self, account: &str, id: &str) -> Result<(), TikTokError> {
+    pub(crate) fn delete(&mut self, account: &str, id: &str) -> Result<(), TikTokError> {
         self.audience(&[account], id)?;
         if let Some(audience) = self.audiences.remove(id)
             && let Some(order) = self.order.get_mut(&audience.account)

@@ -112,6 +112,19 @@ async fn members_can_be_read_as_lines() {
 }
 
 #[tokio::test]
+async fn an_audience_can_be_deleted_behind_our_back() {
+    let bench = Bench::start().await;
+    let ids = [bench.meta_audience().await, bench.tiktok_audience().await];
+    for id in &ids {
+        let path = format!("/_lab/audiences/{id}");
+        assert_eq!(bench.control(Method::DELETE, &path, Value::Null).await, json!({"deleted": id}));
+        assert_eq!(bench.send("lab", Method::DELETE, &path, &[], "").await.status, 404);
+    }
+    assert_eq!(bench.control(Method::GET, "/_lab/audiences", Value::Null).await, json!({"audiences": []}));
+    assert_eq!(bench.meta(Method::GET, &format!("/{}", ids[0]), Value::Null).await.status, 400);
+}
+
+#[tokio::test]
 async fn control_calls_of_the_wrong_form_are_refused_with_words() {
     let bench = Bench::start().await;
     for (path, body) in [

@@ -133,6 +133,9 @@ impl Fake {
             partner.calls.push((audience.to_owned(), part.clone()));
             let is_poisoned = (0..part.rows as usize)
                 .any(|row| partner.poison.iter().any(|p| row_of(part, row).contains(p.as_str())));
+            if !partner.audiences.contains_key(audience) {
+                return (Report::fault(gone()), Effect::None);
+            }
             if partner.dead {
                 Reaction::DeadToken
             } else if is_poisoned {
@@ -258,18 +261,18 @@ impl Connector for Fake {
                         (Ok(Answer::Created { audience: id, audience_parts: Vec::new(), adopted }), Effect::None)
                     }
                 }
-                Ask::Check { .. } => {
+                Ask::Check { target } => {
                     let mut partner = self.partner.lock().unwrap();
                     partner.checks += 1;
-                    let state = if partner.dead { FindingState::Failed } else { FindingState::Good };
-                    let finding = Finding {
-                        subject: "token".into(),
-                        state,
-                        message: if partner.dead { "dead".into() } else { "alive".into() },
+                    let there = partner.audiences.contains_key(&target.audience);
+                    let findings = [("token", !partner.dead), ("audience", there)].map(|(subject, good)| Finding {
+                        subject: subject.into(),
+                        state: if good { FindingState::Good } else { FindingState::Failed },
+                        message: if good { "alive".into() } else { "dead".into() },
                         cure: None,
                         link: None,
-                    };
-                    (Ok(Answer::Findings(vec![finding])), Effect::None)
+                    });
+                    (Ok(Answer::Findings(findings.to_vec())), Effect::None)
                 }
                 other => panic!("nobody asks for {other:?}"),
             };

@@ -119,10 +119,23 @@ pub struct Resend {
     pub status: Status,
     /// Only with this reason code.
     pub reason: Option<String>,
-    /// At most so many.
+    /// Only visits before this one: where the last call came to. `None` begins with the newest.
+    pub before: Option<VisitId>,
+    /// At most so many visits are looked at.
     pub limit: usize,
     /// Now.
     pub now: Millis,
+}
+
+/// How far a resend came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resent {
+    /// Visits that wait again; 0 does not mean that there are no more.
+    pub offered: u64,
+    /// Visits left alone, because something newer of the same person has ended or waits in the lane.
+    pub overtaken: u64,
+    /// The last visit looked at; `None` = there are no more.
+    pub next: Option<VisitId>,
 }
 
 /// A refill of a lane from membership.

@@ -146,8 +146,9 @@ pub trait Store: Send + Sync + Clone + 'static {
         now: Millis,
     ) -> impl Future<Output = Result<u64>> + Send;
     /// Sends visits with this final status (and reason code) again: each waits once more, as a new operation at the end
-    /// of its lane, unless a newer operation of the same person has ended there or waits. Gives how many.
-    fn resend(&self, lease: Lease, resend: Resend) -> impl Future<Output = Result<u64>> + Send;
+    /// of its lane, unless a newer operation of the same person has ended there or waits. Looks at `limit` visits, the
+    /// newest first; gives how many were sent and where to go on.
+    fn resend(&self, lease: Lease, resend: Resend) -> impl Future<Output = Result<Resent>> + Send;
     /// Moves unsealed operations of these steps to another lane, to its end, in order (rebinding). Gives how many.
     fn move_operations(
         &self,
@@ -157,6 +158,10 @@ pub trait Store: Send + Sync + Clone + 'static {
         steps: Vec<(VersionId, StepIx)>,
         now: Millis,
     ) -> impl Future<Output = Result<u64>> + Send;
+    /// Gives up on a lane whose audience is gone: its open slice and parts end, operations that wait in them go back to
+    /// the lane's head (owed ones to their line's end, with their receipts), and renewals and refills, which a new
+    /// audience's refill asks for anew, are dropped. Gives how many went back.
+    fn give_up(&self, lease: Lease, lane: LaneId, now: Millis) -> impl Future<Output = Result<u64>> + Send;
 
     /// Erases people: profile, names and events go, tombstones stay; rows of ended parts that held them go. What
     /// membership recorded stays until the removals that this owes are done ([`Store::owing`]). Unknown ids do nothing.

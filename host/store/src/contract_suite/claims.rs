@@ -185,12 +185,29 @@ pub async fn rule_11_9_a_resend_waits_again_unless_something_newer_exists<E: Eng
         action: Action::Add,
         status: Status::Expired,
         reason: Some(reason.to_owned()),
-        limit: 10,
+        before: None,
+        limit: 1,
         now: w.now,
     };
-    assert_eq!(w.store.resend(w.lease, resend("another")).await.expect("a resend"), 0);
-    assert_eq!(w.store.resend(w.lease, resend("retries-exhausted")).await.expect("a resend"), 1);
-    assert_eq!(w.store.resend(w.lease, resend("retries-exhausted")).await.expect("a resend"), 0);
+    // One visit at a time, the newest first: those that are overtaken do not look like the end.
+    let mut walk = Vec::new();
+    let mut before = None;
+    loop {
+        let page = Resend { before, ..resend("retries-exhausted") };
+        let resent = w.store.resend(w.lease, page.clone()).await.expect("a resend");
+        // A repeat sends nobody twice.
+        assert_eq!(w.store.resend(w.lease, page).await.expect("a repeat").offered, 0);
+        walk.push((resent.offered, resent.overtaken));
+        before = resent.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(walk, [(1, 0), (0, 1), (0, 1)]);
+    let whole = |reason| Resend { limit: 10, ..resend(reason) };
+    assert_eq!(w.store.resend(w.lease, whole("another")).await.expect("a resend"), Resent::default());
+    let again = w.store.resend(w.lease, whole("retries-exhausted")).await.expect("a resend");
+    assert_eq!((again.offered, again.overtaken, again.next), (0, 2, None));
     assert_eq!((w.count(0, Status::Expired).await, w.count(0, Status::Waiting).await), (2, 1));
     w.balanced().await;
     let expired = w.store.visits(w.version.id, StepIx(0), Status::Expired, None, 10).await.expect("visits");
@@ -233,6 +250,58 @@ pub async fn rule_11_2_rebinding_moves_unsealed_operations<E: Engine>(engine: E)
         [(people[1], Action::Add, false), (people[3], Action::Remove, true)]
     );
     assert_eq!(w.peek().await.iter().map(|op| op.profile).collect::<Vec<_>>(), [people[2]]);
+}
+
+/// A lane whose audience is gone gives back what it had sealed, in order, and nothing else changes.
+pub async fn a_lane_that_is_given_up_gives_back_what_it_had_sealed<E: Engine>(engine: E) {
+    let mut w = World::new(engine).await;
+    let people = members(&mut w, 0..6).await;
+    w.enter(&people[..3], &[w.offer(0, Action::Remove, false), Move::End]).await;
+    let slice = w.seal_all().await;
+    // The first is settled; the slice stays open with an attempt that nobody has ended.
+    w.send(&slice.parts[0], |s| {
+        s.outcomes = outcomes(&slice.parts[0].riders[0], Status::Rejected, GoesTo::Stays);
+        s.struck = vec![0];
+    })
+    .await
+    .expect("a settlement");
+    w.store.attempt(w.lease, slice.parts[0].id, w.now, Vec::new(), w.now).await.expect("an attempt");
+    w.enter(&people[3..4], &[w.offer(0, Action::Add, false), Move::End]).await;
+    let refill = Refill { from: w.lane, to: w.lane, forget: false, after: people[3], limit: 10, now: w.now };
+    assert_eq!(w.store.refill(w.lease, refill).await.expect("a refill").offered, 2);
+    assert_eq!(w.store.give_up(w.lease, w.lane, w.now).await.expect("given up"), 2);
+    assert_eq!(w.store.give_up(w.lease, w.lane, w.now).await.expect("a repeat"), 0);
+    w.balanced().await;
+    let mut w = w.crash().await;
+    let lane = w.store.lanes().await.expect("lanes").remove(0);
+    assert_eq!((lane.waiting, lane.sealed), (3, 0));
+    assert!(w.store.open_slice(w.lane).await.expect("a slice").is_none());
+    assert!(w.store.part(&slice.parts[0].part.id).await.expect("a part").expect("kept").ended.is_some());
+    let order: Vec<(ProfileId, Action)> = w.peek().await.iter().map(|op| (op.profile, op.action)).collect();
+    assert_eq!(order, [(people[1], Action::Remove), (people[2], Action::Remove), (people[3], Action::Add)]);
+    // What went back can be sealed and settled like anything else.
+    accept_all(&w, joined).await;
+    w.balanced().await;
+    assert_eq!(w.count(0, Status::Waiting).await, 0);
+    // Owed removals go back too, and keep their receipts.
+    w.store.erase(w.lease, vec![people[4], people[5]], w.now).await.expect("an erasure");
+    let owed = |profile| Offer {
+        lane: w.lane,
+        profile,
+        action: Action::Remove,
+        origin: Origin::Erasure,
+        step: Default::default(),
+    };
+    let offers = vec![owed(people[4]), owed(people[5])];
+    w.store.offer(w.lease, offers, people[4..].to_vec(), w.now).await.expect("an offer");
+    w.seal_all().await;
+    assert_eq!(w.store.give_up(w.lease, w.lane, w.now).await.expect("given up"), 2);
+    w.balanced().await;
+    w.now = Millis(w.now.0 + 1);
+    accept_all(&w, left).await;
+    w.balanced().await;
+    let receipts = w.store.receipts_of("p0005").await.expect("receipts");
+    assert_eq!((receipts.len(), receipts[0].done, receipts[0].status), (1, Some(w.now), Status::Synced));
 }
 
 /// Who rests where can be asked for, to be woken or let out.

@@ -96,6 +96,7 @@ macro_rules! contract_suite {
             a_refill_adds_whom_membership_holds
             rule_11_9_a_resend_waits_again_unless_something_newer_exists
             rule_11_2_rebinding_moves_unsealed_operations
+            a_lane_that_is_given_up_gives_back_what_it_had_sealed
             people_who_rest_are_found_and_woken
         );
     };

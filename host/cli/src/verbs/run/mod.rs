@@ -9,13 +9,13 @@ use crate::args::{Global, RunArgs};
 use crate::check::{self, Checked, Secrets};
 use crate::fail::{End, Problems};
 use crate::host::Host;
-use crate::host::lab::LabHome;
+use crate::host::lab::{self, LabHome};
 use crate::users::{Users, events::Events};
 use crate::verbs::policy;
 use crate::{files, policies, stop, stores};
 use caravan_model::port::{Clock, SystemClock};
-use caravan_model::{Millis, Policy, Problem};
-use caravan_runner::{RunEnd, RunOptions, Runner, RunnerOptions};
+use caravan_model::{Millis, Policy};
+use caravan_runner::{RunEnd, RunOptions, Runner, RunnerOptions, control};
 use caravan_store::{OpenOptions, Sqlite, Store, Version};
 use people::{PeopleRows, Seen};
 use report::{FileReport, Report};
@@ -44,15 +44,12 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
     for warning in prepared.users.iter().flat_map(|users| &users.warnings) {
         eprintln!("note: {warning}");
     }
-    let lab = open_lab(&prepared.checked, args.lab.as_deref()).await?;
+    let Checked { connections, components, .. } = &prepared.checked;
+    let lab = lab::of_connections(&connections.value, components.keys(), args.lab.as_deref()).await?;
     let host = Host::bind(&prepared.checked.connections, &prepared.checked.components, lab.as_ref())?;
     let store = Sqlite::open(&prepared.store, OpenOptions::default())?;
     if let Some(lab) = &lab {
-        for audience in store.audiences().await? {
-            if let Some(id) = &audience.partner_id {
-                lab.adopt(&audience.connector, &audience.account, id, &audience.name);
-            }
-        }
+        lab.adopt_all(&store.audiences().await?);
     }
     if let Some(file) = &file {
         let canvas = prepared.checked.canvas.value.canvas.as_str();
@@ -60,7 +57,7 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
     }
     let started = SystemClock.now();
     let runner = Runner::new(store.clone(), Arc::new(host), Arc::new(SystemClock), RunnerOptions::default());
-    let cancel = listen(global);
+    let cancel = stop::listen(global.quiet);
     let ended = go(global, args, prepared, &runner, lab.as_ref(), started, cancel).await;
     // Also after an error the store is given back; the error is what counts.
     let closed = runner.close().await;
@@ -95,33 +92,6 @@ fn prepare(global: &Global, args: &RunArgs, policy: &Policy) -> Result<Prepared,
     }
 }
 
-/// The lab that the used lab connections reach, if there are any.
-async fn open_lab(checked: &Checked, url: Option<&str>) -> Result<Option<LabHome>, Problem> {
-    let connections = &checked.connections.value.connections;
-    let wanted = checked.components.keys().any(|name| connections.get(name).is_some_and(|connection| connection.lab));
-    match (wanted, url) {
-        (false, _) => Ok(None),
-        (true, Some(url)) => LabHome::attach(url).await.map(Some),
-        (true, None) => LabHome::start().await.map(Some),
-    }
-}
-
-/// Turns true once the process is asked to stop. Asked a second time, it ends at once: all that counts is committed.
-fn listen(global: &Global) -> watch::Receiver<bool> {
-    let (tell, cancel) = watch::channel(false);
-    let quiet = global.quiet;
-    tokio::spawn(async move {
-        stop::asked().await;
-        if !quiet {
-            eprintln!("Stopping: calls under way may end, everything is kept. Once more ends at once.");
-        }
-        tell.send_replace(true);
-        stop::asked().await;
-        std::process::exit(End::Interrupted.code().into());
-    });
-    cancel
-}
-
 /// Publishes, takes events and people in, and reports.
 async fn go(
     global: &Global,
@@ -133,6 +103,7 @@ async fn go(
     mut cancel: watch::Receiver<bool>,
 ) -> anyhow::Result<End> {
     let Prepared { checked, users, events, store: path, connections } = prepared;
+    control::states(runner.store()).await?.admit(&checked.canvas.value.canvas)?;
     let publish = runner.publish(checked.canvas.value.clone(), &checked.connections.value);
     let version = tokio::select! {
         version = publish => version?,

@@ -255,23 +255,24 @@ impl Report<'_> {
     /// Four commands that show more.
     fn commands(&self) -> String {
         let canvas = &self.version.canvas;
-        let store = quoted(&self.store.display().to_string());
+        let store = out::quoted(&self.store.display().to_string());
         let first = self.files.iter().find_map(|file| file.first.clone()).unwrap_or_else(|| "EXTERNAL_ID".to_owned());
-        let mut lines = vec![(format!("profile trace {} --store {store}", quoted(&first)), "the way of one person")];
+        let mut lines =
+            vec![(format!("profile trace {} --store {store}", out::quoted(&first)), "the way of one person")];
         let sync = canvas.steps.0.iter().find(|(_, step)| step.audience_sync.is_some());
         if let (Some((step, _)), Some(users)) = (sync, self.args.users.first()) {
             let named = match &self.args.connections {
-                Some(path) => format!(" --connections {}", quoted(&path.display().to_string())),
+                Some(path) => format!(" --connections {}", out::quoted(&path.display().to_string())),
                 None => String::new(),
             };
-            let canvas = quoted(&self.args.canvas.display().to_string());
-            let users = quoted(&users.display().to_string());
+            let canvas = out::quoted(&self.args.canvas.display().to_string());
+            let users = out::quoted(&users.display().to_string());
             let command = format!("dry-run {canvas} --step {step} --users {users}{named} --store {store}");
             lines.push((command, "the requests of one step"));
         }
         lines.push((format!("queue list --store {store}"), "trouble: what waits for an audience, and why"));
         if let Some(audience) = canvas.audiences.values().next() {
-            let connections = quoted(&self.connections.display().to_string());
+            let connections = out::quoted(&self.connections.display().to_string());
             let command = format!("connection check {} --connections {connections}", audience.connection);
             lines.push((command, "whether the partner lets us in (a server comes with a later version)"));
         }
@@ -338,28 +339,5 @@ fn list_bad(path: &Path, bad: u64, rows: &[BadRow]) {
     }
     if bad > 0 {
         eprintln!("  cure: mend these rows and run a file with them; all others were taken");
-    }
-}
-
-/// A word of a command line, quoted where the shell would take it apart.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn commands_survive_the_shell() {
-        assert_eq!(
-            (quoted("a/b-1.csv").as_str(), quoted("it's").as_str(), quoted("").as_str()),
-            ("a/b-1.csv", r"'it'\''s'", "''")
-        );
     }
 }

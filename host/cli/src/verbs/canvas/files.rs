@@ -1,32 +1,13 @@
-//! `caravan canvas validate | fmt | schema`.
-use crate::args::{CanvasVerb, Global};
+//! `caravan canvas validate | fmt`: what is in files.
+use crate::args::Global;
 use crate::fail::{End, Problems};
-use crate::{check, files, out, policies};
+use crate::{check, files, out};
 use caravan_journey::document;
 use caravan_model::Policy;
 use std::path::{Path, PathBuf};
 
-/// Does a verb of canvases.
-pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
-    match verb {
-        CanvasVerb::Validate { canvas, connections, policy } => {
-            let policy = policies::holding(global, policy.as_deref(), &canvas).await?;
-            validate(global, &canvas, connections.as_deref(), &policy)
-        }
-        CanvasVerb::Fmt { canvas, check, write } => fmt(global, &canvas, check, write),
-        CanvasVerb::Schema { connections, policy } => {
-            out::print_json(&match (connections, policy) {
-                (true, _) => document::connections_schema(),
-                (_, true) => document::policy_schema(),
-                _ => document::canvas_schema(),
-            })?;
-            Ok(End::Done)
-        }
-    }
-}
-
 /// Says everything that is wrong. Connections are looked at where the file is named or lies beside the canvas.
-fn validate(global: &Global, canvas: &Path, connections: Option<&Path>, policy: &Policy) -> anyhow::Result<End> {
+pub fn validate(global: &Global, canvas: &Path, connections: Option<&Path>, policy: &Policy) -> anyhow::Result<End> {
     let named = connections.is_some();
     let path = files::connections_path(connections, canvas);
     let checked = if named || path.exists() {
@@ -54,7 +35,8 @@ fn validate(global: &Global, canvas: &Path, connections: Option<&Path>, policy: 
     Ok(End::Done)
 }
 
-fn fmt(global: &Global, paths: &[PathBuf], check: bool, write: bool) -> anyhow::Result<End> {
+/// Prints canvases in canonical form, checks it, or writes it.
+pub fn fmt(global: &Global, paths: &[PathBuf], check: bool, write: bool) -> anyhow::Result<End> {
     let mut differ = 0;
     let mut problems = Vec::new();
     for path in paths {

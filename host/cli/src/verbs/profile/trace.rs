@@ -1,44 +1,78 @@
 //! `caravan profile trace`: everything about one person.
+use super::receipts;
 use crate::args::Global;
 use crate::fail::End;
-use crate::{mask, out};
+use crate::verbs::audience::{place as step_of, standing};
+use crate::{mask, names, out};
 use caravan_identity::recorded;
 use caravan_model::{Code, Problem, Profile, Reason, Status, reasons};
-use caravan_store::{Membership, Standing, Store, Trace, Version};
+use caravan_store::{Audience, LaneKey, Membership, Store, Trace, Version};
 use serde_json::{Value, json};
 
 /// Finds people by any identifier and prints what is known of each.
 pub async fn trace(global: &Global, store: &impl Store, identifier: &str, reveal: bool) -> anyhow::Result<End> {
     let found = store.find(identifier).await?;
-    if found.is_empty() {
-        return Err(Problem::new(Code::NotFound, "nobody in this store has this identifier")
-            .cure("try another one: external id, alias, e-mail, phone, device id, or a digest that was sent")
-            .into());
-    }
     let versions = store.versions().await?;
     let audiences = store.audiences().await?;
-    let name_of = |key: &caravan_store::LaneKey| {
-        let bound = audiences.iter().find(|audience| {
-            audience.connector == key.connector
-                && audience.account == key.account
-                && audience.partner_id.as_deref() == Some(key.audience.as_str())
-        });
-        bound.map_or_else(|| format!("{} {}", key.connector, key.audience), |audience| audience.name.clone())
-    };
+    if found.is_empty() {
+        return erased(global, store, identifier, &audiences).await;
+    }
+    let names = Names { versions: &versions, audiences: &audiences };
     let mut values = Vec::new();
     for (place, id) in found.iter().enumerate() {
         let Some(trace) = store.trace(*id).await? else { continue };
         if global.json {
-            values.push(as_json(&trace, &versions, &name_of, reveal));
+            values.push(as_json(&trace, &names, reveal));
         } else {
             let gap = if place > 0 { "\n" } else { "" };
-            out::print(&format!("{gap}{}", in_words(&trace, &versions, &name_of, reveal)))?;
+            out::print(&format!("{gap}{}", in_words(&trace, &names, reveal)))?;
         }
     }
     if global.json {
         out::print_json(&values)?;
     }
     Ok(End::Done)
+}
+
+/// Someone who is not known (any more): whoever knows the external id finds what proves the removals.
+async fn erased(global: &Global, store: &impl Store, identifier: &str, audiences: &[Audience]) -> anyhow::Result<End> {
+    let proofs = store.receipts_of(identifier).await?;
+    if proofs.is_empty() {
+        return Err(Problem::new(Code::NotFound, "nobody in this store has this identifier")
+            .cure("try another one: external id, alias, e-mail, phone, device id, or a digest that was sent")
+            .into());
+    }
+    if global.json {
+        out::print_json(&[json!({"erased": true, "receipts": receipts::as_json(&proofs, audiences)})])?;
+    } else {
+        out::print(&format!(
+            "this person was erased; what remains proves it\n{}",
+            receipts::in_words(&proofs, audiences)
+        ))?;
+    }
+    Ok(End::Done)
+}
+
+/// What names stand for.
+struct Names<'a> {
+    versions: &'a [Version],
+    audiences: &'a [Audience],
+}
+
+impl Names<'_> {
+    fn audience(&self, key: &LaneKey) -> String {
+        names::of_queue(key, self.audiences)
+    }
+
+    /// `win-back v1 sync until 2026-12-01 …`.
+    fn claims(&self, membership: &Membership) -> Vec<String> {
+        let claims = membership.claims.iter().map(|claim| {
+            let (canvas, step) = step_of(self.versions, claim.of());
+            let until = claim.until.map(|until| format!(" until {}", out::instant(until))).unwrap_or_default();
+            format!("{canvas} {step}{until}")
+        });
+        claims.collect()
+    }
 }
 
 fn show(value: &str, reveal: bool) -> String {
@@ -84,24 +118,6 @@ fn fields(profile: &Profile, reveal: bool) -> Vec<(String, String)> {
     fields
 }
 
-/// The canvas, version and step of a visit.
-fn place(versions: &[Version], visit: &caravan_store::TraceVisit) -> (String, String) {
-    let version = versions.iter().find(|version| version.id == visit.version);
-    let canvas =
-        version.map_or_else(|| "?".to_owned(), |version| format!("{} v{}", version.canvas.canvas, version.number));
-    let step = version.and_then(|version| version.canvas.steps.at(visit.step)).map(|(id, _)| id.to_string());
-    (canvas, step.unwrap_or_else(|| "?".to_owned()))
-}
-
-fn standing(membership: &Membership) -> &'static str {
-    match membership.standing {
-        Standing::In => "in",
-        Standing::Out => "out",
-        Standing::Maybe => "maybe in",
-        Standing::Unknown => "not known",
-    }
-}
-
 /// The keys under which a membership's identifiers were sent.
 fn keys(membership: &Membership) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
@@ -113,12 +129,7 @@ fn keys(membership: &Membership) -> Vec<String> {
     keys
 }
 
-fn in_words(
-    trace: &Trace,
-    versions: &[Version],
-    name_of: &dyn Fn(&caravan_store::LaneKey) -> String,
-    reveal: bool,
-) -> String {
+fn in_words(trace: &Trace, names: &Names<'_>, reveal: bool) -> String {
     let mut text = format!("{}\n", trace.profile.external_id);
     let fields = fields(&trace.profile, reveal);
     let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
@@ -131,7 +142,7 @@ fn in_words(
             .visits
             .iter()
             .map(|visit| {
-                let (canvas, step) = place(versions, visit);
+                let (canvas, step) = step_of(names.versions, (visit.version, visit.step));
                 let words = reasons::words_of(&visit.reason).into_owned();
                 let until = visit.until.as_deref().map(|until| format!("until {until}"));
                 let why: Vec<String> =
@@ -151,15 +162,19 @@ fn in_words(
             .map(|(lane, membership)| {
                 let keys = keys(membership).join(", ");
                 vec![
-                    name_of(lane),
+                    names.audience(lane),
                     lane.audience.clone(),
-                    standing(membership).to_owned(),
+                    standing(membership.standing).to_owned(),
                     out::instant(membership.at),
                     keys,
+                    names.claims(membership).join(", "),
                 ]
             })
             .collect();
-        text.push_str(&indented(&out::table(&["AUDIENCE", "ID", "STANDING", "SINCE", "SENT AS"], &rows)));
+        text.push_str(&indented(&out::table(&["AUDIENCE", "ID", "STANDING", "SINCE", "SENT AS", "CLAIMED BY"], &rows)));
+    }
+    if !trace.receipts.is_empty() {
+        text.push_str(&format!("\nremovals owed\n{}", receipts::in_words(&trace.receipts, names.audiences)));
     }
     if !trace.events.is_empty() {
         text.push_str("\nevents\n");
@@ -186,19 +201,14 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
-fn as_json(
-    trace: &Trace,
-    versions: &[Version],
-    name_of: &dyn Fn(&caravan_store::LaneKey) -> String,
-    reveal: bool,
-) -> Value {
+fn as_json(trace: &Trace, names: &Names<'_>, reveal: bool) -> Value {
     let fields: serde_json::Map<String, Value> =
         fields(&trace.profile, reveal).into_iter().map(|(name, value)| (name, value.into())).collect();
     let visits: Vec<Value> = trace
         .visits
         .iter()
         .map(|visit| {
-            let (canvas, step) = place(versions, visit);
+            let (canvas, step) = step_of(names.versions, (visit.version, visit.step));
             json!({"at": visit.at, "canvas": canvas, "step": step, "status": visit.status, "reason": visit.reason,
                 "words": reasons::words_of(&visit.reason), "cure": reasons::cure_of(&visit.reason),
                 "until": visit.until, "batch": visit.part})
@@ -208,13 +218,22 @@ fn as_json(
         .memberships
         .iter()
         .map(|(lane, membership)| {
-            json!({"audience": name_of(lane), "id": lane.audience, "account": lane.account, "connector": lane.connector,
-                "standing": membership.standing, "since": membership.at, "keys": keys(membership)})
+            let claims: Vec<Value> = membership
+                .claims
+                .iter()
+                .map(|claim| {
+                    let (canvas, step) = step_of(names.versions, claim.of());
+                    json!({"canvas": canvas, "step": step, "until": claim.until})
+                })
+                .collect();
+            json!({"audience": names.audience(lane), "id": lane.audience, "account": lane.account, "connector": lane.connector,
+                "standing": membership.standing, "since": membership.at, "keys": keys(membership),
+                "claims": claims})
         })
         .collect();
     let events: Vec<Value> = trace.events.iter().map(|event| json!({"at": event.at, "event": event.name})).collect();
     json!({"external_id": trace.profile.external_id, "profile": fields, "visits": visits, "memberships": memberships,
-        "events": events})
+        "receipts": receipts::as_json(&trace.receipts, names.audiences), "events": events})
 }
 
 #[cfg(test)]

@@ -1,0 +1,100 @@
+//! The command line as people type it, a file for each noun.
+mod audience;
+mod batch;
+mod canvas;
+mod connection;
+mod delivery;
+mod dry_run;
+mod lab;
+mod policy;
+mod profile;
+mod queue;
+mod run;
+
+pub use audience::AudienceVerb;
+pub use batch::{BatchArgs, BatchVerb};
+pub use canvas::CanvasVerb;
+pub use connection::{ConnectionArgs, ConnectionVerb, ConnectorVerb};
+pub use delivery::DeliveryArgs;
+pub use dry_run::DryRunArgs;
+pub use lab::{LabArgs, LabVerb};
+pub use policy::PolicyVerb;
+pub use profile::ProfileVerb;
+pub use queue::{QueueVerb, ResendArgs, ScopeArgs};
+pub use run::RunArgs;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// Moves people along canvases into advertising audiences, through WebAssembly connectors.
+#[derive(Debug, Parser)]
+#[command(name = "caravan", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done · 1 done as far as possible, something needs you · 2 not done: usage or \
+    input · 130 interrupted, state kept.\nErrors carry a code; `caravan explain CODE` tells more.")]
+pub struct Args {
+    /// What every verb understands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What every verb understands.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Global {
+    /// The store: a file, or sqlite:PATH.
+    #[arg(long, global = true, value_name = "STORE", env = "CARAVAN_STORE")]
+    pub store: Option<String>,
+    /// The workspace within the store.
+    #[arg(long, global = true, default_value = "default", value_name = "NAME")]
+    pub workspace: String,
+    /// Print data as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Do not ask before something that deletes, sends or widens.
+    #[arg(long, global = true)]
+    pub yes: bool,
+    /// No progress and no remarks, only data and errors.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// All verbs: daily work at the top, else NOUN VERB.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Lets the people of a file enter a canvas and stays until they are through.
+    Run(RunArgs),
+    /// Shows the requests that people would cause, without any connection.
+    DryRun(DryRunArgs),
+    /// Partners' emulators on this machine, and synthetic people.
+    Lab(LabArgs),
+    /// What an error code means and what to do.
+    Explain {
+        /// The code of an error (CV020) or of a reason (no-identifier); without it, all of them.
+        code: Option<String>,
+    },
+    /// Canvases: check, format, schema, pause, stop.
+    #[command(subcommand)]
+    Canvas(CanvasVerb),
+    /// People.
+    #[command(subcommand)]
+    Profile(ProfileVerb),
+    /// Connections to partners.
+    #[command(subcommand)]
+    Connection(ConnectionVerb),
+    /// Connectors: the components that speak with partners.
+    #[command(subcommand)]
+    Connector(ConnectorVerb),
+    /// Audiences: who stands where, fill again, take back, bind anew.
+    #[command(subcommand)]
+    Audience(AudienceVerb),
+    /// Queues: what waits for an audience.
+    #[command(subcommand)]
+    Queue(QueueVerb),
+    /// Batches: what was sent in one call.
+    #[command(subcommand)]
+    Batch(BatchVerb),
+    /// The workspace's policy: what an add needs of a person, and what labelled data must not be used for.
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+}

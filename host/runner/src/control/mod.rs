@@ -1,0 +1,31 @@
+//! What people do to queues, audiences, people and canvases beside a run: hold and let go, send again, take back, refill,
+//! bind anew, erase, pause and stop.
+//!
+//! Each call writes through the store's contract in chunks, and is harmless when repeated: whoever is interrupted says it
+//! again. What a call queues is sent by the next delivery.
+mod audience_book;
+mod canvases;
+mod holds;
+mod people;
+mod rebind;
+mod recreate;
+mod refill;
+mod resend;
+mod state;
+mod takeback;
+mod waits;
+
+pub use audience_book::{current_name, is_former};
+pub use canvases::Stopped;
+pub use holds::Resumed;
+pub use people::{Erased, Imported};
+pub use rebind::Rebound;
+pub use recreate::Recreated;
+pub use resend::{Resends, SentAgain};
+pub(crate) use state::still_versions;
+pub use state::{CanvasState, CanvasStates, states};
+pub use waits::{CanvasWaits, StepWaits, what_waits};
+
+/// Visits or members that one transaction of these calls looks at, in chunks of the runner: each page reads what waits
+/// in the lane anew, so pages are larger than those of intake.
+const PAGES: usize = 8;
