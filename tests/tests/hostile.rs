@@ -56,7 +56,7 @@ fn stopped_within(component: &str, wait: &str) -> String {
     let queues = place.run(["queue", "list", "--store", "s.caravan", "--json"]).expect(1);
     let list = queues.json();
     let lanes = list.as_array().or_else(|| list["queues"].as_array()).expect("queues").clone();
-    let held: Vec<_> = lanes.iter().filter(|lane| lane.to_string().contains("held")).collect();
+    let held: Vec<_> = lanes.iter().filter(|lane| lane["state"].to_string().contains("held")).collect();
     assert_eq!(held.len(), 1, "{component}: one queue is held: {list}");
     held[0].to_string()
 }

@@ -9,6 +9,13 @@ use serde_json::Value;
 /// Keys that leave as they are; all others are digests, which need no escaping in JSON.
 const RAW: [&str; 2] = ["EXTERN_ID", "MADID"];
 
+/// The manifest's flag: 2 where the person denied the sale of their data, which then is processed under Meta's *Limited
+/// Data Use*.
+const LIMITED: (&str, u8) = ("LDU", 2);
+/// The columns that tell Meta so. Country and state 0: Meta finds out itself which law holds for the person.
+const OPTIONS: [&str; 3] =
+    ["DATA_PROCESSING_OPTIONS", "DATA_PROCESSING_OPTIONS_COUNTRY", "DATA_PROCESSING_OPTIONS_STATE"];
+
 /// Sends one part as one call.
 pub fn sync(settings: &Settings, target: &Target, part: &Part) -> Report {
     match send(settings, target, part) {
@@ -26,7 +33,7 @@ fn send(settings: &Settings, target: &Target, part: &Part) -> Result<u32, Fault>
     if rows.columns().is_empty() {
         return Err(fault::bug("no-columns", "The part has rows but no match keys."));
     }
-    let users = Users::of(&rows);
+    let users = Users::of(&rows, part.action);
     let method = match part.action {
         Action::Add => Method::Post,
         Action::Remove => Method::Delete,
@@ -59,31 +66,49 @@ fn refused(answer: &Value, rows: u32) -> Result<u32, Fault> {
 }
 
 /// The body: `{"payload":{"schema":["EMAIL",…],"data":[["<hex>",…],…]}}`.
+///
+/// Where someone's data is limited, each row ends in `["LDU"],0,0` or `[],0,0`; else nothing is said about that.
 struct Users<'a> {
     head: String,
     cells: Vec<Cells<'a>>,
     rows: usize,
+    limited: Option<&'a [u8]>,
 }
 
 const TAIL: &[u8] = b"]}}";
+/// How a row ends: after its last value; of those whose data is limited; of the others beside them.
+const ENDS: [&[u8]; 3] = [b"\"]", b"\",[\"LDU\"],0,0]", b"\",[],0,0]"];
 
 impl<'a> Users<'a> {
-    fn of(rows: &Rows<'a>) -> Users<'a> {
-        let keys: Vec<&str> = rows.columns().iter().map(Values::key).collect();
+    fn of(rows: &Rows<'a>, action: Action) -> Users<'a> {
+        let limited = rows.flag(LIMITED.0).filter(|flag| action == Action::Add && flag.contains(&LIMITED.1));
+        let options = OPTIONS.iter().copied().filter(|_| limited.is_some());
+        let keys: Vec<&str> = rows.columns().iter().map(Values::key).chain(options).collect();
         let head = format!("{{\"payload\":{{\"schema\":{},\"data\":[", Value::from(keys));
         let cells = rows.columns().iter().map(|values| match RAW.contains(&values.key()) {
             true => Cells::texts(*values),
             false => Cells::digests(*values),
         });
-        Users { head, cells: cells.collect(), rows: rows.count() }
+        Users { head, cells: cells.collect(), rows: rows.count(), limited }
+    }
+
+    /// How a row ends.
+    fn end(&self, row: usize) -> &'static [u8] {
+        match self.limited.and_then(|limited| limited.get(row)) {
+            None => ENDS[0],
+            Some(&value) if value == LIMITED.1 => ENDS[1],
+            Some(_) => ENDS[2],
+        }
     }
 
     /// Content-Length, from the columns' ends: a row of n cells is two brackets, 2n quotes and n - 1 commas, and rows
-    /// are parted by commas.
+    /// are parted by commas. What limits data is longer than a plain end.
     fn length(&self) -> u64 {
         let frame = 3 * self.cells.len() + 1;
         let values: u64 = self.cells.iter().map(Cells::length).sum();
-        (self.head.len() + self.rows * (frame + 1) - 1 + TAIL.len()) as u64 + values
+        let longer = |row: usize| self.end(row).len() - ENDS[0].len();
+        let options: usize = self.limited.map_or(0, |limited| (0..limited.len()).map(longer).sum());
+        (self.head.len() + self.rows * (frame + 1) - 1 + TAIL.len() + options) as u64 + values
     }
 
     fn write(&self, sink: &mut Sink<'_>) {
@@ -94,7 +119,7 @@ impl<'a> Users<'a> {
                 for cells in before {
                     cells.put(row, b"\",\"", sink);
                 }
-                last.put(row, b"\"]", sink);
+                last.put(row, self.end(row), sink);
             }
         }
         sink.put(TAIL);

@@ -1,11 +1,12 @@
 //! The rows of a part as slices of its packed columns: nothing is copied or allocated per row.
-use crate::{Fault, Part, fault};
+use crate::{Fault, FlagColumn, Part, fault};
 
 /// A view of a part's rows; the contract's `part.columns`.
 #[derive(Clone, Debug)]
 pub struct Rows<'a> {
     count: usize,
     columns: Vec<Values<'a>>,
+    flags: &'a [FlagColumn],
 }
 
 /// The values of one match key, one per row; the contract's `column`.
@@ -21,7 +22,7 @@ impl<'a> Rows<'a> {
     ///
     /// # Errors
     /// `bug` where the columns are not as the contract promises: one end per row, never decreasing, the last equal to
-    /// the text's length.
+    /// the text's length; one value of a flag per row.
     pub fn of(part: &'a Part) -> Result<Rows<'a>, Fault> {
         let count = part.rows as usize;
         let mut columns = Vec::with_capacity(part.columns.len());
@@ -33,7 +34,11 @@ impl<'a> Rows<'a> {
             }
             columns.push(values);
         }
-        Ok(Rows { count, columns })
+        if let Some(flag) = part.flags.iter().find(|flag| flag.values.len() != count) {
+            let message = format!("The flag `{}` does not have {count} values.", flag.key);
+            return Err(fault::bug("flags", message));
+        }
+        Ok(Rows { count, columns, flags: &part.flags })
     }
 
     /// How many rows.
@@ -44,6 +49,12 @@ impl<'a> Rows<'a> {
     /// The columns, in the manifest's order of keys; only keys that some row has.
     pub fn columns(&self) -> &[Values<'a>] {
         &self.columns
+    }
+
+    /// A flag of the manifest, one byte per row (0 = unspecified, 1 = granted, 2 = denied); none where nobody in this
+    /// part said anything.
+    pub fn flag(&self, key: &str) -> Option<&'a [u8]> {
+        self.flags.iter().find(|flag| flag.key == key).map(|flag| flag.values.as_slice())
     }
 }
 
@@ -88,7 +99,7 @@ impl<'a> Values<'a> {
 #[cfg(test)]
 mod tests {
     use super::Rows;
-    use crate::{Fault, testing};
+    use crate::{Fault, FlagColumn, testing};
 
     #[test]
     fn rows_are_slices_of_the_packed_text() {
@@ -98,6 +109,16 @@ mod tests {
         assert_eq!(email.iter().collect::<Vec<_>>(), [&b"aa"[..], b"", b"b"]);
         assert_eq!((email.filled(), rows.columns()[1].filled()), (2, 1));
         assert_eq!(email.get(9), b"");
+    }
+
+    #[test]
+    fn a_flag_has_a_value_per_row_or_is_a_bug() {
+        let mut part = testing::part("people", &[("EMAIL", &["aa", "b"])]);
+        assert_eq!(Rows::of(&part).expect("sound").flag("sale"), None);
+        part.flags.push(FlagColumn { key: "sale".to_owned(), values: vec![0, 2] });
+        assert_eq!(Rows::of(&part).expect("sound").flag("sale"), Some(&[0, 2][..]));
+        part.flags[0].values.pop();
+        assert!(matches!(Rows::of(&part), Err(Fault::Bug(_))));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use caravan_journey::document::{Document, Path as Place};
 use caravan_journey::validate::{Facts, validate};
 use caravan_model::connection::SecretRef;
 use caravan_model::port::Vault as _;
-use caravan_model::{Canvas, Code, Connection, Connections, Manifest, Problem};
+use caravan_model::{Canvas, Code, Connection, Connections, Manifest, Policy, Problem};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -39,21 +39,26 @@ pub struct CheckedConnections {
     pub components: BTreeMap<String, Arc<LoadedComponent>>,
 }
 
-/// Checks a canvas for itself.
+/// Checks a canvas for itself, and against the policy.
 ///
 /// # Errors
 /// All that is wrong with it.
-pub fn canvas_alone(path: &Path) -> Result<Document<Canvas>, Problems> {
+pub fn canvas_alone(path: &Path, policy: &Policy) -> Result<Document<Canvas>, Problems> {
     let canvas = files::canvas(path).map_err(|problem| Problems(vec![problem]))?;
-    Problems::check(validate(&canvas, &Facts::default()))?;
+    Problems::check(validate(&canvas, &Facts { policy: Some(policy), ..Facts::default() }))?;
     Ok(canvas)
 }
 
-/// Checks a canvas, its connections, and each against the other.
+/// Checks a canvas, its connections, each against the other, and the canvas against the policy.
 ///
 /// # Errors
 /// All that is wrong, in the order of the files.
-pub fn canvas_with_connections(canvas: &Path, connections: &Path, secrets: Secrets) -> Result<Checked, Problems> {
+pub fn canvas_with_connections(
+    canvas: &Path,
+    connections: &Path,
+    policy: &Policy,
+    secrets: Secrets,
+) -> Result<Checked, Problems> {
     let mut problems = Vec::new();
     let canvas = files::canvas(canvas).map_err(|problem| problems.push(problem)).ok();
     let read = read_connections(connections).map_err(|problem| problems.push(problem)).ok();
@@ -68,7 +73,11 @@ pub fn canvas_with_connections(canvas: &Path, connections: &Path, secrets: Secre
         let manifest = |connection: &str| -> Option<&Manifest> {
             components.get(connection).map(|component: &Arc<LoadedComponent>| component.manifest())
         };
-        let facts = Facts { connections: read.as_ref().map(|document| &document.value), manifest: Some(&manifest) };
+        let facts = Facts {
+            connections: read.as_ref().map(|document| &document.value),
+            manifest: Some(&manifest),
+            policy: Some(policy),
+        };
         problems.extend(validate(canvas, &facts));
     }
     problems.extend(wrong);

@@ -13,6 +13,7 @@ mod host;
 mod mask;
 mod names;
 mod out;
+mod policies;
 mod stop;
 mod stores;
 mod summary;

@@ -192,7 +192,11 @@ impl ColumnBuilder {
             .flat_map(|key| key.fields.iter().map(move |field| (key, *field)))
             .any(|(key, field)| brings(key, field))
         {
-            return Reason::new(reason::TRACKING_OFF, "only an advertising id is known, and tracking is off");
+            let why = match profile.ad_tracking_enabled {
+                Some(false) => "only an advertising id is known, and tracking is off",
+                _ => "only an advertising id is known, and tracking is not granted, which policy asks for",
+            };
+            return Reason::new(reason::TRACKING_OFF, why);
         }
         let mut words: Vec<String> = Vec::new();
         let mut say = |word: String| {

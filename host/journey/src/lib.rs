@@ -6,6 +6,7 @@
 //! * [`validate`] says what is wrong with a canvas before anyone enters it;
 //! * [`plan`] turns a sound canvas into steps by number; [`walk`] moves one person through it until they rest;
 //! * [`entry`] says who enters and who leaves, [`filter`] who fulfils a condition;
+//! * [`policy`] says what a workspace's policy denies to labelled data;
 //! * [`sealing`] says which operations of a lane are sent, [`pacing`] when a call may go, [`retry`] what follows when one
 //!   fails.
 //!
@@ -36,6 +37,7 @@ pub mod filter;
 pub mod pacing;
 pub mod person;
 pub mod plan;
+pub mod policy;
 pub mod retry;
 pub mod sealing;
 pub mod suggest;

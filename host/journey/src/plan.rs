@@ -1,6 +1,6 @@
 //! A canvas compiled: steps by number, targets resolved, delays parsed. Immutable and shared by all entries.
 use crate::delay::DelayRule;
-use caravan_model::canvas::{Advance, EntryRule, ExitRule, Step};
+use caravan_model::canvas::{Advance, ConsentNeed, EntryRule, ExitRule, Step};
 use caravan_model::{Action, Canvas, CanvasId, Code, Duration, Filter, Problem, Status, StepId, StepIx};
 use std::collections::BTreeSet;
 
@@ -79,6 +79,8 @@ pub struct SyncStep {
     pub match_on: Vec<String>,
     /// The consent purpose that an add asks for.
     pub purpose: String,
+    /// Whether that consent must be granted, whatever the policy says.
+    pub consent_required: bool,
     /// For how long an add keeps people there.
     pub keep_for: Option<Duration>,
     /// When people go on.
@@ -230,6 +232,7 @@ impl Resolver<'_> {
                 action: sync.action,
                 match_on: sync.match_on.clone(),
                 purpose: sync.purpose.clone().unwrap_or_else(|| DEFAULT_PURPOSE.to_owned()),
+                consent_required: sync.consent == ConsentNeed::Required,
                 keep_for: sync.keep_for,
                 advance: sync.advance,
             };

@@ -101,8 +101,8 @@ fn decide_remove(facts: &Facts) -> Decision {
     }
 }
 
-/// Whether an add for this purpose is allowed; `demanded` = a policy names the purpose, so that *unknown* blocks too
-/// (11.15). Removes need no consent.
+/// Whether an add for this purpose is allowed; `demanded` = the policy or the step asks that it is granted, so that
+/// *unknown* blocks too (11.15). Removes need no consent.
 ///
 /// # Errors
 /// The reason that the visit is skipped with.
@@ -115,10 +115,16 @@ pub fn consent_verdict(profile: &Profile, purpose: &str, demanded: bool) -> Resu
         Consent::Denied => Err(Reason::new(reason::CONSENT_DENIED, format!("consent for {purpose} was denied"))),
         Consent::Unknown if demanded => Err(Reason::new(
             reason::CONSENT_UNKNOWN,
-            format!("consent for {purpose} is not known, and policy asks for it"),
+            format!("consent for {purpose} is not known, and the policy or the step asks for it"),
         )),
         Consent::Unknown => Ok(()),
     }
+}
+
+/// Whether a person's device ids are withheld; `demanded` = the policy asks that tracking is granted, so that *unknown*
+/// withholds them too (11.15).
+pub fn tracking_denied(profile: &Profile, demanded: bool) -> bool {
+    profile.ad_tracking_enabled.map_or(demanded, |enabled| !enabled)
 }
 
 /// What has changed about a row between two attempts of its part.
@@ -126,6 +132,8 @@ pub fn consent_verdict(profile: &Profile, purpose: &str, demanded: bool) -> Resu
 pub enum Change {
     /// Consent was withdrawn.
     ConsentWithdrawn,
+    /// Consent that is not known is asked for now.
+    ConsentUnknown,
     /// The profile was erased.
     Erased,
     /// The entry has ended, or the canvas was stopped.
@@ -155,10 +163,15 @@ pub fn strike_between_attempts(action: Action, change: Change, landed: Effect) -
         })
     };
     match (change, action) {
-        (Change::ConsentWithdrawn | Change::Erased, Action::Remove) => None,
+        (Change::ConsentWithdrawn | Change::ConsentUnknown | Change::Erased, Action::Remove) => None,
         (Change::ConsentWithdrawn, Action::Add) => {
             struck(Status::Skipped, reason::CONSENT_DENIED, "consent was withdrawn before this was acknowledged")
         }
+        (Change::ConsentUnknown, Action::Add) => struck(
+            Status::Skipped,
+            reason::CONSENT_UNKNOWN,
+            "consent is not known, and was asked for before this was acknowledged",
+        ),
         (Change::Erased, Action::Add) => {
             struck(Status::Skipped, reason::ERASED, "the profile was erased before this was acknowledged")
         }

@@ -273,6 +273,7 @@ fn standing(world: &World, partner: Option<Partner>, id: &str, with_rows: bool) 
         let head = json!({
             "partner": "meta", "audience": audience.id, "name": audience.name, "account": audience.account,
             "type": audience.subtype, "size": audience.members.len(), "refused": audience.refused,
+            "limited": audience.limited,
         });
         return Some(Standing { head, keys: audience.members.keys(), rows });
     }

@@ -307,6 +307,26 @@ pub struct AudienceSync {
     /// The consent purpose that an add asks for; default `advertising`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
+    /// Whether an add needs more than the policy demands; default `as_policy`.
+    #[serde(default, skip_serializing_if = "ConsentNeed::is_as_policy")]
+    pub consent: ConsentNeed,
+}
+
+/// What an add needs of the person's consent for its purpose. *Denied* always blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentNeed {
+    /// *Unknown* blocks only where the workspace's policy names the purpose.
+    #[default]
+    AsPolicy,
+    /// It must be granted, whatever the policy says.
+    Required,
+}
+
+impl ConsentNeed {
+    fn is_as_policy(&self) -> bool {
+        *self == ConsentNeed::AsPolicy
+    }
 }
 
 /// When a person goes on from a sync step.

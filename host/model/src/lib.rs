@@ -19,6 +19,7 @@ pub mod fault;
 pub mod filter;
 pub mod id;
 pub mod manifest;
+pub mod policy;
 pub mod port;
 pub mod profile;
 pub mod reasons;
@@ -39,6 +40,7 @@ pub use id::{
     VisitId, slot_of,
 };
 pub use manifest::Manifest;
+pub use policy::Policy;
 pub use profile::{Consent, Event, Profile};
 pub use status::{Reason, Status};
 pub use time::{Duration, Millis};

@@ -42,7 +42,7 @@ pub const ALL: &[Meaning] = &[
     of(
         "consent-unknown",
         "consent unknown",
-        "the policy demands a yes: import the person's consent for this purpose",
+        "the policy or the step demands a yes: import the person's consent for this purpose",
         None,
     ),
     of("do-not-sell-or-share", "asked not to be sold or shared", "nothing to mend: the person's wish is kept", None),
@@ -75,7 +75,7 @@ pub const ALL: &[Meaning] = &[
     ),
     of(
         "audience-too-small",
-        "the partner refuses a removal that is owed: the audience would become too small",
+        "an owed removal would make the audience too small",
         "add people to the audience, or delete it at the partner; the removal is asked for anew every six hours",
         None,
     ),

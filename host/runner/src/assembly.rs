@@ -1,6 +1,7 @@
 //! Rows put together into parts: one action, one key group, within the manifest's rows and bytes. A person's rows
 //! never part.
 use caravan_identity::{ColumnSet, recorded};
+use caravan_model::manifest::Flag;
 use caravan_model::{Action, Consent, FlagColumn, Manifest, Part, Profile};
 use caravan_store::{PartDraft, Rider};
 use std::ops::Range;
@@ -111,12 +112,10 @@ impl<'a> Assembly<'a> {
     fn seat(&mut self, rows: usize, person: Option<&Profile>, rider: Rider) -> Seat {
         let draft = self.drafts.len() - 1;
         let filling = &mut self.drafts[draft];
+        // A removal needs no consent, and tells none.
+        let person = person.filter(|_| self.action == Action::Add);
         for (flag, values) in self.manifest.flags.iter().zip(&mut filling.flags) {
-            let value = match person.map(|person| person.consent(&flag.purpose)) {
-                None | Some(Consent::Unknown) => 0,
-                Some(Consent::Granted) => 1,
-                Some(Consent::Denied) => 2,
-            };
+            let value = person.map_or(0, |person| flag_value(flag, person));
             values.resize(values.len() + rows, value);
         }
         filling.riders.push(rider);
@@ -133,12 +132,33 @@ impl<'a> Assembly<'a> {
                 .flags
                 .iter()
                 .zip(draft.flags)
+                .filter(|(_, values)| values.iter().any(|value| *value != 0))
                 .map(|(flag, values)| FlagColumn { key: flag.key.clone(), values })
                 .collect();
             let part = Part { id: String::new(), action, group: group.to_owned(), rows, person_ends, columns, flags };
             PartDraft { part, riders: draft.riders }
         })
     }
+}
+
+/// A fact of a row: what the person said about the flag's purpose.
+fn flag_value(flag: &Flag, person: &Profile) -> u8 {
+    match person.consent(&flag.purpose) {
+        Consent::Unknown => 0,
+        Consent::Granted => 1,
+        Consent::Denied => 2,
+    }
+}
+
+/// The fingerprint of an add: its identifiers', and, where there are any, that of the facts beside them. So a person
+/// who said something new is sent again, although their identifiers are the same.
+pub(crate) fn with_flags(print: [u8; 16], manifest: &Manifest, person: Option<&Profile>) -> [u8; 16] {
+    let values = || manifest.flags.iter().filter_map(|flag| Some(flag_value(flag, person?)));
+    if values().all(|value| value == 0) {
+        return print;
+    }
+    let values: Vec<u8> = values().collect();
+    recorded::fingerprint(&[&print, values.as_slice()].concat())
 }
 
 /// The keys of a group, in the manifest's order; all keys where the manifest has no groups.

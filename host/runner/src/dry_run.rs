@@ -1,7 +1,7 @@
 //! A dry run: the same sealing and the same call as a real run, without any store.
 use crate::prepare::{LaneFacts, prepare, slice_length};
 use crate::shared::plug_of;
-use crate::steps::{StepFacts, Steps};
+use crate::steps::{Demands, StepFacts, Steps};
 use caravan_journey::plan::DEFAULT_PURPOSE;
 use caravan_model::port::{Answer, Ask, CallContext, Connectors, RequestRecord};
 use caravan_model::{
@@ -30,6 +30,8 @@ pub struct DryRun {
     pub match_on: Vec<String>,
     /// The consent purpose that an add asks for; the default where absent.
     pub purpose: Option<String>,
+    /// What the policy and the step demand of a person.
+    pub demands: Demands,
     /// Sealing time: what the component's clock shows.
     pub at: Millis,
     /// How long one call may take.
@@ -75,6 +77,7 @@ pub async fn dry_run(
     let plug = plug_of(connectors, &asked.connection)?;
     let mut step = StepFacts::alone(plug.group_plans(&asked.match_on)?);
     step.purpose = asked.purpose.clone().unwrap_or_else(|| DEFAULT_PURPOSE.to_owned());
+    step.demands = asked.demands;
     let steps = Steps::from([(STEP, Arc::new(step))]);
     let mut result = DryRunResult {
         results: people

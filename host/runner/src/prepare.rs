@@ -1,10 +1,11 @@
 //! What a sealing sends: operations of a lane in, outcomes and parts out. Pure: a dry run makes the same bytes.
-use crate::assembly::{Assembly, Seat, group_of};
+use crate::assembly::{Assembly, Seat, group_of, with_flags};
 use crate::standing::{claim_of, nowhere};
 use crate::steps::{StepFacts, Steps};
 use caravan_identity::{ColumnBuilder, Person, recorded};
 use caravan_journey::sealing::{
     Coalesced, Decision, Facts, MembershipState, Op, Removal, Role, Wish, coalesce, consent_verdict, decide,
+    tracking_denied,
 };
 use caravan_model::status::reason;
 use caravan_model::{Action, Digest, Duration, LaneId, Manifest, Millis, ProfileId, Reason, Status};
@@ -219,7 +220,7 @@ impl<'a> Bench<'a> {
         let Some(person) = &op.person else {
             return Err(Reason::new(reason::ERASED, "the profile was erased"));
         };
-        consent_verdict(person, &step.purpose, false)?;
+        consent_verdict(person, &step.purpose, step.demands.consent)?;
         self.identify(at, step)
     }
 
@@ -232,9 +233,10 @@ impl<'a> Bench<'a> {
         let mut rows = Vec::with_capacity(step.groups.len());
         let mut why = None;
         let of_step = self.scratches_of(step);
+        let withheld = tracking_denied(person, step.demands.tracking);
         for scratch in of_step {
             let builder = &mut self.scratches[scratch].builder;
-            match builder.push(person, false) {
+            match builder.push(person, withheld) {
                 Person::Rows(_) => rows.push((scratch, builder.columns().people() - 1)),
                 Person::Skip(reason) => why = why.or(Some(reason)),
             }
@@ -292,6 +294,10 @@ impl<'a> Bench<'a> {
             [] => [0; 16],
             [one] => recorded::fingerprint(one),
             many => recorded::fingerprint(&many.concat()),
+        };
+        let print = match op.action {
+            Action::Add => with_flags(print, self.facts.manifest, op.person.as_deref()),
+            Action::Remove => print,
         };
         let decision = decide(
             op.action,

@@ -1,11 +1,14 @@
 //! Publishing: each audience of a canvas gets the partner's id, once, and the version goes live (design, 1 and 11.2).
 use crate::chance::Chance;
 use crate::error::problem_of;
+use crate::policy::policy_of;
 use crate::route::{lane_key, lane_spec, registered_name};
 use crate::runner::Runner;
 use crate::shared::{Plug, plug_of};
+use caravan_journey::document::Document;
 use caravan_journey::plan::CompiledCanvas;
 use caravan_journey::retry::backoff;
+use caravan_journey::validate::denied_uses;
 use caravan_model::canvas::{AudienceSpec, IfMissing};
 use caravan_model::port::{Answer, Ask, AudienceInfo, CallContext};
 use caravan_model::{Canvas, Code, Connections, Fault, Problem};
@@ -36,14 +39,14 @@ pub(crate) fn fresh_marker(chance: &Chance) -> String {
 }
 
 impl<S: Store> Runner<S> {
-    /// Makes a canvas live: checks its match keys with the connectors, gives each audience the partner's id (bound
+    /// Makes a canvas live: checks its match keys with the connectors and its uses of data with the policy, gives each audience the partner's id (bound
     /// already, given, found by its exact name, or made), and stores the version. Repeating it changes nothing.
     ///
     /// An audience is made once: our marker is stored before the partner is asked, and looked for there first.
     ///
     /// # Errors
     /// A connection, account or audience that is not there (CV024 to CV026, CV080), match keys that the connector does
-    /// not take (CV020, CV021), a partner that refuses.
+    /// not take (CV020, CV021), a use of data that the workspace's policy denies (CV027), a partner that refuses.
     pub async fn publish(&self, canvas: Canvas, connections: &Connections) -> crate::Result<Version> {
         let lease = self.lease().await?;
         let plan = CompiledCanvas::new(&canvas)?;
@@ -62,6 +65,12 @@ impl<S: Store> Runner<S> {
             let plans = plug.group_plans(&sync.match_on).map_err(|problem| problem.at_path(format!("{path}.match")))?;
             let group = plans.first().map(|plan| plan.group.clone()).unwrap_or_default();
             groups.entry(name).or_insert(group);
+        }
+        let policy = policy_of(&self.store).await?;
+        let manifest = |connection: &str| plugs.get(connection).map(|plug| plug.connector.manifest());
+        let denied = denied_uses(&Document::without_file(canvas.clone()), Some(&manifest), &policy);
+        if let Some(first) = denied.into_iter().next() {
+            return Err(first.into());
         }
         // Of the newest version: what it says already was bound once, and may have been bound anew since.
         let versions = self.store.versions().await?;

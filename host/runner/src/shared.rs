@@ -4,10 +4,11 @@ use crate::chance::Chance;
 use crate::ledger::Ledger;
 use crate::options::RunnerOptions;
 use crate::pacing::Paces;
+use crate::policy::policy_of;
 use crate::route::Route;
 use crate::steps::{StepFacts, Steps, group_plans, plan_problem};
 use caravan_model::port::{Clock, Connector, Connectors};
-use caravan_model::{Code, LaneId, Millis, PartId, Problem, StepIx, VersionId};
+use caravan_model::{Code, LaneId, Millis, PartId, Policy, Problem, StepIx, VersionId};
 use caravan_store::{Lease, Store};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -22,6 +23,7 @@ pub(crate) struct Shared<S> {
     pub chance: Chance,
     connectors: Arc<dyn Connectors>,
     clock: Arc<dyn Clock>,
+    policy: Policy,
     routes: RwLock<HashMap<VersionId, Arc<Route>>>,
     plugs: Mutex<HashMap<String, Result<Plug, Problem>>>,
     facts: Mutex<HashMap<(String, VersionId, StepIx), Arc<StepFacts>>>,
@@ -105,6 +107,7 @@ impl<S: Store> Shared<S> {
         connectors: Arc<dyn Connectors>,
         clock: Arc<dyn Clock>,
     ) -> crate::Result<Shared<S>> {
+        let policy = policy_of(&store).await?;
         let charges = store.charges(clock.now()).await?;
         let shared = Shared {
             paces: Paces::new(clock.now(), charges),
@@ -115,6 +118,7 @@ impl<S: Store> Shared<S> {
             options,
             connectors,
             clock,
+            policy,
             routes: RwLock::default(),
             plugs: Mutex::default(),
             facts: Mutex::default(),
@@ -232,7 +236,7 @@ impl<S: Store> Shared<S> {
             let Some(route) = route else { continue };
             let Some(sync) = route.plan.sync(step) else { continue };
             let groups = plug.group_plans(&sync.match_on)?;
-            let facts = Arc::new(StepFacts::of(&route.plan, step, groups));
+            let facts = Arc::new(StepFacts::of(&route.plan, step, groups, &self.policy));
             self.facts.lock().unwrap_or_else(PoisonError::into_inner).insert(key, facts.clone());
             steps.insert((version, step), facts);
         }

@@ -1,7 +1,7 @@
 //! What sealing and settling know of one sync step: its key groups, its purpose, where people go afterwards.
 use caravan_identity::{Plan, PlanError};
 use caravan_journey::plan::{CompiledCanvas, DEFAULT_PURPOSE, Target};
-use caravan_model::{Code, Duration, Manifest, Millis, Problem, Status, StepIx, VersionId};
+use caravan_model::{Code, Duration, Manifest, Millis, Policy, Problem, Status, StepIx, VersionId};
 use caravan_store::{Claim, GoesTo};
 use std::{collections::HashMap, sync::Arc};
 
@@ -15,12 +15,30 @@ pub struct StepFacts {
     pub groups: Vec<GroupPlan>,
     /// The consent purpose that an add asks for.
     pub purpose: String,
+    /// What the policy and the step demand of a person.
+    pub demands: Demands,
     /// For how long an add keeps the person there, from its acknowledgement on.
     pub keep_for: Option<Duration>,
     /// Where a parked entry goes on `synced` and `unchanged`.
     pub next: GoesTo,
     /// Where it goes otherwise.
     pub otherwise: GoesTo,
+}
+
+/// What must be granted by a person; else only what they denied is kept from leaving (design, 11.15).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demands {
+    /// Consent for the step's purpose, before an add.
+    pub consent: bool,
+    /// Tracking, before a device id leaves.
+    pub tracking: bool,
+}
+
+impl Demands {
+    /// What the policy demands of adds for this purpose, and `required` by their step.
+    pub fn of(policy: &Policy, purpose: &str, required: bool) -> Demands {
+        Demands { consent: required || policy.demands_consent(purpose), tracking: policy.tracking.demand }
+    }
 }
 
 /// The keys of a step that share requests.
@@ -38,22 +56,26 @@ impl StepFacts {
         StepFacts {
             groups,
             purpose: DEFAULT_PURPOSE.to_owned(),
+            demands: Demands::default(),
             keep_for: None,
             next: GoesTo::Stays,
             otherwise: GoesTo::Stays,
         }
     }
 
-    /// The facts of a canvas's step.
-    pub fn of(canvas: &CompiledCanvas, step: StepIx, groups: Vec<GroupPlan>) -> StepFacts {
+    /// The facts of a canvas's step under the workspace's policy.
+    pub fn of(canvas: &CompiledCanvas, step: StepIx, groups: Vec<GroupPlan>, policy: &Policy) -> StepFacts {
         let to = |target| match target {
             Target::Step(step) => GoesTo::Step(step),
             Target::Exit => GoesTo::End,
         };
+        let sync = canvas.sync(step);
+        let purpose = sync.map_or_else(|| DEFAULT_PURPOSE.to_owned(), |sync| sync.purpose.clone());
         StepFacts {
             groups,
-            keep_for: canvas.sync(step).and_then(|sync| sync.keep_for),
-            purpose: canvas.sync(step).map_or_else(|| DEFAULT_PURPOSE.to_owned(), |sync| sync.purpose.clone()),
+            demands: Demands::of(policy, &purpose, sync.is_some_and(|sync| sync.consent_required)),
+            purpose,
+            keep_for: sync.and_then(|sync| sync.keep_for),
             next: to(canvas.after_sync(step, Status::Synced)),
             otherwise: to(canvas.after_sync(step, Status::Skipped)),
         }

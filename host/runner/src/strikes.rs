@@ -3,6 +3,7 @@ use crate::assembly::excerpt;
 use crate::ledger::NO_SET;
 use crate::steps::Steps;
 use caravan_journey::sealing::{Change, Struck, consent_verdict, strike_between_attempts};
+use caravan_model::status::reason;
 use caravan_model::{Action, Effect, Part};
 use caravan_store::{Membership, OpenPart, PartDraft, Queued, Rider, Standing};
 use std::collections::HashMap;
@@ -22,9 +23,12 @@ pub(crate) fn strikes_of(
     let change_of = |seq: i64| {
         let op = by_seq.get(&seq)?;
         let Some(person) = &op.person else { return Some(Change::Erased) };
-        let purpose = steps.get(&op.step).map(|step| step.purpose.as_str());
-        match purpose {
-            Some(purpose) if consent_verdict(person, purpose, false).is_err() => Some(Change::ConsentWithdrawn),
+        let adds = part.part.action == Action::Add;
+        let step = steps.get(&op.step).filter(|_| adds);
+        let asked = step.map(|step| consent_verdict(person, &step.purpose, step.demands.consent));
+        match asked {
+            Some(Err(why)) if why.code == reason::CONSENT_UNKNOWN => Some(Change::ConsentUnknown),
+            Some(Err(_)) => Some(Change::ConsentWithdrawn),
             _ => (op.exited && !is_between_sets(op)).then_some(Change::Exited),
         }
     };
@@ -75,6 +79,7 @@ pub(crate) fn removal_and_rest(
     let mut drafts = Vec::with_capacity(2);
     let mut removal = excerpt(sent, &riders, &rows_of(&|person| follow[person]), follow);
     removal.part.action = Action::Remove;
+    removal.part.flags.clear();
     drafts.push(removal);
     let rest = excerpt(sent, &riders, &rows_of(&|person| !struck[person]), &vec![false; places.len()]);
     if rest.part.rows > 0 {

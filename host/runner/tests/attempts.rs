@@ -105,6 +105,7 @@ async fn rule_11_7_a_dry_run_makes_the_same_bytes() {
         action: Action::Add,
         match_on: vec!["email".into(), "phone".into()],
         purpose: None,
+        demands: Default::default(),
         at: Millis(0),
         deadline: std::time::Duration::from_secs(1),
     };

@@ -1,7 +1,7 @@
 //! The bytes that leave for a part, and the report of what came back.
 use super::sync;
 use caravan_sdk::http::{HttpError, Response};
-use caravan_sdk::{Action, Fault, Part, Report, Settings, testing};
+use caravan_sdk::{Action, Fault, FlagColumn, Part, Report, Settings, testing};
 
 const A: &str = "836f82db99121b3481011f16b49dfa5fbc714a0d1b1b9f784a1ebbbf5b39577f";
 const B: &str = "5f0d1df1fc49e30424381b57b1d4c73e067772a4267dde043a19b026935602c8";
@@ -37,6 +37,29 @@ fn people_are_removed_with_a_delete_of_the_same_body() {
     let (_, calls) = played(&part, testing::json(200, TAKEN));
     assert_eq!((calls[0].method.as_str(), calls[0].path.as_str()), ("DELETE", "/v26.0/23850/users"));
     assert_eq!(calls[0].body, played(&two_people(), testing::json(200, TAKEN)).1[0].body);
+}
+
+fn flagged(values: [u8; 2]) -> Part {
+    Part { flags: vec![FlagColumn { key: "LDU".to_owned(), values: values.to_vec() }], ..two_people() }
+}
+
+#[test]
+fn who_denied_the_sale_of_their_data_is_sent_for_limited_use_and_the_others_are_not() {
+    let (report, calls) = played(&flagged([1, 2]), testing::json(200, TAKEN));
+    assert_eq!(report.settled, [(0, 2)]);
+    let data = format!(r#"["user-1","{A}","",[],0,0],["say \"hi\"","","{B}",["LDU"],0,0]"#);
+    let options = r#""DATA_PROCESSING_OPTIONS","DATA_PROCESSING_OPTIONS_COUNTRY","DATA_PROCESSING_OPTIONS_STATE""#;
+    let schema = format!(r#"["EXTERN_ID","EMAIL","FN",{options}]"#);
+    assert_eq!(calls[0].body, format!(r#"{{"payload":{{"schema":{schema},"data":[{data}]}}}}"#));
+    assert_eq!(calls[0].headers[1].1, calls[0].body.len().to_string());
+}
+
+#[test]
+fn nothing_is_said_of_limits_where_nobody_denied_and_in_removals() {
+    let plain = played(&two_people(), testing::json(200, TAKEN)).1;
+    assert_eq!(played(&flagged([0, 1]), testing::json(200, TAKEN)).1, plain, "not a byte differs");
+    let removal = Part { action: Action::Remove, ..flagged([2, 2]) };
+    assert_eq!(played(&removal, testing::json(200, TAKEN)).1[0].body, plain[0].body);
 }
 
 /// Traps, row 21: the token stays out of addresses and bodies; the guest has none at all.

@@ -12,6 +12,9 @@ pub enum CanvasVerb {
         /// The connections; connections.yaml beside the canvas if it is there.
         #[arg(long, value_name = "FILE")]
         connections: Option<PathBuf>,
+        /// The workspace's policy; that of the canvas's store if not given.
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
     },
     /// Prints a canvas in its canonical form.
     Fmt {
@@ -30,6 +33,9 @@ pub enum CanvasVerb {
         /// Of connections.yaml instead.
         #[arg(long)]
         connections: bool,
+        /// Of policy.yaml instead.
+        #[arg(long, conflicts_with = "connections")]
+        policy: bool,
     },
     /// Stops entries and everyone who waits at a step, until it is resumed; what is queued still goes.
     Pause {

@@ -18,6 +18,9 @@ pub struct DryRunArgs {
     /// The connections; connections.yaml beside the canvas if not given.
     #[arg(long, value_name = "FILE", conflicts_with = "connector")]
     pub connections: Option<PathBuf>,
+    /// The workspace's policy; the store's own if not given.
+    #[arg(long, value_name = "FILE", conflicts_with = "connector")]
+    pub policy: Option<PathBuf>,
     /// A bundled connector's name or a component's file, instead of a canvas.
     #[arg(
         long,

@@ -7,6 +7,7 @@ mod connection;
 mod delivery;
 mod dry_run;
 mod lab;
+mod policy;
 mod profile;
 mod queue;
 mod run;
@@ -19,6 +20,7 @@ pub use connection::{ConnectionArgs, ConnectionVerb, ConnectorVerb};
 pub use delivery::DeliveryArgs;
 pub use dry_run::DryRunArgs;
 pub use lab::{LabArgs, LabVerb};
+pub use policy::PolicyVerb;
 pub use profile::ProfileVerb;
 pub use queue::{QueueVerb, ResendArgs, ScopeArgs};
 pub use run::RunArgs;
@@ -97,4 +99,7 @@ pub enum Verb {
     /// Alerts: who is told of what, and what is wrong now.
     #[command(subcommand)]
     Alert(AlertVerb),
+    /// The workspace's policy: what an add needs of a person, and what labelled data must not be used for.
+    #[command(subcommand)]
+    Policy(PolicyVerb),
 }

@@ -14,6 +14,9 @@ pub struct RunArgs {
     /// The connections; connections.yaml beside the canvas if not given.
     #[arg(long, value_name = "FILE")]
     pub connections: Option<PathBuf>,
+    /// The workspace's policy, kept in the store as by `policy set`; the store's own if not given.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
     /// Events of these people, JSON lines: {external_id, event, at, properties?, message_id?}.
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,

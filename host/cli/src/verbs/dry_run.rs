@@ -6,11 +6,13 @@ use crate::fail::{End, Problems, usage};
 use crate::host::lab::DryTransport;
 use crate::host::workshop::Workshop;
 use crate::users::Users;
-use crate::{bundle, files, out, stores};
+use crate::{bundle, files, out, policies, stores};
 use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalVault, Reach};
+use caravan_journey::plan::DEFAULT_PURPOSE;
+use caravan_model::canvas::ConsentNeed;
 use caravan_model::port::{Clock, Connector, Connectors, RequestRecord, SystemClock};
 use caravan_model::{Code, Problem, Profile, reasons};
-use caravan_runner::{DryRun, DryRunResult, dry_run as play, registered_name};
+use caravan_runner::{Demands, DryRun, DryRunResult, dry_run as play, registered_name};
 use caravan_store::{Sqlite, Store};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -77,7 +79,8 @@ pub async fn dry_run(global: &Global, args: &DryRunArgs) -> anyhow::Result<End> 
 /// A step of a canvas: what a run would send for these people if all of them came to it.
 async fn of_step(global: &Global, args: &DryRunArgs, path: &Path, step: &str) -> anyhow::Result<(Alone, DryRun)> {
     let connections = files::connections_path(args.connections.as_deref(), path);
-    let checked = check::canvas_with_connections(path, &connections, Secrets::Overlook)?;
+    let policy = policies::holding(global, args.policy.as_deref(), path).await?;
+    let checked = check::canvas_with_connections(path, &connections, &policy, Secrets::Overlook)?;
     let canvas = &checked.canvas.value;
     let Some(sync) = canvas.steps.get(step).and_then(|step| step.audience_sync.as_ref()) else {
         let syncs: Vec<&str> =
@@ -110,6 +113,7 @@ async fn of_step(global: &Global, args: &DryRunArgs, path: &Path, step: &str) ->
             }
         },
     };
+    let required = sync.consent == ConsentNeed::Required;
     let asked = DryRun {
         connection: spec.connection.clone(),
         account,
@@ -118,6 +122,7 @@ async fn of_step(global: &Global, args: &DryRunArgs, path: &Path, step: &str) ->
         action: sync.action,
         match_on: sync.match_on.clone(),
         purpose: sync.purpose.clone(),
+        demands: Demands::of(&policy, sync.purpose.as_deref().unwrap_or(DEFAULT_PURPOSE), required),
         at: SystemClock.now(),
         deadline: Duration::from_secs(60),
     };
@@ -178,6 +183,7 @@ fn of_connector(args: &DryRunArgs) -> anyhow::Result<(Alone, DryRun)> {
         action,
         match_on: args.match_on.clone(),
         purpose: None,
+        demands: Demands::default(),
         at: SystemClock.now(),
         deadline: Duration::from_secs(60),
     };

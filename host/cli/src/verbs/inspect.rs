@@ -1,7 +1,7 @@
 //! `caravan connector inspect`: a manifest in plain words.
 use crate::out;
 use caravan_model::Digest;
-use caravan_model::manifest::{Hash, Manifest, MatchKey, QuotaScope, QuotaUnit, SettingKind, World};
+use caravan_model::manifest::{Flag, Hash, Manifest, MatchKey, QuotaScope, QuotaUnit, SettingKind, World};
 
 /// What a connector may send, to whom, and within which limits.
 pub fn in_words(manifest: &Manifest, digest: &Digest) -> String {
@@ -21,6 +21,7 @@ pub fn in_words(manifest: &Manifest, digest: &Digest) -> String {
     };
     line("interface", format!("caravan:connector@{}, {world}", manifest.wit));
     section(&mut text, "May send", manifest.keys.iter().map(key).collect());
+    section(&mut text, "Says with each person added", manifest.flags.iter().map(flag).collect());
     section(&mut text, "To", routes(manifest));
     section(&mut text, "Needs", needs(manifest));
     section(&mut text, "Limits", limits(manifest));
@@ -48,6 +49,10 @@ fn key(key: &MatchKey) -> String {
     let words: Vec<&str> = key.sources.iter().map(|source| source.name.as_str()).collect();
     let alone = if key.identifies { "" } else { ", only beside others" };
     format!("{} as {}, {form}{alone}; match: {}", key.title, key.key, words.join(", "))
+}
+
+fn flag(flag: &Flag) -> String {
+    format!("{}: what they said about `{}`", flag.key, flag.purpose)
 }
 
 fn routes(manifest: &Manifest) -> Vec<String> {

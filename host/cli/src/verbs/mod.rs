@@ -9,11 +9,12 @@ mod dry_run;
 mod explain;
 mod inspect;
 mod lab;
+mod policy;
 mod profile;
 mod queue;
 mod run;
 
-use crate::args::{Args, BatchVerb, Global, Verb};
+use crate::args::{Args, BatchVerb, Global, PolicyVerb, Verb};
 use crate::fail::{End, usage};
 use crate::stores;
 use caravan_store::Sqlite;
@@ -41,6 +42,9 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         Verb::Queue(verb) => queue::queue(&global, verb).await,
         Verb::Alert(verb) => alert::alert(&global, verb).await,
         Verb::Batch(BatchVerb::Show(args)) => batch::show(&global, &look(&global)?, &args).await,
+        Verb::Policy(PolicyVerb::Set { policy }) => policy::set(&global, &policy).await,
+        Verb::Policy(PolicyVerb::Check { policy }) => policy::check(&global, &policy).await,
+        Verb::Policy(PolicyVerb::Show) => policy::show(&global, &look(&global)?).await,
     }
 }
 

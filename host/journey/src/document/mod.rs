@@ -1,4 +1,4 @@
-//! Reads and writes canvases and connections: YAML 1.2 or JSON, one serde model, unknown fields refused.
+//! Reads and writes canvases, connections and policies: YAML 1.2 or JSON, one serde model, unknown fields refused.
 //!
 //! A mistake is a [`Problem`] with code, file, line, path and cure. `NO` and `on` are text, duplicate keys are refused,
 //! size and nesting are bounded.
@@ -13,7 +13,7 @@ pub use format::format_canvas;
 pub use path::{Path, Segment};
 pub use tree::{MAX_BYTES, MAX_DEPTH, MAX_NODES};
 
-use caravan_model::{Canvas, Code, Connections, Problem};
+use caravan_model::{Canvas, Code, Connections, Policy, Problem};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -76,6 +76,16 @@ pub fn read_connections(file: &str, text: &str) -> Result<Document<Connections>,
     }
 }
 
+/// Reads a workspace's policy from YAML or JSON. Whether it makes sense is [`crate::policy::check`]'s to say.
+///
+/// # Errors
+/// The first thing that cannot be read: CV002, CV003 or CV004.
+pub fn read_policy(file: &str, text: &str) -> Result<Document<Policy>, Problem> {
+    let document: Document<Policy> = read(file, text, |_, _| None)?;
+    check_format(&document, document.value.format)?;
+    Ok(document)
+}
+
 /// The JSON Schema of a canvas.
 pub fn canvas_schema() -> serde_json::Value {
     schemars::schema_for!(Canvas).to_value()
@@ -84,6 +94,11 @@ pub fn canvas_schema() -> serde_json::Value {
 /// The JSON Schema of connections.
 pub fn connections_schema() -> serde_json::Value {
     schemars::schema_for!(Connections).to_value()
+}
+
+/// The JSON Schema of a policy.
+pub fn policy_schema() -> serde_json::Value {
+    schemars::schema_for!(Policy).to_value()
 }
 
 fn read<T: DeserializeOwned>(

@@ -1,12 +1,15 @@
 //! What is wrong with a canvas, before anyone enters it: all of it, with line, path and cure. Touches no network.
 mod graph;
+mod labels;
 mod not_yet;
 mod partner;
 mod steps;
 
+pub use labels::denied_uses;
+
 use crate::document::{Document, Path};
 use crate::suggest;
-use caravan_model::{Canvas, Code, Connections, Manifest, Problem};
+use caravan_model::{Canvas, Code, Connections, Manifest, Policy, Problem};
 
 /// Looks up the manifest of a connection's connector, by the connection's name; `None` where it is not known.
 pub type ManifestOf<'a> = dyn Fn(&str) -> Option<&'a Manifest> + 'a;
@@ -18,6 +21,8 @@ pub struct Facts<'a> {
     pub connections: Option<&'a Connections>,
     /// The manifests of their connectors.
     pub manifest: Option<&'a ManifestOf<'a>>,
+    /// The workspace's policy.
+    pub policy: Option<&'a Policy>,
 }
 
 /// Checks a canvas. An empty answer means that [`crate::plan::CompiledCanvas::new`] succeeds and that every walk ends.
@@ -29,6 +34,9 @@ pub fn validate(canvas: &Document<Canvas>, facts: &Facts<'_>) -> Vec<Problem> {
     graph::check(&mut findings);
     partner::check(&mut findings, facts);
     not_yet::check(&mut findings);
+    if let Some(policy) = facts.policy {
+        findings.problems.extend(denied_uses(canvas, facts.manifest, policy));
+    }
     findings.problems.sort_by_key(|problem| problem.line);
     findings.problems
 }

@@ -3,7 +3,7 @@ use super::{Findings, step_path};
 use crate::delay::DelayRule;
 use crate::document::Path;
 use crate::suggest;
-use caravan_model::canvas::{Delay, Step};
+use caravan_model::canvas::{ConsentNeed, Delay, Step};
 use caravan_model::{Action, Code, StepId};
 
 const KINDS: &str = "delay, branch, experiment, wait_for, update, webhook, audience_sync, exit";
@@ -87,6 +87,14 @@ fn of_kind(findings: &mut Findings<'_>, at: &Path, id: &StepId, step: &Step) {
         let message = format!("the canvas names no audience `{}`", sync.audience);
         let cure = suggest::cure(&sync.audience, audiences.keys().map(String::as_str), "audiences of this canvas");
         findings.add(Code::UnknownAudience, &at.key("audience_sync").key("audience"), message, cure);
+    }
+    if let Some(sync) = &step.audience_sync
+        && sync.action == Action::Remove
+        && sync.consent == ConsentNeed::Required
+    {
+        let place = at.key("audience_sync").key("consent");
+        let message = "`consent` has no meaning in a step that removes: nobody's removal needs consent";
+        findings.add(Code::UnknownField, &place, message, "remove `consent`");
     }
 }
 

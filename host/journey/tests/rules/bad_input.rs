@@ -93,7 +93,7 @@ pub(crate) fn problems_of(text: &str) -> Vec<Problem> {
     let connections = read_connections("connections.yaml", CONNECTIONS).unwrap().value;
     let manifest = manifest();
     let look_up = |name: &str| (name == "acme").then_some(&manifest);
-    let facts = Facts { connections: Some(&connections), manifest: Some(&look_up) };
+    let facts = Facts { connections: Some(&connections), manifest: Some(&look_up), policy: None };
     match read_canvas("canvas.yaml", text) {
         Ok(canvas) => validate(&canvas, &facts),
         Err(problem) => vec![problem],
@@ -394,8 +394,11 @@ fn cv014_a_step_has_exactly_one_kind() {
 #[test]
 fn a_step_that_removes_people_keeps_nobody() {
     let at = "steps.sync.audience_sync.keep_for";
-    let keeps = "action: remove, match: [email, phone], keep_for: 60d";
-    case("action: add, match: [email, phone]", keeps, Code::BadValue, 15, at, "removes people", "remove `keep_for`");
+    let text = SOUND.replacen("action: add, match: [email, phone]", "action: remove, match: [email], keep_for: 60d", 1);
+    let problems = problems_of(&text);
+    let found = problems.iter().find(|problem| problem.code == Code::BadValue).expect("a problem");
+    assert_eq!((found.line, found.path.as_deref()), (Some(15), Some(at)), "{found}");
+    assert!(found.message.contains("removes people"), "{found}");
     case("match: [email, phone]", "match: [email], keep_for: 0s", Code::BadValue, 15, at, "no time", "60d");
 }
 

@@ -3,8 +3,8 @@ use caravan_journey::document::{
     Path, canvas_schema, connections_schema, format_canvas, read_canvas, read_connections,
 };
 use caravan_model::canvas::{
-    Advance, Arm, AudienceSpec, AudienceSync, Delay, EntryRule, EventTrigger, Existing, ExitRule, IfMissing, LocalTime,
-    ReEntry, ScheduleTrigger, SegmentTrigger, Step, Steps, Trigger,
+    Advance, Arm, AudienceSpec, AudienceSync, ConsentNeed, Delay, EntryRule, EventTrigger, Existing, ExitRule,
+    IfMissing, LocalTime, ReEntry, ScheduleTrigger, SegmentTrigger, Step, Steps, Trigger,
 };
 use caravan_model::connection::SecretRef;
 use caravan_model::filter::{
@@ -274,6 +274,7 @@ fn step() -> impl Strategy<Value = Step> {
                 keep_for: None,
                 advance: if add { Advance::WhenSynced } else { Advance::AtOnce },
                 purpose: None,
+                consent: if add { ConsentNeed::Required } else { ConsentNeed::AsPolicy },
             }),
             ..no_step()
         }),

@@ -5,6 +5,7 @@ mod claims;
 mod delays;
 mod documents;
 mod filters;
+mod policies;
 mod retrying;
 mod sealing;
 mod walking;

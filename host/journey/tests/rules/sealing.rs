@@ -1,6 +1,7 @@
 //! Sealing: rules 11.4, 11.5, 11.6 and 11.15, and a naive oracle that applies operations one by one.
 use caravan_journey::sealing::{
-    Change, Decision, Facts, MembershipState, Op, Removal, Role, Wish, consent_verdict, decide, strike_between_attempts,
+    Change, Decision, Facts, MembershipState, Op, Removal, Role, Wish, consent_verdict, decide,
+    strike_between_attempts, tracking_denied,
 };
 use caravan_model::status::reason;
 use caravan_model::{Action, Consent, Duration, Effect, Millis, Profile, Reason, Status};
@@ -138,11 +139,20 @@ fn rule_11_15_denied_and_do_not_sell_block_unknown_only_where_demanded() {
 }
 
 #[test]
+fn rule_11_15_device_ids_leave_unless_tracking_is_denied_or_only_where_it_is_granted_if_demanded() {
+    let withheld = |enabled: Option<bool>, demanded| {
+        tracking_denied(&Profile { ad_tracking_enabled: enabled, ..Profile::default() }, demanded)
+    };
+    assert_eq!([Some(true), None, Some(false)].map(|enabled| withheld(enabled, false)), [false, false, true]);
+    assert_eq!([Some(true), None, Some(false)].map(|enabled| withheld(enabled, true)), [false, true, true]);
+}
+
+#[test]
 fn rule_11_6_consent_strikes_always_and_an_exit_only_while_nothing_may_have_landed() {
     let struck = |action, change, effect| {
         strike_between_attempts(action, change, effect).map(|struck| (struck.status, struck.removal_follows))
     };
-    for change in [Change::ConsentWithdrawn, Change::Erased] {
+    for change in [Change::ConsentWithdrawn, Change::ConsentUnknown, Change::Erased] {
         assert_eq!(struck(Action::Add, change, Effect::None), Some((Status::Skipped, false)));
         assert_eq!(struck(Action::Add, change, Effect::MayHaveLanded), Some((Status::Skipped, true)));
         assert_eq!(struck(Action::Remove, change, Effect::MayHaveLanded), None, "a removal is what they want");

@@ -46,6 +46,8 @@ pub(crate) struct Audience {
     pub(crate) sessions: Vec<Session>,
     /// Rows refused so far, over all calls.
     pub(crate) refused: u64,
+    /// Rows taken for Limited Data Use so far, over all calls.
+    pub(crate) limited: u64,
 }
 
 /// An upload session as `/{audience}/sessions` shows it.
@@ -176,6 +178,7 @@ impl MetaState {
                 replacing: None,
                 sessions: Vec::new(),
                 refused: 0,
+                limited: 0,
             },
         );
         id

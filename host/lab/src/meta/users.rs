@@ -109,6 +109,9 @@ pub(super) fn edit(world: &World, id: &str, edit: Edit, params: &Params<'_>, dam
             }
         }
     }
+    if edit != Edit::Remove {
+        audience.limited += limited(&payload.keys, &good);
+    }
     let now = unix_now();
     audience.content_updated = now;
     audience.refused += invalid;
@@ -171,6 +174,12 @@ fn add(members: &mut RowSet, keys: &[Key], rows: &[Cow<'_, [Cow<'_, str>]>]) {
     }
 }
 
+/// How many of these rows are for Limited Data Use.
+fn limited(keys: &[Key], rows: &[Cow<'_, [Cow<'_, str>]>]) -> u64 {
+    let Some(column) = keys.iter().position(|key| form(*key) == Form::Options) else { return 0 };
+    rows.iter().filter(|row| row[column] == LIMITED).count() as u64
+}
+
 fn requires_value(payload: &Payload<'_>) -> Result<(), MetaError> {
     let column = payload.keys.iter().position(|known| Some(*known) == key("LOOKALIKE_VALUE"));
     let complete = column.is_some_and(|column| payload.rows.iter().all(|row| !row[column].is_empty()));
@@ -185,8 +194,15 @@ fn requires_value(payload: &Payload<'_>) -> Result<(), MetaError> {
 enum Form {
     Digest,
     Number,
+    /// `DATA_PROCESSING_OPTIONS`: Limited Data Use or, as an empty list, none.
+    Options,
+    /// The country and state beside it: whole numbers, 0 where Meta finds out itself.
+    Place,
     Free,
 }
+
+/// A cell of `DATA_PROCESSING_OPTIONS` that asks for Limited Data Use.
+const LIMITED: &str = r#"["LDU"]"#;
 
 /// Contract, section 4: which keys are hashed.
 fn form(key: Key) -> Form {
@@ -195,21 +211,25 @@ fn form(key: Key) -> Form {
             Form::Digest
         }
         "LOOKALIKE_VALUE" => Form::Number,
+        "DATA_PROCESSING_OPTIONS" => Form::Options,
+        "DATA_PROCESSING_OPTIONS_COUNTRY" | "DATA_PROCESSING_OPTIONS_STATE" => Form::Place,
         _ => Form::Free,
     }
 }
 
-/// A row is taken if one cell is filled and none is malformed.
+/// A row is taken if one cell about the person is filled and none is malformed.
 fn valid(row: &[Cow<'_, str>], forms: &[Form], raw: bool) -> bool {
     let mut filled = false;
     for (cell, form) in row.iter().zip(forms) {
         if cell.is_empty() {
             continue;
         }
-        filled = true;
+        filled |= !matches!(form, Form::Options | Form::Place);
         let good = match form {
             Form::Digest => raw || is_hex(cell, 64),
             Form::Number => cell.parse::<f64>().is_ok_and(|value| value >= 0.0),
+            Form::Options => matches!(cell.as_ref(), LIMITED | "[]"),
+            Form::Place => cell.parse::<u32>().is_ok(),
             Form::Free => true,
         };
         if !good {

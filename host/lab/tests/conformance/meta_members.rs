@@ -98,6 +98,32 @@ async fn bad_rows_are_counted_and_not_taken() {
 }
 
 #[tokio::test]
+async fn data_processing_options_are_checked_and_recorded() {
+    let bench = Bench::start().await;
+    let id = bench.meta_audience().await;
+    let options = ["DATA_PROCESSING_OPTIONS", "DATA_PROCESSING_OPTIONS_COUNTRY", "DATA_PROCESSING_OPTIONS_STATE"];
+    let schema = json!(["EMAIL", options[0], options[1], options[2]]);
+    let path = format!("/{id}/users");
+    let rows = json!([
+        [hex(1), ["LDU"], 0, 0],
+        [hex(2), [], 0, 0],
+        [hex(3), ["ldu"], 0, 0],
+        [hex(4), ["LDU"], "US", 0],
+        ["", ["LDU"], 0, 0]
+    ]);
+    let answer = bench.meta(Method::POST, &path, payload(schema.clone(), rows)).await.json();
+    assert_eq!((&answer["num_received"], &answer["num_invalid_entries"]), (&json!(5), &json!(3)), "{answer}");
+    let standing = bench.control(Method::GET, &format!("/_lab/audiences/{id}/members?rows=1"), Value::Null).await;
+    assert_eq!((&standing["limited"], &standing["size"]), (&json!(1), &json!(2)));
+    let rows = standing["rows"].as_array().expect("rows");
+    let limited: Vec<&Value> = rows.iter().filter(|row| row[options[0]] == r#"["LDU"]"#).collect();
+    assert_eq!(limited.len(), 1);
+    assert_eq!((&limited[0]["EMAIL"], &limited[0][options[1]]), (&json!(hex(1)), &json!("0")));
+    bench.meta(Method::DELETE, &path, payload(schema, json!([[hex(1), ["LDU"], 0, 0]]))).await;
+    assert_eq!((&bench.members(&id).await["limited"], &bench.members(&id).await["size"]), (&json!(1), &json!(1)));
+}
+
+#[tokio::test]
 async fn a_call_of_the_wrong_form_is_refused_whole() {
     let bench = Bench::start().await;
     let id = bench.meta_audience().await;

@@ -143,7 +143,8 @@ pub struct KeyGroup {
     pub keys: Vec<String>,
 }
 
-/// A fact per row.
+/// A fact per row of an add: what the person said about a purpose. A part has its column only where some row's value
+/// is not 0 (unspecified); removals have none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flag {

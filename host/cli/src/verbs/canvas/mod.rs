@@ -4,16 +4,23 @@ mod state;
 
 use crate::args::{CanvasVerb, Global};
 use crate::fail::End;
-use crate::out;
+use crate::{out, policies};
 use caravan_journey::document;
 
 /// Does a verb of canvases.
 pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
     match verb {
-        CanvasVerb::Validate { canvas, connections } => files::validate(global, &canvas, connections.as_deref()),
+        CanvasVerb::Validate { canvas, connections, policy } => {
+            let policy = policies::holding(global, policy.as_deref(), &canvas).await?;
+            files::validate(global, &canvas, connections.as_deref(), &policy)
+        }
         CanvasVerb::Fmt { canvas, check, write } => files::fmt(global, &canvas, check, write),
-        CanvasVerb::Schema { connections } => {
-            out::print_json(&if connections { document::connections_schema() } else { document::canvas_schema() })?;
+        CanvasVerb::Schema { connections, policy } => {
+            out::print_json(&match (connections, policy) {
+                (true, _) => document::connections_schema(),
+                (_, true) => document::policy_schema(),
+                _ => document::canvas_schema(),
+            })?;
             Ok(End::Done)
         }
         CanvasVerb::Pause { canvas } => state::pause(global, &canvas).await,

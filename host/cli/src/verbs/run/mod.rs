@@ -11,9 +11,10 @@ use crate::fail::{End, Problems};
 use crate::host::lab::{self, LabHome};
 use crate::host::{Host, alerts};
 use crate::users::{Users, events::Events};
-use crate::{files, stop, stores};
-use caravan_model::Millis;
+use crate::verbs::policy;
+use crate::{files, policies, stop, stores};
 use caravan_model::port::{Clock, SystemClock};
+use caravan_model::{Millis, Policy};
 use caravan_runner::{RunEnd, RunOptions, Runner, RunnerOptions, control};
 use caravan_store::{OpenOptions, Sqlite, Store, Version};
 use people::{PeopleRows, Seen};
@@ -33,7 +34,13 @@ struct Prepared {
 
 /// Runs a canvas over files of people.
 pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
-    let prepared = prepare(global, args)?;
+    let file = args.policy.as_deref().map(policies::read).transpose()?;
+    let policy = match &file {
+        Some(file) => file.policy.clone(),
+        // Only for the sake of lines and of all problems at once: publishing asks the store again.
+        None => policies::holding(global, None, &args.canvas).await.unwrap_or_default(),
+    };
+    let prepared = prepare(global, args, &policy)?;
     for warning in prepared.users.iter().flat_map(|users| &users.warnings) {
         eprintln!("note: {warning}");
     }
@@ -43,6 +50,10 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
     let store = Sqlite::open(&prepared.store, OpenOptions::default())?;
     if let Some(lab) = &lab {
         lab.adopt_all(&store.audiences().await?);
+    }
+    if let Some(file) = &file {
+        let canvas = prepared.checked.canvas.value.canvas.as_str();
+        policy::keep_for_run(global, &store, file, canvas).await?;
     }
     let started = SystemClock.now();
     let options = RunnerOptions { alerts: alerts::of_run(&store).await?, ..RunnerOptions::default() };
@@ -57,10 +68,10 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
 }
 
 /// Checks everything: canvas, connections, connectors, secrets, the heads of all files.
-fn prepare(global: &Global, args: &RunArgs) -> Result<Prepared, Problems> {
+fn prepare(global: &Global, args: &RunArgs, policy: &Policy) -> Result<Prepared, Problems> {
     let connections = files::connections_path(args.connections.as_deref(), &args.canvas);
     let mut problems = Vec::new();
-    let checked = check::canvas_with_connections(&args.canvas, &connections, Secrets::Ask);
+    let checked = check::canvas_with_connections(&args.canvas, &connections, policy, Secrets::Ask);
     let checked = checked.map_err(|mut wrong| problems.append(&mut wrong.0)).ok();
     let mut users = Vec::new();
     for path in &args.users {

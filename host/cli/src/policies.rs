@@ -1,0 +1,118 @@
+//! The workspace's policy: where a command finds it, and which live canvases it refuses.
+use crate::args::Global;
+use crate::fail::Problems;
+use crate::host::workshop::Workshop;
+use crate::{bundle, files, stores};
+use caravan_connectors::LoadedComponent;
+use caravan_journey::document::{self, Document};
+use caravan_journey::policy::check;
+use caravan_journey::validate::denied_uses;
+use caravan_model::port::{Clock, SystemClock};
+use caravan_model::{Canvas, CanvasId, Policy, Problem};
+use caravan_runner::control::{self, CanvasState};
+use caravan_runner::{POLICY_ID, policy_of};
+use caravan_store::{DocumentKind, Slots, Sqlite, Store};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A policy as it stands in a file.
+pub struct PolicyFile {
+    /// What it says.
+    pub policy: Policy,
+    /// The text, which the store keeps with its comments.
+    pub text: String,
+}
+
+/// Reads a policy and looks whether it makes sense.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn read(path: &Path) -> Result<PolicyFile, Problems> {
+    let read = files::text(path).and_then(|text| {
+        let document = document::read_policy(&path.display().to_string(), &text)?;
+        Ok((document, text))
+    });
+    let (document, text) = read.map_err(|problem| Problems(vec![problem]))?;
+    Problems::check(check(&document))?;
+    Ok(PolicyFile { policy: document.value, text })
+}
+
+/// The policy that holds for a canvas: the named file's, else the one in the canvas's store.
+///
+/// # Errors
+/// The file is no policy, or the store cannot be read.
+pub async fn holding(global: &Global, named: Option<&Path>, canvas: &Path) -> anyhow::Result<Policy> {
+    if let Some(named) = named {
+        return Ok(read(named)?.policy);
+    }
+    // What is wrong with the canvas is told by whoever checks it.
+    let Ok(canvas_read) = files::canvas(canvas) else { return Ok(Policy::default()) };
+    let store = stores::of_canvas(global, canvas_read.value.canvas.as_str(), canvas)?;
+    if !store.exists() {
+        return Ok(Policy::default());
+    }
+    Ok(policy_of(&Sqlite::open_read_only(store)?).await?)
+}
+
+/// Live canvases against a policy.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    /// The canvases that it refuses, and why.
+    pub refused: Vec<(CanvasId, Vec<Problem>)>,
+    /// Connections whose connector is not in this program, so that their match fields were not looked at.
+    pub unseen: Vec<String>,
+}
+
+/// Which live canvases a policy refuses. They go on as they were published; publishing them again is refused.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn refusals(store: &impl Store, policy: &Policy) -> anyhow::Result<Refusals> {
+    let mut refusals = Refusals::default();
+    if policy.labels.deny.is_empty() {
+        return Ok(refusals);
+    }
+    let mut newest: BTreeMap<String, (u32, Arc<Canvas>)> = BTreeMap::new();
+    for version in store.versions().await? {
+        let known = newest.entry(version.canvas.canvas.to_string()).or_insert((0, version.canvas.clone()));
+        if version.number >= known.0 {
+            *known = (version.number, version.canvas);
+        }
+    }
+    let mut components: BTreeMap<String, Arc<LoadedComponent>> = BTreeMap::new();
+    let mut workshop = Workshop::open()?;
+    for audience in store.audiences().await? {
+        if components.contains_key(&audience.connection) || refusals.unseen.contains(&audience.connection) {
+            continue;
+        }
+        let component = bundle::find(&audience.connector, Path::new("")).and_then(|bytes| workshop.load(&bytes));
+        match component {
+            Ok(component) => drop(components.insert(audience.connection, component)),
+            Err(_) => refusals.unseen.push(audience.connection),
+        }
+    }
+    let states = control::states(store).await?;
+    // A stopped canvas is not live.
+    newest.retain(|canvas, _| states.of(canvas) != CanvasState::Stopped);
+    for (_, canvas) in newest.into_values() {
+        let manifest = |connection: &str| components.get(connection).map(|component| component.manifest());
+        let problems = denied_uses(&Document::without_file(Canvas::clone(&canvas)), Some(&manifest), policy);
+        if !problems.is_empty() {
+            refusals.refused.push((canvas.canvas.clone(), problems));
+        }
+    }
+    Ok(refusals)
+}
+
+/// Keeps a policy in a store: what is sealed or published from now on stands under it.
+///
+/// # Errors
+/// The store cannot be written.
+pub async fn keep(store: &impl Store, file: &PolicyFile) -> anyhow::Result<()> {
+    let lease = store.lease("caravan policy set", Slots::ALL, SystemClock.now()).await?;
+    let document = (DocumentKind::Policy, POLICY_ID.to_owned(), Some(file.text.clone()));
+    let kept = store.put_documents(lease, vec![document]).await;
+    store.release(lease).await?;
+    Ok(kept?)
+}

@@ -1,0 +1,159 @@
+//! What a canvas uses people's data for, against the labels of the workspace's policy.
+use super::{ManifestOf, step_path};
+use crate::document::{Document, Path};
+use crate::plan::DEFAULT_PURPOSE;
+use crate::policy::{met, name_of_attr};
+use caravan_model::canvas::{AudienceSync, EventTrigger, ExitRule, Trigger};
+use caravan_model::filter::Compare;
+use caravan_model::manifest::Field;
+use caravan_model::{Canvas, Code, Filter, Policy, Problem};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The uses of data in a canvas that the policy's labels deny: fields that a sync matches on, and everything that the
+/// canvas looks at on the way to one. Where the manifest of a connection is not known, its match fields are not checked.
+pub fn denied_uses(canvas: &Document<Canvas>, manifest: Option<&ManifestOf<'_>>, policy: &Policy) -> Vec<Problem> {
+    let mut audit = Audit { canvas, policy, problems: Vec::new() };
+    if policy.labels.deny.is_empty() {
+        return audit.problems;
+    }
+    let syncs = canvas.value.steps.0.iter().filter_map(|(id, step)| Some((id, step.audience_sync.as_ref()?)));
+    let mut of_canvas = BTreeSet::new();
+    for (id, sync) in syncs {
+        let actions = actions_of(sync);
+        audit.mapping(&step_path(id.as_str()).key("audience_sync").key("match"), sync, manifest, &actions);
+        of_canvas.extend(actions);
+    }
+    audit.looks(&of_canvas);
+    audit.problems.sort_by_key(|problem| problem.line);
+    audit.problems
+}
+
+/// What a sync is, in the words of a denial: advertising, for its target is an advertising partner, and its purpose.
+fn actions_of(sync: &AudienceSync) -> BTreeSet<&str> {
+    [DEFAULT_PURPOSE].into_iter().chain(sync.purpose.as_deref()).collect()
+}
+
+struct Audit<'a> {
+    canvas: &'a Document<Canvas>,
+    policy: &'a Policy,
+    problems: Vec<Problem>,
+}
+
+impl Audit<'_> {
+    /// The fields that a sync sends.
+    fn mapping(&mut self, at: &Path, sync: &AudienceSync, manifest: Option<&ManifestOf<'_>>, actions: &BTreeSet<&str>) {
+        let audience = self.canvas.value.audiences.get(&sync.audience);
+        let Some(manifest) = audience.and_then(|audience| manifest?(&audience.connection)) else { return };
+        for (i, word) in sync.match_on.iter().enumerate() {
+            let word = std::slice::from_ref(word);
+            let fields: BTreeSet<Field> = manifest.chosen(word).flat_map(|key| key.fields(word)).collect();
+            for field in fields {
+                self.used(&at.index(i), name_of_field(field), true, actions);
+            }
+        }
+    }
+
+    /// Everything that the canvas looks at, for the sake of its syncs.
+    fn looks(&mut self, actions: &BTreeSet<&str>) {
+        let canvas = &self.canvas.value;
+        let entry = Path::root().key("entry");
+        let at = entry.key("trigger");
+        match &canvas.entry.trigger {
+            Trigger::Event(trigger) => self.event(&at, trigger, actions),
+            Trigger::Segment(trigger) => self.group(&at.key("segment"), "segments", &trigger.segment, actions),
+            Trigger::Schedule(trigger) => self.group(&at.key("segment"), "segments", &trigger.segment, actions),
+            Trigger::List(trigger) => self.group(&at.key("list"), "lists", &trigger.list, actions),
+            Trigger::Api(_) => {}
+        }
+        if let Some(who) = &canvas.entry.who {
+            self.filter(&entry.key("who"), who, actions);
+        }
+        for (i, exit) in canvas.exit.iter().enumerate() {
+            let at = Path::root().key("exit").index(i);
+            match exit {
+                ExitRule::Event(event) => self.event(&at, event, actions),
+                ExitRule::Segment(segment) => self.group(&at.key("segment"), "segments", &segment.segment, actions),
+            }
+        }
+        for (id, step) in &canvas.steps.0 {
+            let at = step_path(id.as_str());
+            for (i, arm) in step.branch.iter().flatten().enumerate() {
+                self.filter(&at.key("branch").index(i).key("if"), &arm.condition, actions);
+            }
+            let Some(wait) = &step.wait_for else { continue };
+            let at = at.key("wait_for");
+            if let Some(event) = &wait.event {
+                self.used(&at.key("event"), &format!("events.{event}"), false, actions);
+            }
+            if let Some(segment) = &wait.segment {
+                self.group(&at.key("segment"), "segments", segment, actions);
+            }
+        }
+    }
+
+    fn filter(&mut self, at: &Path, filter: &Filter, actions: &BTreeSet<&str>) {
+        let several = |audit: &mut Self, at: Path, filters: &[Filter]| {
+            filters.iter().enumerate().for_each(|(i, filter)| audit.filter(&at.index(i), filter, actions));
+        };
+        match filter {
+            Filter::All(all) => several(self, at.key("all"), &all.all),
+            Filter::Any(any) => several(self, at.key("any"), &any.any),
+            Filter::Not(not) => self.filter(&at.key("not"), &not.not, actions),
+            Filter::Attr(attr) => self.used(&at.key("attr"), &name_of_attr(&attr.attr), true, actions),
+            Filter::Event(event) => self.happened(at, &event.event, &event.properties, actions),
+            Filter::Segment(segment) => self.group(&at.key("segment"), "segments", &segment.segment, actions),
+            Filter::List(list) => self.group(&at.key("list"), "lists", &list.list, actions),
+            Filter::Tracking(_) => self.used(&at.key("tracking"), "ad_tracking_enabled", true, actions),
+            // What a person wants done with their data may always be asked.
+            Filter::Consent(_) => {}
+        }
+    }
+
+    fn event(&mut self, at: &Path, event: &EventTrigger, actions: &BTreeSet<&str>) {
+        self.happened(at, &event.event, &event.properties, actions);
+    }
+
+    fn happened(&mut self, at: &Path, event: &str, wanted: &BTreeMap<String, Compare>, actions: &BTreeSet<&str>) {
+        let name = format!("events.{event}");
+        // That it happened says nothing of what is labelled within.
+        self.used(&at.key("event"), &name, false, actions);
+        for property in wanted.keys() {
+            self.used(&at.key("where").key(property), &format!("{name}.{property}"), true, actions);
+        }
+    }
+
+    fn group(&mut self, at: &Path, root: &str, name: &str, actions: &BTreeSet<&str>) {
+        self.used(at, &format!("{root}.{name}"), true, actions);
+    }
+
+    fn used(&mut self, at: &Path, name: &str, whole: bool, actions: &BTreeSet<&str>) {
+        for met in met(&self.policy.labels, name, whole, actions) {
+            let (field, label, deny) = (met.field, met.label, met.deny);
+            let through = if field == name { String::new() } else { format!("`{name}` is used here, and ") };
+            let message = format!(
+                "{through}`{field}` is labelled `{label}`, which the policy's `{}` denies for {}",
+                deny.name, deny.action
+            );
+            let cure = "leave it out here, or ask whoever keeps the policy";
+            self.problems.push(self.canvas.problem(Code::DeniedUse, at, message).cure(cure));
+        }
+    }
+}
+
+fn name_of_field(field: Field) -> &'static str {
+    match field {
+        Field::ExternalId => "external_id",
+        Field::Email => "email",
+        Field::Phone => "phone",
+        Field::FirstName => "first_name",
+        Field::LastName => "last_name",
+        Field::Gender => "gender",
+        Field::BirthDate => "birth_date",
+        Field::City => "city",
+        Field::State => "state",
+        Field::Zip => "zip",
+        Field::Country => "country",
+        Field::Idfa => "idfa",
+        Field::Gaid => "gaid",
+    }
+}

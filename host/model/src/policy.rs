@@ -1,0 +1,102 @@
+//! `policy.yaml`: what a workspace demands before people's data leaves, as people write it. `journey::policy` checks it.
+//!
+//! A canvas may ask for more than the policy (`consent: required` at a step), never for less.
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The whole file. What is left out demands and denies nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The file format: 1.
+    pub format: u32,
+    /// What an add needs of a person's consents.
+    #[serde(default, skip_serializing_if = "ConsentPolicy::is_empty")]
+    pub consent: ConsentPolicy,
+    /// What a device id needs.
+    #[serde(default, skip_serializing_if = "TrackingPolicy::is_empty")]
+    pub tracking: TrackingPolicy,
+    /// Labels on fields, and what data with them must not be used for.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+}
+
+/// A workspace without a policy: nothing is demanded or denied beyond what people themselves denied.
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            format: 1,
+            consent: ConsentPolicy::default(),
+            tracking: TrackingPolicy::default(),
+            labels: Labels::default(),
+        }
+    }
+}
+
+/// `consent: { demand: [advertising] }`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsentPolicy {
+    /// Purposes for which an add needs a granted consent: *unknown* blocks too. Elsewhere only *denied* blocks.
+    pub demand: Vec<String>,
+}
+
+/// `tracking: { demand: true }`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrackingPolicy {
+    /// True: device ids leave only where `ad_tracking_enabled` is true. Else they leave unless it is false.
+    pub demand: bool,
+}
+
+/// Labels on fields, and what is denied to data with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Labels {
+    /// Field → its labels. A field is a profile field (`email`), an attribute (`attributes.health.condition`), an event
+    /// or a property of one (`events.purchase.diagnosis`), a segment or a list (`segments.vip`, `lists.vip`). A label
+    /// holds for everything below its field too.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Vec<String>>,
+    /// What data with certain labels must not be used for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<Deny>,
+}
+
+/// `{ name: No health data in ads, labels: [sensitive], action: advertising }`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deny {
+    /// Its name: every refusal repeats it.
+    pub name: String,
+    /// Data with any of these labels is meant.
+    pub labels: Vec<String>,
+    /// What it must not be used for. Every `audience_sync` is `advertising`, and what its `purpose` says.
+    pub action: String,
+}
+
+impl Policy {
+    /// Whether an add for this purpose needs a granted consent.
+    pub fn demands_consent(&self, purpose: &str) -> bool {
+        self.consent.demand.iter().any(|demanded| demanded == purpose)
+    }
+}
+
+impl ConsentPolicy {
+    fn is_empty(&self) -> bool {
+        self.demand.is_empty()
+    }
+}
+
+impl TrackingPolicy {
+    fn is_empty(&self) -> bool {
+        !self.demand
+    }
+}
+
+impl Labels {
+    fn is_empty(&self) -> bool {
+        self.fields.is_empty() && self.deny.is_empty()
+    }
+}
