@@ -12,6 +12,7 @@
 pub mod alert;
 pub mod batch;
 pub mod canvas;
+mod charge;
 pub mod code;
 pub mod connection;
 pub mod exchange;
@@ -30,6 +31,7 @@ pub mod usage;
 pub use alert::{AlertKind, Channel, Severity, Subscription};
 pub use batch::{Action, Column, FlagColumn, Part, Target};
 pub use canvas::Canvas;
+pub use charge::Charge;
 pub use code::{Code, Problem};
 pub use connection::{Connection, Connections};
 pub use exchange::{Exchange, exchanges_of};

@@ -68,7 +68,7 @@ async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut La
     let most = u64::from(plug.connector.manifest().batch.rows.max(1));
     let rows = match &open {
         Some(slice) => slice.parts.first().map_or(0, |part| u64::from(part.part.rows)),
-        None => (lane.waiting - lane.sealed).clamp(1, most),
+        None => lane.waiting.saturating_sub(lane.sealed).clamp(1, most),
     };
     let mut pass = match shared.pass(lane, &plug, &connection, rows).await {
         Ok(pass) => Some(pass),
@@ -84,7 +84,7 @@ async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut La
             let steps = shared.steps(&connection, &plug, steps_of(&slice)).await?;
             (take_up(shared, lane, slice, memory).await?, steps, false)
         }
-        None => match seal(shared, lane, &plug, &mut pass, memory, &mut worked).await? {
+        None => match seal(shared, lane, (&plug, &connection), &mut pass, memory, &mut worked).await? {
             (Some(slice), steps) => (slice, steps, true),
             (None, _) => {
                 if let Some(pass) = pass {
@@ -106,11 +106,11 @@ fn steps_of(slice: &Slice) -> BTreeSet<(caravan_model::VersionId, caravan_model:
     riders.flat_map(|rider| rider.operations.iter().map(|op| (op.2, op.3))).collect()
 }
 
-/// Seals the next slice of a lane; `None` where nothing of it needs a call.
+/// Seals the next slice of a lane for the connection that has a pass; `None` where nothing of it needs its call.
 async fn seal<S: Store>(
     shared: &Arc<Shared<S>>,
     lane: &Lane,
-    plug: &Plug,
+    (plug, connection): (&Plug, &Arc<str>),
     pass: &mut Option<Pass<'_>>,
     memory: &mut LaneMemory,
     worked: &mut Worked,
@@ -118,9 +118,11 @@ async fn seal<S: Store>(
     let _seen = shared.sealing.read().await;
     let most = plug.connector.manifest().batch.rows.max(1) as usize;
     let mut queued = shared.store.peek(lane.id, most).await?;
-    let Some(first) = queued.first() else { return Ok((None, Steps::default())) };
-    let connection = first.connection.clone();
-    let steps = shared.steps(&connection, plug, queued.iter().map(|op| op.step).collect()).await?;
+    // What came first in line while the lane waited for its turn may be another connection's: the next piece of work's.
+    if queued.first().is_none_or(|first| first.connection != *connection) {
+        return Ok((None, Steps::default()));
+    }
+    let steps = shared.steps(connection, plug, queued.iter().map(|op| op.step).collect()).await?;
     let now = shared.now();
     let deadline = now.after(span(shared.options.call_deadline));
     let (lane_id, made_by_us) = (lane.id, lane.made_by_us);

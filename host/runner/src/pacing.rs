@@ -1,6 +1,6 @@
 //! How fast calls may go: one pacer for the whole host, and the passes that it gives out (design, 4).
 use crate::shared::{Plug, Shared};
-use caravan_journey::pacing::{self, Admission, Ask, Flow, Pacer, Policy, Scopes, Spent, Ticket, Why};
+use caravan_journey::pacing::{Admission, Ask, Flow, Pacer, Policy, Scopes, Spent, Ticket, Why};
 use caravan_model::port::CallOutcome;
 use caravan_model::{LaneId, Millis, Reason};
 use caravan_store::{Charge, Lane, LaneState, Store};
@@ -39,13 +39,7 @@ impl Paces {
     /// A pacer that knows what earlier processes used.
     pub(crate) fn new(now: Millis, charges: Vec<Charge>) -> Paces {
         let mut pacer = Pacer::new(Policy::default());
-        let known = charges.into_iter().map(|charge| pacing::Charge {
-            key: charge.key,
-            bucket: charge.bucket,
-            amount: charge.amount,
-            keep_until: charge.keep_until,
-        });
-        pacer.load(now, known);
+        pacer.load(now, charges);
         Paces { pacer: Mutex::new(pacer), beyond: Mutex::default() }
     }
 
@@ -68,7 +62,6 @@ impl Paces {
             Admission::Wait { until, why } => Err(Paced { until, why }),
             Admission::Go(mut ticket) => {
                 let charges = std::mem::take(&mut ticket.charges);
-                let charges = charges.into_iter().map(stored).collect();
                 Ok(Pass { paces: self, ticket: Some(ticket), charges })
             }
         }
@@ -96,7 +89,7 @@ impl Pass<'_> {
             let spent = Spent::of(outcome, rows);
             let beyond = self.paces.pacer().ended(now, ticket, Flow::of(outcome), spent, &outcome.usage);
             let mut kept = self.paces.beyond.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.extend(beyond.into_iter().map(stored));
+            kept.extend(beyond);
         }
     }
 }
@@ -108,10 +101,6 @@ impl Drop for Pass<'_> {
             self.paces.pacer().ended(at, ticket, Flow::Silent, Spent::default(), &[]);
         }
     }
-}
-
-fn stored(charge: pacing::Charge) -> Charge {
-    Charge { key: charge.key, bucket: charge.bucket, amount: charge.amount, keep_until: charge.keep_until }
 }
 
 impl<S: Store> Shared<S> {

@@ -2,7 +2,7 @@
 use super::Scopes;
 use caravan_model::manifest::QuotaUnit;
 use caravan_model::port::{Answer, CallOutcome};
-use caravan_model::{Duration, Fault, LaneId, Millis};
+use caravan_model::{Charge, Duration, Fault, LaneId, Millis};
 
 /// A lane asks whether it may make an attempt.
 #[derive(Clone, Debug)]
@@ -107,19 +107,6 @@ pub struct Ticket {
     pub(super) at: Millis,
     pub(super) scopes: Scopes,
     pub(super) cost: Spent,
-}
-
-/// Use of a window of a minute or more: `amount` is added to what is stored under `key` and `bucket`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Charge {
-    /// Whose window, and which.
-    pub key: String,
-    /// When the bucket begins.
-    pub bucket: Millis,
-    /// How much.
-    pub amount: u64,
-    /// From then on it says nothing any more and may be deleted.
-    pub keep_until: Millis,
 }
 
 /// What an attempt's end says about the pace.

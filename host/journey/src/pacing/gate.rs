@@ -1,8 +1,8 @@
 //! One scope: its windows, what is under way in it, and what the partner said about it.
-use super::charge::{Charge, Spent, Why};
+use super::charge::{Spent, Why};
 use super::crowd::{Crowd, Share, is_of_a_new_round};
 use super::window::Window;
-use super::{Policy, ScopeKey};
+use super::{Charge, Policy, ScopeKey};
 use caravan_model::manifest::{Quota, QuotaUnit};
 use caravan_model::{Duration, Millis};
 

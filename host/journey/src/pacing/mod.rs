@@ -19,7 +19,8 @@ mod scope;
 mod turns;
 mod window;
 
-pub use charge::{Admission, Ask, Charge, Flow, Spent, Ticket, Why};
+pub use caravan_model::Charge;
+pub use charge::{Admission, Ask, Flow, Spent, Ticket, Why};
 pub use pacer::Pacer;
 pub use scope::{ScopeKey, Scopes};
 

@@ -1,10 +1,10 @@
 //! The pacer: all scopes, and the decision who goes.
-use super::charge::{Admission, Ask, Charge, Flow, Spent, Ticket, Why};
+use super::charge::{Admission, Ask, Flow, Spent, Ticket, Why};
 use super::gate::{Gate, Reserved};
 use super::scope::WIDEST_FIRST;
 use super::turns::Turns;
 use super::window::Window;
-use super::{Policy, ScopeKey, Scopes};
+use super::{Charge, Policy, ScopeKey, Scopes};
 use caravan_model::manifest::{Quota, QuotaScope, QuotaUnit, UsageKind, UsageReading, UsageRule};
 use caravan_model::{Duration, LaneId, Millis};
 use std::collections::HashMap;

@@ -251,19 +251,6 @@ pub struct Hold {
     pub since: Millis,
 }
 
-/// What is used of a quota within one bucket of its window.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Charge {
-    /// The quota's scope and unit, in words of the caller's.
-    pub key: String,
-    /// When the bucket begins.
-    pub bucket: Millis,
-    /// How much was used in it.
-    pub amount: u64,
-    /// From when on it no longer counts.
-    pub keep_until: Millis,
-}
-
 /// A part that the partner judges later.
 #[derive(Clone, Debug)]
 pub struct FollowUp {

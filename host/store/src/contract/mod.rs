@@ -10,6 +10,7 @@ mod leases;
 mod reading;
 mod slices;
 
+pub use caravan_model::Charge;
 pub use delivery::*;
 pub use entries::*;
 pub use lanes::*;
