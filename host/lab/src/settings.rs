@@ -52,8 +52,8 @@ impl Default for Settings {
             minimum_file_audience: 1_000,
             rows_per_call: 10_000,
             meta: MetaQuota { per_window: None, accounts: HashMap::new(), window_seconds: 3_600 },
-            // The tier "Ultimate".
-            tiktok: TikTokQuota { per_second: 50, per_minute: 3_000, per_day: 4_320_000, suspension_seconds: 300 },
+            // The tier "Basic", which every new app has, and which the connector keeps to.
+            tiktok: TikTokQuota { per_second: 10, per_minute: 600, per_day: 864_000, suspension_seconds: 300 },
         }
     }
 }

@@ -237,13 +237,19 @@ pub(crate) fn drop_rows(db: &Connection, part: PartId) -> Done<()> {
 
 const RECORD: &str =
     "SELECT connector, account, audience, part.id, slice.id, n, slice.connection, digest, slice.at, settings,
-    part.ended, doubtful, body, pending FROM part JOIN slice ON slice.id = part.slice JOIN lane ON lane.id = part.lane
+    part.ended, doubtful, body, pending, struck FROM part JOIN slice ON slice.id = part.slice JOIN lane ON lane.id = part.lane
     LEFT JOIN part_rows ON part_rows.part = part.id";
 
 fn record(db: &Connection, row: &Row<'_>) -> Done<PartRecord> {
     let name = name_of(SliceId(row.get(4)?), row.get(5)?);
     let part = match row.get_ref(12)?.as_blob_or_null().map_err(mistyped)? {
-        Some(blob) => unpack_rows(name.clone(), blob)?,
+        Some(blob) => {
+            let whole = unpack_rows(name.clone(), blob)?;
+            let gone = unpack_struck(row.get_ref(14)?.as_blob().map_err(mistyped)?)?;
+            let mut struck = vec![false; whole.people()];
+            gone.iter().filter_map(|place| struck.get_mut(*place as usize)).for_each(|struck| *struck = true);
+            if gone.is_empty() { whole } else { whole.without(&struck) }
+        }
         None => Part {
             id: name.clone(),
             action: Action::Add,

@@ -85,7 +85,7 @@ pub struct PartRecord {
     pub at: Millis,
     /// The settings as sealed.
     pub settings: String,
-    /// Columns and all.
+    /// Columns and all, as last sent: people struck meanwhile are left out. Without rows where they are no longer kept.
     pub part: Part,
     /// Open, or how it ended.
     pub ended: Option<Millis>,
