@@ -66,6 +66,20 @@ pub(crate) fn save(world: &World, path: &Path) -> io::Result<()> {
             put(&Line::Member(row.into_iter().map(owned).collect()))?;
         }
     }
+    for list in world.google().lists() {
+        put(&Line::Audience(Kept {
+            partner: Partner::Google.name().into(),
+            account: list.account.clone(),
+            id: list.id.clone(),
+            name: list.name.clone(),
+            description: list.description.clone(),
+            kind: list.kind_word().into(),
+            source: list.info.to_string(),
+        }))?;
+        for row in list.members.rows() {
+            put(&Line::Member(row.into_iter().map(owned).collect()))?;
+        }
+    }
     for audience in world.tiktok().audiences() {
         put(&Line::Audience(Kept {
             partner: Partner::TikTok.name().into(),
@@ -116,6 +130,13 @@ fn known(world: &World, kept: Kept) -> io::Result<(Partner, String)> {
             };
             world.meta().create(&kept.account, new);
         }
+        Partner::Google if world.google().existing(&kept.id).is_none() => {
+            let mut state = world.google();
+            state.create(&kept.account, Some(kept.id.clone()), &kept.name);
+            if let Some(list) = state.existing_mut(&kept.id) {
+                list.describe(&kept.kind, kept.description, serde_json::from_str(&kept.source).unwrap_or_default());
+            }
+        }
         Partner::TikTok if world.tiktok().existing(&kept.id).is_none() => {
             world.tiktok().create(&kept.account, Some(kept.id.clone()), &kept.name, &kept.kind, &kept.source);
         }
@@ -132,6 +153,14 @@ fn add(world: &World, partner: Partner, id: &str, cells: &[(String, String)]) ->
             let values: Vec<&str> = cells.iter().map(|(_, value)| value.as_str()).collect();
             let mut meta = world.meta();
             let members = &mut meta.audience(id)?.members;
+            let schema = members.schema(&keys);
+            members.add(schema, &values);
+        }
+        Partner::Google => {
+            let keys = cells.iter().map(|(key, _)| rows::google_key(key)).collect::<Option<Vec<_>>>()?;
+            let values: Vec<&str> = cells.iter().map(|(_, value)| value.as_str()).collect();
+            let mut google = world.google();
+            let members = &mut google.existing_mut(id)?.members;
             let schema = members.schema(&keys);
             members.add(schema, &values);
         }

@@ -3,6 +3,9 @@
 mod bench;
 mod control;
 mod faults;
+mod google;
+mod google_errors;
+mod google_members;
 mod meta;
 mod meta_members;
 mod meta_quota;
