@@ -30,7 +30,7 @@ fn canvas(id: &str, action: &str) -> String {
 format: 1
 canvas: {id}
 audiences:
-  churned: {{ connection: lab-google, account: main, name: "Churned", if_missing: create }}
+  churned: {{ connection: lab-google, account: main, name: "Churned", kind: CONTACT_ID, if_missing: create }}
 entry: {{ trigger: {{ event: churned }}, start: sync }}
 steps:
   sync:
@@ -254,7 +254,7 @@ fn a_named_bad_row_is_dropped_and_the_others_are_sent_again() {
     place.write("in.yaml", canvas("churned-in", "add"));
     let rows: String = (0..20).map(|n| format!("u{n},u{n}@example.com\n")).collect();
     let file = place.write("users.csv", format!("external_id,email\n{rows}"));
-    let dial = json!({"partner": "google", "fault": "error", "reason": "INVALID_SHA256_FORMAT", "rows": 2, "count": 1});
+    let dial = json!({"partner": "google", "route": "users-add", "fault": "error", "reason": "INVALID_SHA256_FORMAT", "rows": 2, "count": 1});
     lab.post("/_lab/faults", &dial).expect("a dial");
     let users = word(&file);
     let ran = place.run(["run", "in.yaml", "--users", &users, "--store", "s.caravan", "--lab", &lab.url, "--json"]);
@@ -298,6 +298,6 @@ fn keys_that_no_one_list_takes_are_refused_before_anything_is_made() {
     let file = word(&place.write("users.csv", "external_id,email\na,a@example.com\n"));
     let ran =
         place.run(["run", "in.yaml", "--users", &file, "--store", "s.caravan", "--lab", &lab.url, "--json"]).expect(2);
-    assert!(format!("{}{}", ran.stdout, ran.stderr).contains("no one kind of audience takes"), "{ran:?}");
+    assert!(format!("{}{}", ran.stdout, ran.stderr).contains("CONTACT_ID"), "{ran:?}");
     assert_eq!(lab.get("/_lab/audiences").expect("audiences")["audiences"], json!([]));
 }

@@ -5,7 +5,6 @@ use crate::policy::policy_of;
 use crate::route::{lane_key, lane_spec, registered_name};
 use crate::runner::Runner;
 use crate::shared::{Plug, plug_of};
-use crate::steps::fits_one_kind;
 use caravan_journey::document::Document;
 use caravan_journey::plan::CompiledCanvas;
 use caravan_journey::retry::backoff;
@@ -53,7 +52,6 @@ impl<S: Store> Runner<S> {
         let plan = CompiledCanvas::new(&canvas)?;
         let mut plugs: HashMap<String, Plug> = HashMap::new();
         let mut groups: HashMap<&str, String> = HashMap::new();
-        let mut asked: HashMap<&str, Vec<String>> = HashMap::new();
         for (index, sync) in plan.syncs() {
             let Some(name) = plan.audience(sync.audience) else { continue };
             let Some(spec) = canvas.audiences.get(name) else { continue };
@@ -67,16 +65,6 @@ impl<S: Store> Runner<S> {
             let plans = plug.group_plans(&sync.match_on).map_err(|problem| problem.at_path(format!("{path}.match")))?;
             let group = plans.first().map(|plan| plan.group.clone()).unwrap_or_default();
             groups.entry(name).or_insert(group);
-            let words = asked.entry(name).or_default();
-            words.extend(sync.match_on.iter().cloned());
-            if !fits_one_kind(plug.connector.manifest(), words) {
-                let words = format!("no one kind of audience takes {} together", words.join(", "));
-                let cure = "give each kind of identifier an audience and a step of its own";
-                return Err(Problem::new(Code::ImpossibleKeys, words)
-                    .at_path(format!("{path}.match"))
-                    .cure(cure)
-                    .into());
-            }
         }
         let policy = policy_of(&self.store).await?;
         let manifest = |connection: &str| plugs.get(connection).map(|plug| plug.connector.manifest());

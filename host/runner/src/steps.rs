@@ -1,7 +1,6 @@
 //! What sealing and settling know of one sync step: its key groups, its purpose, where people go afterwards.
 use caravan_identity::{Plan, PlanError};
 use caravan_journey::plan::{CompiledCanvas, DEFAULT_PURPOSE, Target};
-use caravan_model::manifest::AudienceKind;
 use caravan_model::{Code, Duration, Manifest, Millis, Policy, Problem, Status, StepIx, VersionId};
 use caravan_store::{Claim, GoesTo};
 use std::{collections::HashMap, sync::Arc};
@@ -139,13 +138,6 @@ pub fn group_plans(
         left.retain(|key| !takes(group, key));
     }
     if plans.is_empty() { Ok(vec![GroupPlan { group: String::new(), plan: whole }]) } else { Ok(plans) }
-}
-
-/// Whether one kind of audience takes all chosen keys: an audience is of one kind for ever.
-pub(crate) fn fits_one_kind(manifest: &Manifest, words: &[String]) -> bool {
-    let kinds = &manifest.audience.kinds;
-    let takes = |kind: &AudienceKind| manifest.chosen(words).all(|key| kind.keys.contains(&key.key));
-    kinds.is_empty() || kinds.iter().any(takes)
 }
 
 /// A choice of keys that cannot be sent, as a problem for a person.
