@@ -7,6 +7,8 @@ use http::Method;
 pub(crate) enum Partner {
     /// Google Customer Match.
     Google,
+    /// Adobe Marketo Engage.
+    Marketo,
     /// Meta (Facebook) Custom Audiences.
     Meta,
     /// TikTok Custom Audiences.
@@ -15,12 +17,13 @@ pub(crate) enum Partner {
 
 impl Partner {
     /// All partners, in the order of their ports.
-    pub(crate) const ALL: [Partner; 3] = [Partner::Google, Partner::Meta, Partner::TikTok];
+    pub(crate) const ALL: [Partner; 4] = [Partner::Google, Partner::Marketo, Partner::Meta, Partner::TikTok];
 
     /// The name used in addresses and control calls.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Partner::Google => "google",
+            Partner::Marketo => "marketo",
             Partner::Meta => "meta",
             Partner::TikTok => "tiktok",
         }

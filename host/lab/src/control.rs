@@ -143,7 +143,7 @@ struct AudienceSpec {
     id: Option<String>,
     name: String,
     /// Meta's subtype (default `CUSTOM`), TikTok's type (default `Partner`, made through the API), Google's kind
-    /// (default `CONTACT_ID`).
+    /// (default `CONTACT_ID`), Marketo's workspace.
     kind: Option<String>,
     description: Option<String>,
     #[serde(default)]
@@ -211,6 +211,9 @@ fn audiences(world: &World, only: Option<Partner>) -> Vec<Value> {
     if shows(Partner::Google) {
         list.extend(crate::google::listed(world));
     }
+    if shows(Partner::Marketo) {
+        list.extend(crate::marketo::listed(world));
+    }
     if shows(Partner::Meta) {
         list.extend(world.meta().audiences().map(|audience| {
             json!({
@@ -271,6 +274,11 @@ fn standing(world: &World, partner: Option<Partner>, id: &str, with_rows: bool) 
     let asks = |asked| partner.is_none_or(|partner| partner == asked);
     if asks(Partner::Google)
         && let Some(standing) = crate::google::standing(world, id, with_rows)
+    {
+        return Some(standing);
+    }
+    if asks(Partner::Marketo)
+        && let Some(standing) = crate::marketo::standing(world, id, with_rows)
     {
         return Some(standing);
     }
@@ -336,6 +344,8 @@ fn members_json(standing: &Standing) -> String {
 fn delete_audience(world: &World, partner: Option<Partner>, id: &str) -> Answer {
     let asks = |asked| partner.is_none_or(|partner| partner == asked);
     let at_google = asks(Partner::Google) && world.google().delete(id);
+    let at_marketo = !at_google && asks(Partner::Marketo) && world.marketo().delete(id);
+    let at_google = at_google || at_marketo;
     let at_meta = !at_google && asks(Partner::Meta) && world.meta().delete(id);
     let at_tiktok = !at_google && !at_meta && asks(Partner::TikTok) && {
         let mut state = world.tiktok();
@@ -351,7 +361,8 @@ fn delete_audience(world: &World, partner: Option<Partner>, id: &str) -> Answer 
 fn new_audience(world: &World, door: Option<Partner>, spec: AudienceSpec) -> Answer {
     let partner = named_partner(spec.partner.as_deref(), door)?;
     let account = bare_account(&spec.account);
-    if !is_digits(account) || spec.id.as_deref().is_some_and(|id| !is_digits(id)) {
+    let formed = is_digits(account) || partner == Partner::Marketo;
+    if !formed || spec.id.as_deref().is_some_and(|id| !is_digits(id)) {
         return Err(Refusal::bad("account and id are digits (Meta's account may start with act_)"));
     }
     let taken = |id: &String| standing(world, None, id, false).is_some();
@@ -366,6 +377,15 @@ fn new_audience(world: &World, door: Option<Partner>, spec: AudienceSpec) -> Ans
                 let (kind, info) = (spec.kind.unwrap_or_else(|| list.kind_word().into()), list.info.clone());
                 list.describe(&kind, spec.description.unwrap_or_default(), info);
                 list.read_only = spec.read_only;
+            }
+            id
+        }
+        Partner::Marketo => {
+            let mut state = world.marketo();
+            let id = state.create(account, spec.id, &spec.name);
+            if let Some(list) = state.existing_mut(&id) {
+                list.description = spec.description.unwrap_or_default();
+                list.workspace = spec.kind.unwrap_or_else(|| list.workspace.clone());
             }
             id
         }

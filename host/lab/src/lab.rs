@@ -183,6 +183,7 @@ impl InProcess {
         let account = bare_account(account);
         match Partner::parse(partner) {
             Some(Partner::Google) => self.world.google().adopt(account, audience, name),
+            Some(Partner::Marketo) => self.world.marketo().adopt(account, audience, name),
             Some(Partner::Meta) => self.world.meta().adopt(account, audience, name),
             Some(Partner::TikTok) => self.world.tiktok().adopt(account, audience, name),
             None => false,

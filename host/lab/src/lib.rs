@@ -16,6 +16,7 @@ mod google;
 mod ids;
 mod lab;
 mod ledger;
+mod marketo;
 mod meta;
 pub mod people;
 mod quota;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::google::GoogleSettings;
+use crate::marketo::MarketoSettings;
 
 /// Everything adjustable but the faults.
 #[derive(Debug, Clone, Serialize)]
@@ -27,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) tiktok: TikTokQuota,
     /// What is adjusted at Google, quotas too.
     pub(crate) google: GoogleSettings,
+    /// What is adjusted at Marketo, quotas too.
+    pub(crate) marketo: MarketoSettings,
 }
 
 /// Meta's business-use-case quota `custom_audience`, per ad account (contract, section 5).
@@ -63,6 +66,7 @@ impl Default for Settings {
             // The tier "Ultimate".
             tiktok: TikTokQuota { per_second: 50, per_minute: 3_000, per_day: 4_320_000, suspension_seconds: 300 },
             google: GoogleSettings::default(),
+            marketo: MarketoSettings::default(),
         }
     }
 }
@@ -78,6 +82,7 @@ pub(crate) struct SettingsChange {
     minimum_file_audience: Option<usize>,
     rows_per_call: Option<usize>,
     google: Option<Value>,
+    marketo: Option<Value>,
 }
 
 impl SettingsChange {
@@ -97,6 +102,9 @@ impl SettingsChange {
         }
         if let Some(change) = self.google {
             settings.google = changed(&settings.google, change)?;
+        }
+        if let Some(change) = self.marketo {
+            settings.marketo = changed(&settings.marketo, change)?;
         }
         settings.strict_accounts = self.strict_accounts.unwrap_or(settings.strict_accounts);
         settings.minimum_on_remove = self.minimum_on_remove.unwrap_or(settings.minimum_on_remove);
@@ -170,8 +178,8 @@ impl QuotaChange {
                 quota.suspension_seconds = self.suspension_seconds.unwrap_or(quota.suspension_seconds);
                 Ok(())
             }
-            "google" => {
-                Err("google's quotas are per_minute, per_day and others_per_day under `google` in settings".into())
+            partner @ ("google" | "marketo") => {
+                Err(format!("{partner}'s quotas stand under `{partner}` in /_lab/settings"))
             }
             other => Err(format!("no partner `{other}`; the lab knows {}", crate::call::Partner::names())),
         }

@@ -80,6 +80,22 @@ pub(crate) fn save(world: &World, path: &Path) -> io::Result<()> {
             put(&Line::Member(row.into_iter().map(owned).collect()))?;
         }
     }
+    let marketo = world.marketo();
+    for list in marketo.lists() {
+        put(&Line::Audience(Kept {
+            partner: Partner::Marketo.name().into(),
+            account: list.account.clone(),
+            id: list.id.clone(),
+            name: list.name.clone(),
+            description: list.description.clone(),
+            kind: list.workspace.clone(),
+            source: String::new(),
+        }))?;
+        for row in marketo.rows(list) {
+            put(&Line::Member(row))?;
+        }
+    }
+    drop(marketo);
     for audience in world.tiktok().audiences() {
         put(&Line::Audience(Kept {
             partner: Partner::TikTok.name().into(),
@@ -137,6 +153,14 @@ fn known(world: &World, kept: Kept) -> io::Result<(Partner, String)> {
                 list.describe(&kept.kind, kept.description, serde_json::from_str(&kept.source).unwrap_or_default());
             }
         }
+        Partner::Marketo if world.marketo().existing(&kept.id).is_none() => {
+            let mut state = world.marketo();
+            state.create(&kept.account, Some(kept.id.clone()), &kept.name);
+            if let Some(list) = state.existing_mut(&kept.id) {
+                list.description = kept.description;
+                list.workspace = kept.kind;
+            }
+        }
         Partner::TikTok if world.tiktok().existing(&kept.id).is_none() => {
             world.tiktok().create(&kept.account, Some(kept.id.clone()), &kept.name, &kept.kind, &kept.source);
         }
@@ -163,6 +187,14 @@ fn add(world: &World, partner: Partner, id: &str, cells: &[(String, String)]) ->
             let members = &mut google.existing_mut(id)?.members;
             let schema = members.schema(&keys);
             members.add(schema, &values);
+        }
+        Partner::Marketo => {
+            let mut fields: std::collections::HashMap<String, String> = cells.iter().cloned().collect();
+            let lead = fields.remove("id")?.parse().ok()?;
+            let email = fields.remove("email").unwrap_or_default();
+            let mut marketo = world.marketo();
+            marketo.know(lead, &email, fields);
+            marketo.existing_mut(id)?.members.insert(lead);
         }
         Partner::TikTok => {
             let mut tiktok = world.tiktok();

@@ -13,6 +13,7 @@ use crate::control;
 use crate::faults::{Faults, Kind, Strike};
 use crate::google::{self, GoogleState};
 use crate::ledger::Ledger;
+use crate::marketo::{self, MarketoState};
 use crate::meta::{self, MetaState};
 use crate::quota::{HourUse, Usage};
 use crate::reply::{Class, Ending, Reply};
@@ -71,6 +72,7 @@ pub(crate) struct World {
     meta: Mutex<MetaState>,
     tiktok: Mutex<TikTokState>,
     google: Mutex<GoogleState>,
+    marketo: Mutex<MarketoState>,
     faults: Mutex<Faults>,
     ledger: Mutex<Ledger>,
     settings: Mutex<Settings>,
@@ -92,6 +94,7 @@ impl World {
             meta: Mutex::new(MetaState::new(permissive)),
             tiktok: Mutex::new(TikTokState::new(permissive)),
             google: Mutex::new(GoogleState::new(permissive)),
+            marketo: Mutex::new(MarketoState::new(permissive)),
             faults: Mutex::default(),
             ledger: Mutex::default(),
             settings: Mutex::default(),
@@ -109,6 +112,10 @@ impl World {
 
     pub(crate) fn google(&self) -> MutexGuard<'_, GoogleState> {
         lock(&self.google)
+    }
+
+    pub(crate) fn marketo(&self) -> MutexGuard<'_, MarketoState> {
+        lock(&self.marketo)
     }
 
     pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
@@ -138,6 +145,7 @@ impl World {
         *self.meta() = MetaState::new(self.permissive);
         *self.tiktok() = TikTokState::new(self.permissive);
         *self.google() = GoogleState::new(self.permissive);
+        *self.marketo() = MarketoState::new(self.permissive);
         *self.faults() = Faults::default();
         self.ledger().clear();
         self.ledger().record(false);
@@ -159,6 +167,7 @@ impl World {
     async fn partner(&self, partner: Partner, request: &Request<Bytes>) -> Reply {
         let Plan { call, job, counted } = match partner {
             Partner::Google => google::plan(self, request),
+            Partner::Marketo => marketo::plan(self, request),
             Partner::Meta => meta::plan(self, request),
             Partner::TikTok => tiktok::plan(self, request),
         };
@@ -196,6 +205,7 @@ impl World {
             }
             (Partner::Meta, None) => (None, None),
             (Partner::Google, _) => (None, google::charge(self, call)),
+            (Partner::Marketo, _) => (None, marketo::charge(self)),
             (Partner::TikTok, _) => {
                 let free = self.usage().tiktok(Instant::now(), meta::unix_now() / 86_400, &settings.tiktok);
                 (None, (!free).then(tiktok::throttled))
@@ -248,6 +258,7 @@ impl World {
             _ => {
                 return match call.partner {
                     Partner::Google => google::fault(call, &strike),
+                    Partner::Marketo => marketo::fault(&strike),
                     Partner::Meta => meta::fault(self, call, &strike),
                     Partner::TikTok => tiktok::fault(&strike),
                 };

@@ -183,7 +183,9 @@ impl Encoding {
     fn digest(self, value: &str) -> Result<String, &'static str> {
         match self {
             Encoding::Hex if is_hex(value, 64) => Ok(value.to_ascii_lowercase()),
-            Encoding::Hex if value.len().is_multiple_of(2) && is_hex(value, value.len()) => Err("INVALID_SHA256_FORMAT"),
+            Encoding::Hex if value.len().is_multiple_of(2) && is_hex(value, value.len()) => {
+                Err("INVALID_SHA256_FORMAT")
+            }
             Encoding::Hex => Err("INVALID_HEX_ENCODING"),
             Encoding::Base64 => match base64(value) {
                 Some(bytes) if bytes.len() == 32 => Ok(to_hex(&bytes)),
