@@ -6,7 +6,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The connectors of this repository.
-const NAMES: &[&str] = &["google", "meta", "tiktok"];
+const NAMES: &[&str] = &["google", "marketo", "meta", "tiktok"];
 
 fn main() {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../..");
