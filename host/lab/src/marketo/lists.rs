@@ -37,7 +37,7 @@ pub(super) fn get(world: &World, id: &str) -> Answer {
 
 fn shown(list: &List) -> Value {
     json!({
-        "id": list.id.parse::<u32>().unwrap_or_default(), "name": list.name, "description": list.description,
+        "id": list.id.parse::<u64>().unwrap_or_default(), "name": list.name, "description": list.description,
         "workspaceName": list.workspace, "createdAt": date(list.created), "updatedAt": date(list.created),
     })
 }
@@ -65,7 +65,7 @@ pub(super) fn assets(world: &World, id: Option<&str>, params: &Params<'_>) -> An
 fn asset(list: &List) -> Value {
     let date = date(list.created).replace('Z', "Z+0000");
     json!({
-        "id": list.id.parse::<u32>().unwrap_or_default(), "name": list.name, "description": list.description,
+        "id": list.id.parse::<u64>().unwrap_or_default(), "name": list.name, "description": list.description,
         "createdAt": date, "updatedAt": date, "folder": {"id": list.folder.0, "type": list.folder.1},
         "computedUrl": format!("https://app-lab.marketo.com/#ST{}A1", list.id),
     })

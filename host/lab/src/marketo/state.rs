@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::MarketoSettings;
 use crate::settings::Settings;
+use crate::values::is_digits;
 use crate::windows::Windows;
 
 /// Lead ids count up from here.
@@ -159,7 +160,7 @@ impl MarketoState {
 
     /// A list. A permissive lab makes up one that it does not know.
     pub(super) fn list(&mut self, id: &str) -> Option<&mut List> {
-        if self.permissive && !self.lists.contains_key(id) && id.parse::<u32>().is_ok() {
+        if self.permissive && !self.lists.contains_key(id) && is_digits(id) {
             self.create("", Some(id.to_string()), &format!("List {id}"));
         }
         self.lists.get_mut(id)
@@ -214,7 +215,7 @@ impl MarketoState {
 
     /// Makes a list known, as if it had been made long ago. One that is known stays as it is.
     pub(crate) fn adopt(&mut self, account: &str, id: &str, name: &str) -> bool {
-        let formed = id.parse::<u32>().is_ok();
+        let formed = is_digits(id);
         if formed && !self.lists.contains_key(id) {
             self.create(account, Some(id.to_string()), name);
         }
