@@ -221,6 +221,13 @@ mod tests {
         let tiktok = world.tiktok().create("1", None, "B", "Partner", "MULTIPLE_TYPES");
         add(&world, Partner::TikTok, &tiktok, &[("PHONE_SHA256".to_string(), digest.clone())]).expect("a known key");
 
+        let google = world.google().create("1", None, "C");
+        let cells = [("EMAIL".to_string(), digest.clone()), ("REGION".to_string(), "FR".to_string())];
+        add(&world, Partner::Google, &google, &cells).expect("known keys");
+        let marketo = world.marketo().create("123-ABC-456", None, "D");
+        let cells = [("id".to_string(), "42".to_string()), ("email".to_string(), "a@example.com".to_string())];
+        add(&world, Partner::Marketo, &marketo, &cells).expect("a lead");
+
         let folder = std::env::temp_dir().join(format!("caravan-lab-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let file = folder.join("lab.json");
@@ -230,6 +237,11 @@ mod tests {
         std::fs::remove_dir_all(&folder).expect("removed");
 
         assert_eq!(again.meta().existing(&meta).expect("there").members.keys().len(), 2);
+        let keys = |standing: Option<crate::control::Standing>| standing.expect("there").keys;
+        let of_google = [("EMAIL", vec![digest.clone()]), ("REGION", vec!["FR".to_string()])];
+        assert_eq!(keys(crate::google::standing(&again, &google, false)), of_google);
+        let of_marketo = [("EMAIL", vec!["a@example.com".to_string()]), ("EXTERNAL_ID", vec!["42".to_string()])];
+        assert_eq!(keys(crate::marketo::standing(&again, &marketo, false)), of_marketo);
         assert_eq!(again.tiktok().existing(&tiktok).expect("there").members.keys(), [("PHONE_SHA256", vec![digest])]);
     }
 }
