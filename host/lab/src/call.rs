@@ -5,6 +5,10 @@ use http::Method;
 /// A partner that the lab emulates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Partner {
+    /// Google Customer Match.
+    Google,
+    /// Adobe Marketo Engage.
+    Marketo,
     /// Meta (Facebook) Custom Audiences.
     Meta,
     /// TikTok Custom Audiences.
@@ -13,14 +17,23 @@ pub(crate) enum Partner {
 
 impl Partner {
     /// All partners, in the order of their ports.
-    pub(crate) const ALL: [Partner; 2] = [Partner::Meta, Partner::TikTok];
+    pub(crate) const ALL: [Partner; 4] = [Partner::Google, Partner::Marketo, Partner::Meta, Partner::TikTok];
 
     /// The name used in addresses and control calls.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Partner::Google => "google",
+            Partner::Marketo => "marketo",
             Partner::Meta => "meta",
             Partner::TikTok => "tiktok",
         }
+    }
+
+    /// All names, for words.
+    pub(crate) fn names() -> String {
+        let names = Partner::ALL.map(Partner::name);
+        let (last, before) = names.split_last().map_or(("", &names[..0]), |(last, before)| (*last, before));
+        format!("{} and {last}", before.join(", "))
     }
 
     /// The partner of that name.
@@ -29,7 +42,7 @@ impl Partner {
     }
 }
 
-/// What a call is for. Both partners share these names, so one dial can speak of either.
+/// What a call is for. All partners share these names, so one dial can speak of any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
     Me,
@@ -53,6 +66,10 @@ pub(crate) enum Route {
     Upload,
     FileCreate,
     FileUpdate,
+    /// What became of a request that was accepted.
+    Status,
+    /// Who has an identifier.
+    Lookup,
     Unknown,
 }
 
@@ -81,6 +98,8 @@ impl Route {
             Route::Upload => "upload",
             Route::FileCreate => "file-create",
             Route::FileUpdate => "file-update",
+            Route::Status => "status",
+            Route::Lookup => "lookup",
             Route::Unknown => "unknown",
         }
     }
@@ -128,7 +147,7 @@ impl Route {
     }
 }
 
-const ROUTES: [Route; 22] = [
+const ROUTES: &[Route] = &[
     Route::Me,
     Route::Permissions,
     Route::Accounts,
@@ -150,6 +169,8 @@ const ROUTES: [Route; 22] = [
     Route::Upload,
     Route::FileCreate,
     Route::FileUpdate,
+    Route::Status,
+    Route::Lookup,
     Route::Unknown,
 ];
 

@@ -142,11 +142,15 @@ struct AudienceSpec {
     account: String,
     id: Option<String>,
     name: String,
-    /// Meta's subtype (default `CUSTOM`) or TikTok's type (default `Partner`, made through the API).
+    /// Meta's subtype (default `CUSTOM`), TikTok's type (default `Partner`, made through the API), Google's kind
+    /// (default `CONTACT_ID`), Marketo's workspace.
     kind: Option<String>,
     description: Option<String>,
     #[serde(default)]
     value_based: bool,
+    /// Google: shared with the account, and not its own.
+    #[serde(default)]
+    read_only: bool,
 }
 
 /// Body of `POST /_lab/accounts`.
@@ -168,13 +172,13 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
 }
 
 fn known_partner(name: &str) -> Result<Partner, Refusal> {
-    Partner::parse(name).ok_or_else(|| Refusal::bad(format!("no partner `{name}`; the lab knows meta and tiktok")))
+    Partner::parse(name).ok_or_else(|| Refusal::bad(format!("no partner `{name}`; the lab knows {}", Partner::names())))
 }
 
 fn named_partner(name: Option<&str>, door: Option<Partner>) -> Result<Partner, Refusal> {
     match name {
         Some(name) => known_partner(name),
-        None => door.ok_or_else(|| Refusal::bad("`partner` is missing: meta or tiktok")),
+        None => door.ok_or_else(|| Refusal::bad("`partner` is missing: one of the lab's")),
     }
 }
 
@@ -203,7 +207,14 @@ fn set_faults(world: &World, door: Option<Partner>, body: &[u8]) -> Answer {
 
 fn audiences(world: &World, only: Option<Partner>) -> Vec<Value> {
     let mut list = Vec::new();
-    if only != Some(Partner::TikTok) {
+    let shows = |partner| only.is_none_or(|only| only == partner);
+    if shows(Partner::Google) {
+        list.extend(crate::google::listed(world));
+    }
+    if shows(Partner::Marketo) {
+        list.extend(crate::marketo::listed(world));
+    }
+    if shows(Partner::Meta) {
         list.extend(world.meta().audiences().map(|audience| {
             json!({
                 "partner": "meta", "audience": audience.id, "name": audience.name, "account": audience.account,
@@ -212,7 +223,7 @@ fn audiences(world: &World, only: Option<Partner>) -> Vec<Value> {
             })
         }));
     }
-    if only != Some(Partner::Meta) {
+    if shows(Partner::TikTok) {
         list.extend(world.tiktok().audiences().map(|audience| {
             json!({
                 "partner": "tiktok", "audience": audience.id, "name": audience.name, "account": audience.account,
@@ -224,10 +235,11 @@ fn audiences(world: &World, only: Option<Partner>) -> Vec<Value> {
 }
 
 /// What stands in one audience.
-struct Standing {
-    head: Value,
-    keys: Vec<(&'static str, Vec<String>)>,
-    rows: Option<Vec<String>>,
+pub(crate) struct Standing {
+    pub(crate) head: Value,
+    pub(crate) keys: Vec<(&'static str, Vec<String>)>,
+    /// Rows as JSON, sorted, where the partner keeps rows and they are asked for.
+    pub(crate) rows: Option<Vec<String>>,
 }
 
 fn members(world: &World, partner: Option<Partner>, id: &str, query: &Params<'_>) -> Answer {
@@ -259,7 +271,18 @@ fn members(world: &World, partner: Option<Partner>, id: &str, query: &Params<'_>
 }
 
 fn standing(world: &World, partner: Option<Partner>, id: &str, with_rows: bool) -> Option<Standing> {
-    if partner != Some(Partner::TikTok)
+    let asks = |asked| partner.is_none_or(|partner| partner == asked);
+    if asks(Partner::Google)
+        && let Some(standing) = crate::google::standing(world, id, with_rows)
+    {
+        return Some(standing);
+    }
+    if asks(Partner::Marketo)
+        && let Some(standing) = crate::marketo::standing(world, id, with_rows)
+    {
+        return Some(standing);
+    }
+    if asks(Partner::Meta)
         && let Some(audience) = world.meta().existing(id)
     {
         let rows = with_rows.then(|| {
@@ -277,7 +300,7 @@ fn standing(world: &World, partner: Option<Partner>, id: &str, with_rows: bool) 
         });
         return Some(Standing { head, keys: audience.members.keys(), rows });
     }
-    if partner == Some(Partner::Meta) {
+    if !asks(Partner::TikTok) {
         return None;
     }
     let state = world.tiktok();
@@ -319,13 +342,17 @@ fn members_json(standing: &Standing) -> String {
 
 /// As if someone deleted the audience in the partner's own pages.
 fn delete_audience(world: &World, partner: Option<Partner>, id: &str) -> Answer {
-    let at_meta = partner != Some(Partner::TikTok) && world.meta().delete(id);
-    let at_tiktok = !at_meta && partner != Some(Partner::Meta) && {
+    let asks = |asked| partner.is_none_or(|partner| partner == asked);
+    let at_google = asks(Partner::Google) && world.google().delete(id);
+    let at_marketo = !at_google && asks(Partner::Marketo) && world.marketo().delete(id);
+    let at_google = at_google || at_marketo;
+    let at_meta = !at_google && asks(Partner::Meta) && world.meta().delete(id);
+    let at_tiktok = !at_google && !at_meta && asks(Partner::TikTok) && {
         let mut state = world.tiktok();
         let account = state.existing(id).map(|audience| audience.account.clone());
         account.is_some_and(|account| state.delete(&account, id).is_ok())
     };
-    match at_meta || at_tiktok {
+    match at_google || at_meta || at_tiktok {
         true => Ok(good(&json!({"deleted": id}))),
         false => Err(Refusal::missing(format!("no audience has the id {id}"))),
     }
@@ -334,14 +361,34 @@ fn delete_audience(world: &World, partner: Option<Partner>, id: &str) -> Answer 
 fn new_audience(world: &World, door: Option<Partner>, spec: AudienceSpec) -> Answer {
     let partner = named_partner(spec.partner.as_deref(), door)?;
     let account = bare_account(&spec.account);
-    if !is_digits(account) || spec.id.as_deref().is_some_and(|id| !is_digits(id)) {
+    let formed = is_digits(account) || partner == Partner::Marketo;
+    if !formed || spec.id.as_deref().is_some_and(|id| !is_digits(id)) {
         return Err(Refusal::bad("account and id are digits (Meta's account may start with act_)"));
     }
-    let taken = |id: &String| world.meta().existing(id).is_some() || world.tiktok().existing(id).is_some();
+    let taken = |id: &String| standing(world, None, id, false).is_some();
     if let Some(id) = spec.id.as_ref().filter(|id| taken(id)) {
         return Err(Refusal(409, format!("the audience {id} exists already")));
     }
     let id = match partner {
+        Partner::Google => {
+            let mut state = world.google();
+            let id = state.create(account, spec.id, &spec.name);
+            if let Some(list) = state.existing_mut(&id) {
+                let (kind, info) = (spec.kind.unwrap_or_else(|| list.kind_word().into()), list.info.clone());
+                list.describe(&kind, spec.description.unwrap_or_default(), info);
+                list.read_only = spec.read_only;
+            }
+            id
+        }
+        Partner::Marketo => {
+            let mut state = world.marketo();
+            let id = state.create(account, spec.id, &spec.name);
+            if let Some(list) = state.existing_mut(&id) {
+                list.description = spec.description.unwrap_or_default();
+                list.workspace = spec.kind.unwrap_or_else(|| list.workspace.clone());
+            }
+            id
+        }
         Partner::Meta => world.meta().create(
             account,
             NewAudience {
@@ -364,8 +411,15 @@ fn new_audience(world: &World, door: Option<Partner>, spec: AudienceSpec) -> Ans
 
 fn change_account(world: &World, door: Option<Partner>, spec: AccountSpec) -> Answer {
     let partner = named_partner(spec.partner.as_deref(), door)?;
-    if partner == Partner::TikTok {
-        return Err(Refusal::bad("only Meta's accounts have a name and terms to set"));
+    if partner == Partner::Google && spec.name.is_none() {
+        let (signed, account) = (spec.terms.unwrap_or(true), bare_account(&spec.account));
+        return match world.google().sign(account, signed) {
+            true => Ok(good(&json!({"account": account, "terms": signed}))),
+            false => Err(Refusal::missing(format!("no account {account}"))),
+        };
+    }
+    if partner != Partner::Meta {
+        return Err(Refusal::bad("only Meta's accounts have a name to set, and only Meta's and Google's have terms"));
     }
     let settings = world.settings().clone();
     let mut state = world.meta();

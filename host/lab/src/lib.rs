@@ -5,16 +5,18 @@
 //! * [`InProcess`] answers the same requests without a socket; a dry run uses it, since it must make no connection.
 //! * [`people`] makes any number of synthetic people, the same ones for the same seed.
 //!
-//! What each emulator does comes from the partner contracts (Meta and TikTok): the comments name the section they
+//! What each emulator does comes from the partner contracts: the comments name the section they
 //! follow. Where the contract marks a fact as unsure, the emulator takes the stricter reading and says so.
 
 mod call;
 mod control;
 mod faults;
 mod form;
+mod google;
 mod ids;
 mod lab;
 mod ledger;
+mod marketo;
 mod meta;
 pub mod people;
 mod quota;
@@ -25,6 +27,7 @@ mod settings;
 mod snapshot;
 mod tiktok;
 mod values;
+mod windows;
 mod world;
 
 pub use lab::{InProcess, Lab, LabError, LabOptions};

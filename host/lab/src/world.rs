@@ -11,7 +11,9 @@ use http::Request;
 use crate::call::{Call, Partner};
 use crate::control;
 use crate::faults::{Faults, Kind, Strike};
+use crate::google::{self, GoogleState};
 use crate::ledger::Ledger;
+use crate::marketo::{self, MarketoState};
 use crate::meta::{self, MetaState};
 use crate::quota::{HourUse, Usage};
 use crate::reply::{Class, Ending, Reply};
@@ -46,12 +48,16 @@ pub(crate) struct Plan<'a> {
 }
 
 /// How a dial spoils the effect of a call.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Damage {
     /// The first so many rows are not taken.
     pub(crate) rows: usize,
     /// The partner's word for partial success is wanted.
     pub(crate) partial: bool,
+    /// The partner's code for these rows, where the dial names one.
+    pub(crate) code: Option<u32>,
+    /// The same where codes are words.
+    pub(crate) reason: Option<String>,
 }
 
 /// The lab's state.
@@ -65,6 +71,8 @@ pub(crate) struct World {
     pub(crate) traces: AtomicU64,
     meta: Mutex<MetaState>,
     tiktok: Mutex<TikTokState>,
+    google: Mutex<GoogleState>,
+    marketo: Mutex<MarketoState>,
     faults: Mutex<Faults>,
     ledger: Mutex<Ledger>,
     settings: Mutex<Settings>,
@@ -85,6 +93,8 @@ impl World {
             traces: AtomicU64::new(0),
             meta: Mutex::new(MetaState::new(permissive)),
             tiktok: Mutex::new(TikTokState::new(permissive)),
+            google: Mutex::new(GoogleState::new(permissive)),
+            marketo: Mutex::new(MarketoState::new(permissive)),
             faults: Mutex::default(),
             ledger: Mutex::default(),
             settings: Mutex::default(),
@@ -98,6 +108,14 @@ impl World {
 
     pub(crate) fn tiktok(&self) -> MutexGuard<'_, TikTokState> {
         lock(&self.tiktok)
+    }
+
+    pub(crate) fn google(&self) -> MutexGuard<'_, GoogleState> {
+        lock(&self.google)
+    }
+
+    pub(crate) fn marketo(&self) -> MutexGuard<'_, MarketoState> {
+        lock(&self.marketo)
     }
 
     pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
@@ -116,10 +134,18 @@ impl World {
         lock(&self.usage)
     }
 
+    /// Whether so many seconds of the lab's clock, which may be fast, have passed since a moment.
+    pub(crate) fn has_passed(&self, since: Instant, seconds: u64) -> bool {
+        let scale = self.settings().time_scale;
+        since.elapsed().saturating_mul(scale) >= Duration::from_secs(seconds)
+    }
+
     /// Everything as at the start: members, audiences, counts, dials, quotas, switches.
     pub(crate) fn reset(&self) {
         *self.meta() = MetaState::new(self.permissive);
         *self.tiktok() = TikTokState::new(self.permissive);
+        *self.google() = GoogleState::new(self.permissive);
+        *self.marketo() = MarketoState::new(self.permissive);
         *self.faults() = Faults::default();
         self.ledger().clear();
         self.ledger().record(false);
@@ -140,6 +166,8 @@ impl World {
 
     async fn partner(&self, partner: Partner, request: &Request<Bytes>) -> Reply {
         let Plan { call, job, counted } = match partner {
+            Partner::Google => google::plan(self, request),
+            Partner::Marketo => marketo::plan(self, request),
             Partner::Meta => meta::plan(self, request),
             Partner::TikTok => tiktok::plan(self, request),
         };
@@ -176,6 +204,8 @@ impl World {
                 (Some(hour), refused)
             }
             (Partner::Meta, None) => (None, None),
+            (Partner::Google, _) => (None, google::charge(self, call)),
+            (Partner::Marketo, _) => (None, marketo::charge(self)),
             (Partner::TikTok, _) => {
                 let free = self.usage().tiktok(Instant::now(), meta::unix_now() / 86_400, &settings.tiktok);
                 (None, (!free).then(tiktok::throttled))
@@ -193,7 +223,8 @@ impl World {
         }
         let Some(strike) = fault else { return job(self, Damage::default()) };
         if matches!(strike.kind, Kind::BadRows | Kind::Partial) {
-            return job(self, Damage { rows: strike.rows, partial: strike.kind == Kind::Partial });
+            let partial = strike.kind == Kind::Partial;
+            return job(self, Damage { rows: strike.rows, partial, code: strike.code, reason: strike.reason });
         }
         let mut reply = match strike.applied {
             true => job(self, Damage::default()),
@@ -226,6 +257,8 @@ impl World {
             }
             _ => {
                 return match call.partner {
+                    Partner::Google => google::fault(call, &strike),
+                    Partner::Marketo => marketo::fault(&strike),
                     Partner::Meta => meta::fault(self, call, &strike),
                     Partner::TikTok => tiktok::fault(&strike),
                 };

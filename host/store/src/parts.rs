@@ -262,7 +262,8 @@ fn record(db: &Connection, row: &Row<'_>) -> Done<PartRecord> {
     };
     let id = PartId(row.get(3)?);
     let mut attempts = attempts(db, id)?;
-    if let Some(pending) = row.get::<_, Option<String>>(13)? {
+    let pending = row.get::<_, Option<String>>(13)?;
+    if let Some(pending) = &pending {
         attempts.push(format!("to be followed up: {pending}"));
     }
     Ok(PartRecord {
@@ -277,6 +278,7 @@ fn record(db: &Connection, row: &Row<'_>) -> Done<PartRecord> {
         attempts,
         exchanges: exchanges(db, id)?,
         doubtful: row.get(11)?,
+        pending: pending.is_some(),
         judged: judged(db, id)?,
     })
 }

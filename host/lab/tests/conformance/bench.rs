@@ -116,6 +116,32 @@ impl Bench {
         self.send("tiktok", method, &path, &[("access-token", "good"), JSON], text(&body)).await
     }
 
+    /// A JSON call to Google with a good token.
+    pub async fn google(&self, method: Method, path: &str, body: Value) -> Answer {
+        self.send("google", method, path, &[("authorization", "Bearer good"), JSON], text(&body)).await
+    }
+
+    /// A JSON call to Marketo with a good token.
+    pub async fn marketo(&self, method: Method, path: &str, body: Value) -> Answer {
+        self.send("marketo", method, path, &[("authorization", "Bearer good"), JSON], text(&body)).await
+    }
+
+    /// A static list of Marketo.
+    pub async fn marketo_list(&self, name: &str) -> String {
+        let path = format!("/rest/asset/v1/staticLists.json?folder=%7B%22id%22%3A13%7D&name={name}");
+        let answer = self.marketo(Method::POST, &path, Value::Null).await;
+        answer.json()["result"][0]["id"].as_u64().map(|id| id.to_string()).unwrap_or_else(|| panic!("{answer:?}"))
+    }
+
+    /// A list of contact data in Google's account 1.
+    pub async fn google_list(&self, name: &str) -> String {
+        let body = json!({"displayName": name, "ingestedUserListInfo": {
+            "uploadKeyTypes": ["CONTACT_ID"], "contactIdInfo": {"dataSourceType": "DATA_SOURCE_TYPE_FIRST_PARTY"},
+        }});
+        let answer = self.google(Method::POST, "/v1/accountTypes/GOOGLE_ADS/accounts/1/userLists", body).await;
+        answer.json()["id"].as_str().map(str::to_string).unwrap_or_else(|| panic!("{answer:?}"))
+    }
+
     /// A control call, which must succeed.
     pub async fn control(&self, method: Method, path: &str, body: Value) -> Value {
         let answer = self.send("lab", method, path, &[JSON], text(&body)).await;

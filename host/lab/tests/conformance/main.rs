@@ -3,6 +3,11 @@
 mod bench;
 mod control;
 mod faults;
+mod google;
+mod google_errors;
+mod google_members;
+mod marketo;
+mod marketo_errors;
 mod meta;
 mod meta_members;
 mod meta_quota;

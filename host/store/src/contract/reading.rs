@@ -95,6 +95,8 @@ pub struct PartRecord {
     pub exchanges: Vec<(u32, String)>,
     /// Refused without being named.
     pub doubtful: u32,
+    /// Whether the partner has yet to judge it.
+    pub pending: bool,
     /// What a later judgement said without naming rows: counts by the partner's reason.
     pub judged: Vec<(String, u32)>,
 }
