@@ -11,6 +11,7 @@ use caravan_model::{
     VisitId,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// So many ended parts of a lane keep their rows for `batch show` …
@@ -246,9 +247,12 @@ fn record(db: &Connection, row: &Row<'_>) -> Done<PartRecord> {
         Some(blob) => {
             let whole = unpack_rows(name.clone(), blob)?;
             let gone = unpack_struck(row.get_ref(14)?.as_blob().map_err(mistyped)?)?;
-            let mut struck = vec![false; whole.people()];
-            gone.iter().filter_map(|place| struck.get_mut(*place as usize)).for_each(|struck| *struck = true);
-            if gone.is_empty() { whole } else { whole.without(&struck) }
+            let struck: BTreeSet<u32> = gone.into_iter().collect();
+            let people = 0..u32::try_from(whole.people()).unwrap_or(u32::MAX);
+            match struck.is_empty() {
+                true => whole,
+                false => whole.without(&people.map(|place| struck.contains(&place)).collect::<Vec<bool>>()),
+            }
         }
         None => Part {
             id: name.clone(),
