@@ -5,7 +5,7 @@
 //! * [`document`] reads and writes canvases and connections, with code, line, path and cure for each mistake;
 //! * [`validate`] says what is wrong with a canvas before anyone enters it;
 //! * [`plan`] turns a sound canvas into steps by number; [`walk`] moves one person through it until they rest;
-//! * [`entry`] says who enters and who leaves, [`filter`] who fulfils a condition;
+//! * [`entry`] says who enters and who leaves, [`filter`] who fulfils a condition, [`lot`] who gets which variant;
 //! * [`policy`] says what a workspace's policy denies to labelled data;
 //! * [`sealing`] says which operations of a lane are sent, [`pacing`] when a call may go, [`retry`] what follows when one
 //!   fails.
@@ -34,6 +34,7 @@ pub mod delay;
 pub mod document;
 pub mod entry;
 pub mod filter;
+pub mod lot;
 pub mod pacing;
 pub mod person;
 pub mod plan;

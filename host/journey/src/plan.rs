@@ -1,7 +1,9 @@
 //! A canvas compiled: steps by number, targets resolved, delays parsed. Immutable and shared by all entries.
 use crate::delay::DelayRule;
+use crate::walk::Way;
 use caravan_model::canvas::{Advance, ConsentNeed, EntryRule, ExitRule, Step};
-use caravan_model::{Action, Canvas, CanvasId, Code, Duration, Filter, Problem, Status, StepId, StepIx};
+use caravan_model::status::reason;
+use caravan_model::{Action, Canvas, CanvasId, Code, Duration, Filter, Problem, Reason, Status, StepId, StepIx};
 use std::collections::BTreeSet;
 
 /// The consent purpose that an add asks for where the step names none.
@@ -62,10 +64,23 @@ pub enum StepKind {
         /// Where people go whom no arm takes.
         otherwise: Target,
     },
+    /// One variant for each person, always the same.
+    Experiment(Vec<VariantStep>),
     /// Adds to or removes from an audience.
     Sync(SyncStep),
     /// Ends the entry.
     Exit,
+}
+
+/// A variant of an experiment, ready to walk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariantStep {
+    /// What people read.
+    pub label: String,
+    /// Its share of all weights.
+    pub weight: u32,
+    /// Where its people go.
+    pub next: Target,
 }
 
 /// An `audience_sync`, ready to walk.
@@ -129,6 +144,22 @@ impl CompiledCanvas {
         match &self.step(step)?.kind {
             StepKind::Sync(sync) => Some(sync),
             _ => None,
+        }
+    }
+
+    /// The reason that a visit carries whose person left the step this way.
+    pub fn reason(&self, step: StepIx, way: Way) -> Reason {
+        match way {
+            Way::Next => Reason::none(),
+            Way::Arm(arm) => Reason::new(reason::BRANCH, format!("arm {}", u32::from(arm) + 1)),
+            Way::Else => Reason::new(reason::BRANCH, "else"),
+            Way::Variant(place) => {
+                let variant = match self.step(step).map(|step| &step.kind) {
+                    Some(StepKind::Experiment(variants)) => variants.get(usize::from(place)),
+                    _ => None,
+                };
+                Reason::new(reason::VARIANT, variant.map_or("", |variant| variant.label.as_str()))
+            }
         }
     }
 
@@ -221,6 +252,20 @@ impl Resolver<'_> {
                 .map(|(i, arm)| Ok((arm.condition.clone(), self.target(&arm.next, &at(&format!("branch[{i}].next")))?)))
                 .collect::<Result<_, Problem>>()?;
             (StepKind::Branch { arms, otherwise }, otherwise)
+        } else if let Some(variants) = &step.experiment {
+            let variants: Vec<VariantStep> = variants
+                .iter()
+                .enumerate()
+                .map(|(i, variant)| {
+                    let next = self.target(&variant.next, &at(&format!("experiment[{i}].next")))?;
+                    Ok(VariantStep { label: variant.label(i), weight: variant.weight, next })
+                })
+                .collect::<Result<_, Problem>>()?;
+            if variants.iter().all(|variant| variant.weight == 0) {
+                let words = "an experiment has at least one variant with a weight above 0";
+                return Err(Problem::new(Code::BadValue, words).at_path(at("experiment")));
+            }
+            (StepKind::Experiment(variants), Target::Exit)
         } else if let Some(sync) = &step.audience_sync {
             let place = self.canvas.audiences.keys().position(|name| *name == sync.audience);
             let audience = place.and_then(|at| u16::try_from(at).ok()).map(AudienceIx).ok_or_else(|| {

@@ -1,10 +1,10 @@
 //! Moves one person from a step through all that is instantaneous until they rest: in a delay, in a queue, or out.
 use crate::filter;
+use crate::lot::{lot, share_of};
 use crate::person::{Person, Scene};
 use crate::plan::{AudienceIx, CompiledCanvas, StepKind, Target};
 use caravan_model::canvas::Advance;
-use caravan_model::status::reason;
-use caravan_model::{Action, Millis, Reason, StepIx};
+use caravan_model::{Action, Millis, StepIx};
 
 /// A move on the way to the rest, in order. Each is one visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum Move {
     },
 }
 
-/// Which way someone left a step.
+/// Which way someone left a step; [`CompiledCanvas::reason`] has it in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Way {
     /// The only one.
@@ -36,17 +36,8 @@ pub enum Way {
     Arm(u16),
     /// No arm of the branch.
     Else,
-}
-
-impl Way {
-    /// The reason that the visit carries.
-    pub fn reason(self) -> Reason {
-        match self {
-            Way::Next => Reason::none(),
-            Way::Arm(arm) => Reason::new(reason::BRANCH, format!("arm {}", u32::from(arm) + 1)),
-            Way::Else => Reason::new(reason::BRANCH, "else"),
-        }
-    }
+    /// A variant of the experiment, from 0.
+    Variant(u16),
 }
 
 /// Where someone rests.
@@ -135,6 +126,16 @@ impl CompiledCanvas {
                     };
                     moves.push(Move::Passed { step: index, way });
                     at = target;
+                }
+                StepKind::Experiment(variants) => {
+                    let lot = lot(&self.id, step.id.as_str(), &person.profile.external_id);
+                    // Compiling refuses an experiment without weights.
+                    let drawn = share_of(lot, variants.iter().map(|variant| variant.weight)).unwrap_or(0);
+                    moves.push(Move::Passed {
+                        step: index,
+                        way: Way::Variant(u16::try_from(drawn).unwrap_or(u16::MAX)),
+                    });
+                    at = variants.get(drawn).map_or(Target::Exit, |variant| variant.next);
                 }
                 StepKind::Sync(sync) => {
                     let (audience, action) = (sync.audience, sync.action);

@@ -252,10 +252,20 @@ pub struct Arm {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
+    /// For people; without one it is `variant 1`, `variant 2`, in the order of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Its share of all weights.
     pub weight: u32,
     /// Where its people go.
     pub next: StepId,
+}
+
+impl Variant {
+    /// What people read, of the variant at this place (from 0).
+    pub fn label(&self, place: usize) -> String {
+        self.name.clone().unwrap_or_else(|| format!("variant {}", place + 1))
+    }
 }
 
 /// Waits for something of the person.

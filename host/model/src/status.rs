@@ -132,6 +132,8 @@ pub mod reason {
         AUDIENCE_TOO_SMALL = "audience-too-small";
         /// A branch's arm was taken.
         BRANCH = "branch";
+        /// An experiment's variant was drawn.
+        VARIANT = "variant";
         /// Retried for as long as allowed.
         RETRIES_EXHAUSTED = "retries-exhausted";
         /// The batch is filling.

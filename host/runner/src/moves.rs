@@ -33,7 +33,7 @@ pub(crate) fn moves_from(
     for step in scratch.drain(..) {
         match step {
             walk::Move::Passed { step, way } => {
-                moves.push(Move::Visit { step, status: Status::Passed, reason: way.reason() });
+                moves.push(Move::Visit { step, status: Status::Passed, reason: route.plan.reason(step, way) });
             }
             walk::Move::Offered { step, audience, action } => moves.extend(offer(step, audience, action, false)),
         }

@@ -19,7 +19,7 @@ pub(crate) struct Route {
     pub lanes: Vec<Option<RouteLane>>,
     /// The events that its filters look at.
     pub events: Vec<String>,
-    /// Whether moving on needs the person: a condition, or a local time.
+    /// Whether moving on needs the person: a condition, a local time, a lot to draw.
     pub needs_people: bool,
 }
 
@@ -75,7 +75,7 @@ impl Route {
             lanes.push(Some(RouteLane { key, lane, connection, connection_name: bound.connection }));
         }
         let needs_people = plan.steps.iter().any(|step| match &step.kind {
-            StepKind::Branch { .. } => true,
+            StepKind::Branch { .. } | StepKind::Experiment(_) => true,
             StepKind::Delay(rule) => !matches!(rule, DelayRule::For(_) | DelayRule::Until(_)),
             StepKind::Sync(_) | StepKind::Exit => false,
         });

@@ -22,6 +22,8 @@ pub enum Way {
     Arm(usize),
     /// No arm of a branch.
     Else,
+    /// A variant of an experiment, from 0.
+    Variant(usize),
     /// On.
     Next,
     /// On, but without success.
@@ -37,6 +39,9 @@ pub fn ways(plan: &CompiledCanvas, step: StepIx) -> Vec<(Way, Target)> {
         StepKind::Branch { arms, otherwise } => {
             let arms = arms.iter().enumerate().map(|(arm, (_, target))| (Way::Arm(arm), *target));
             arms.chain([(Way::Else, *otherwise)]).collect()
+        }
+        StepKind::Experiment(variants) => {
+            variants.iter().enumerate().map(|(at, variant)| (Way::Variant(at), variant.next)).collect()
         }
         StepKind::Sync(sync) if sync.advance == Advance::WhenSynced && this.otherwise != this.next => {
             vec![(Way::Next, this.next), (Way::Otherwise, this.otherwise)]
@@ -60,6 +65,9 @@ pub fn went(plan: &CompiledCanvas, count: &Count) -> Option<Went> {
             Some(arm) => by(Way::Arm(arm.parse::<usize>().ok()?.checked_sub(1)?)),
             None => by(Way::Else),
         },
+        (StepKind::Experiment(variants), _) => {
+            by(Way::Variant(variants.iter().position(|variant| variant.label == count.reason.words)?))
+        }
         (StepKind::Exit, _) => by(Way::End),
         (_, status) if status.is_success() => by(Way::Next),
         _ => by(Way::Otherwise).or_else(|| by(Way::Next)),

@@ -29,7 +29,6 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     for (id, step) in &canvas.steps.0 {
         let at = step_path(id.as_str());
         let kinds = [
-            ("experiment", step.experiment.is_some(), "use a `branch` on an attribute"),
             ("wait_for", step.wait_for.is_some(), "use a `delay`, then a `branch` on the event"),
             ("update", step.update.is_some(), "set the attributes where people come from"),
             ("webhook", step.webhook.is_some(), "leave the step out, or lead its arrow to `exit`"),

@@ -3,10 +3,13 @@ use super::{Findings, step_path};
 use crate::delay::DelayRule;
 use crate::document::Path;
 use crate::suggest;
-use caravan_model::canvas::{ConsentNeed, Delay, Step};
+use caravan_model::canvas::{ConsentNeed, Delay, Step, Variant};
 use caravan_model::{Action, Code, StepId};
 
 const KINDS: &str = "delay, branch, experiment, wait_for, update, webhook, audience_sync, exit";
+
+/// The longest name of a variant, in characters: it stands in reasons and tables.
+const LONGEST_NAME: usize = 40;
 
 pub(super) fn check(findings: &mut Findings<'_>) {
     for (id, step) in &findings.canvas().steps.0 {
@@ -66,6 +69,9 @@ fn of_kind(findings: &mut Findings<'_>, at: &Path, id: &StepId, step: &Step) {
         let cure = "write at least one arm: [ { if: { … }, next: … } ]";
         findings.add(Code::BadValue, &at.key("branch"), format!("branch `{id}` has no arm"), cure);
     }
+    if let Some(variants) = &step.experiment {
+        experiment(findings, &at.key("experiment"), id, variants);
+    }
     if step.exit == Some(false) {
         findings.add(Code::BadValue, &at.key("exit"), "`exit: false` says nothing", "write `exit: true`, or remove it");
     }
@@ -95,6 +101,30 @@ fn of_kind(findings: &mut Findings<'_>, at: &Path, id: &StepId, step: &Step) {
         let place = at.key("audience_sync").key("consent");
         let message = "`consent` has no meaning in a step that removes: nobody's removal needs consent";
         findings.add(Code::UnknownField, &place, message, "remove `consent`");
+    }
+}
+
+fn experiment(findings: &mut Findings<'_>, at: &Path, id: &StepId, variants: &[Variant]) {
+    if variants.iter().all(|variant| variant.weight == 0) {
+        let message = format!("nobody could take any variant of experiment `{id}`");
+        let cure = "give at least one variant a weight above 0: [ { name: a, weight: 1, next: … } ]";
+        findings.add(Code::BadValue, at, message, cure);
+    }
+    let labels: Vec<String> = variants.iter().enumerate().map(|(i, variant)| variant.label(i)).collect();
+    for (i, label) in labels.iter().enumerate() {
+        let place = || at.index(i).key("name");
+        if label.trim().is_empty() || label.chars().count() > LONGEST_NAME {
+            let message = format!("a variant's name has 1 to {LONGEST_NAME} characters");
+            findings.add(Code::BadValue, &place(), message, "for instance `short`; or remove `name`");
+        } else if labels[..i].contains(label) {
+            let message = format!("two variants of experiment `{id}` are called `{label}`");
+            findings.add(
+                Code::BadValue,
+                &place(),
+                message,
+                "give each another name, so that their numbers are told apart",
+            );
+        }
     }
 }
 

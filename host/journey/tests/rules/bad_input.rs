@@ -435,13 +435,19 @@ fn cv030_what_cannot_run_yet_is_named_and_not_left_out() {
         "",
     );
     case("delay: { for: 2d }", "update: { a: 1 }", Code::NotYet, 10, "steps.pause.update", "`update`", "");
-    case(
-        "{ delay: { for: 2d }, next: active }",
-        "{ experiment: [ { weight: 1, next: active } ] }",
-        Code::NotYet,
-        10,
-        "steps.pause.experiment",
-        "`experiment`",
-        "branch",
-    );
+}
+
+#[test]
+fn cv004_an_experiment_has_weights_and_names_that_are_told_apart() {
+    let pause = "{ delay: { for: 2d }, next: active }";
+    let at = "steps.pause.experiment";
+    let bad = |variants: &str, at: &str, message: &str, cure: &str| {
+        case(pause, &format!("{{ experiment: [{variants}] }}"), Code::BadValue, 10, at, message, cure);
+    };
+    bad("{ weight: 0, next: active }", at, "nobody", "above 0");
+    let two = "{ name: a, weight: 1, next: active }, { name: a, weight: 1, next: exit }";
+    bad(two, "steps.pause.experiment[1].name", "called `a`", "another name");
+    let two = "{ weight: 1, next: active }, { name: variant 1, weight: 1, next: exit }";
+    bad(two, "steps.pause.experiment[1].name", "called `variant 1`", "another name");
+    bad("{ name: \"\", weight: 1, next: active }", "steps.pause.experiment[0].name", "1 to 40", "remove");
 }

@@ -59,7 +59,7 @@ fn a_branch_takes_the_first_arm_that_holds_and_says_which() {
     assert_eq!(first(&profile, &events), (passed(Way::Arm(1)), 1));
     profile.attributes.insert("n".into(), 6.into());
     assert_eq!(first(&profile, &events), (passed(Way::Arm(0)), 2));
-    assert_eq!(Way::Arm(0).reason(), Reason::new("branch", "arm 1"));
+    assert_eq!(plan.reason(StepIx(0), Way::Arm(0)), Reason::new("branch", "arm 1"));
     assert_eq!(plan.needs_events().into_iter().collect::<Vec<_>>(), ["e"]);
 }
 
@@ -128,6 +128,9 @@ fn step() -> impl Strategy<Value = String> {
             format!(
                 "{{ audience_sync: {{ audience: a, action: add, match: [email], advance: {advance} }}, next: {next}, otherwise: {otherwise} }}"
             )
+        }),
+        (target(), target(), 0u32..3).prop_map(|(one, two, weight)| {
+            format!("{{ experiment: [ {{ weight: 1, next: {one} }}, {{ weight: {weight}, next: {two} }} ] }}")
         }),
         Just("{ exit: true }".to_owned()),
     ]
