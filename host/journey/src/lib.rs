@@ -42,6 +42,7 @@ pub mod policy;
 pub mod retry;
 pub mod sealing;
 pub mod suggest;
+pub mod update;
 pub mod validate;
 pub mod walk;
 

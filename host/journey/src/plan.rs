@@ -2,9 +2,11 @@
 use crate::delay::DelayRule;
 use crate::walk::Way;
 use caravan_model::canvas::{Advance, ConsentNeed, EntryRule, ExitRule, Step};
+use caravan_model::changes::Changes;
 use caravan_model::status::reason;
 use caravan_model::{Action, Canvas, CanvasId, Code, Duration, Filter, Problem, Reason, Status, StepId, StepIx};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The consent purpose that an add asks for where the step names none.
 pub const DEFAULT_PURPOSE: &str = "advertising";
@@ -66,6 +68,8 @@ pub enum StepKind {
     },
     /// One variant for each person, always the same.
     Experiment(Vec<VariantStep>),
+    /// Changes the person's own fields and attributes.
+    Update(Arc<Changes>),
     /// Adds to or removes from an audience.
     Sync(SyncStep),
     /// Ends the entry.
@@ -160,6 +164,14 @@ impl CompiledCanvas {
                 };
                 Reason::new(reason::VARIANT, variant.map_or("", |variant| variant.label.as_str()))
             }
+        }
+    }
+
+    /// What an update at a step changes, where it is one.
+    pub fn changes(&self, step: StepIx) -> Option<&Arc<Changes>> {
+        match &self.step(step)?.kind {
+            StepKind::Update(changes) => Some(changes),
+            _ => None,
         }
     }
 
@@ -266,6 +278,12 @@ impl Resolver<'_> {
                 return Err(Problem::new(Code::BadValue, words).at_path(at("experiment")));
             }
             (StepKind::Experiment(variants), Target::Exit)
+        } else if let Some(changes) = &step.update {
+            let changes = Changes(changes.clone());
+            if let Some((path, words, cure)) = crate::update::flaws(&changes).into_iter().next() {
+                return Err(Problem::new(Code::BadValue, words).at_path(at(&format!("update.{path}"))).cure(cure));
+            }
+            (StepKind::Update(Arc::new(changes)), next()?)
         } else if let Some(sync) = &step.audience_sync {
             let place = self.canvas.audiences.keys().position(|name| *name == sync.audience);
             let audience = place.and_then(|at| u16::try_from(at).ok()).map(AudienceIx).ok_or_else(|| {

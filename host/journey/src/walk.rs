@@ -4,7 +4,7 @@ use crate::lot::{lot, share_of};
 use crate::person::{Person, Scene};
 use crate::plan::{AudienceIx, CompiledCanvas, StepKind, Target};
 use caravan_model::canvas::Advance;
-use caravan_model::{Action, Millis, StepIx};
+use caravan_model::{Action, Millis, Profile, StepIx};
 
 /// A move on the way to the rest, in order. Each is one visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,11 @@ pub enum Move {
         step: StepIx,
         /// Which way.
         way: Way,
+    },
+    /// Had attributes set: the visit is `passed`, and what is set by [`CompiledCanvas::changes`] is kept with it.
+    Updated {
+        /// The step.
+        step: StepIx,
     },
     /// Asked for an operation and went on at once (`advance: at_once`): the visit is `waiting` in the lane.
     Offered {
@@ -105,10 +110,13 @@ impl CompiledCanvas {
         moves: &mut Vec<Move>,
     ) -> Result<Rest, Endless> {
         let mut at = from;
+        // What is behind an update sees what it set.
+        let mut updated: Option<Box<Profile>> = None;
         // Without an endless loop, no step is met twice in one walk.
         for _ in 0..=self.steps.len() {
             let Target::Step(index) = at else { return Ok(Rest::Exit) };
             let Some(step) = self.step(index) else { return Ok(Rest::Exit) };
+            let person = &Person { profile: updated.as_deref().unwrap_or(person.profile), events: person.events };
             match &step.kind {
                 StepKind::Delay(rule) => {
                     let due = rule.due(scene.now, person, scene.zone);
@@ -136,6 +144,13 @@ impl CompiledCanvas {
                         way: Way::Variant(u16::try_from(drawn).unwrap_or(u16::MAX)),
                     });
                     at = variants.get(drawn).map_or(Target::Exit, |variant| variant.next);
+                }
+                StepKind::Update(changes) => {
+                    let mut profile = person.profile.clone();
+                    changes.apply(&mut profile);
+                    updated = Some(Box::new(profile));
+                    moves.push(Move::Updated { step: index });
+                    at = step.next;
                 }
                 StepKind::Sync(sync) => {
                     let (audience, action) = (sync.audience, sync.action);

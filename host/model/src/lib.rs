@@ -12,6 +12,7 @@
 pub mod alert;
 pub mod batch;
 pub mod canvas;
+pub mod changes;
 mod charge;
 pub mod code;
 pub mod connection;

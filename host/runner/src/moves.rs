@@ -35,6 +35,9 @@ pub(crate) fn moves_from(
             walk::Move::Passed { step, way } => {
                 moves.push(Move::Visit { step, status: Status::Passed, reason: route.plan.reason(step, way) });
             }
+            walk::Move::Updated { step } => {
+                moves.extend(route.plan.changes(step).map(|changes| Move::Update { step, changes: changes.clone() }));
+            }
             walk::Move::Offered { step, audience, action } => moves.extend(offer(step, audience, action, false)),
         }
     }

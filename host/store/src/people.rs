@@ -5,6 +5,7 @@ use crate::fail::{Done, Fail};
 use crate::membership;
 use crate::owed;
 use crate::writer::Tx;
+use caravan_model::changes::Changes;
 use caravan_model::{Consent, Digest, Profile, ProfileId, slot_of};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Deserialize;
@@ -119,6 +120,18 @@ pub(crate) fn upsert(tx: &mut Tx<'_>, workspace: &str, people: Vec<Profile>) -> 
         known.push(Known { id, profile: person });
     }
     Ok(known)
+}
+
+/// Changes a person's own fields and attributes; does nothing to who was erased.
+pub(crate) fn change(db: &Connection, id: ProfileId, changes: &Changes) -> Done<()> {
+    let Some(known) = load(db, id)? else { return Ok(()) };
+    let mut changed = known.clone();
+    changes.apply(&mut changed);
+    if changed != known {
+        let data = serde_json::to_vec(&changed)?;
+        db.prepare_cached("UPDATE profile SET data = ?2 WHERE id = ?1")?.execute((id.0, data))?;
+    }
+    Ok(())
 }
 
 /// Whether someone takes back what they allowed: a consent, or being sold and shared.

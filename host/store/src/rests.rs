@@ -3,9 +3,10 @@ use crate::books::{Books, VersionFacts};
 use crate::contract::{Move, Origin};
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
+use crate::people;
 use crate::records::Operation;
 use crate::schema::key;
-use caravan_model::{EntryId, Millis, ProfileId, StepIx, VersionId, VisitId};
+use caravan_model::{EntryId, Millis, ProfileId, Reason, Status, StepIx, VersionId, VisitId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
 /// An arrival's due time: before every other, so always due.
@@ -83,6 +84,15 @@ impl<'a> Rests<'a> {
                 Move::Visit { step, status, reason } => {
                     in_range(who, *step)?;
                     ledger.is_final((self.db, &mut *books), visit, (who.version, *step), *status, reason)?;
+                    if last {
+                        return stray("lead nowhere");
+                    }
+                }
+                Move::Update { step, changes } => {
+                    in_range(who, *step)?;
+                    let passed = (Status::Passed, &Reason::none());
+                    ledger.is_final((self.db, &mut *books), visit, (who.version, *step), passed.0, passed.1)?;
+                    people::change(self.db, who.profile, changes)?;
                     if last {
                         return stray("lead nowhere");
                     }

@@ -46,7 +46,7 @@ pub fn ways(plan: &CompiledCanvas, step: StepIx) -> Vec<(Way, Target)> {
         StepKind::Sync(sync) if sync.advance == Advance::WhenSynced && this.otherwise != this.next => {
             vec![(Way::Next, this.next), (Way::Otherwise, this.otherwise)]
         }
-        StepKind::Sync(_) | StepKind::Delay(_) => vec![(Way::Next, this.next)],
+        StepKind::Sync(_) | StepKind::Delay(_) | StepKind::Update(_) => vec![(Way::Next, this.next)],
         StepKind::Exit => vec![(Way::End, Target::Exit)],
     }
 }

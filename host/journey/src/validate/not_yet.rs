@@ -30,7 +30,6 @@ pub(super) fn check(findings: &mut Findings<'_>) {
         let at = step_path(id.as_str());
         let kinds = [
             ("wait_for", step.wait_for.is_some(), "use a `delay`, then a `branch` on the event"),
-            ("update", step.update.is_some(), "set the attributes where people come from"),
             ("webhook", step.webhook.is_some(), "leave the step out, or lead its arrow to `exit`"),
         ];
         for (kind, there, cure) in kinds {

@@ -3,7 +3,9 @@ use super::{Findings, step_path};
 use crate::delay::DelayRule;
 use crate::document::Path;
 use crate::suggest;
+use crate::update;
 use caravan_model::canvas::{ConsentNeed, Delay, Step, Variant};
+use caravan_model::changes::Changes;
 use caravan_model::{Action, Code, StepId};
 
 const KINDS: &str = "delay, branch, experiment, wait_for, update, webhook, audience_sync, exit";
@@ -68,6 +70,13 @@ fn of_kind(findings: &mut Findings<'_>, at: &Path, id: &StepId, step: &Step) {
     if step.branch.as_ref().is_some_and(Vec::is_empty) {
         let cure = "write at least one arm: [ { if: { … }, next: … } ]";
         findings.add(Code::BadValue, &at.key("branch"), format!("branch `{id}` has no arm"), cure);
+    }
+    if let Some(changes) = &step.update {
+        for (path, words, cure) in update::flaws(&Changes(changes.clone())) {
+            let at = at.key("update");
+            let at = if path.is_empty() { at } else { at.key(&path) };
+            findings.add(Code::BadValue, &at, words, cure);
+        }
     }
     if let Some(variants) = &step.experiment {
         experiment(findings, &at.key("experiment"), id, variants);

@@ -434,7 +434,25 @@ fn cv030_what_cannot_run_yet_is_named_and_not_left_out() {
         "`wait_for`",
         "",
     );
-    case("delay: { for: 2d }", "update: { a: 1 }", Code::NotYet, 10, "steps.pause.update", "`update`", "");
+}
+
+#[test]
+fn cv004_an_update_changes_attributes_and_neither_who_someone_is_nor_what_they_allow() {
+    let bad = |changes: &str, at: &str, message: &str, cure: &str| {
+        case("delay: { for: 2d }", &format!("update: {changes}"), Code::BadValue, 10, at, message, cure);
+    };
+    let at = "steps.pause.update";
+    bad("{}", at, "changes nothing", "`null` removes");
+    bad("{ email: x }", "steps.pause.update.email", "who a person is", "`attributes.email`");
+    bad("{ external_id: null }", "steps.pause.update.external_id", "who a person is", "");
+    bad("{ consents.advertising: granted }", "steps.pause.update.consents.advertising", "allows", "remove it");
+    bad("{ do_not_sell_or_share: false }", "steps.pause.update.do_not_sell_or_share", "allows", "remove it");
+    bad("{ a..b: 1 }", "steps.pause.update.a..b", "no attribute", "address.city");
+    bad("{ country: 7 }", "steps.pause.update.country", "is a text", "country: null");
+    bad("{ country.name: x }", "steps.pause.update.country.name", "nothing below", "set `country`");
+    bad("{ birth_date: soon }", "steps.pause.update.birth_date", "no date", "1985-07-03");
+    bad("{ time_zone: Paris }", "steps.pause.update.time_zone", "no time zone", "Europe/Paris");
+    bad("{ a: 1, a.b: 2 }", "steps.pause.update.a.b", "as a whole", "one of the two");
 }
 
 #[test]

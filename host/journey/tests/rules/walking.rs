@@ -98,6 +98,22 @@ fn rule_11_1_success_takes_next_and_all_else_otherwise() {
 }
 
 #[test]
+fn an_update_is_seen_by_the_branches_behind_it() {
+    let plan = plan(
+        "  one: { branch: [ { if: { attr: plan.tier, eq: gold }, next: exit } ], else: two }\n\
+         \x20 two: { update: { plan.tier: gold, country: DE, old: null }, next: three }\n\
+         \x20 three: { branch: [ { if: { all: [ { attr: plan.tier, eq: gold }, { attr: country, eq: DE }, { attr: old, exists: false } ] }, next: exit } ], else: one }\n",
+    );
+    let mut profile = Profile { country: Some("FR".into()), ..Profile::default() };
+    profile.attributes.insert("old".into(), 1.into());
+    let walk = plan.walk(plan.start, &person(&profile), &Scene::at(NOW)).unwrap();
+    let passed = |step, way| Move::Passed { step: StepIx(step), way };
+    assert_eq!(walk.moves, [passed(0, Way::Else), Move::Updated { step: StepIx(1) }, passed(2, Way::Arm(0))]);
+    assert_eq!(plan.changes(StepIx(1)).map(|changes| changes.0.len()), Some(3));
+    assert_eq!(profile.country.as_deref(), Some("FR"), "a walk decides; the store keeps");
+}
+
+#[test]
 fn a_loop_that_was_not_validated_ends_in_an_error_and_not_for_ever() {
     let plan = plan(
         "  one: { audience_sync: { audience: a, action: add, match: [email] }, next: two }\n\
@@ -132,6 +148,7 @@ fn step() -> impl Strategy<Value = String> {
         (target(), target(), 0u32..3).prop_map(|(one, two, weight)| {
             format!("{{ experiment: [ {{ weight: 1, next: {one} }}, {{ weight: {weight}, next: {two} }} ] }}")
         }),
+        (target(), 0u32..7).prop_map(|(to, n)| format!("{{ update: {{ n: {n} }}, next: {to} }}")),
         Just("{ exit: true }".to_owned()),
     ]
 }

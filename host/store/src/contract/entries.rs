@@ -1,7 +1,7 @@
 //! What enters and moves: versions, audiences, candidates, moves, positions.
 use caravan_model::{
     Action, Canvas, Digest, LaneId, Millis, Profile, ProfileId, Reason, Status, StepIx, VersionId, VisitId,
-    canvas::ReEntry,
+    canvas::ReEntry, changes::Changes,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -71,6 +71,13 @@ pub enum Move {
         status: Status,
         /// Why.
         reason: Reason,
+    },
+    /// Goes through a step (`Passed`) that changes the person, in the same transaction. Who was erased stays erased.
+    Update {
+        /// The step.
+        step: StepIx,
+        /// What is changed, of the person as they are then.
+        changes: Arc<Changes>,
     },
     /// Waits at a step until `due`; a position. `Millis::NEVER` waits for a signal alone.
     Wait {

@@ -5,6 +5,7 @@
 pub mod claims;
 pub mod delivery;
 pub mod entries;
+pub mod journeys;
 pub mod lanes;
 pub mod people;
 pub mod slices;
@@ -55,6 +56,9 @@ macro_rules! contract_suite {
             an_exit_ends_a_wait_at_once
             every_step_counts_what_entered_it
             a_crash_keeps_every_acknowledged_entry
+        );
+        $crate::contract_suite!(@module $engine, journeys:
+            an_update_is_kept_with_its_move
         );
         $crate::contract_suite!(@module $engine, lanes:
             rule_11_3_lane_order_is_commit_order
