@@ -155,6 +155,8 @@ impl CompiledCanvas {
     pub fn reason(&self, step: StepIx, way: Way) -> Reason {
         match way {
             Way::Next => Reason::none(),
+            Way::NoDate => Reason::new(reason::NO_DATE, ""),
+            Way::DatePassed => Reason::new(reason::DATE_PASSED, ""),
             Way::Arm(arm) => Reason::new(reason::BRANCH, format!("arm {}", u32::from(arm) + 1)),
             Way::Else => Reason::new(reason::BRANCH, "else"),
             Way::Variant(place) => {

@@ -43,6 +43,10 @@ pub enum Way {
     Else,
     /// A variant of the experiment, from 0.
     Variant(u16),
+    /// Without waiting: the person has no date to wait for.
+    NoDate,
+    /// Without waiting: the person's date has passed.
+    DatePassed,
 }
 
 /// Where someone rests.
@@ -123,7 +127,7 @@ impl CompiledCanvas {
                     if due > scene.now {
                         return Ok(Rest::Delay { step: index, due });
                     }
-                    moves.push(Move::Passed { step: index, way: Way::Next });
+                    moves.push(Move::Passed { step: index, way: rule.way_at_once(person, scene.zone) });
                     at = step.next;
                 }
                 StepKind::Branch { arms, otherwise } => {

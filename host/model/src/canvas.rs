@@ -1,6 +1,8 @@
 //! `canvas.yaml`: a journey as people write it. Unknown fields are refused; `journey` validates it.
+mod delay;
 mod trigger;
 
+pub use delay::{DateOf, Delay, LocalTime, Offset, Until};
 pub use trigger::{
     ApiTrigger, EventTrigger, Existing, ExitRule, ListTrigger, ScheduleTrigger, SegmentTrigger, Trigger,
 };
@@ -209,32 +211,6 @@ impl Step {
         ];
         all.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
     }
-}
-
-/// Exactly one of these.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Delay {
-    /// For so long; `2d` is 48 hours.
-    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
-    pub span: Option<Duration>,
-    /// Until an instant (RFC 3339), or a local date and time in the person's zone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// Until a local time of day in the person's zone, with an optional weekday.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub local_time: Option<LocalTime>,
-}
-
-/// `{ at: "09:00", on: [mon, tue] }`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LocalTime {
-    /// `HH:MM`.
-    pub at: String,
-    /// Weekdays (`mon` … `sun`); empty = any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub on: Vec<String>,
 }
 
 /// An arm of a branch.

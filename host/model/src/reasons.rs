@@ -63,6 +63,13 @@ pub const ALL: &[Meaning] = &[
     of("branch", "the branch decided", "nothing to mend: the words say which arm was taken", None),
     of("variant", "the experiment's variant", "nothing to mend: the words say which one this person always gets", None),
     of(
+        "no-date",
+        "the person has no such date: did not wait",
+        "give the profile the attribute that the delay names, as 2026-03-01 or 2026-03-01T09:00",
+        None,
+    ),
+    of("date-passed", "the date had passed: did not wait", "nothing to mend: the person went on at once", None),
+    of(
         "unknown-step",
         "the canvas version that asked for this is not in the store",
         "run the canvas again, so that its version is stored; if it stays, report it",

@@ -134,6 +134,10 @@ pub mod reason {
         BRANCH = "branch";
         /// An experiment's variant was drawn.
         VARIANT = "variant";
+        /// The date that a delay waits for is not known of the person.
+        NO_DATE = "no-date";
+        /// The date that a delay waits for has passed.
+        DATE_PASSED = "date-passed";
         /// Retried for as long as allowed.
         RETRIES_EXHAUSTED = "retries-exhausted";
         /// The batch is filling.

@@ -4,7 +4,7 @@ use crate::delay::DelayRule;
 use crate::document::Path;
 use crate::suggest;
 use crate::update;
-use caravan_model::canvas::{ConsentNeed, Delay, Step, Variant};
+use caravan_model::canvas::{ConsentNeed, Delay, Step, Until, Variant};
 use caravan_model::changes::Changes;
 use caravan_model::{Action, Code, StepId};
 
@@ -140,7 +140,11 @@ fn experiment(findings: &mut Findings<'_>, at: &Path, id: &StepId, variants: &[V
 /// The innermost place of a delay's mistake.
 fn delay_place(at: &Path, delay: &Delay) -> Path {
     match (delay.span, &delay.until, &delay.local_time) {
-        (None, Some(_), None) => at.key("until"),
+        (None, Some(Until::Written(_)), None) => at.key("until"),
+        (None, Some(Until::Attribute(date)), None) => {
+            let is_attr = date.attr.split('.').any(|name| name.trim().is_empty());
+            at.key("until").key(if is_attr { "attr" } else { "at" })
+        }
         (None, None, Some(local)) => {
             let without_days = Delay {
                 local_time: Some(caravan_model::canvas::LocalTime { at: local.at.clone(), on: Vec::new() }),

@@ -276,6 +276,13 @@ fn cv004_a_bad_value_is_named_where_it_is() {
         "eq, ne",
     );
     case("{ for: 2d }", "{}", Code::BadValue, 10, "steps.pause.delay", "exactly one of", "for: 2d");
+    let until = |date: &str, at: &str, message: &str, cure: &str| {
+        case("for: 2d", &format!("until: {{ {date} }}"), Code::BadValue, 10, at, message, cure);
+    };
+    until("attr: d, at: noon", "steps.pause.delay.until.at", "`noon`", "");
+    until("attr: d, offset: -3", "steps.pause.delay.until.offset", "`-3` is no offset", "-3d");
+    until("attr: a..b", "steps.pause.delay.until.attr", "no attribute", "");
+    until("offset: -3d", "steps.pause.delay.until.attr", "`attr` is missing", "");
     case("for: 2d", "until: tomorrow", Code::BadValue, 10, "steps.pause.delay.until", "`tomorrow`", "");
     case(
         "for: 2d",

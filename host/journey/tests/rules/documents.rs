@@ -38,6 +38,21 @@ fn the_designs_sample_files_read() {
 }
 
 #[test]
+fn steps_of_all_kinds_survive_formatting() {
+    for step in [
+        "delay: { until: { attr: renewal_date, offset: \"-3d\", at: \"09:00\" } }",
+        "delay: { until: { attr: plan.renewal } }",
+        "delay: { until: \"2026-11-12T09:00\" }",
+        "update: { country: DE, plan.tier: gold, seats: 3, trial: null }",
+    ] {
+        let canvas = read_canvas("f", &WIN_BACK.replace("delay: { for: 2d }", step)).unwrap().value;
+        let text = format_canvas(&canvas).unwrap();
+        assert!(text.contains(&format!("pause: {{ {step}, next: active }}")), "{text}");
+        assert_eq!(read_canvas("f", &text).unwrap().value, canvas);
+    }
+}
+
+#[test]
 fn all_triggers_of_the_designs_sample_read() {
     let sample = "{ event: subscription_lapsed, where: { plan: { in: [pro, team] } } }";
     for trigger in [

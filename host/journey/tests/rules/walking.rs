@@ -43,6 +43,21 @@ fn a_delay_until_an_instant_that_has_passed_is_passed() {
 }
 
 #[test]
+fn a_delay_until_a_persons_date_waits_or_says_why_not() {
+    let plan = plan("  one: { delay: { until: { attr: renewal, offset: \"-1d\", at: \"09:00\" } }, next: exit }\n");
+    let mut profile = Profile::default();
+    let rest = |profile: &Profile| plan.walk(plan.start, &person(profile), &Scene::at(NOW)).unwrap();
+    let passed = |way| vec![Move::Passed { step: StepIx(0), way }];
+    assert_eq!((rest(&profile).moves, rest(&profile).rest), (passed(Way::NoDate), Rest::Exit));
+    profile.attributes.insert("renewal".into(), "1970-01-01".into());
+    assert_eq!((rest(&profile).moves, rest(&profile).rest), (passed(Way::DatePassed), Rest::Exit));
+    profile.attributes.insert("renewal".into(), "1970-02-02".into());
+    let due = Millis(31 * 86_400_000 + 9 * 3_600_000);
+    assert_eq!((rest(&profile).moves, rest(&profile).rest), (Vec::new(), Rest::Delay { step: StepIx(0), due }));
+    assert_eq!(plan.reason(StepIx(0), Way::NoDate), Reason::new("no-date", ""));
+}
+
+#[test]
 fn a_branch_takes_the_first_arm_that_holds_and_says_which() {
     let plan = plan(
         "  one: { branch: [ { if: { attr: n, gt: 5 }, next: two }, { if: { event: e }, next: exit } ], else: three }\n\
@@ -137,6 +152,7 @@ fn step() -> impl Strategy<Value = String> {
         (prop_oneof![Just("1h"), Just("0s")], target()).prop_map(|(span, to)| format!("{{ delay: {{ for: {span} }}, next: {to} }}")),
         target().prop_map(|to| format!("{{ delay: {{ local_time: {{ at: \"09:00\" }} }}, next: {to} }}")),
         target().prop_map(|to| format!("{{ delay: {{ until: 1970-01-02T00:00:00Z }}, next: {to} }}")),
+        target().prop_map(|to| format!("{{ delay: {{ until: {{ attr: n }} }}, next: {to} }}")),
         (target(), target()).prop_map(|(one, two)| {
             format!("{{ branch: [ {{ if: {{ attr: n, gt: 3 }}, next: {one} }} ], else: {two} }}")
         }),
