@@ -5,20 +5,30 @@ use http::Method;
 /// A partner that the lab emulates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Partner {
+    /// Criteo contact lists.
+    Criteo,
     /// Meta (Facebook) Custom Audiences.
     Meta,
+    /// Pinterest customer lists.
+    Pinterest,
+    /// Snapchat audience segments.
+    Snapchat,
     /// TikTok Custom Audiences.
     TikTok,
 }
 
 impl Partner {
     /// All partners, in the order of their ports.
-    pub(crate) const ALL: [Partner; 2] = [Partner::Meta, Partner::TikTok];
+    pub(crate) const ALL: [Partner; 5] =
+        [Partner::Criteo, Partner::Meta, Partner::Pinterest, Partner::Snapchat, Partner::TikTok];
 
     /// The name used in addresses and control calls.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Partner::Criteo => "criteo",
             Partner::Meta => "meta",
+            Partner::Pinterest => "pinterest",
+            Partner::Snapchat => "snapchat",
             Partner::TikTok => "tiktok",
         }
     }
@@ -27,9 +37,18 @@ impl Partner {
     pub(crate) fn parse(name: &str) -> Option<Partner> {
         Partner::ALL.into_iter().find(|partner| partner.name() == name)
     }
+
+    /// All names, for words: `criteo, meta and tiktok`.
+    pub(crate) fn names() -> String {
+        let names = Partner::ALL.map(Partner::name);
+        match names.split_last() {
+            Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+            None => String::new(),
+        }
+    }
 }
 
-/// What a call is for. Both partners share these names, so one dial can speak of either.
+/// What a call is for. All partners share these names, so one dial can speak of any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
     Me,
@@ -46,6 +65,11 @@ pub(crate) enum Route {
     Add,
     Remove,
     Replace,
+    Clear,
+    Targets,
+    CreateTarget,
+    Statistics,
+    Sizes,
     Share,
     Sessions,
     Token,
@@ -74,6 +98,11 @@ impl Route {
             Route::Add => "users-add",
             Route::Remove => "users-remove",
             Route::Replace => "users-replace",
+            Route::Clear => "users-clear",
+            Route::Targets => "targets",
+            Route::CreateTarget => "create-target",
+            Route::Statistics => "statistics",
+            Route::Sizes => "sizes",
             Route::Share => "share",
             Route::Sessions => "sessions",
             Route::Token => "token",
@@ -88,7 +117,7 @@ impl Route {
     /// Whether a dial set to `filter` covers this route. `users` (or TikTok's `mapping`) covers adding and removing.
     pub(crate) fn matches(self, filter: &str) -> bool {
         match filter {
-            "users" | "mapping" => matches!(self, Route::Add | Route::Remove | Route::Replace),
+            "users" | "mapping" => matches!(self, Route::Add | Route::Remove | Route::Replace | Route::Clear),
             "adaccounts" => self == Route::Accounts,
             name => self.name() == name,
         }
@@ -104,11 +133,13 @@ impl Route {
         matches!(
             self,
             Route::Create
+                | Route::CreateTarget
                 | Route::Update
                 | Route::Delete
                 | Route::Add
                 | Route::Remove
                 | Route::Replace
+                | Route::Clear
                 | Route::Share
                 | Route::Upload
                 | Route::FileCreate
@@ -119,16 +150,19 @@ impl Route {
     /// Whether the call speaks of one audience that exists already.
     pub(crate) fn on_audience(self) -> bool {
         self.on_members()
-            || matches!(self, Route::Audience | Route::Update | Route::Delete | Route::Share | Route::Sessions)
+            || matches!(
+                self,
+                Route::Audience | Route::Update | Route::Delete | Route::Statistics | Route::Share | Route::Sessions
+            )
     }
 
     /// Whether the call edits members.
     pub(crate) fn on_members(self) -> bool {
-        matches!(self, Route::Add | Route::Remove | Route::Replace | Route::FileUpdate)
+        matches!(self, Route::Add | Route::Remove | Route::Replace | Route::Clear | Route::FileUpdate)
     }
 }
 
-const ROUTES: [Route; 22] = [
+const ROUTES: [Route; 27] = [
     Route::Me,
     Route::Permissions,
     Route::Accounts,
@@ -143,6 +177,11 @@ const ROUTES: [Route; 22] = [
     Route::Add,
     Route::Remove,
     Route::Replace,
+    Route::Clear,
+    Route::Targets,
+    Route::CreateTarget,
+    Route::Statistics,
+    Route::Sizes,
     Route::Share,
     Route::Sessions,
     Route::Token,

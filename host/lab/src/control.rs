@@ -13,6 +13,7 @@ use crate::form::Params;
 use crate::meta::NewAudience;
 use crate::reply::{Class, Reply};
 use crate::settings::{QuotaChange, SettingsChange};
+use crate::shelf::NewShelved;
 use crate::values::is_digits;
 use crate::world::{Addresses, World};
 
@@ -142,11 +143,15 @@ struct AudienceSpec {
     account: String,
     id: Option<String>,
     name: String,
-    /// Meta's subtype (default `CUSTOM`) or TikTok's type (default `Partner`, made through the API).
+    /// Meta's subtype (default `CUSTOM`), TikTok's type (default `Partner`, made through the API), Criteo's segment type
+    /// (default `ContactList`), Pinterest's list type (default `EMAIL`), Snapchat's source (default `FIRST_PARTY`).
     kind: Option<String>,
     description: Option<String>,
     #[serde(default)]
     value_based: bool,
+    /// Criteo only: the list takes no amendments.
+    #[serde(default)]
+    read_only: bool,
 }
 
 /// Body of `POST /_lab/accounts`.
@@ -168,13 +173,13 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
 }
 
 fn known_partner(name: &str) -> Result<Partner, Refusal> {
-    Partner::parse(name).ok_or_else(|| Refusal::bad(format!("no partner `{name}`; the lab knows meta and tiktok")))
+    Partner::parse(name).ok_or_else(|| Refusal::bad(format!("no partner `{name}`; the lab knows {}", Partner::names())))
 }
 
 fn named_partner(name: Option<&str>, door: Option<Partner>) -> Result<Partner, Refusal> {
     match name {
         Some(name) => known_partner(name),
-        None => door.ok_or_else(|| Refusal::bad("`partner` is missing: meta or tiktok")),
+        None => door.ok_or_else(|| Refusal::bad(format!("`partner` is missing: {}", Partner::names()))),
     }
 }
 
@@ -203,7 +208,18 @@ fn set_faults(world: &World, door: Option<Partner>, body: &[u8]) -> Answer {
 
 fn audiences(world: &World, only: Option<Partner>) -> Vec<Value> {
     let mut list = Vec::new();
-    if only != Some(Partner::TikTok) {
+    let asked = |partner| only.is_none_or(|only| only == partner);
+    for partner in Partner::ALL.into_iter().filter(|partner| asked(*partner)) {
+        let Some(shelf) = world.shelf(partner) else { continue };
+        list.extend(shelf.audiences().map(|audience| {
+            json!({
+                "partner": partner.name(), "audience": audience.id, "name": audience.name, "account": audience.account,
+                "type": audience.kind, "size": audience.members.len(), "refused": audience.refused,
+                "description": audience.description,
+            })
+        }));
+    }
+    if asked(Partner::Meta) {
         list.extend(world.meta().audiences().map(|audience| {
             json!({
                 "partner": "meta", "audience": audience.id, "name": audience.name, "account": audience.account,
@@ -212,7 +228,7 @@ fn audiences(world: &World, only: Option<Partner>) -> Vec<Value> {
             })
         }));
     }
-    if only != Some(Partner::Meta) {
+    if asked(Partner::TikTok) {
         list.extend(world.tiktok().audiences().map(|audience| {
             json!({
                 "partner": "tiktok", "audience": audience.id, "name": audience.name, "account": audience.account,
@@ -259,7 +275,17 @@ fn members(world: &World, partner: Option<Partner>, id: &str, query: &Params<'_>
 }
 
 fn standing(world: &World, partner: Option<Partner>, id: &str, with_rows: bool) -> Option<Standing> {
-    if partner != Some(Partner::TikTok)
+    let asked = |other| partner.is_none_or(|partner| partner == other);
+    for partner in Partner::ALL.into_iter().filter(|partner| asked(*partner)) {
+        let Some(shelf) = world.shelf(partner) else { continue };
+        let Some(audience) = shelf.existing(id) else { continue };
+        let head = json!({
+            "partner": partner.name(), "audience": audience.id, "name": audience.name, "account": audience.account,
+            "type": audience.kind, "size": audience.members.len(), "refused": audience.refused,
+        });
+        return Some(Standing { head, keys: audience.members.keys(), rows: None });
+    }
+    if asked(Partner::Meta)
         && let Some(audience) = world.meta().existing(id)
     {
         let rows = with_rows.then(|| {
@@ -277,7 +303,7 @@ fn standing(world: &World, partner: Option<Partner>, id: &str, with_rows: bool) 
         });
         return Some(Standing { head, keys: audience.members.keys(), rows });
     }
-    if partner == Some(Partner::Meta) {
+    if !asked(Partner::TikTok) {
         return None;
     }
     let state = world.tiktok();
@@ -319,13 +345,17 @@ fn members_json(standing: &Standing) -> String {
 
 /// As if someone deleted the audience in the partner's own pages.
 fn delete_audience(world: &World, partner: Option<Partner>, id: &str) -> Answer {
-    let at_meta = partner != Some(Partner::TikTok) && world.meta().delete(id);
-    let at_tiktok = !at_meta && partner != Some(Partner::Meta) && {
-        let mut state = world.tiktok();
-        let account = state.existing(id).map(|audience| audience.account.clone());
-        account.is_some_and(|account| state.delete(&account, id).is_ok())
-    };
-    match at_meta || at_tiktok {
+    let mut asked = Partner::ALL.into_iter().filter(|other| partner.is_none_or(|partner| partner == *other));
+    let gone = asked.any(|partner| match partner {
+        Partner::Meta => world.meta().delete(id),
+        Partner::TikTok => {
+            let mut state = world.tiktok();
+            let account = state.existing(id).map(|audience| audience.account.clone());
+            account.is_some_and(|account| state.delete(&account, id).is_ok())
+        }
+        partner => world.shelf(partner).is_some_and(|mut shelf| shelf.delete(id)),
+    });
+    match gone {
         true => Ok(good(&json!({"deleted": id}))),
         false => Err(Refusal::missing(format!("no audience has the id {id}"))),
     }
@@ -333,12 +363,17 @@ fn delete_audience(world: &World, partner: Option<Partner>, id: &str) -> Answer 
 
 fn new_audience(world: &World, door: Option<Partner>, spec: AudienceSpec) -> Answer {
     let partner = named_partner(spec.partner.as_deref(), door)?;
-    let account = bare_account(&spec.account);
-    if !is_digits(account) || spec.id.as_deref().is_some_and(|id| !is_digits(id)) {
-        return Err(Refusal::bad("account and id are digits (Meta's account may start with act_)"));
+    let form = world.shelf(partner).map(|shelf| shelf.form());
+    let account = if form.is_some() { spec.account.as_str() } else { bare_account(&spec.account) };
+    let (is_account, is_audience) =
+        form.map_or((is_digits as _, is_digits as _), |form| (form.is_account, form.is_audience));
+    if !is_account(account) || spec.id.as_deref().is_some_and(|id| !is_audience(id)) {
+        return Err(Refusal::bad(match partner {
+            Partner::Snapchat => "account is a UUID and id are digits",
+            _ => "account and id are digits (Meta's account may start with act_)",
+        }));
     }
-    let taken = |id: &String| world.meta().existing(id).is_some() || world.tiktok().existing(id).is_some();
-    if let Some(id) = spec.id.as_ref().filter(|id| taken(id)) {
+    if let Some(id) = spec.id.as_ref().filter(|id| standing(world, None, id, false).is_some()) {
         return Err(Refusal(409, format!("the audience {id} exists already")));
     }
     let id = match partner {
@@ -358,13 +393,25 @@ fn new_audience(world: &World, door: Option<Partner>, spec: AudienceSpec) -> Ans
             let kind = spec.kind.as_deref().unwrap_or("Partner");
             world.tiktok().create(account, spec.id, &spec.name, kind, "MULTIPLE_TYPES")
         }
+        partner => {
+            let new = NewShelved {
+                id: spec.id,
+                name: spec.name,
+                description: spec.description.unwrap_or_default(),
+                kind: spec.kind,
+                read_only: spec.read_only,
+                retention_days: None,
+            };
+            let shelf = world.shelf(partner);
+            shelf.map(|mut shelf| shelf.create(account, new)).ok_or_else(|| Refusal::bad("no such partner"))?
+        }
     };
     Ok(good(&json!({"partner": partner.name(), "audience": id})))
 }
 
 fn change_account(world: &World, door: Option<Partner>, spec: AccountSpec) -> Answer {
     let partner = named_partner(spec.partner.as_deref(), door)?;
-    if partner == Partner::TikTok {
+    if partner != Partner::Meta {
         return Err(Refusal::bad("only Meta's accounts have a name and terms to set"));
     }
     let settings = world.settings().clone();

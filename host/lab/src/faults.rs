@@ -40,7 +40,7 @@ pub(crate) enum Kind {
     AudienceGone,
     /// The audience cannot be edited.
     NotEditable,
-    /// Meta's integrity flag.
+    /// Meta's integrity flag; elsewhere like `not-editable`.
     Integrity,
     /// The call is too large for the partner.
     TooLarge,
@@ -82,7 +82,7 @@ impl Kind {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FaultSpec {
-    /// `meta` or `tiktok`; none means both.
+    /// The partner's name; none means all.
     #[serde(default)]
     partner: Option<String>,
     #[serde(default)]
@@ -96,6 +96,9 @@ pub(crate) struct FaultSpec {
     fault: String,
     #[serde(default)]
     code: Option<u32>,
+    /// The partner's code where it is a word, as Criteo's and Snapchat's are.
+    #[serde(default)]
+    word: Option<String>,
     #[serde(default)]
     subcode: Option<u32>,
     #[serde(default)]
@@ -153,6 +156,7 @@ pub(crate) struct Strike {
     pub(crate) kind: Kind,
     pub(crate) applied: bool,
     pub(crate) code: Option<u32>,
+    pub(crate) word: Option<String>,
     pub(crate) subcode: Option<u32>,
     pub(crate) status: Option<u16>,
     pub(crate) message: Option<String>,
@@ -187,13 +191,13 @@ impl Faults {
         if applied && !kind.may_apply() {
             return Err(format!("`{name}` cannot come after the effect"));
         }
-        if kind == Kind::Error && spec.code.is_none() {
-            return Err("the fault `error` needs a code".into());
+        if kind == Kind::Error && spec.code.is_none() && spec.word.is_none() {
+            return Err("the fault `error` needs a code, or the `word` that is the partner's code".into());
         }
         if let Some(partner) = &spec.partner
             && Partner::parse(partner).is_none()
         {
-            return Err(format!("no partner `{partner}`; the lab knows meta and tiktok"));
+            return Err(format!("no partner `{partner}`; the lab knows {}", Partner::names()));
         }
         if let Some(route) = &spec.route
             && !Route::is_filter(route)
@@ -271,6 +275,7 @@ impl Fault {
             kind: self.kind,
             applied: self.spec.after_effect,
             code: self.spec.code,
+            word: self.spec.word.clone(),
             subcode: self.spec.subcode,
             status: self.spec.status,
             message: self.spec.message.clone(),

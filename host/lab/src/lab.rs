@@ -18,8 +18,7 @@ use crate::world::{Addresses, Door, World};
 /// How to start a [`Lab`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LabOptions {
-    /// Port of the control address; the partners follow in alphabetical order (`meta` on the next, `tiktok` on the
-    /// one after). None takes free ports.
+    /// Port of the control address; the partners follow in alphabetical order. None takes free ports.
     pub base_port: Option<u16>,
     /// Any well-formed account and audience exists, and nothing is rate limited.
     pub permissive: bool,
@@ -39,7 +38,7 @@ pub enum LabError {
     /// The port is taken or may not be used.
     #[error("cannot listen on 127.0.0.1:{port} for {what}: {source}")]
     Bind {
-        /// Whose address it would have been: `lab`, `meta` or `tiktok`.
+        /// Whose address it would have been: `lab` or a partner's name.
         what: &'static str,
         /// The port, 0 for any free one.
         port: u16,
@@ -163,7 +162,7 @@ impl InProcess {
         crate::snapshot::restore(&self.world, path)
     }
 
-    /// Answers one request as the partner `meta` or `tiktok` would, or, for `lab`, as the control address. Only path,
+    /// Answers one request as the partner of this name would, or, for `lab`, as the control address. Only path,
     /// query, headers and body of the request count. Any other partner is a 404.
     pub async fn answer(&self, partner: &str, request: Request<Bytes>) -> Response<Bytes> {
         let door = match Partner::parse(partner) {
@@ -181,10 +180,10 @@ impl InProcess {
     /// Makes an audience known under an account, as if it had been created there long ago through the API. An
     /// audience that is known already stays as it is. False if the partner or an id is not well formed.
     pub fn adopt(&self, partner: &str, account: &str, audience: &str, name: &str) -> bool {
-        let account = bare_account(account);
         match Partner::parse(partner) {
-            Some(Partner::Meta) => self.world.meta().adopt(account, audience, name),
+            Some(Partner::Meta) => self.world.meta().adopt(bare_account(account), audience, name),
             Some(Partner::TikTok) => self.world.tiktok().adopt(account, audience, name),
+            Some(partner) => self.world.shelf(partner).is_some_and(|mut shelf| shelf.adopt(account, audience, name)),
             None => false,
         }
     }

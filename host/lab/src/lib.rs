@@ -5,11 +5,12 @@
 //! * [`InProcess`] answers the same requests without a socket; a dry run uses it, since it must make no connection.
 //! * [`people`] makes any number of synthetic people, the same ones for the same seed.
 //!
-//! What each emulator does comes from the partner contracts (Meta and TikTok): the comments name the section they
+//! What each emulator does comes from the partner contracts: the comments name the section they
 //! follow. Where the contract marks a fact as unsure, the emulator takes the stricter reading and says so.
 
 mod call;
 mod control;
+mod criteo;
 mod faults;
 mod form;
 mod ids;
@@ -17,13 +18,17 @@ mod lab;
 mod ledger;
 mod meta;
 pub mod people;
+mod pinterest;
 mod quota;
 mod reply;
 mod rows;
 mod serve;
 mod settings;
+mod shelf;
+mod snapchat;
 mod snapshot;
 mod tiktok;
+mod tokens;
 mod values;
 mod world;
 

@@ -116,6 +116,18 @@ impl Bench {
         self.send("tiktok", method, &path, &[("access-token", "good"), JSON], text(&body)).await
     }
 
+    /// A JSON call to a partner that takes a bearer token, with a good one.
+    pub async fn bearer(&self, whom: &str, method: Method, path: &str, body: Value) -> Answer {
+        self.send(whom, method, path, &[("authorization", "Bearer good"), JSON], text(&body)).await
+    }
+
+    /// A form for a token endpoint.
+    pub async fn form(&self, whom: &str, path: &str, basic: Option<&str>, form: &str) -> Answer {
+        let media = ("content-type", "application/x-www-form-urlencoded");
+        let headers: Vec<_> = basic.map(|basic| ("authorization", basic)).into_iter().chain([media]).collect();
+        self.send(whom, Method::POST, path, &headers, form.to_string()).await
+    }
+
     /// A control call, which must succeed.
     pub async fn control(&self, method: Method, path: &str, body: Value) -> Value {
         let answer = self.send("lab", method, path, &[JSON], text(&body)).await;

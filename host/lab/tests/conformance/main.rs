@@ -2,10 +2,13 @@
 
 mod bench;
 mod control;
+mod criteo;
 mod faults;
 mod meta;
 mod meta_members;
 mod meta_quota;
+mod pinterest;
+mod snapchat;
 mod tiktok;
 mod tiktok_files;
 mod tiktok_members;
