@@ -6,13 +6,13 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The connectors of this repository.
-const NAMES: [&str; 2] = ["meta", "tiktok"];
+const NAMES: &[&str] = &["criteo", "meta", "pinterest", "snapchat", "tiktok"];
 
 fn main() {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../..");
     let folder = root.join("guest-steps/target/wasm32-wasip2/release");
     let out = env::var("OUT_DIR").expect("cargo sets it");
-    let mut list = "[\n".to_owned();
+    let mut list = "&[\n".to_owned();
     for name in NAMES {
         let from = folder.join(format!("{name}.wasm"));
         // A path that is not there counts as changed at every build; then its folder is watched instead.

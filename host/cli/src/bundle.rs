@@ -12,7 +12,7 @@ pub struct Bundled {
 }
 
 /// All of them, built or not.
-pub const BUNDLED: [Bundled; 2] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
+pub const BUNDLED: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 
 /// The bytes of what a connection's `connector` names: a bundled name, `name@sha256:…`, or a path, which is taken
 /// relative to `folder`.
@@ -37,7 +37,7 @@ pub fn find(named: &str, folder: &Path) -> Result<Cow<'static, [u8]>, Problem> {
         None => (named, None),
     };
     let Some(bundled) = BUNDLED.iter().find(|bundled| bundled.name == name) else {
-        let names = BUNDLED.map(|bundled| bundled.name).join(", ");
+        let names = BUNDLED.iter().map(|bundled| bundled.name).collect::<Vec<_>>().join(", ");
         return Err(Problem::new(Code::UnknownConnector, format!("there is no connector `{name}`"))
             .cure(format!("name a bundled one ({names}) or a component's file, such as ./my-connector.wasm")));
     };
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_bundled_connector_is_found_by_name_and_by_digest() {
         for Bundled { name, bytes } in BUNDLED {
-            let Some(bytes) = bytes else { continue };
+            let Some(bytes) = *bytes else { continue };
             assert_eq!(find(name, Path::new("/nowhere")).as_deref(), Ok(bytes));
             assert_eq!(find(&format!("{name}@sha256:{}", Digest::of(bytes)), Path::new("/")).as_deref(), Ok(bytes));
         }
