@@ -44,7 +44,7 @@ fn phones(people: &[oracle::Row]) -> Vec<Vec<String>> {
     let said = python::run("phones.py", &[], &lines);
     let mut said = said.lines();
     let of = |row: &oracle::Row, said: &mut std::str::Lines<'_>| -> Vec<String> {
-        let digits = numbers(row).iter().map(|_| said.next().expect("one answer for each number").to_owned());
+        let digits = numbers(row).into_iter().map(|_| said.next().expect("one answer for each number").to_owned());
         digits.filter(|digits| !digits.is_empty()).collect()
     };
     people.iter().map(|row| of(row, &mut said)).collect()
@@ -137,14 +137,10 @@ fn snapchats_segment_equals_an_independent_calculation() {
 fn pinterests_list_equals_an_independent_calculation() {
     let place = Place::new();
     let lab = place.lab();
-    let list = json!({"partner": "pinterest", "account": "549755000000", "id": "77", "name": "People", "kind": "EMAIL"});
+    let list =
+        json!({"partner": "pinterest", "account": "549755000000", "id": "77", "name": "People", "kind": "EMAIL"});
     lab.post("/_lab/audiences", &list).expect("a list");
-    let case = Case {
-        partner: "pinterest",
-        audience: r#"id: "77", kind: EMAIL"#,
-        keys: "email",
-        email: "EMAIL",
-        phone: None,
-    };
+    let case =
+        Case { partner: "pinterest", audience: r#"id: "77", kind: EMAIL"#, keys: "email", email: "EMAIL", phone: None };
     plays(&place, &lab, &case, || "77".to_owned());
 }

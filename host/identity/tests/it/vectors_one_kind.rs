@@ -7,7 +7,7 @@ const GB: &str = "40b5c38342a9c584ec707e8679b003f8c779c6aaa138c976ef94e049cc0520
 const FR: &str = "fda66831d0cb0eb4bffb21bc795308d69921c211c57be0ae15702071e3b9e988";
 
 fn sent(rule: Rule, hash: Hash, input: &str, country: Option<&str>) -> Result<String, Unusable> {
-    let default_country = country.and_then(Alpha2::parse);
+    let default_country = country.map(|code| Alpha2::parse(code).unwrap());
     identifier(rule, hash, input, Place { country: None, default_country })
 }
 
