@@ -4,6 +4,9 @@ pub mod host;
 pub mod oracle;
 pub mod python;
 pub mod sinks;
+pub mod states;
+pub mod steady;
 
 pub use host::{LAB_CONNECTIONS, Place, Ran, audience_named, binary, guest, keys_of, patient, word};
+pub use states::{state_of, words_of};
 pub use xtask::lab::Lab;

@@ -105,6 +105,16 @@ impl<'a> Request<'a> {
         request
     }
 
+    /// A form at hand, already percent-encoded.
+    pub fn form(self, body: impl Into<Vec<u8>>) -> Request<'a> {
+        let body = body.into();
+        let length = body.len().to_string();
+        let request = self.header("content-type", "application/x-www-form-urlencoded");
+        let mut request = request.header("content-length", length);
+        request.body = Body::Bytes(body);
+        request
+    }
+
     /// Reads at most so many bytes of the answer; more is an error.
     pub fn answer_limit(mut self, bytes: usize) -> Request<'a> {
         self.answer_limit = bytes;

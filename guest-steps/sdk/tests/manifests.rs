@@ -21,7 +21,17 @@ fn manifests() -> Vec<(PathBuf, Manifest)> {
 #[test]
 fn every_connector_has_a_manifest_that_the_host_reads() {
     let names: Vec<String> = manifests().into_iter().map(|(_, manifest)| manifest.name).collect();
-    for name in ["criteo", "meta", "pinterest", "snapchat", "tiktok", "template", "hostile-other-host"] {
+    for name in [
+        "criteo",
+        "google",
+        "marketo",
+        "meta",
+        "pinterest",
+        "snapchat",
+        "tiktok",
+        "template",
+        "hostile-other-host",
+    ] {
         assert!(names.iter().any(|given| given == name), "{name} is not among {names:?}");
     }
 }
@@ -93,6 +103,11 @@ fn the_match_words_are_the_fields_of_a_profile() {
             "gaid"
         ]
     );
+    assert_eq!(
+        words("google"),
+        ["email", "phone", "first_name", "last_name", "country", "zip", "idfa", "gaid", "external_id"]
+    );
+    assert_eq!(words("marketo"), ["email", "external_id"]);
     assert_eq!(words("tiktok"), ["email", "phone", "idfa", "gaid"]);
     assert_eq!(words("criteo"), ["email", "email_md5", "phone", "idfa", "gaid"]);
     assert_eq!(words("pinterest"), ["email", "gaid", "idfa"]);
@@ -126,6 +141,19 @@ fn trap_6_to_16_keys_name_the_rules_that_the_partners_documents_ask_for() {
     assert_eq!(rule("meta", "EXTERN_ID"), (Rule::Trim, Hash::None));
     assert_eq!(rule("tiktok", "EMAIL_SHA256"), (Rule::EmailCompact, Hash::Sha256Hex));
     assert_eq!(rule("tiktok", "PHONE_SHA256"), (Rule::PhoneDigits, Hash::Sha256Hex));
+    for (key, expected) in [
+        ("EMAIL", Rule::EmailGmail),
+        ("PHONE", Rule::PhonePlus),
+        ("GIVEN_NAME", Rule::GivenName),
+        ("FAMILY_NAME", Rule::FamilyName),
+    ] {
+        assert_eq!(rule("google", key), (expected, Hash::Sha256Hex), "{key}");
+    }
+    for (key, expected) in [("REGION", Rule::CountryUpper), ("POSTAL", Rule::Trim), ("IDFA", Rule::AdIdUpper)] {
+        assert_eq!(rule("google", key), (expected, Hash::None), "{key}");
+    }
+    // Marketo hashes nothing: its raw e-mail is a right that the manifest names.
+    assert_eq!(rule("marketo", "EMAIL"), (Rule::Email, Hash::None));
     for key in ["IDFA_SHA256", "AAID_SHA256"] {
         assert_eq!(rule("tiktok", key), (Rule::AdId, Hash::Sha256Hex));
     }
@@ -181,6 +209,9 @@ fn only_these_keys_identify_a_person_and_only_these_are_device_ids() {
     };
     assert_eq!(keys("meta", |key| key.identifies), ["EXTERN_ID", "EMAIL", "PHONE", "MADID"]);
     assert_eq!(keys("meta", |key| key.device), ["MADID"]);
+    assert_eq!(keys("google", |key| key.identifies), ["EMAIL", "PHONE", "IDFA", "GAID", "USER_ID"]);
+    assert_eq!(keys("google", |key| key.device), ["IDFA", "GAID"]);
+    assert_eq!(keys("marketo", |key| key.identifies), ["EMAIL", "EXTERNAL_ID"]);
     assert_eq!(keys("tiktok", |key| key.identifies).len(), 4);
     assert_eq!(keys("tiktok", |key| key.device), ["IDFA_SHA256", "AAID_SHA256"]);
 }

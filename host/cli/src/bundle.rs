@@ -37,7 +37,8 @@ pub fn find(named: &str, folder: &Path) -> Result<Cow<'static, [u8]>, Problem> {
         None => (named, None),
     };
     let Some(bundled) = BUNDLED.iter().find(|bundled| bundled.name == name) else {
-        let names = BUNDLED.iter().map(|bundled| bundled.name).collect::<Vec<_>>().join(", ");
+        let names: Vec<&str> = BUNDLED.iter().map(|bundled| bundled.name).collect();
+        let names = names.join(", ");
         return Err(Problem::new(Code::UnknownConnector, format!("there is no connector `{name}`"))
             .cure(format!("name a bundled one ({names}) or a component's file, such as ./my-connector.wasm")));
     };

@@ -76,8 +76,10 @@ impl BoundConnector {
             Problem::new(Code::BadConnection, wrong).at_path(format!("connections.{}.settings", binding.connection))
         })?;
         let mut routes = compile_routes(manifest, &settings)?;
-        for route in &mut routes {
-            route.granted = binding.grant.allows(&route.host, &route.name);
+        for (route, asked) in routes.iter_mut().zip(&manifest.routes) {
+            // A grant may name the host as the manifest does, or as it is under this connection's settings.
+            let grant = &binding.grant;
+            route.granted = grant.allows(&asked.host, &route.name) || grant.allows(&route.host, &route.name);
         }
         let placement = Placement::new(manifest).map_err(|wrong| bad(&wrong))?;
         let policy = Policy {

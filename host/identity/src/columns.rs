@@ -259,9 +259,12 @@ fn append_values(
             | Rule::EmailCompact
             | Rule::EmailNoTag
             | Rule::EmailNoTagNoDots
+            | Rule::EmailGmail
+            | Rule::EmailGmailTag
             | Rule::PhoneDigits
             | Rule::PhonePlus
             | Rule::AdId
+            | Rule::AdIdUpper
     );
     for field in &key.fields {
         for value in values(profile, *field) {

@@ -8,6 +8,10 @@ pub(crate) enum Form {
     Plain,
     /// And white space within.
     Compact,
+    /// And, at Gmail only, dots of the local part.
+    GmailTag,
+    /// And, at Gmail only, dots of the local part and `+tag`.
+    Gmail,
     /// And `+tag`.
     NoTag,
     /// And dots of the local part.
@@ -65,13 +69,25 @@ fn append(value: &str, form: Form, out: &mut Vec<u8>) -> Result<(), Unusable> {
     if at == 0 || address[..at].contains(&0) || !is_domain(domain) {
         return Err(Unusable::NotAnEmail);
     }
-    if form >= Form::NoTag {
-        fold_local(out, start, at, form);
+    let (tag, dots) = match form {
+        Form::Plain | Form::Compact => (false, false),
+        Form::GmailTag | Form::Gmail if !is_gmail(domain) => (false, false),
+        Form::GmailTag => (false, true),
+        Form::NoTag => (true, false),
+        Form::Gmail | Form::NoTagNoDots => (true, true),
+    };
+    if tag || dots {
+        fold_local(out, start, at, tag, dots);
         if out[start] == b'@' {
             return Err(Unusable::NotAnEmail);
         }
     }
     Ok(())
+}
+
+/// Whether the mailbox is one of Google's, which ignore dots and tags.
+fn is_gmail(domain: &[u8]) -> bool {
+    matches!(domain, b"gmail.com" | b"googlemail.com")
 }
 
 /// Labels of letters, digits, hyphens and underscores of any script, at least two; the last is no number.
@@ -99,13 +115,15 @@ fn is_domain(domain: &[u8]) -> bool {
     labels >= 1 && label >= 2 && letters
 }
 
-/// Takes `+tag`, and dots where the form says so, out of the local part.
-fn fold_local(out: &mut Vec<u8>, start: usize, at: usize, form: Form) {
+/// Takes `+tag`, dots, or both out of the local part.
+fn fold_local(out: &mut Vec<u8>, start: usize, at: usize, tag: bool, dots: bool) {
     let end = start + at;
-    let local_end = out[start..end].iter().position(|byte| *byte == b'+').map_or(end, |plus| start + plus);
+    let plus = out[start..end].iter().position(|byte| *byte == b'+').map_or(end, |plus| start + plus);
+    let local_end = if tag { plus } else { end };
     let mut kept = start;
     for from in start..local_end {
-        if form != Form::NoTagNoDots || out[from] != b'.' {
+        // Dots of a tag that stays are its own.
+        if !dots || from >= plus || out[from] != b'.' {
             out[kept] = out[from];
             kept += 1;
         }

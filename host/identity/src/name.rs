@@ -64,3 +64,48 @@ pub(crate) fn initial(value: &str, out: &mut Vec<u8>) -> Result<(), Unusable> {
     out.extend_from_slice(first.encode_utf8(&mut [0; 4]).as_bytes());
     Ok(())
 }
+
+/// Words around a name that are no part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extras {
+    /// Before a first name.
+    Titles,
+    /// Behind a last name.
+    Suffixes,
+}
+
+/// Titles and suffixes that are dropped, in lower case without punctuation.
+const TITLES: [&str; 8] = ["mr", "mrs", "ms", "miss", "mx", "dr", "prof", "sir"];
+const SUFFIXES: [&str; 9] = ["jr", "sr", "ii", "iii", "iv", "md", "phd", "esq", "2nd"];
+
+/// Appends a name as [`normalise`] makes it, without the extras at its beginning or end, and without spaces. A name
+/// that is nothing but an extra stays: it may be the name.
+pub(crate) fn without_extras(value: &str, extras: Extras, out: &mut Vec<u8>) -> Result<(), Unusable> {
+    let start = out.len();
+    normalise(value, Spaces::Kept, out)?;
+    let whole = String::from_utf8_lossy(&out[start..]).into_owned();
+    let mut words: Vec<&str> = whole.split(' ').collect();
+    while words.len() > 1 {
+        match extras {
+            Extras::Titles if TITLES.contains(&words[0]) => drop(words.remove(0)),
+            Extras::Suffixes if words.last().is_some_and(|last| SUFFIXES.contains(last)) => drop(words.pop()),
+            _ => break,
+        }
+    }
+    out.truncate(start);
+    // A mark at the beginning of a word joins the letter before it.
+    out.extend_from_slice(text::nfc(words.concat()).as_bytes());
+    Ok(())
+}
+
+/// Appends a name in lower case without white space; punctuation stays.
+pub(crate) fn spaceless(value: &str, out: &mut Vec<u8>) -> Result<(), Unusable> {
+    let lower = text::lower_nfc(value);
+    let kept: String =
+        lower.chars().filter(|c| !c.is_whitespace() && !c.is_control() && !text::is_invisible(*c)).collect();
+    if kept.is_empty() {
+        return Err(Unusable::NothingLeft);
+    }
+    out.extend_from_slice(text::nfc(kept).as_bytes());
+    Ok(())
+}

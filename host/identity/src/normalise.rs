@@ -1,7 +1,7 @@
 //! One value by one rule.
 use crate::birth::Part;
 use crate::email::Form;
-use crate::name::Spaces;
+use crate::name::{Extras, Spaces};
 use crate::{Place, Unusable, amount, birth, country, device, digest, email, gender, name, phone, state, text, zip};
 use caravan_model::manifest::{Hash, Rule};
 
@@ -96,9 +96,14 @@ fn of_usable(rule: Rule, value: &str, place: Place, out: &mut Vec<u8>) -> Result
         Rule::EmailCompact => email::normalise(value, Form::Compact, out),
         Rule::EmailNoTag => email::normalise(value, Form::NoTag, out),
         Rule::EmailNoTagNoDots => email::normalise(value, Form::NoTagNoDots, out),
+        Rule::EmailGmail => email::normalise(value, Form::Gmail, out),
+        Rule::EmailGmailTag => email::normalise(value, Form::GmailTag, out),
         Rule::PhoneDigits => phone::normalise(value, place, false, out),
         Rule::PhonePlus => phone::normalise(value, place, true, out),
         Rule::Name => name::normalise(value, Spaces::Kept, out),
+        Rule::GivenName => name::without_extras(value, Extras::Titles, out),
+        Rule::FamilyName => name::without_extras(value, Extras::Suffixes, out),
+        Rule::NameSpaceless => name::spaceless(value, out),
         Rule::Initial => name::initial(value, out),
         Rule::GenderMf => gender::normalise(value, out),
         Rule::BirthYear => birth::normalise(value, Part::Year, out),
@@ -108,7 +113,17 @@ fn of_usable(rule: Rule, value: &str, place: Place, out: &mut Vec<u8>) -> Result
         Rule::State => state::normalise(value, place, out),
         Rule::Zip => zip::normalise(value, place, out),
         Rule::Country => country::normalise(value, out),
+        Rule::CountryUpper => upper(out, |out| country::normalise(value, out)),
+        Rule::AdIdUpper => upper(out, |out| device::normalise(value, out)),
         Rule::AdId => device::normalise(value, out),
         Rule::Amount => amount::normalise(value, out),
     }
+}
+
+/// Raises what `append` appends; both kinds of value are ASCII.
+fn upper(out: &mut Vec<u8>, append: impl FnOnce(&mut Vec<u8>) -> Result<(), Unusable>) -> Result<(), Unusable> {
+    let start = out.len();
+    append(out)?;
+    out[start..].make_ascii_uppercase();
+    Ok(())
 }

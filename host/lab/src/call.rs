@@ -7,6 +7,10 @@ use http::Method;
 pub(crate) enum Partner {
     /// Criteo contact lists.
     Criteo,
+    /// Google Customer Match.
+    Google,
+    /// Adobe Marketo Engage.
+    Marketo,
     /// Meta (Facebook) Custom Audiences.
     Meta,
     /// Pinterest customer lists.
@@ -19,13 +23,22 @@ pub(crate) enum Partner {
 
 impl Partner {
     /// All partners, in the order of their ports.
-    pub(crate) const ALL: [Partner; 5] =
-        [Partner::Criteo, Partner::Meta, Partner::Pinterest, Partner::Snapchat, Partner::TikTok];
+    pub(crate) const ALL: [Partner; 7] = [
+        Partner::Criteo,
+        Partner::Google,
+        Partner::Marketo,
+        Partner::Meta,
+        Partner::Pinterest,
+        Partner::Snapchat,
+        Partner::TikTok,
+    ];
 
     /// The name used in addresses and control calls.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Partner::Criteo => "criteo",
+            Partner::Google => "google",
+            Partner::Marketo => "marketo",
             Partner::Meta => "meta",
             Partner::Pinterest => "pinterest",
             Partner::Snapchat => "snapchat",
@@ -33,18 +46,16 @@ impl Partner {
         }
     }
 
+    /// All names, for words.
+    pub(crate) fn names() -> String {
+        let names = Partner::ALL.map(Partner::name);
+        let (last, before) = names.split_last().map_or(("", &names[..0]), |(last, before)| (*last, before));
+        format!("{} and {last}", before.join(", "))
+    }
+
     /// The partner of that name.
     pub(crate) fn parse(name: &str) -> Option<Partner> {
         Partner::ALL.into_iter().find(|partner| partner.name() == name)
-    }
-
-    /// All names, for words: `criteo, meta and tiktok`.
-    pub(crate) fn names() -> String {
-        let names = Partner::ALL.map(Partner::name);
-        match names.split_last() {
-            Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
-            None => String::new(),
-        }
     }
 }
 
@@ -77,6 +88,10 @@ pub(crate) enum Route {
     Upload,
     FileCreate,
     FileUpdate,
+    /// What became of a request that was accepted.
+    Status,
+    /// Who has an identifier.
+    Lookup,
     Unknown,
 }
 
@@ -110,6 +125,8 @@ impl Route {
             Route::Upload => "upload",
             Route::FileCreate => "file-create",
             Route::FileUpdate => "file-update",
+            Route::Status => "status",
+            Route::Lookup => "lookup",
             Route::Unknown => "unknown",
         }
     }
@@ -162,7 +179,7 @@ impl Route {
     }
 }
 
-const ROUTES: [Route; 27] = [
+const ROUTES: &[Route] = &[
     Route::Me,
     Route::Permissions,
     Route::Accounts,
@@ -189,6 +206,8 @@ const ROUTES: [Route; 27] = [
     Route::Upload,
     Route::FileCreate,
     Route::FileUpdate,
+    Route::Status,
+    Route::Lookup,
     Route::Unknown,
 ];
 

@@ -143,13 +143,14 @@ struct AudienceSpec {
     account: String,
     id: Option<String>,
     name: String,
-    /// Meta's subtype (default `CUSTOM`), TikTok's type (default `Partner`, made through the API), Criteo's segment type
-    /// (default `ContactList`), Pinterest's list type (default `EMAIL`), Snapchat's source (default `FIRST_PARTY`).
+    /// Meta's subtype (default `CUSTOM`), TikTok's type (default `Partner`, made through the API), Google's kind (default
+    /// `CONTACT_ID`), Marketo's workspace, Criteo's segment type (default `ContactList`), Pinterest's list type (default
+    /// `EMAIL`), Snapchat's source (default `FIRST_PARTY`).
     kind: Option<String>,
     description: Option<String>,
     #[serde(default)]
     value_based: bool,
-    /// Criteo only: the list takes no amendments.
+    /// Google: shared with the account, and not its own. Criteo: the list takes no amendments.
     #[serde(default)]
     read_only: bool,
 }
@@ -208,8 +209,8 @@ fn set_faults(world: &World, door: Option<Partner>, body: &[u8]) -> Answer {
 
 fn audiences(world: &World, only: Option<Partner>) -> Vec<Value> {
     let mut list = Vec::new();
-    let asked = |partner| only.is_none_or(|only| only == partner);
-    for partner in Partner::ALL.into_iter().filter(|partner| asked(*partner)) {
+    let shows = |partner| only.is_none_or(|only| only == partner);
+    for partner in Partner::ALL.into_iter().filter(|partner| shows(*partner)) {
         let Some(shelf) = world.shelf(partner) else { continue };
         list.extend(shelf.audiences().map(|audience| {
             json!({
@@ -219,7 +220,13 @@ fn audiences(world: &World, only: Option<Partner>) -> Vec<Value> {
             })
         }));
     }
-    if asked(Partner::Meta) {
+    if shows(Partner::Google) {
+        list.extend(crate::google::listed(world));
+    }
+    if shows(Partner::Marketo) {
+        list.extend(crate::marketo::listed(world));
+    }
+    if shows(Partner::Meta) {
         list.extend(world.meta().audiences().map(|audience| {
             json!({
                 "partner": "meta", "audience": audience.id, "name": audience.name, "account": audience.account,
@@ -228,7 +235,7 @@ fn audiences(world: &World, only: Option<Partner>) -> Vec<Value> {
             })
         }));
     }
-    if asked(Partner::TikTok) {
+    if shows(Partner::TikTok) {
         list.extend(world.tiktok().audiences().map(|audience| {
             json!({
                 "partner": "tiktok", "audience": audience.id, "name": audience.name, "account": audience.account,
@@ -240,10 +247,11 @@ fn audiences(world: &World, only: Option<Partner>) -> Vec<Value> {
 }
 
 /// What stands in one audience.
-struct Standing {
-    head: Value,
-    keys: Vec<(&'static str, Vec<String>)>,
-    rows: Option<Vec<String>>,
+pub(crate) struct Standing {
+    pub(crate) head: Value,
+    pub(crate) keys: Vec<(&'static str, Vec<String>)>,
+    /// Rows as JSON, sorted, where the partner keeps rows and they are asked for.
+    pub(crate) rows: Option<Vec<String>>,
 }
 
 fn members(world: &World, partner: Option<Partner>, id: &str, query: &Params<'_>) -> Answer {
@@ -275,8 +283,8 @@ fn members(world: &World, partner: Option<Partner>, id: &str, query: &Params<'_>
 }
 
 fn standing(world: &World, partner: Option<Partner>, id: &str, with_rows: bool) -> Option<Standing> {
-    let asked = |other| partner.is_none_or(|partner| partner == other);
-    for partner in Partner::ALL.into_iter().filter(|partner| asked(*partner)) {
+    let asks = |asked| partner.is_none_or(|partner| partner == asked);
+    for partner in Partner::ALL.into_iter().filter(|partner| asks(*partner)) {
         let Some(shelf) = world.shelf(partner) else { continue };
         let Some(audience) = shelf.existing(id) else { continue };
         let head = json!({
@@ -285,7 +293,17 @@ fn standing(world: &World, partner: Option<Partner>, id: &str, with_rows: bool) 
         });
         return Some(Standing { head, keys: audience.members.keys(), rows: None });
     }
-    if asked(Partner::Meta)
+    if asks(Partner::Google)
+        && let Some(standing) = crate::google::standing(world, id, with_rows)
+    {
+        return Some(standing);
+    }
+    if asks(Partner::Marketo)
+        && let Some(standing) = crate::marketo::standing(world, id, with_rows)
+    {
+        return Some(standing);
+    }
+    if asks(Partner::Meta)
         && let Some(audience) = world.meta().existing(id)
     {
         let rows = with_rows.then(|| {
@@ -303,7 +321,7 @@ fn standing(world: &World, partner: Option<Partner>, id: &str, with_rows: bool) 
         });
         return Some(Standing { head, keys: audience.members.keys(), rows });
     }
-    if !asked(Partner::TikTok) {
+    if !asks(Partner::TikTok) {
         return None;
     }
     let state = world.tiktok();
@@ -347,6 +365,8 @@ fn members_json(standing: &Standing) -> String {
 fn delete_audience(world: &World, partner: Option<Partner>, id: &str) -> Answer {
     let mut asked = Partner::ALL.into_iter().filter(|other| partner.is_none_or(|partner| partner == *other));
     let gone = asked.any(|partner| match partner {
+        Partner::Google => world.google().delete(id),
+        Partner::Marketo => world.marketo().delete(id),
         Partner::Meta => world.meta().delete(id),
         Partner::TikTok => {
             let mut state = world.tiktok();
@@ -367,7 +387,8 @@ fn new_audience(world: &World, door: Option<Partner>, spec: AudienceSpec) -> Ans
     let account = if form.is_some() { spec.account.as_str() } else { bare_account(&spec.account) };
     let (is_account, is_audience) =
         form.map_or((is_digits as _, is_digits as _), |form| (form.is_account, form.is_audience));
-    if !is_account(account) || spec.id.as_deref().is_some_and(|id| !is_audience(id)) {
+    let formed = is_account(account) || partner == Partner::Marketo;
+    if !formed || spec.id.as_deref().is_some_and(|id| !is_audience(id)) {
         return Err(Refusal::bad(match partner {
             Partner::Snapchat => "account is a UUID and id are digits",
             _ => "account and id are digits (Meta's account may start with act_)",
@@ -377,6 +398,25 @@ fn new_audience(world: &World, door: Option<Partner>, spec: AudienceSpec) -> Ans
         return Err(Refusal(409, format!("the audience {id} exists already")));
     }
     let id = match partner {
+        Partner::Google => {
+            let mut state = world.google();
+            let id = state.create(account, spec.id, &spec.name);
+            if let Some(list) = state.existing_mut(&id) {
+                let (kind, info) = (spec.kind.unwrap_or_else(|| list.kind_word().into()), list.info.clone());
+                list.describe(&kind, spec.description.unwrap_or_default(), info);
+                list.read_only = spec.read_only;
+            }
+            id
+        }
+        Partner::Marketo => {
+            let mut state = world.marketo();
+            let id = state.create(account, spec.id, &spec.name);
+            if let Some(list) = state.existing_mut(&id) {
+                list.description = spec.description.unwrap_or_default();
+                list.workspace = spec.kind.unwrap_or_else(|| list.workspace.clone());
+            }
+            id
+        }
         Partner::Meta => world.meta().create(
             account,
             NewAudience {
@@ -411,8 +451,15 @@ fn new_audience(world: &World, door: Option<Partner>, spec: AudienceSpec) -> Ans
 
 fn change_account(world: &World, door: Option<Partner>, spec: AccountSpec) -> Answer {
     let partner = named_partner(spec.partner.as_deref(), door)?;
+    if partner == Partner::Google && spec.name.is_none() {
+        let (signed, account) = (spec.terms.unwrap_or(true), bare_account(&spec.account));
+        return match world.google().sign(account, signed) {
+            true => Ok(good(&json!({"account": account, "terms": signed}))),
+            false => Err(Refusal::missing(format!("no account {account}"))),
+        };
+    }
     if partner != Partner::Meta {
-        return Err(Refusal::bad("only Meta's accounts have a name and terms to set"));
+        return Err(Refusal::bad("only Meta's accounts have a name to set, and only Meta's and Google's have terms"));
     }
     let settings = world.settings().clone();
     let mut state = world.meta();

@@ -96,9 +96,9 @@ pub(crate) struct FaultSpec {
     fault: String,
     #[serde(default)]
     code: Option<u32>,
-    /// The partner's code where it is a word, as Criteo's and Snapchat's are.
+    /// The code of partners whose codes are words.
     #[serde(default)]
-    word: Option<String>,
+    reason: Option<String>,
     #[serde(default)]
     subcode: Option<u32>,
     #[serde(default)]
@@ -156,7 +156,7 @@ pub(crate) struct Strike {
     pub(crate) kind: Kind,
     pub(crate) applied: bool,
     pub(crate) code: Option<u32>,
-    pub(crate) word: Option<String>,
+    pub(crate) reason: Option<String>,
     pub(crate) subcode: Option<u32>,
     pub(crate) status: Option<u16>,
     pub(crate) message: Option<String>,
@@ -191,8 +191,8 @@ impl Faults {
         if applied && !kind.may_apply() {
             return Err(format!("`{name}` cannot come after the effect"));
         }
-        if kind == Kind::Error && spec.code.is_none() && spec.word.is_none() {
-            return Err("the fault `error` needs a code, or the `word` that is the partner's code".into());
+        if kind == Kind::Error && spec.code.is_none() && spec.reason.is_none() {
+            return Err("the fault `error` needs a code, or a reason where codes are words".into());
         }
         if let Some(partner) = &spec.partner
             && Partner::parse(partner).is_none()
@@ -275,7 +275,7 @@ impl Fault {
             kind: self.kind,
             applied: self.spec.after_effect,
             code: self.spec.code,
-            word: self.spec.word.clone(),
+            reason: self.spec.reason.clone(),
             subcode: self.spec.subcode,
             status: self.spec.status,
             message: self.spec.message.clone(),

@@ -18,7 +18,7 @@ use crate::world::{Addresses, Door, World};
 /// How to start a [`Lab`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LabOptions {
-    /// Port of the control address; the partners follow in alphabetical order. None takes free ports.
+    /// Port of the control address; the partners follow in alphabetical order of their names. None takes free ports.
     pub base_port: Option<u16>,
     /// Any well-formed account and audience exists, and nothing is rate limited.
     pub permissive: bool,
@@ -181,6 +181,8 @@ impl InProcess {
     /// audience that is known already stays as it is. False if the partner or an id is not well formed.
     pub fn adopt(&self, partner: &str, account: &str, audience: &str, name: &str) -> bool {
         match Partner::parse(partner) {
+            Some(Partner::Google) => self.world.google().adopt(bare_account(account), audience, name),
+            Some(Partner::Marketo) => self.world.marketo().adopt(bare_account(account), audience, name),
             Some(Partner::Meta) => self.world.meta().adopt(bare_account(account), audience, name),
             Some(Partner::TikTok) => self.world.tiktok().adopt(account, audience, name),
             Some(partner) => self.world.shelf(partner).is_some_and(|mut shelf| shelf.adopt(account, audience, name)),

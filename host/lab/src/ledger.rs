@@ -14,7 +14,8 @@ use crate::reply::Class;
 /// Headers whose value is a secret.
 const SECRET_HEADERS: [&str; 4] = ["authorization", "access-token", "cookie", "proxy-authorization"];
 /// Query parameters whose value is a secret.
-const SECRET_PARAMETERS: [&str; 4] = ["access_token", "secret", "appsecret_proof", "auth_code"];
+const SECRET_PARAMETERS: [&str; 7] =
+    ["access_token", "secret", "appsecret_proof", "auth_code", "client_secret", "refresh_token", "assertion"];
 const MASK: &str = "***";
 
 /// What came in since the last reset.

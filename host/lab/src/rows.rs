@@ -1,4 +1,4 @@
-//! The members of a Meta audience: a set of rows, each a schema and one value per column.
+//! The members of an audience at Meta or Google: a set of rows, each a schema and one value per column.
 //!
 //! A row is found again through its identifying values, so a removal costs as much as the rows that it hits. Memory
 //! per row: 4 bytes a column, plus 32 bytes and a few for each value not seen before in its key.
@@ -10,9 +10,12 @@ use crate::values::ValueTable;
 /// A match key by its place in [`KEYS`].
 pub(crate) type Key = u8;
 
-/// Names of all keys that a Meta schema may hold (contract, section 3), and whether a value of the key identifies a
-/// person by itself. Names and places alone never do.
-pub(crate) const KEYS: [(&str, bool); 22] = [
+/// How many of [`KEYS`] are Meta's; those behind them are Google's alone.
+const OF_META: usize = 22;
+
+/// Names of all keys that a Meta schema may hold (contract, section 3), then Google's, and whether a value of the key
+/// identifies a person by itself. Names and places alone never do.
+pub(crate) const KEYS: [(&str, bool); 29] = [
     ("EXTERN_ID", true),
     ("EMAIL", true),
     ("PHONE", true),
@@ -35,6 +38,13 @@ pub(crate) const KEYS: [(&str, bool); 22] = [
     ("DATA_PROCESSING_OPTIONS", false),
     ("DATA_PROCESSING_OPTIONS_COUNTRY", false),
     ("DATA_PROCESSING_OPTIONS_STATE", false),
+    ("GIVEN_NAME", false),
+    ("FAMILY_NAME", false),
+    ("REGION", false),
+    ("POSTAL", false),
+    ("IDFA", true),
+    ("GAID", true),
+    ("USER_ID", true),
 ];
 
 /// The key of a schema name. The single-key names `EMAIL_SHA256`, `PHONE_SHA256` and `MOBILE_ADVERTISER_ID` are the
@@ -46,7 +56,13 @@ pub(crate) fn key(name: &str) -> Option<Key> {
         "MOBILE_ADVERTISER_ID" => "MADID",
         other => other,
     };
-    KEYS.iter().position(|(key, _)| *key == name).map(|place| place as Key)
+    KEYS[..OF_META].iter().position(|(key, _)| *key == name).map(|place| place as Key)
+}
+
+/// The key of what a member at Google has.
+pub(crate) fn google_key(name: &str) -> Option<Key> {
+    let own = |place: usize| place >= OF_META || matches!(name, "EMAIL" | "PHONE");
+    KEYS.iter().position(|(key, _)| *key == name).filter(|place| own(*place)).map(|place| place as Key)
 }
 
 /// Name of a key.

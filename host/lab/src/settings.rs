@@ -3,12 +3,18 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::google::GoogleSettings;
+use crate::marketo::MarketoSettings;
 
 /// Everything adjustable but the faults.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Settings {
     /// Refuse accounts that were not seeded, instead of making them on first use.
     pub(crate) strict_accounts: bool,
+    /// How many times as fast as the world's the lab's clock runs: asynchronous jobs, lives of tokens, new quotas.
+    pub(crate) time_scale: u32,
     /// HTTP status of Meta's throttled answers: 400 in real logs, 429 in a peer's fixture (contract, section 5).
     pub(crate) meta_throttle_status: u16,
     /// Meta refuses to remove members from an audience below this many; 0 switches it off.
@@ -26,6 +32,10 @@ pub(crate) struct Settings {
     /// Quotas.
     pub(crate) meta: MetaQuota,
     pub(crate) tiktok: TikTokQuota,
+    /// What is adjusted at Google, quotas too.
+    pub(crate) google: GoogleSettings,
+    /// What is adjusted at Marketo, quotas too.
+    pub(crate) marketo: MarketoSettings,
     pub(crate) criteo: Rate,
     pub(crate) pinterest: Rate,
     pub(crate) snapchat: Rate,
@@ -64,6 +74,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             strict_accounts: false,
+            time_scale: 1,
             meta_throttle_status: 400,
             minimum_on_remove: 0,
             minimum_file_audience: 1_000,
@@ -72,8 +83,10 @@ impl Default for Settings {
             pinterest_records: 1_900,
             snapchat_refuses_malformed: true,
             meta: MetaQuota { per_window: None, accounts: HashMap::new(), window_seconds: 3_600 },
-            // The tier "Ultimate".
-            tiktok: TikTokQuota { per_second: 50, per_minute: 3_000, per_day: 4_320_000, suspension_seconds: 300 },
+            // The tier "Basic", which every new app has, and which the connector keeps to.
+            tiktok: TikTokQuota { per_second: 10, per_minute: 600, per_day: 864_000, suspension_seconds: 300 },
+            google: GoogleSettings::default(),
+            marketo: MarketoSettings::default(),
             // An app with client credentials; one that a person granted has ten calls a minute and account.
             criteo: Rate { per_minute: Some(250), ..Rate::default() },
             // Standard access; writes. Trial access has 1,000 calls a day.
@@ -88,6 +101,7 @@ impl Default for Settings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SettingsChange {
     strict_accounts: Option<bool>,
+    time_scale: Option<u32>,
     meta_throttle_status: Option<u16>,
     minimum_on_remove: Option<usize>,
     minimum_file_audience: Option<usize>,
@@ -95,6 +109,8 @@ pub(crate) struct SettingsChange {
     token_seconds: Option<u64>,
     pinterest_records: Option<usize>,
     snapchat_refuses_malformed: Option<bool>,
+    google: Option<Value>,
+    marketo: Option<Value>,
 }
 
 impl SettingsChange {
@@ -106,6 +122,18 @@ impl SettingsChange {
             }
             settings.meta_throttle_status = status;
         }
+        if let Some(scale) = self.time_scale {
+            if scale == 0 {
+                return Err("time_scale starts at 1".into());
+            }
+            settings.time_scale = scale;
+        }
+        if let Some(change) = self.google {
+            settings.google = changed(&settings.google, change)?;
+        }
+        if let Some(change) = self.marketo {
+            settings.marketo = changed(&settings.marketo, change)?;
+        }
         settings.strict_accounts = self.strict_accounts.unwrap_or(settings.strict_accounts);
         settings.minimum_on_remove = self.minimum_on_remove.unwrap_or(settings.minimum_on_remove);
         settings.minimum_file_audience = self.minimum_file_audience.unwrap_or(settings.minimum_file_audience);
@@ -116,6 +144,16 @@ impl SettingsChange {
             self.snapchat_refuses_malformed.unwrap_or(settings.snapchat_refuses_malformed);
         Ok(())
     }
+}
+
+/// A partner's settings with some of them changed.
+fn changed<T: Serialize + serde::de::DeserializeOwned>(settings: &T, change: Value) -> Result<T, String> {
+    let mut all = serde_json::to_value(settings).map_err(|error| error.to_string())?;
+    match (all.as_object_mut(), change) {
+        (Some(all), Value::Object(change)) => all.extend(change),
+        _ => return Err("a partner's settings are an object".into()),
+    }
+    serde_json::from_value(all).map_err(|error| error.to_string())
 }
 
 /// Body of `POST /_lab/quota`. Absent numbers stay; what was used so far is forgotten.
@@ -185,6 +223,9 @@ impl QuotaChange {
                 rate.per_minute = self.per_minute.or(rate.per_minute);
                 rate.per_day = self.per_day.or(rate.per_day);
                 Ok(())
+            }
+            partner @ ("google" | "marketo") => {
+                Err(format!("{partner}'s quotas stand under `{partner}` in /_lab/settings"))
             }
             other => Err(format!("no partner `{other}`; the lab knows {}", crate::call::Partner::names())),
         }

@@ -67,6 +67,36 @@ pub(crate) fn save(world: &World, path: &Path) -> io::Result<()> {
             put(&Line::Member(row.into_iter().map(owned).collect()))?;
         }
     }
+    for list in world.google().lists() {
+        put(&Line::Audience(Kept {
+            partner: Partner::Google.name().into(),
+            account: list.account.clone(),
+            id: list.id.clone(),
+            name: list.name.clone(),
+            description: list.description.clone(),
+            kind: list.kind_word().into(),
+            source: list.info.to_string(),
+        }))?;
+        for row in list.members.rows() {
+            put(&Line::Member(row.into_iter().map(owned).collect()))?;
+        }
+    }
+    let marketo = world.marketo();
+    for list in marketo.lists() {
+        put(&Line::Audience(Kept {
+            partner: Partner::Marketo.name().into(),
+            account: list.account.clone(),
+            id: list.id.clone(),
+            name: list.name.clone(),
+            description: list.description.clone(),
+            kind: list.workspace.clone(),
+            source: String::new(),
+        }))?;
+        for row in marketo.rows(list) {
+            put(&Line::Member(row))?;
+        }
+    }
+    drop(marketo);
     for audience in world.tiktok().audiences() {
         put(&Line::Audience(Kept {
             partner: Partner::TikTok.name().into(),
@@ -136,6 +166,21 @@ fn known(world: &World, kept: Kept) -> io::Result<(Partner, String)> {
             };
             world.meta().create(&kept.account, new);
         }
+        Partner::Google if world.google().existing(&kept.id).is_none() => {
+            let mut state = world.google();
+            state.create(&kept.account, Some(kept.id.clone()), &kept.name);
+            if let Some(list) = state.existing_mut(&kept.id) {
+                list.describe(&kept.kind, kept.description, serde_json::from_str(&kept.source).unwrap_or_default());
+            }
+        }
+        Partner::Marketo if world.marketo().existing(&kept.id).is_none() => {
+            let mut state = world.marketo();
+            state.create(&kept.account, Some(kept.id.clone()), &kept.name);
+            if let Some(list) = state.existing_mut(&kept.id) {
+                list.description = kept.description;
+                list.workspace = kept.kind;
+            }
+        }
         Partner::TikTok if world.tiktok().existing(&kept.id).is_none() => {
             world.tiktok().create(&kept.account, Some(kept.id.clone()), &kept.name, &kept.kind, &kept.source);
         }
@@ -167,6 +212,22 @@ fn add(world: &World, partner: Partner, id: &str, cells: &[(String, String)]) ->
             let members = &mut meta.audience(id)?.members;
             let schema = members.schema(&keys);
             members.add(schema, &values);
+        }
+        Partner::Google => {
+            let keys = cells.iter().map(|(key, _)| rows::google_key(key)).collect::<Option<Vec<_>>>()?;
+            let values: Vec<&str> = cells.iter().map(|(_, value)| value.as_str()).collect();
+            let mut google = world.google();
+            let members = &mut google.existing_mut(id)?.members;
+            let schema = members.schema(&keys);
+            members.add(schema, &values);
+        }
+        Partner::Marketo => {
+            let mut fields: std::collections::HashMap<String, String> = cells.iter().cloned().collect();
+            let lead = fields.remove("id")?.parse().ok()?;
+            let email = fields.remove("email").unwrap_or_default();
+            let mut marketo = world.marketo();
+            marketo.know(lead, &email, fields);
+            marketo.existing_mut(id)?.members.insert(lead);
         }
         Partner::TikTok => {
             let mut tiktok = world.tiktok();
@@ -201,6 +262,13 @@ mod tests {
         let tiktok = world.tiktok().create("1", None, "B", "Partner", "MULTIPLE_TYPES");
         add(&world, Partner::TikTok, &tiktok, &[("PHONE_SHA256".to_string(), digest.clone())]).expect("a known key");
 
+        let google = world.google().create("1", None, "C");
+        let cells = [("EMAIL".to_string(), digest.clone()), ("REGION".to_string(), "FR".to_string())];
+        add(&world, Partner::Google, &google, &cells).expect("known keys");
+        let marketo = world.marketo().create("123-ABC-456", None, "D");
+        let cells = [("id".to_string(), "42".to_string()), ("email".to_string(), "a@example.com".to_string())];
+        add(&world, Partner::Marketo, &marketo, &cells).expect("a lead");
+
         let folder = std::env::temp_dir().join(format!("caravan-lab-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let file = folder.join("lab.json");
@@ -210,6 +278,11 @@ mod tests {
         std::fs::remove_dir_all(&folder).expect("removed");
 
         assert_eq!(again.meta().existing(&meta).expect("there").members.keys().len(), 2);
+        let keys = |standing: Option<crate::control::Standing>| standing.expect("there").keys;
+        let of_google = [("EMAIL", vec![digest.clone()]), ("REGION", vec!["FR".to_string()])];
+        assert_eq!(keys(crate::google::standing(&again, &google, false)), of_google);
+        let of_marketo = [("EMAIL", vec!["a@example.com".to_string()]), ("EXTERNAL_ID", vec!["42".to_string()])];
+        assert_eq!(keys(crate::marketo::standing(&again, &marketo, false)), of_marketo);
         assert_eq!(again.tiktok().existing(&tiktok).expect("there").members.keys(), [("PHONE_SHA256", vec![digest])]);
     }
 }

@@ -12,7 +12,9 @@ use crate::call::{Call, Partner};
 use crate::control;
 use crate::criteo;
 use crate::faults::{Faults, Kind, Strike};
+use crate::google::{self, GoogleState};
 use crate::ledger::Ledger;
+use crate::marketo::{self, MarketoState};
 use crate::meta::{self, MetaState};
 use crate::pinterest;
 use crate::quota::{HourUse, RateUse, Usage};
@@ -57,12 +59,16 @@ enum Spent {
 }
 
 /// How a dial spoils the effect of a call.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Damage {
     /// The first so many rows are not taken.
     pub(crate) rows: usize,
     /// The partner's word for partial success is wanted.
     pub(crate) partial: bool,
+    /// The partner's code for these rows, where the dial names one.
+    pub(crate) code: Option<u32>,
+    /// The same where codes are words.
+    pub(crate) reason: Option<String>,
 }
 
 /// The lab's state.
@@ -76,6 +82,8 @@ pub(crate) struct World {
     pub(crate) traces: AtomicU64,
     meta: Mutex<MetaState>,
     tiktok: Mutex<TikTokState>,
+    google: Mutex<GoogleState>,
+    marketo: Mutex<MarketoState>,
     criteo: Mutex<Shelf>,
     pinterest: Mutex<Shelf>,
     /// Pinterest's audiences, which stand over its customer lists. Locked after the lists.
@@ -101,6 +109,8 @@ impl World {
             traces: AtomicU64::new(0),
             meta: Mutex::new(MetaState::new(permissive)),
             tiktok: Mutex::new(TikTokState::new(permissive)),
+            google: Mutex::new(GoogleState::new(permissive)),
+            marketo: Mutex::new(MarketoState::new(permissive)),
             criteo: Mutex::new(Shelf::new(&criteo::FORM, permissive)),
             pinterest: Mutex::new(Shelf::new(&pinterest::FORM, permissive)),
             targets: Mutex::default(),
@@ -118,6 +128,14 @@ impl World {
 
     pub(crate) fn tiktok(&self) -> MutexGuard<'_, TikTokState> {
         lock(&self.tiktok)
+    }
+
+    pub(crate) fn google(&self) -> MutexGuard<'_, GoogleState> {
+        lock(&self.google)
+    }
+
+    pub(crate) fn marketo(&self) -> MutexGuard<'_, MarketoState> {
+        lock(&self.marketo)
     }
 
     pub(crate) fn criteo(&self) -> MutexGuard<'_, Shelf> {
@@ -139,7 +157,7 @@ impl World {
     /// The shelf of a partner that has one.
     pub(crate) fn shelf(&self, partner: Partner) -> Option<MutexGuard<'_, Shelf>> {
         match partner {
-            Partner::Meta | Partner::TikTok => None,
+            Partner::Google | Partner::Marketo | Partner::Meta | Partner::TikTok => None,
             Partner::Criteo => Some(self.criteo()),
             Partner::Pinterest => Some(self.pinterest()),
             Partner::Snapchat => Some(self.snapchat()),
@@ -168,10 +186,18 @@ impl World {
         format!("{:08x}-0000-4000-8000-{number:012x}", self.seed as u32)
     }
 
+    /// Whether so many seconds of the lab's clock, which may be fast, have passed since a moment.
+    pub(crate) fn has_passed(&self, since: Instant, seconds: u64) -> bool {
+        let scale = self.settings().time_scale;
+        since.elapsed().saturating_mul(scale) >= Duration::from_secs(seconds)
+    }
+
     /// Everything as at the start: members, audiences, counts, dials, quotas, switches.
     pub(crate) fn reset(&self) {
         *self.meta() = MetaState::new(self.permissive);
         *self.tiktok() = TikTokState::new(self.permissive);
+        *self.google() = GoogleState::new(self.permissive);
+        *self.marketo() = MarketoState::new(self.permissive);
         *self.criteo() = Shelf::new(&criteo::FORM, self.permissive);
         *self.pinterest() = Shelf::new(&pinterest::FORM, self.permissive);
         *self.targets() = pinterest::Targets::default();
@@ -196,6 +222,8 @@ impl World {
 
     async fn partner(&self, partner: Partner, request: &Request<Bytes>) -> Reply {
         let Plan { call, job, counted } = match partner {
+            Partner::Google => google::plan(self, request),
+            Partner::Marketo => marketo::plan(self, request),
             Partner::Meta => meta::plan(self, request),
             Partner::TikTok => tiktok::plan(self, request),
             Partner::Criteo => criteo::plan(self, request),
@@ -239,6 +267,8 @@ impl World {
                 (Spent::Hour(hour), refused)
             }
             (Partner::Meta, None) => (Spent::Untold, None),
+            (Partner::Google, _) => (Spent::Untold, google::charge(self, call)),
+            (Partner::Marketo, _) => (Spent::Untold, marketo::charge(self)),
             (Partner::TikTok, _) => {
                 let free = self.usage().tiktok(Instant::now(), meta::unix_now() / 86_400, &settings.tiktok);
                 (Spent::Untold, (!free).then(tiktok::throttled))
@@ -270,7 +300,8 @@ impl World {
         }
         let Some(strike) = fault else { return job(self, Damage::default()) };
         if matches!(strike.kind, Kind::BadRows | Kind::Partial) {
-            return job(self, Damage { rows: strike.rows, partial: strike.kind == Kind::Partial });
+            let partial = strike.kind == Kind::Partial;
+            return job(self, Damage { rows: strike.rows, partial, code: strike.code, reason: strike.reason });
         }
         let mut reply = match strike.applied {
             true => job(self, Damage::default()),
@@ -303,6 +334,8 @@ impl World {
             }
             _ => {
                 return match call.partner {
+                    Partner::Google => google::fault(call, &strike),
+                    Partner::Marketo => marketo::fault(&strike),
                     Partner::Meta => meta::fault(self, call, &strike),
                     Partner::TikTok => tiktok::fault(&strike),
                     Partner::Criteo => criteo::fault(self, &strike),

@@ -178,6 +178,11 @@ impl Store for Sqlite {
         self.read("read receipts", move |db| owed::receipts(db, profile, limit)).await
     }
 
+    async fn erased_at(&self, identifier: &str) -> Result<Option<Millis>> {
+        let identifier = identifier.to_owned();
+        self.read("read when someone was erased", move |db| owed::erased_at(db, &identifier)).await
+    }
+
     async fn receipts_of(&self, external_id: &str) -> Result<Vec<Receipt>> {
         let external_id = external_id.to_owned();
         self.read("read receipts", move |db| owed::receipts_of(db, &external_id)).await

@@ -11,6 +11,7 @@ use caravan_model::{
     VisitId,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// So many ended parts of a lane keep their rows for `batch show` …
@@ -237,13 +238,22 @@ pub(crate) fn drop_rows(db: &Connection, part: PartId) -> Done<()> {
 
 const RECORD: &str =
     "SELECT connector, account, audience, part.id, slice.id, n, slice.connection, digest, slice.at, settings,
-    part.ended, doubtful, body, pending FROM part JOIN slice ON slice.id = part.slice JOIN lane ON lane.id = part.lane
+    part.ended, doubtful, body, pending, struck FROM part JOIN slice ON slice.id = part.slice JOIN lane ON lane.id = part.lane
     LEFT JOIN part_rows ON part_rows.part = part.id";
 
 fn record(db: &Connection, row: &Row<'_>) -> Done<PartRecord> {
     let name = name_of(SliceId(row.get(4)?), row.get(5)?);
     let part = match row.get_ref(12)?.as_blob_or_null().map_err(mistyped)? {
-        Some(blob) => unpack_rows(name.clone(), blob)?,
+        Some(blob) => {
+            let whole = unpack_rows(name.clone(), blob)?;
+            let gone = unpack_struck(row.get_ref(14)?.as_blob().map_err(mistyped)?)?;
+            let struck: BTreeSet<u32> = gone.into_iter().collect();
+            let people = 0..u32::try_from(whole.people()).unwrap_or(u32::MAX);
+            match struck.is_empty() {
+                true => whole,
+                false => whole.without(&people.map(|place| struck.contains(&place)).collect::<Vec<bool>>()),
+            }
+        }
         None => Part {
             id: name.clone(),
             action: Action::Add,
@@ -256,7 +266,8 @@ fn record(db: &Connection, row: &Row<'_>) -> Done<PartRecord> {
     };
     let id = PartId(row.get(3)?);
     let mut attempts = attempts(db, id)?;
-    if let Some(pending) = row.get::<_, Option<String>>(13)? {
+    let pending = row.get::<_, Option<String>>(13)?;
+    if let Some(pending) = &pending {
         attempts.push(format!("to be followed up: {pending}"));
     }
     Ok(PartRecord {
@@ -271,6 +282,7 @@ fn record(db: &Connection, row: &Row<'_>) -> Done<PartRecord> {
         attempts,
         exchanges: exchanges(db, id)?,
         doubtful: row.get(11)?,
+        pending: pending.is_some(),
         judged: judged(db, id)?,
     })
 }

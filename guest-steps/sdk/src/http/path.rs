@@ -52,11 +52,12 @@ impl fmt::Display for Path {
     }
 }
 
-/// Keeps RFC 3986's unreserved characters and the comma, which lists of fields are written with.
+/// Keeps RFC 3986's unreserved characters, the comma, which lists of fields are written with, and the colon, which parts
+/// a verb from its resource (`members:ingest`); both may stand in a path and in a query.
 fn encode(text: &str, to: &mut String) {
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b',' => to.push(byte as char),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b',' | b':' => to.push(byte as char),
             // A `String` takes whatever is written to it.
             _ => drop(write!(to, "%{byte:02X}")),
         }

@@ -16,6 +16,9 @@ pub trait Transport: Send + Sync {
 /// use caravan_connectors::LabMap;
 /// let lab = LabMap::new([("graph.facebook.com", "127.0.0.1:4001")]).unwrap();
 /// assert_eq!(lab.authority("graph.facebook.com"), Some("127.0.0.1:4001"));
+/// let place = LabMap::new([("{settings.id}.example.com", "127.0.0.1:4002")]).unwrap();
+/// assert_eq!(place.authority("my.example.com"), Some("127.0.0.1:4002"));
+/// assert_eq!((place.authority("a.my.example.com"), place.authority("example.com")), (None, None));
 /// assert!(LabMap::new([("graph.facebook.com", "93.184.216.34:80")]).is_err());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,9 +46,15 @@ impl LabMap {
         Ok(LabMap { hosts: hosts.collect::<Result<_, _>>()? })
     }
 
-    /// The address that stands for a partner's host.
+    /// The address that stands for a partner's host. A host whose first label is a setting stands for all of its domain.
     pub fn authority(&self, host: &str) -> Option<&str> {
-        self.hosts.get(host).map(String::as_str)
+        let domain = host.split_once('.').map(|(_, domain)| domain);
+        let of_domain = || {
+            let after_place =
+                |known: &str| known.starts_with('{') && known.split_once("}.").map(|(_, after)| after) == domain;
+            self.hosts.iter().find(|(known, _)| after_place(known))
+        };
+        self.hosts.get_key_value(host).or_else(of_domain).map(|(_, authority)| authority.as_str())
     }
 }
 

@@ -15,7 +15,7 @@ pub struct CompiledRoute {
     pub name: String,
     /// The method.
     pub method: Method,
-    /// The host, lower case.
+    /// The host, lower case; empty where its setting is, and then no request fits.
     pub host: String,
     segments: Vec<Template>,
     query: BTreeMap<String, Option<Template>>,
@@ -97,7 +97,7 @@ impl CompiledRoute {
         Ok(CompiledRoute {
             name: route.name.clone(),
             method,
-            host: route.host.clone(),
+            host: host_under(&route.host, settings).map_err(wrong)?,
             segments,
             query,
             body: route.body.clone(),
@@ -161,17 +161,40 @@ pub fn find<'a>(
     Err(nearest)
 }
 
+/// A host of the manifest under a connection's settings: an exact name, or one whose first label is a setting.
+///
+/// # Errors
+/// The place is no setting, stands elsewhere, leaves no domain behind it, or its value is no label.
+fn host_under(host: &str, settings: &Map<String, Value>) -> Result<String, String> {
+    if !host.contains(['{', '}']) {
+        return Ok(host.to_owned());
+    }
+    let place = host.strip_prefix("{settings.").and_then(|rest| rest.split_once("}."));
+    let (name, domain) = place.filter(|(_, domain)| is_host_name(domain)).ok_or_else(|| {
+        format!("the host `{host}` may have one place, {{settings.NAME}} as its first label before a domain")
+    })?;
+    let label =
+        settings.get(name).and_then(Value::as_str).ok_or_else(|| format!("there is no text setting `{name}`"))?;
+    let label = label.to_ascii_lowercase();
+    match label.as_str() {
+        "" => Ok(String::new()),
+        label if is_label(label) => Ok(format!("{label}.{domain}")),
+        _ => Err(format!("the setting `{name}` stands in a host name: letters, digits and hyphens only")),
+    }
+}
+
+fn is_label(label: &str) -> bool {
+    !label.is_empty()
+        && label.len() <= 63
+        && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
 /// A partner's host is a plain, lower-case DNS name with a dot, and no address in disguise.
 fn is_host_name(host: &str) -> bool {
-    let label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
     let last_has_letter = host.rsplit('.').next().is_some_and(|last| last.bytes().any(|b| b.is_ascii_lowercase()));
-    let good = host.len() <= 253 && host.contains('.') && host.split('.').all(label) && last_has_letter;
+    let good = host.len() <= 253 && host.contains('.') && host.split('.').all(is_label) && last_has_letter;
     let local = ["localhost", "local", "internal", "arpa"].iter().any(|zone| host.rsplit('.').next() == Some(zone));
     // `0x7f.1`-like forms: a last label that a resolver may take for a number.
     let number = host.rsplit('.').next().is_some_and(|last| last.starts_with("0x"));
@@ -368,6 +391,33 @@ mod tests {
                 "{url}: {:?}",
                 verdict(Method::POST, url)
             );
+        }
+    }
+
+    #[test]
+    fn a_setting_may_be_the_first_label_of_a_host_and_nothing_else() {
+        let under = |host: &str, value: &str| {
+            let settings = serde_json::json!({ "id": value, "n": 7 });
+            host_under(host, settings.as_object().unwrap())
+        };
+        assert_eq!(under("{settings.id}.mktorest.com", "123-ABC-456").as_deref(), Ok("123-abc-456.mktorest.com"));
+        assert_eq!(under("{settings.id}.mktorest.com", "").as_deref(), Ok(""));
+        assert_eq!(under("api.example.com", "x").as_deref(), Ok("api.example.com"));
+        for value in ["a.b", "evil.example/", "-a", "a b", "é", "127.0.0.1:80#", &"a".repeat(64)] {
+            assert!(under("{settings.id}.mktorest.com", value).is_err(), "{value}");
+        }
+        for host in [
+            "{settings.id}",
+            "{settings.id}.com",
+            "a{settings.id}.x.com",
+            "api.{settings.id}.com",
+            "{any}.x.com",
+            "{settings.no}.x.com",
+            "{settings.n}.x.com",
+            "{settings.id}.{settings.id}.com",
+            "x.{y",
+        ] {
+            assert!(under(host, "a").is_err(), "{host}");
         }
     }
 

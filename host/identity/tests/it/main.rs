@@ -4,6 +4,7 @@ mod phones;
 mod properties;
 mod traps;
 mod vectors;
+mod vectors_google;
 mod vectors_one_kind;
 
 use caravan_identity::{Alpha2, Place};

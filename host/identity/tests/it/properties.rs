@@ -7,15 +7,20 @@ use caravan_model::{Column, Profile};
 use proptest::prelude::*;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
 
-const RULES: [Rule; 18] = [
+const RULES: [Rule; 25] = [
     Rule::Trim,
     Rule::Email,
     Rule::EmailCompact,
     Rule::EmailNoTag,
     Rule::EmailNoTagNoDots,
+    Rule::EmailGmail,
+    Rule::EmailGmailTag,
     Rule::PhoneDigits,
     Rule::PhonePlus,
     Rule::Name,
+    Rule::GivenName,
+    Rule::FamilyName,
+    Rule::NameSpaceless,
     Rule::Initial,
     Rule::GenderMf,
     Rule::BirthYear,
@@ -26,6 +31,8 @@ const RULES: [Rule; 18] = [
     Rule::Zip,
     Rule::Country,
     Rule::AdId,
+    Rule::AdIdUpper,
+    Rule::CountryUpper,
 ];
 const HASHES: [Hash; 5] = [Hash::None, Hash::Sha256Hex, Hash::Sha256Base64, Hash::Md5Hex, Hash::Sha256OfMd5];
 

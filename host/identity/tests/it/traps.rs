@@ -1,4 +1,4 @@
-//! What both open-source peers get wrong for Meta and TikTok, one test per row of the list.
+//! What both open-source peers get wrong for Meta, Google and TikTok, one test per row of the list.
 use crate::place;
 use caravan_identity::{Hash, Place, Rule, Unusable, hash, identifier, normalise};
 
@@ -21,6 +21,38 @@ fn trap_01_utf8_bytes() {
         (Rule::Email, "jörg@bücher.example", "ac740d2d12fbac869cdcb7b9d97a0abb131a2fcf19a3fdb98df2990082106bb6"),
     ] {
         assert_eq!(sent(rule, value).as_deref(), Ok(digest), "{value}");
+    }
+}
+
+#[test]
+fn trap_02_google_names_are_trimmed_and_lower_case() {
+    for rule in [Rule::GivenName, Rule::FamilyName, Rule::NameSpaceless] {
+        assert_eq!(by(rule, " Jane ").unwrap(), "jane");
+    }
+    assert_eq!(by(Rule::GivenName, "Mrs. Jane").unwrap(), "jane");
+    assert_eq!(by(Rule::FamilyName, "Doe, Jr.").unwrap(), "doe");
+    // Nothing but a title may be the name.
+    assert_eq!(
+        (by(Rule::GivenName, "Miss").unwrap(), by(Rule::FamilyName, "MD").unwrap()),
+        ("miss".into(), "md".into())
+    );
+    assert_eq!(by(Rule::NameSpaceless, "O'Brien Jr.").unwrap(), "o'brienjr.");
+}
+
+#[test]
+fn trap_03_and_05_google_phones_are_e164_with_plus() {
+    assert_eq!(by(Rule::PhonePlus, "+447700900123").unwrap(), "+447700900123");
+    assert_eq!(by(Rule::PhonePlus, "0044 7700 900123").unwrap(), "+447700900123");
+}
+
+#[test]
+fn trap_04_google_drops_all_dots_and_the_tag_at_gmail_only() {
+    assert_eq!(by(Rule::EmailGmail, "J.o.h.n+promo@gmail.com").unwrap(), "john@gmail.com");
+    assert_eq!(by(Rule::EmailGmail, "J.D+x@googlemail.com").unwrap(), "jd@googlemail.com");
+    assert_eq!(by(Rule::EmailGmail, "J.D+x@gmail.example.com").unwrap(), "j.d+x@gmail.example.com");
+    assert_eq!(by(Rule::EmailGmailTag, "J.D+x.y@gmail.com").unwrap(), "jd+x.y@gmail.com");
+    for nothing in ["+tag@gmail.com", "...@gmail.com"] {
+        assert_eq!(by(Rule::EmailGmail, nothing), Err(Unusable::NotAnEmail), "{nothing}");
     }
 }
 

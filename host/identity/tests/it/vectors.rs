@@ -2,7 +2,7 @@
 use Row::{Refused, Sent, Variant};
 use caravan_identity::{Alpha2, Hash, Place, Rule, Unusable, hash, identifier, normalise};
 
-enum Row {
+pub enum Row {
     /// Key, input, normalised, as sent.
     Sent(&'static str, &'static str, &'static str, &'static str),
     /// Key, input, why it is not sent.
@@ -34,6 +34,16 @@ fn key(name: &str) -> (Rule, Hash) {
         "PHONE_SHA256 with +" => (Rule::PhonePlus, Hash::Sha256Hex),
         "IDFA_SHA256" | "AAID_SHA256" => (Rule::AdId, Hash::Sha256Hex),
         "IDFA_MD5" | "AAID_MD5" => (Rule::AdId, Hash::Md5Hex),
+        "emailAddress" => (Rule::EmailGmail, Hash::Sha256Hex),
+        "emailAddress with +tag" => (Rule::EmailGmailTag, Hash::Sha256Hex),
+        "phoneNumber" => (Rule::PhonePlus, Hash::Sha256Hex),
+        "givenName" => (Rule::GivenName, Hash::Sha256Hex),
+        "familyName" => (Rule::FamilyName, Hash::Sha256Hex),
+        "name with punctuation" => (Rule::NameSpaceless, Hash::Sha256Hex),
+        "regionCode" => (Rule::CountryUpper, Hash::None),
+        "postalCode" | "userId" => (Rule::Trim, Hash::None),
+        "mobileIds of iOS" => (Rule::AdIdUpper, Hash::None),
+        "mobileIds of Android" => (Rule::AdId, Hash::None),
         other => panic!("no rule for {other}"),
     }
 }
@@ -71,6 +81,11 @@ fn check(rows: &[Row]) {
 #[test]
 fn every_vector_of_meta_holds() {
     check(META);
+}
+
+#[test]
+fn every_vector_of_google_holds() {
+    check(crate::vectors_google::GOOGLE);
 }
 
 #[test]

@@ -264,7 +264,7 @@ pub(crate) fn throttled() -> Reply {
     Reply::json(429, Class::Throttled, &json!({}))
 }
 
-/// The answer that a dial asks for. `word` is a code of Criteo's.
+/// The answer that a dial asks for. `reason` is a code of Criteo's.
 pub(crate) fn fault(world: &World, strike: &Strike) -> Reply {
     let code = match strike.kind {
         Kind::DeadToken => "authorization-token-expired",
@@ -276,7 +276,7 @@ pub(crate) fn fault(world: &World, strike: &Strike) -> Reply {
         Kind::Duplicate | Kind::TooSmall => "invalid",
         _ => "internal-error",
     };
-    let mut error = CriteoError::of(strike.word.as_deref().unwrap_or(code));
+    let mut error = CriteoError::of(strike.reason.as_deref().unwrap_or(code));
     if let Some(message) = &strike.message {
         error.title.clone_from(message);
     }

@@ -180,7 +180,7 @@ pub(crate) fn throttled(world: &World) -> Reply {
     SnapError::of(429).reply(world)
 }
 
-/// The answer that a dial asks for. `word` is a code of Snapchat's; under status 200 it is an error within a good answer.
+/// The answer that a dial asks for. `reason` is a code of Snapchat's; under status 200 it is an error within a good answer.
 pub(crate) fn fault(world: &World, strike: &Strike) -> Reply {
     let status = match strike.kind {
         Kind::DeadToken => 401,
@@ -192,7 +192,7 @@ pub(crate) fn fault(world: &World, strike: &Strike) -> Reply {
         _ => 500,
     };
     let mut error = SnapError::of(strike.status.unwrap_or(status));
-    if let Some(word) = &strike.word {
+    if let Some(word) = &strike.reason {
         error.code = Some(word.clone());
     }
     if matches!(strike.kind, Kind::NotEditable | Kind::Integrity) {

@@ -214,7 +214,7 @@ fn number(
 }
 
 /// `YYYY-MM-DD hh:mm:ss` in UTC, by the civil-calendar arithmetic for days since 1970.
-fn date(seconds: u64) -> String {
+pub(crate) fn date(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468;
     let (era, day) = (shifted / 146_097, shifted % 146_097);

@@ -21,6 +21,7 @@ use crate::reply::{Class, Reply};
 use crate::values::is_digits;
 use crate::world::{Damage, Job, Plan, World};
 
+pub(crate) use audience::date;
 pub(crate) use error::TikTokError;
 pub(crate) use state::TikTokState;
 

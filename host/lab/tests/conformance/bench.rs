@@ -63,7 +63,10 @@ impl Answer {
 impl Bench {
     pub async fn start() -> Bench {
         let lab = Lab::start(LabOptions::default()).await.unwrap_or_else(|error| panic!("{error}"));
-        Bench { lab, client: Client::builder(TokioExecutor::new()).build_http() }
+        let bench = Bench { lab, client: Client::builder(TokioExecutor::new()).build_http() };
+        // TikTok's ten calls a second would be in the way of tests of everything else.
+        bench.control(Method::POST, "/_lab/quota", json!({"partner": "tiktok", "per_second": 1_000})).await;
+        bench
     }
 
     /// Sends a request and says whether a whole answer came.
@@ -126,6 +129,32 @@ impl Bench {
         let media = ("content-type", "application/x-www-form-urlencoded");
         let headers: Vec<_> = basic.map(|basic| ("authorization", basic)).into_iter().chain([media]).collect();
         self.send(whom, Method::POST, path, &headers, form.to_string()).await
+    }
+
+    /// A JSON call to Google with a good token.
+    pub async fn google(&self, method: Method, path: &str, body: Value) -> Answer {
+        self.send("google", method, path, &[("authorization", "Bearer good"), JSON], text(&body)).await
+    }
+
+    /// A JSON call to Marketo with a good token.
+    pub async fn marketo(&self, method: Method, path: &str, body: Value) -> Answer {
+        self.send("marketo", method, path, &[("authorization", "Bearer good"), JSON], text(&body)).await
+    }
+
+    /// A static list of Marketo.
+    pub async fn marketo_list(&self, name: &str) -> String {
+        let path = format!("/rest/asset/v1/staticLists.json?folder=%7B%22id%22%3A13%7D&name={name}");
+        let answer = self.marketo(Method::POST, &path, Value::Null).await;
+        answer.json()["result"][0]["id"].as_u64().map(|id| id.to_string()).unwrap_or_else(|| panic!("{answer:?}"))
+    }
+
+    /// A list of contact data in Google's account 1.
+    pub async fn google_list(&self, name: &str) -> String {
+        let body = json!({"displayName": name, "ingestedUserListInfo": {
+            "uploadKeyTypes": ["CONTACT_ID"], "contactIdInfo": {"dataSourceType": "DATA_SOURCE_TYPE_FIRST_PARTY"},
+        }});
+        let answer = self.google(Method::POST, "/v1/accountTypes/GOOGLE_ADS/accounts/1/userLists", body).await;
+        answer.json()["id"].as_str().map(str::to_string).unwrap_or_else(|| panic!("{answer:?}"))
     }
 
     /// A control call, which must succeed.

@@ -239,28 +239,28 @@ async fn every_error_form_of_criteo() {
     for (fault, status, kind, code) in [
         (json!({"fault": "dead-token"}), 401, "authorization", "authorization-token-expired"),
         (
-            json!({"fault": "dead-token", "word": "authorization-token-invalid"}),
+            json!({"fault": "dead-token", "reason": "authorization-token-invalid"}),
             401,
             "authorization",
             "authorization-token-invalid",
         ),
-        (json!({"fault": "error", "word": "other", "status": 401}), 401, "validation", "other"),
+        (json!({"fault": "error", "reason": "other", "status": 401}), 401, "validation", "other"),
         (json!({"fault": "permission"}), 403, "authorization", "authorization-forbidden"),
         (json!({"fault": "audience-gone"}), 404, "authorization", "audience-invalid"),
         (json!({"fault": "not-editable"}), 400, "validation", "contact-list-read-only"),
         (json!({"fault": "throttle"}), 429, "quota", "too-many-requests"),
         (json!({"fault": "server-error"}), 500, "unknown", "internal-error"),
-        (json!({"fault": "error", "word": "service-unavailable"}), 503, "availability", "service-unavailable"),
+        (json!({"fault": "error", "reason": "service-unavailable"}), 503, "availability", "service-unavailable"),
         (
-            json!({"fault": "error", "word": "audience-invalid", "status": 503}),
+            json!({"fault": "error", "reason": "audience-invalid", "status": 503}),
             503,
             "authorization",
             "audience-invalid",
         ),
         (json!({"fault": "server-error", "status": 502}), 502, "unknown", "internal-error"),
-        (json!({"fault": "error", "word": "required-field"}), 400, "validation", "required-field"),
+        (json!({"fault": "error", "reason": "required-field"}), 400, "validation", "required-field"),
         (json!({"fault": "too-large"}), 413, "validation", "request-too-large"),
-        (json!({"fault": "error", "word": "endpoint-deprecated"}), 410, "deprecation", "endpoint-deprecated"),
+        (json!({"fault": "error", "reason": "endpoint-deprecated"}), 410, "deprecation", "endpoint-deprecated"),
     ] {
         bench.fault(fault.clone()).await;
         let answer = amend(&bench, &id, amendment("add", "email", json!([hex(1)]))).await;

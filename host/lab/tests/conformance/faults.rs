@@ -248,7 +248,7 @@ async fn wrong_dials_are_refused_with_words() {
     for (fault, word) in [
         (json!({"fault": "explode"}), "no fault `explode`"),
         (json!({"fault": "cut", "parner": "meta"}), "parner"),
-        (json!({"fault": "cut", "partner": "google"}), "no partner `google`"),
+        (json!({"fault": "cut", "partner": "nobody"}), "no partner `nobody`"),
         (json!({"fault": "cut", "route": "somewhere"}), "no route `somewhere`"),
         (json!({"fault": "error"}), "needs a code"),
         (json!({"fault": "terms-after"}), "cannot come after"),

@@ -171,17 +171,17 @@ async fn every_error_form_of_snapchat() {
     bench.control(Method::POST, "/_lab/quota", json!({"partner": "snapchat", "per_second": 1000})).await;
     let id = segment(&bench).await;
     for (fault, status, code) in [
-        (json!({"fault": "dead-token", "word": "E3003"}), 401, "E3003"),
+        (json!({"fault": "dead-token", "reason": "E3003"}), 401, "E3003"),
         (json!({"fault": "permission"}), 403, "E3002"),
-        (json!({"fault": "permission", "word": "E3003"}), 403, "E3003"),
+        (json!({"fault": "permission", "reason": "E3003"}), 403, "E3003"),
         (json!({"fault": "audience-gone"}), 404, "E1004"),
         (json!({"fault": "not-editable"}), 400, "E1001"),
         (json!({"fault": "throttle"}), 429, "E2001"),
         (json!({"fault": "server-error"}), 500, "E5000"),
         (json!({"fault": "server-error", "status": 503}), 503, "E5000"),
-        (json!({"fault": "error", "word": "E9", "status": 418}), 418, "E9"),
+        (json!({"fault": "error", "reason": "E9", "status": 418}), 418, "E9"),
         // Traps, row 28: an error under a good status.
-        (json!({"fault": "error", "word": "E9", "status": 200}), 200, "E9"),
+        (json!({"fault": "error", "reason": "E9", "status": 200}), 200, "E9"),
     ] {
         bench.fault(fault.clone()).await;
         let answer = edit(&bench, Method::POST, &id, users("EMAIL_SHA256", &[hex(1)])).await;

@@ -87,12 +87,22 @@ pub enum Rule {
     EmailNoTag,
     /// E-mail: as `email-no-tag`, all dots of the local part removed, whatever the domain.
     EmailNoTagNoDots,
+    /// E-mail: as `email-compact`; at gmail.com and googlemail.com also without dots and `+tag` in the local part.
+    EmailGmail,
+    /// E-mail: as `email-gmail`, but the `+tag` stays.
+    EmailGmailTag,
     /// E.164 digits without `+`.
     PhoneDigits,
     /// E.164 with `+`.
     PhonePlus,
     /// A person's name: lower case, punctuation out, inner spaces kept.
     Name,
+    /// A first name: as `name`, titles (`Mrs.`) out, without inner spaces.
+    GivenName,
+    /// A last name: as `name`, suffixes (`Jr.`) out, without inner spaces.
+    FamilyName,
+    /// A person's name: lower case without white space, punctuation kept.
+    NameSpaceless,
     /// The first character of the normalised name.
     Initial,
     /// `m` or `f`; everything else is unusable.
@@ -111,8 +121,12 @@ pub enum Rule {
     Zip,
     /// Country: ISO 3166-1 alpha-2, lower case; names and alpha-3 mapped.
     Country,
+    /// Country: as `country`, upper case.
+    CountryUpper,
     /// Advertising id: trimmed, lower case, hyphens kept; all zeros is unusable.
     AdId,
+    /// Advertising id: as `ad-id`, upper case.
+    AdIdUpper,
     /// A decimal number of at least 0, as written (a person's value for value-based audiences).
     Amount,
 }

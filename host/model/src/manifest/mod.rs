@@ -41,7 +41,8 @@ pub struct Manifest {
     pub world: World,
     /// Who publishes it.
     pub publisher: Publisher,
-    /// Exact host names that it may reach, without port: `graph.facebook.com`.
+    /// Exact host names that it may reach, without port: `graph.facebook.com`. Where each customer has a host, the first
+    /// label may be a setting: `{settings.munchkin}.mktorest.com`.
     pub hosts: Vec<String>,
     /// The requests that it may make.
     pub routes: Vec<Route>,

@@ -47,6 +47,15 @@ impl<S: Store> Runner<S> {
         Ok(imported)
     }
 
+    /// Whether removals are owed to anyone now, queued or not: also those of an import or erasure that was cut short.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn owes(&self) -> crate::Result<bool> {
+        let is_queued = self.store.lanes().await?.iter().any(|lane| lane.owed > 0);
+        Ok(is_queued || !self.store.owing(self.clock.now(), 1).await?.is_empty())
+    }
+
     /// Erases people: their entries end, what is known of them goes, and removals from every audience that may hold them
     /// are owed, with receipts. What was sent of them is kept until those are done.
     ///

@@ -213,6 +213,7 @@ the_store! {
         fn owing(now: Millis, limit: usize) -> Vec<Owing>;
         fn receipts(profile: Option<ProfileId>, limit: usize) -> Vec<Receipt>;
         fn receipts_of(external_id: &str) -> Vec<Receipt>;
+        fn erased_at(identifier: &str) -> Option<Millis>;
         fn refused_removals() -> Vec<RefusedRemovals>;
         fn members(lane: LaneId, after: ProfileId, limit: usize) -> Vec<(ProfileId, Membership)>;
         fn holds() -> Vec<Hold>;

@@ -176,6 +176,8 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn receipts(&self, profile: Option<ProfileId>, limit: usize) -> impl Future<Output = Result<Vec<Receipt>>> + Send;
     /// Receipts that name this external id, also once the profile is erased.
     fn receipts_of(&self, external_id: &str) -> impl Future<Output = Result<Vec<Receipt>>> + Send;
+    /// When the person with this identifier was erased; `None` where nobody was who had it.
+    fn erased_at(&self, identifier: &str) -> impl Future<Output = Result<Option<Millis>>> + Send;
 
     /// Removals owed whose newest answer is the partner's refusal, also while they are asked for anew: each person once.
     fn refused_removals(&self) -> impl Future<Output = Result<Vec<RefusedRemovals>>> + Send;

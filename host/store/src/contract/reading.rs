@@ -85,7 +85,7 @@ pub struct PartRecord {
     pub at: Millis,
     /// The settings as sealed.
     pub settings: String,
-    /// Columns and all.
+    /// Columns and all, as last sent: people struck meanwhile are left out. Without rows where they are no longer kept.
     pub part: Part,
     /// Open, or how it ended.
     pub ended: Option<Millis>,
@@ -95,6 +95,8 @@ pub struct PartRecord {
     pub exchanges: Vec<(u32, String)>,
     /// Refused without being named.
     pub doubtful: u32,
+    /// Whether the partner has yet to judge it.
+    pub pending: bool,
     /// What a later judgement said without naming rows: counts by the partner's reason.
     pub judged: Vec<(String, u32)>,
 }

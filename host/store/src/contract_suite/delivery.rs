@@ -124,6 +124,8 @@ pub async fn an_erased_person_leaves_receipts_alone<E: Engine>(engine: E) {
     let trace = w.store.trace(people[0]).await.expect("a trace").expect("a number");
     assert_eq!((trace.memberships.len(), trace.events.len(), trace.receipts.len()), (0, 0, 1));
     assert_eq!(w.store.receipts_of("p0000").await.expect("receipts").len(), 1);
+    assert_eq!(w.store.erased_at("p0000").await.expect("a look"), Some(w.now));
+    assert_eq!(w.store.erased_at("p0001").await.expect("a look"), None);
     w.balanced().await;
     w.store.record(w.lease, vec![("p0000".into(), None, event(w.now.0 + 1))], w.now).await.expect("an event");
     assert_ne!(w.store.find("p0000").await.expect("a search"), [people[0]]);

@@ -15,7 +15,7 @@ const RECEIPTS: usize = 10_000;
 #[derive(Debug, Default)]
 struct Named {
     people: Vec<ProfileId>,
-    /// Removals of people who were erased before.
+    /// Removals of people who were erased before; who was in no audience left none.
     before: Vec<Receipt>,
 }
 
@@ -32,8 +32,8 @@ pub async fn erase(global: &Global, identifiers: &[String], delivery: &DeliveryA
         // Anew, under the store's lock.
         let Named { people, before } = find(hands.store(), identifiers).await?;
         let erased = hands.runner().erase(&people).await?;
-        let open = before.iter().any(|receipt| receipt.done.is_none());
-        let sent = if erased.owed > 0 || open { Some(hands.deliver(global).await?) } else { None };
+        // What a command before this one owed and did not send goes too.
+        let sent = if hands.runner().owes().await? { Some(hands.deliver(global).await?) } else { None };
         let mut proofs = Vec::new();
         for profile in people.iter().copied().chain(before.iter().map(|receipt| receipt.profile)) {
             for receipt in hands.store().receipts(Some(profile), RECEIPTS).await? {
@@ -75,7 +75,7 @@ async fn find(store: &impl Store, identifiers: &[String]) -> anyhow::Result<Name
             }
             [] => {
                 let before = store.receipts_of(identifier).await?;
-                if before.is_empty() {
+                if before.is_empty() && store.erased_at(identifier).await?.is_none() {
                     let words = format!("nobody in this store has the identifier in place {place}; nobody was erased");
                     let cure = "look for them by `profile trace`; who was erased before is gone already";
                     return Err(Problem::new(Code::NotFound, words).cure(cure).into());

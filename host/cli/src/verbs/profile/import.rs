@@ -70,7 +70,8 @@ pub async fn import(global: &Global, files: &[PathBuf], delivery: &DeliveryArgs)
                 return Err(problem.into());
             }
         }
-        let sent = if owing > 0 { Some(hands.deliver(global).await?) } else { None };
+        // What an import before this one owed and did not send goes too.
+        let sent = if hands.runner().owes().await? { Some(hands.deliver(global).await?) } else { None };
         if global.json {
             out::print_json(&json!({"people": people, "bad": bad, "owing": owing, "files": Value::Array(told),
                 "delivery": sent.as_ref().map(Sent::as_json)}))?;

@@ -8,7 +8,7 @@ use crate::host::lab::LabHome;
 use caravan_identity::recorded;
 use caravan_model::{Action, Canvas, Column, Manifest, Millis, Part, Problem, ProfileId, Status};
 use caravan_runner::registered_name;
-use caravan_store::{LaneKey, Sqlite, Standing, Store, Version};
+use caravan_store::{LaneKey, PartRecord, Sqlite, Standing, Store, Version};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -154,7 +154,7 @@ async fn replay(store: &Sqlite, compared: &mut [Compared], started: Millis) -> a
             let Some(part) = store.part(&format!("{slice}-{number}")).await? else { break };
             let Some(audience) = compared.iter_mut().find(|audience| audience.key == part.lane) else { continue };
             older |= part.at < started;
-            audience.excused += u64::from(part.doubtful);
+            audience.excused += u64::from(part.doubtful) + later(&part);
             if part.ended.is_some() {
                 audience.forgotten += u64::from(part.part.rows == 0);
                 audience.model.apply(&part.part);
@@ -162,6 +162,14 @@ async fn replay(store: &Sqlite, compared: &mut [Compared], started: Millis) -> a
         }
     }
     Ok(older)
+}
+
+/// Rows that the partner refused when it judged them later, or may yet refuse.
+fn later(part: &PartRecord) -> u64 {
+    match part.pending {
+        true => part.part.rows.into(),
+        false => part.judged.iter().map(|(_, n)| u64::from(*n)).sum(),
+    }
 }
 
 /// How many members are read at a time.
@@ -212,7 +220,7 @@ async fn compare(lab: &LabHome, audience: &Compared, blank: LabCheck) -> Result<
             let mut words = Vec::new();
             if missing > 0 {
                 words.push(format!(
-                    "{} of them belong to people whom the partner did not take",
+                    "{} of them belong to people whom the partner did not take, or has yet to judge",
                     crate::out::count(missing)
                 ));
             }
@@ -242,7 +250,8 @@ fn hash(value: &str) -> u64 {
 /// Key and value of each filled cell.
 type Row = Box<[(u8, u64)]>;
 
-/// An audience as a partner keeps it: Meta keeps rows, and finds them by any identifying value; others keep values.
+/// An audience as a partner keeps it: Meta and Google keep rows, and find them by any identifying value; others keep
+/// values.
 struct Model {
     keeps_rows: bool,
     identifying: HashSet<String>,
@@ -261,7 +270,7 @@ impl Model {
     fn new(manifest: &Manifest) -> Model {
         let identifying = manifest.keys.iter().filter(|key| key.identifies).map(|key| key.key.clone()).collect();
         Model {
-            keeps_rows: manifest.name == "meta",
+            keeps_rows: matches!(manifest.name.as_str(), "google" | "meta"),
             identifying,
             keys: Vec::new(),
             rows: Vec::new(),

@@ -1,0 +1,241 @@
+//! Marketo end to end: who stands in the lab's list equals an independent calculation from the users file, for add and for
+//! remove, with people whom Marketo does not know, or knows twice.
+use caravan_tests::{Lab, Place, audience_named, keys_of, oracle, state_of, word, words_of};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use xtask::totals;
+
+const CONNECTIONS: &str = r#"
+format: 1
+connections:
+  lab-marketo:
+    connector: marketo
+    lab: true
+    accounts: { main: "123-ABC-456" }
+    settings: { munchkin: 123-ABC-456, folder: 13 }
+"#;
+
+/// Of 256 addresses so many are nobody's, and so many two people's, by the bytes of their SHA-256.
+const UNKNOWN: u8 = 16;
+const TWICE: u8 = 26;
+
+fn canvas(id: &str, action: &str) -> String {
+    format!(
+        r#"
+format: 1
+canvas: {id}
+audiences:
+  churned: {{ connection: lab-marketo, account: main, name: "Churned", if_missing: create }}
+entry: {{ trigger: {{ event: churned }}, start: sync }}
+steps:
+  sync: {{ audience_sync: {{ audience: churned, action: {action}, match: [email] }}, next: exit }}
+"#
+    )
+}
+
+/// Waits for quotas that begin anew every 20 seconds, and not for a held queue to be tried again.
+fn run(place: &Place, lab: &Lab, canvas: &str, file: &std::path::Path) -> caravan_tests::Ran {
+    place.run([
+        "run",
+        canvas,
+        "--users",
+        &word(file),
+        "--store",
+        "s.caravan",
+        "--lab",
+        &lab.url,
+        "--wait",
+        "25s",
+        "--json",
+    ])
+}
+
+/// How many leads the lab has for an address: none where Marketo could not hold it.
+fn leads(email: &str) -> usize {
+    let byte = |at: usize| u8::from_str_radix(&oracle::sha256(email)[2 * at..2 * at + 2], 16).expect("a digest");
+    match (email.is_ascii(), byte(0) < UNKNOWN, byte(1) < TWICE) {
+        (false, ..) | (_, true, _) => 0,
+        (.., true) => 2,
+        _ => 1,
+    }
+}
+
+/// The addresses of people who may be sent, each person's together.
+fn sendable(people: &[oracle::Row]) -> Vec<BTreeSet<String>> {
+    let emails = |row: &oracle::Row| {
+        oracle::several(&row["email"]).iter().filter_map(|value| oracle::email(value)).collect::<BTreeSet<_>>()
+    };
+    people.iter().filter(|row| !oracle::blocked(row)).map(emails).filter(|emails| !emails.is_empty()).collect()
+}
+
+/// Who should stand in the list, and how many leads they are.
+fn expected(people: &[oracle::Row]) -> (BTreeSet<String>, usize) {
+    let all: BTreeSet<String> = sendable(people).into_iter().flatten().filter(|email| leads(email) > 0).collect();
+    let count = all.iter().map(|email| leads(email)).sum();
+    (all, count)
+}
+
+fn assert_stands(lab: &Lab, people: &[oracle::Row]) {
+    let list = audience_named(lab, "Churned").expect("one");
+    let (emails, count) = expected(people);
+    let mut keys: BTreeMap<String, BTreeSet<String>> = keys_of(lab, &list).expect("members");
+    let found = keys.remove("EMAIL").unwrap_or_default();
+    assert_eq!((found.difference(&emails).count(), emails.difference(&found).count()), (0, 0), "of {}", emails.len());
+    let standing = lab.get(&format!("/_lab/audiences/{list}/members")).expect("members");
+    assert_eq!(standing["size"], json!(count), "leads that stand there twice are all added, and all removed");
+}
+
+#[test]
+fn lists_equal_an_independent_calculation_for_add_and_remove() {
+    let place = Place::new();
+    let lab = place.lab();
+    lab.post("/_lab/settings", &json!({"marketo": {"unknown_of_256": UNKNOWN, "duplicates_of_256": TWICE}}))
+        .expect("settings");
+    place.write("connections.yaml", CONNECTIONS);
+    place.write("in.yaml", canvas("churned-in", "add"));
+    place.write("out.yaml", canvas("churned-out", "remove"));
+    let file = place.people("people.csv", 3_000, 7);
+    let people = oracle::read(&file);
+
+    // Whom Marketo does not know is rejected, and so needs somebody.
+    let added = run(&place, &lab, "in.yaml", &file).expect(1).json();
+    assert_eq!(totals::accounted(&added), Some(3_000), "{added}");
+    let taken = |emails: &&BTreeSet<String>| emails.iter().any(|email| leads(email) > 0);
+    let all = sendable(&people);
+    let synced = all.iter().filter(taken).count() as u64;
+    assert_eq!(totals::of_status(&added, "synced"), synced);
+    assert_eq!(totals::of_status(&added, "rejected"), all.len() as u64 - synced);
+    assert!(synced < all.len() as u64, "some are rejected");
+    assert_stands(&lab, &people);
+
+    // The first half leaves again.
+    let text = std::fs::read_to_string(&file).expect("people");
+    let half: Vec<&str> = text.lines().take(1 + people.len() / 2).collect();
+    let leavers = place.write("leavers.csv", half.join("\n") + "\n");
+    let removed = run(&place, &lab, "out.yaml", &leavers).json();
+    assert_eq!(totals::accounted(&removed), Some(1_500), "{removed}");
+    assert_eq!(totals::of_status(&removed, "waiting"), 0, "{removed}");
+    assert_stands(&lab, &people[people.len() / 2..]);
+
+    // Every address was looked up before it was written, with 300 people a call at most, and the lab never had too much.
+    let calls = lab.get("/_lab/calls").expect("calls");
+    let routes = &calls["partners"]["marketo"]["routes"];
+    let count = |route: &str| routes[route].as_u64().unwrap_or_default();
+    assert!(count("POST leads.json?_method=GET") >= count("POST lists/{audience}/leads.json"), "{routes}");
+    assert!(count("POST lists/{audience}/leads.json") >= synced.div_ceil(300), "{routes}");
+    assert_eq!(calls["partners"]["marketo"]["rate_limit_hits"], json!(0), "{calls}");
+}
+
+/// A folder with twenty people and a canvas that adds them.
+fn twenty() -> Place {
+    let place = Place::new();
+    place.write("connections.yaml", CONNECTIONS);
+    place.write("in.yaml", canvas("churned-in", "add"));
+    let rows: String = (0..20).map(|n| format!("u{n},u{n}@example.com\n")).collect();
+    place.write("users.csv", format!("external_id,email\n{rows}"));
+    place
+}
+
+#[test]
+fn one_lead_that_is_skipped_takes_nobody_along() {
+    let place = twenty();
+    let lab = place.lab();
+    lab.post("/_lab/faults", &json!({"partner": "marketo", "fault": "bad-rows", "rows": 3, "code": 1004, "count": 1}))
+        .expect("a dial");
+    let ran = run(&place, &lab, "in.yaml", &place.path("users.csv")).expect(1).json();
+    assert_eq!((totals::of_status(&ran, "synced"), totals::of_status(&ran, "rejected")), (17, 3), "{ran}");
+    let list = audience_named(&lab, "Churned").expect("one");
+    let expected: BTreeSet<String> = (3..20).map(|n| format!("u{n}@example.com")).collect();
+    assert_eq!(keys_of(&lab, &list).expect("members")["EMAIL"], expected);
+}
+
+#[test]
+fn errors_inside_a_200_are_waited_out_or_held_and_nobody_is_lost() {
+    let place = twenty();
+    let lab = place.lab();
+    let dial = |code: u32, more: Value| {
+        let mut dial = json!({"partner": "marketo", "route": "users-add", "fault": "error", "code": code});
+        dial.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        lab.post("/_lab/faults", &dial).expect("a dial")
+    };
+    // Throttled: the host tries again by itself. The right that is missing needs somebody.
+    dial(606, json!({"count": 1}));
+    dial(603, json!({"after_calls": 1}));
+    let held = run(&place, &lab, "in.yaml", &place.path("users.csv")).expect(1).json();
+    assert_eq!((totals::of_status(&held, "waiting"), totals::of_status(&held, "synced")), (20, 0), "{held}");
+    lab.delete("/_lab/faults").expect("mended");
+    let ran = run(&place, &lab, "in.yaml", &place.path("users.csv")).expect(0).json();
+    assert_eq!(totals::of_status(&ran, "synced"), 20, "{ran}");
+}
+
+#[test]
+fn the_raw_address_is_a_right_that_is_named_and_each_instance_is_reached_by_its_own_host() {
+    let place = twenty();
+    let words = place.run(["connector", "inspect", "marketo"]).expect(0).stdout;
+    assert!(
+        words.contains("E-mail as EMAIL, UNHASHED") && words.contains("https://{settings.munchkin}.mktorest.com"),
+        "{words}"
+    );
+    let dry = ["dry-run", "in.yaml", "--step", "sync", "--users", "users.csv", "--json"];
+    let dry = place.run(dry).expect(0).json();
+    let requests = dry["requests"].as_array().expect("requests");
+    let urls: Vec<&str> = requests.iter().filter_map(|request| request["url"].as_str()).collect();
+    assert!(
+        !urls.is_empty() && urls.iter().all(|url| url.starts_with("https://123-abc-456.mktorest.com/rest/v1/")),
+        "{dry}"
+    );
+    assert!(!urls.concat().contains("example.com"), "no address stands in a URL, which is kept: {dry}");
+    place.write("connections.yaml", CONNECTIONS.replace("munchkin: 123-ABC-456", "munchkin: evil.example"));
+    let lab = place.lab();
+    let ran = run(&place, &lab, "in.yaml", &place.path("users.csv")).expect(2);
+    assert!(format!("{}{}", ran.stdout, ran.stderr).contains("munchkin"), "{ran:?}");
+}
+
+/// Runs one person into a dial; gives the queue's state and the words with it.
+fn under(lab: &Lab, store: u32, dial: &Value) -> (String, String) {
+    let place = Place::new();
+    place.write("connections.yaml", CONNECTIONS);
+    place.write("in.yaml", canvas("table", "add"));
+    place.write("users.csv", "external_id,email\na,a@example.com\n");
+    lab.delete("/_lab/faults").expect("no dial");
+    lab.post("/_lab/faults", dial).expect("a dial");
+    let store = format!("{store}.caravan");
+    let ran = place.run(["run", "in.yaml", "--users", "users.csv", "--store", &store, "--lab", &lab.url, "--json"]);
+    let said = ran.json();
+    (state_of(&said), words_of(&said))
+}
+
+#[test]
+fn every_row_of_the_error_table_has_its_state_of_the_queue_and_words_for_the_designer() {
+    let lab = Place::new().lab();
+    lab.post("/_lab/settings", &json!({"marketo": {"per_20_seconds": 100_000}})).expect("settings");
+    let mut table = String::new();
+    for (codes, expected) in [
+        (&[600, 601, 602][..], "held-unauthorized"),
+        (&[603], "held-forbidden"),
+        (&[604, 608, 611, 614, 713, 719, 1016, 1019, 1029, 699], "retrying"),
+        (&[606, 607, 615], "throttled"),
+        (&[610, 1013], "held-audience-missing"),
+        (&[709, 710, 711, 1022], "held-misconfigured"),
+        (&[605, 609, 612, 613, 616, 701, 703, 704, 1001, 1002, 1006, 1011, 1035], "rejected poison-row"),
+    ] {
+        for code in codes {
+            let dial = json!({"partner": "marketo", "route": "users-add", "fault": "error", "code": code});
+            let (state, words) = under(&lab, *code, &dial);
+            table += &format!("{code:>5}  {state:<24}{words}\n");
+            assert_eq!(state, expected, "{code}:\n{table}");
+        }
+    }
+    for code in [1003, 1004, 1005, 1007, 1009, 1010] {
+        let dial = json!({"partner": "marketo", "fault": "bad-rows", "rows": 1, "code": code});
+        let (state, words) = under(&lab, code, &dial);
+        table += &format!("{code:>5}  {state:<24}{words}\n");
+        assert_eq!(state, format!("rejected partner:{code}"), "{table}");
+    }
+    // One for all rows of a call is a right that is missing.
+    let (state, words) =
+        under(&lab, 1008, &json!({"partner": "marketo", "fault": "bad-rows", "rows": 1, "code": 1008}));
+    table += &format!(" 1008  {state:<24}{words}\n");
+    assert_eq!(state, "held-forbidden", "{table}");
+    println!("{table}");
+}
