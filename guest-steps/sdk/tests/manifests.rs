@@ -21,17 +21,9 @@ fn manifests() -> Vec<(PathBuf, Manifest)> {
 #[test]
 fn every_connector_has_a_manifest_that_the_host_reads() {
     let names: Vec<String> = manifests().into_iter().map(|(_, manifest)| manifest.name).collect();
-    for name in [
-        "criteo",
-        "google",
-        "marketo",
-        "meta",
-        "pinterest",
-        "snapchat",
-        "tiktok",
-        "template",
-        "hostile-other-host",
-    ] {
+    for name in
+        ["criteo", "google", "marketo", "meta", "pinterest", "snapchat", "tiktok", "template", "hostile-other-host"]
+    {
         assert!(names.iter().any(|given| given == name), "{name} is not among {names:?}");
     }
 }
