@@ -5,6 +5,7 @@
 pub mod claims;
 pub mod delivery;
 pub mod entries;
+pub mod inbox;
 pub mod lanes;
 pub mod people;
 pub mod slices;
@@ -55,6 +56,11 @@ macro_rules! contract_suite {
             an_exit_ends_a_wait_at_once
             every_step_counts_what_entered_it
             a_crash_keeps_every_acknowledged_entry
+        );
+        $crate::contract_suite!(@module $engine, inbox:
+            messages_wait_in_order_once_each
+            messages_are_worked_off_with_their_events_once
+            a_crash_keeps_every_message_that_was_acknowledged
         );
         $crate::contract_suite!(@module $engine, lanes:
             rule_11_3_lane_order_is_commit_order
