@@ -55,7 +55,11 @@ async fn text<S: Store>(state: &State<S>) -> caravan_runner::Result<String> {
     let (store, now) = (state.runner.store(), SystemClock.now());
     let mut registry = Registry::with_prefix("caravan");
     let messages = Family::<Labels, Gauge>::default();
-    registry.register("messages", "Messages of the tracking API since the start, by what became of them", messages.clone());
+    registry.register(
+        "messages",
+        "Messages of the tracking API since the start, by what became of them",
+        messages.clone(),
+    );
     let counts = &state.counts;
     for (outcome, counter) in [
         ("taken-in", &counts.received),

@@ -85,7 +85,11 @@ impl<S: Store + 'static> Server<S> {
     ///
     /// # Errors
     /// The listener failed.
-    pub async fn run(self, listener: TcpListener, leave: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        leave: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
         let (router, state) = (self.router(), self.state);
         let leave = async move {
             leave.await;

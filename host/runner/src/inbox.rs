@@ -34,10 +34,15 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
     let mut done = 0;
     while !shared.is_stopping() {
         let inbound = shared.store.inbox(shared.options.chunk.max(1)).await?;
-        let Some(last) = inbound.last().map(|message| message.seq) else { break };
-        done += inbound.len() as u64;
+        let Some(mut last) = inbound.last().map(|message| message.seq) else { break };
         shared.read_new_versions().await?;
-        let messages = read(inbound);
+        let mut messages = read(inbound);
+        if let Some(cut) = returns(&shared, &messages) {
+            // What comes from there on is the next chunk's.
+            last = messages[cut].0 - 1;
+            messages.truncate(cut);
+        }
+        done += messages.len() as u64;
         let people = messages.iter().map(|(_, message)| message.who.clone()).collect();
         let known = shared.store.upsert(shared.lease, people, shared.now()).await?;
         let chunk = Chunk { last, messages, known };
@@ -50,7 +55,8 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
         for route in shared.versions() {
             let_out(&shared, &route, &chunk).await?;
         }
-        let kept = chunk.messages.into_iter().filter_map(|(_, message)| Some((message.who.external_id, None, message.event?)));
+        let kept =
+            chunk.messages.into_iter().filter_map(|(_, message)| Some((message.who.external_id, None, message.event?)));
         shared.store.work_off(shared.lease, last, kept.collect(), shared.now()).await?;
         shared.wake();
     }
@@ -69,10 +75,36 @@ fn read(inbound: Vec<Inbound>) -> Vec<(u64, Message)> {
     inbound.into_iter().filter_map(read).collect()
 }
 
+/// The first message that may let someone in whom an earlier one may let out: people are let in before others are let out,
+/// so that the two do not belong into one chunk.
+fn returns<S: Store>(shared: &Shared<S>, messages: &[(u64, Message)]) -> Option<usize> {
+    let (mut ends, mut triggers) = (BTreeSet::new(), BTreeSet::new());
+    for route in shared.versions() {
+        ends.extend(route.plan.exits.iter().filter_map(|rule| match rule {
+            ExitRule::Event(wanted) => Some(wanted.event.clone()),
+            ExitRule::Segment(_) => None,
+        }));
+        if let Trigger::Event(trigger) = &route.plan.entry.trigger {
+            triggers.insert(trigger.event.clone());
+        }
+    }
+    let mut left: BTreeSet<&str> = BTreeSet::new();
+    messages.iter().position(|(_, message)| {
+        let Some(event) = &message.event else { return false };
+        let who = message.who.external_id.as_str();
+        let is_return = triggers.contains(&event.name) && left.contains(who);
+        if ends.contains(&event.name) {
+            left.insert(who);
+        }
+        is_return
+    })
+}
+
 /// The events of a chunk with a name that counts, with the places of their messages.
 fn events_named<'a>(chunk: &'a Chunk, counts: impl Fn(&str) -> bool) -> Vec<(usize, &'a Event)> {
     let all = chunk.messages.iter().enumerate();
-    all.filter_map(|(at, (_, message))| Some((at, message.event.as_ref().filter(|event| counts(&event.name))?))).collect()
+    all.filter_map(|(at, (_, message))| Some((at, message.event.as_ref().filter(|event| counts(&event.name))?)))
+        .collect()
 }
 
 /// Lets people into a version by the events that trigger it.

@@ -89,8 +89,7 @@ impl<S: Store> Runner<S> {
         cancel: watch::Receiver<bool>,
     ) -> crate::Result<RunEnd> {
         let shared = self.share().await?;
-        let mut run =
-            Supervisor::new(shared.clone(), None, Totals::default(), std::time::Duration::ZERO, progress);
+        let mut run = Supervisor::new(shared.clone(), None, Totals::default(), std::time::Duration::ZERO, progress);
         run.stays = true;
         supervise(run, shared, cancel).await
     }
@@ -114,7 +113,10 @@ impl<S: Store> Runner<S> {
     async fn share(&self) -> crate::Result<Arc<Shared<S>>> {
         let lease = self.lease().await?;
         let (connectors, clock) = (self.connectors.clone(), self.clock.clone());
-        Ok(Arc::new(Shared::open(self.store.clone(), lease, self.options.clone(), connectors, clock, self.published.clone()).await?))
+        Ok(Arc::new(
+            Shared::open(self.store.clone(), lease, self.options.clone(), connectors, clock, self.published.clone())
+                .await?,
+        ))
     }
 
     /// The source with its generation, and the first row that is not done.

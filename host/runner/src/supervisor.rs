@@ -203,7 +203,8 @@ impl<S: Store> Supervisor<S> {
     /// Sets tasks to all lanes that can be worked on; gives when the next one can.
     fn dispatch(&mut self, lanes: &[Lane]) -> Millis {
         let now = self.shared.now();
-        let upstream = self.intake.is_some() || self.advancing.under_way || self.advancing.wanted || self.inbox.under_way;
+        let upstream =
+            self.intake.is_some() || self.advancing.under_way || self.advancing.wanted || self.inbox.under_way;
         let idle = self.shared.options.idle_flush && !upstream;
         let mut next = Millis::NEVER;
         for lane in lanes {

@@ -3,8 +3,8 @@ use crate::contract::*;
 use crate::schema::set_meta;
 use crate::sqlite::Sqlite;
 use crate::{
-    audiences, audit, claims, counters, documents, entries, events, follow_ups, holds, inbox, lanes, membership, moving, owed,
-    parts, people, positions, quotas, settlement, slices, trace, versions,
+    audiences, audit, claims, counters, documents, entries, events, follow_ups, holds, inbox, lanes, membership,
+    moving, owed, parts, people, positions, quotas, settlement, slices, trace, versions,
 };
 use caravan_model::{Canvas, Event, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId};
 use std::sync::Arc;

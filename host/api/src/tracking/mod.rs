@@ -63,7 +63,8 @@ fn object<S: Store>(
     most: usize,
 ) -> Result<Map<String, Value>, Refused> {
     if body.len() > most {
-        let problem = Problem::new(Code::BadValue, format!("the request has {} bytes; at most {most} are taken", body.len()));
+        let problem =
+            Problem::new(Code::BadValue, format!("the request has {} bytes; at most {most} are taken", body.len()));
         return Err(Refused::bad(problem.cure("send fewer messages at a time")).with(StatusCode::PAYLOAD_TOO_LARGE));
     }
     let read = serde_json::from_slice::<Value>(body);
@@ -126,7 +127,8 @@ async fn has_room<S: Store>(state: &Shared<S>) -> Result<(), Refused> {
         let problem = Problem::new(Code::Internal, "the host is on its way out").cure("send it again in a moment");
         return Err(Refused::bad(problem).with(StatusCode::SERVICE_UNAVAILABLE).again_after(5));
     }
-    let backlog = state.runner.store().backlog().await.map_err(|error| Refused::from(caravan_runner::Error::from(error)))?;
+    let backlog =
+        state.runner.store().backlog().await.map_err(|error| Refused::from(caravan_runner::Error::from(error)))?;
     let now = SystemClock.now();
     let late = backlog.oldest.is_some_and(|oldest| now.since(oldest).0 > state.options.longest_wait.as_millis() as u64);
     if late || backlog.messages >= state.options.most_waiting {
