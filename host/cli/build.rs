@@ -6,7 +6,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The connectors of this repository.
-const NAMES: &[&str] = &["google", "marketo", "meta", "tiktok"];
+const NAMES: &[&str] = &["criteo", "google", "marketo", "meta", "pinterest", "snapchat", "tiktok"];
 
 fn main() {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../..");

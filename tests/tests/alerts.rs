@@ -97,6 +97,12 @@ fn ended(mut command: Command) -> Ran {
     }
 }
 
+/// A day that begins so many days from now, in UTC.
+fn day_in(days: u32) -> String {
+    let date = Command::new("date").args(["-u", "-d", &format!("+{days} days"), "+%F"]).output().expect("date");
+    String::from_utf8_lossy(&date.stdout).trim().to_owned()
+}
+
 /// Nothing that was said or sent holds a secret.
 #[track_caller]
 fn discreet(text: &str) {
@@ -211,4 +217,28 @@ fn subscriptions_are_tested_changed_and_ended_by_command() {
     scene.caravan(&["alert", "remove", "chat", "--yes"]).expect(0);
     let gone = scene.caravan(&["alert", "show", "chat"]).expect(2);
     assert!(gone.stderr.starts_with("CV091") && gone.stderr.contains("duty, ops"), "{gone:?}");
+}
+
+#[test]
+fn a_token_that_ends_soon_is_told_and_one_that_was_renewed_too() {
+    let scene = Scene::new();
+    let ends = |line: &str| {
+        let text = CONNECTIONS.replace("{ connector: meta,", &format!("{{ connector: meta, token_ends: {line},"));
+        scene.place.write("connections.yaml", text);
+    };
+    ends(&day_in(3));
+    scene.run().expect(0);
+    scene.subscribe();
+    scene.run().expect(0);
+    let told = scene.slack();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].to_string().contains("the token of connection acme-meta ends in 2d"), "{told:?}");
+    ends(&day_in(60));
+    scene.run().expect(0);
+    let told = scene.slack();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].to_string().contains("the token of connection acme-meta no longer ends soon"), "{told:?}");
+    ends("soon");
+    let refused = scene.run().expect(2).stderr;
+    assert!(refused.contains("CV024") || refused.contains("token_ends"), "{refused}");
 }

@@ -21,7 +21,9 @@ fn manifests() -> Vec<(PathBuf, Manifest)> {
 #[test]
 fn every_connector_has_a_manifest_that_the_host_reads() {
     let names: Vec<String> = manifests().into_iter().map(|(_, manifest)| manifest.name).collect();
-    for name in ["google", "marketo", "meta", "tiktok", "template", "hostile-other-host"] {
+    for name in
+        ["criteo", "google", "marketo", "meta", "pinterest", "snapchat", "tiktok", "template", "hostile-other-host"]
+    {
         assert!(names.iter().any(|given| given == name), "{name} is not among {names:?}");
     }
 }
@@ -99,6 +101,9 @@ fn the_match_words_are_the_fields_of_a_profile() {
     );
     assert_eq!(words("marketo"), ["email", "external_id"]);
     assert_eq!(words("tiktok"), ["email", "phone", "idfa", "gaid"]);
+    assert_eq!(words("criteo"), ["email", "email_md5", "phone", "idfa", "gaid"]);
+    assert_eq!(words("pinterest"), ["email", "gaid", "idfa"]);
+    assert_eq!(words("snapchat"), ["email", "phone", "idfa", "gaid"]);
 }
 
 /// Traps, rows 6 to 16: what both JavaScript peers get wrong before a request is built is decided by a key's rule and
@@ -143,6 +148,47 @@ fn trap_6_to_16_keys_name_the_rules_that_the_partners_documents_ask_for() {
     assert_eq!(rule("marketo", "EMAIL"), (Rule::Email, Hash::None));
     for key in ["IDFA_SHA256", "AAID_SHA256"] {
         assert_eq!(rule("tiktok", key), (Rule::AdId, Hash::Sha256Hex));
+    }
+}
+
+/// Traps, rows 14 and 19: a digest passes through, and a phone number is parsed before it is hashed; both are the rules'
+/// doing. Each of these partners takes one kind of identifier per call.
+#[test]
+fn trap_14_and_19_partners_with_one_identifier_per_call_have_a_group_for_each() {
+    use caravan_model::manifest::{Hash, Rule};
+    let all = manifests();
+    for (connector, expected) in [
+        (
+            "criteo",
+            &[
+                ("email", Rule::Email, Hash::Sha256Hex),
+                ("email_md5", Rule::Email, Hash::Md5Hex),
+                ("phoneNumber", Rule::PhoneDigits, Hash::Sha256Hex),
+                ("madid", Rule::AdId, Hash::None),
+            ][..],
+        ),
+        (
+            "pinterest",
+            &[
+                ("EMAIL", Rule::Email, Hash::Sha256Hex),
+                ("MAID", Rule::AdId, Hash::Sha256Hex),
+                ("IDFA", Rule::AdId, Hash::Sha256Hex),
+            ],
+        ),
+        (
+            "snapchat",
+            &[
+                ("EMAIL_SHA256", Rule::Email, Hash::Sha256Hex),
+                ("PHONE_SHA256", Rule::PhoneDigits, Hash::Sha256Hex),
+                ("MOBILE_AD_ID_SHA256", Rule::AdId, Hash::Sha256Hex),
+            ],
+        ),
+    ] {
+        let manifest = &all.iter().find(|(_, manifest)| manifest.name == connector).expect("a manifest").1;
+        let keys: Vec<_> = manifest.keys.iter().map(|key| (key.key.as_str(), key.rule, key.hash)).collect();
+        assert_eq!(keys, expected, "{connector}");
+        assert!(manifest.groups.iter().all(|group| group.keys.len() == 1), "{connector}");
+        assert_eq!(manifest.groups.len(), manifest.keys.len(), "{connector}");
     }
 }
 

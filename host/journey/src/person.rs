@@ -58,7 +58,7 @@ impl<'a> Scene<'a> {
 }
 
 /// Looks up one person's membership of segments and lists. Asked once per mention in a filter.
-pub trait Groups {
+pub trait Groups: Sync {
     /// Whether the person is in the segment now.
     fn in_segment(&self, name: &str) -> bool;
     /// Whether the person is in the list now.

@@ -5,26 +5,43 @@ use http::Method;
 /// A partner that the lab emulates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Partner {
+    /// Criteo contact lists.
+    Criteo,
     /// Google Customer Match.
     Google,
     /// Adobe Marketo Engage.
     Marketo,
     /// Meta (Facebook) Custom Audiences.
     Meta,
+    /// Pinterest customer lists.
+    Pinterest,
+    /// Snapchat audience segments.
+    Snapchat,
     /// TikTok Custom Audiences.
     TikTok,
 }
 
 impl Partner {
     /// All partners, in the order of their ports.
-    pub(crate) const ALL: [Partner; 4] = [Partner::Google, Partner::Marketo, Partner::Meta, Partner::TikTok];
+    pub(crate) const ALL: [Partner; 7] = [
+        Partner::Criteo,
+        Partner::Google,
+        Partner::Marketo,
+        Partner::Meta,
+        Partner::Pinterest,
+        Partner::Snapchat,
+        Partner::TikTok,
+    ];
 
     /// The name used in addresses and control calls.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Partner::Criteo => "criteo",
             Partner::Google => "google",
             Partner::Marketo => "marketo",
             Partner::Meta => "meta",
+            Partner::Pinterest => "pinterest",
+            Partner::Snapchat => "snapchat",
             Partner::TikTok => "tiktok",
         }
     }
@@ -59,6 +76,11 @@ pub(crate) enum Route {
     Add,
     Remove,
     Replace,
+    Clear,
+    Targets,
+    CreateTarget,
+    Statistics,
+    Sizes,
     Share,
     Sessions,
     Token,
@@ -91,6 +113,11 @@ impl Route {
             Route::Add => "users-add",
             Route::Remove => "users-remove",
             Route::Replace => "users-replace",
+            Route::Clear => "users-clear",
+            Route::Targets => "targets",
+            Route::CreateTarget => "create-target",
+            Route::Statistics => "statistics",
+            Route::Sizes => "sizes",
             Route::Share => "share",
             Route::Sessions => "sessions",
             Route::Token => "token",
@@ -107,7 +134,7 @@ impl Route {
     /// Whether a dial set to `filter` covers this route. `users` (or TikTok's `mapping`) covers adding and removing.
     pub(crate) fn matches(self, filter: &str) -> bool {
         match filter {
-            "users" | "mapping" => matches!(self, Route::Add | Route::Remove | Route::Replace),
+            "users" | "mapping" => matches!(self, Route::Add | Route::Remove | Route::Replace | Route::Clear),
             "adaccounts" => self == Route::Accounts,
             name => self.name() == name,
         }
@@ -123,11 +150,13 @@ impl Route {
         matches!(
             self,
             Route::Create
+                | Route::CreateTarget
                 | Route::Update
                 | Route::Delete
                 | Route::Add
                 | Route::Remove
                 | Route::Replace
+                | Route::Clear
                 | Route::Share
                 | Route::Upload
                 | Route::FileCreate
@@ -138,12 +167,15 @@ impl Route {
     /// Whether the call speaks of one audience that exists already.
     pub(crate) fn on_audience(self) -> bool {
         self.on_members()
-            || matches!(self, Route::Audience | Route::Update | Route::Delete | Route::Share | Route::Sessions)
+            || matches!(
+                self,
+                Route::Audience | Route::Update | Route::Delete | Route::Statistics | Route::Share | Route::Sessions
+            )
     }
 
     /// Whether the call edits members.
     pub(crate) fn on_members(self) -> bool {
-        matches!(self, Route::Add | Route::Remove | Route::Replace | Route::FileUpdate)
+        matches!(self, Route::Add | Route::Remove | Route::Replace | Route::Clear | Route::FileUpdate)
     }
 }
 
@@ -162,6 +194,11 @@ const ROUTES: &[Route] = &[
     Route::Add,
     Route::Remove,
     Route::Replace,
+    Route::Clear,
+    Route::Targets,
+    Route::CreateTarget,
+    Route::Statistics,
+    Route::Sizes,
     Route::Share,
     Route::Sessions,
     Route::Token,

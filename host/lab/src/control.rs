@@ -13,6 +13,7 @@ use crate::form::Params;
 use crate::meta::NewAudience;
 use crate::reply::{Class, Reply};
 use crate::settings::{QuotaChange, SettingsChange};
+use crate::shelf::NewShelved;
 use crate::values::is_digits;
 use crate::world::{Addresses, World};
 
@@ -142,13 +143,14 @@ struct AudienceSpec {
     account: String,
     id: Option<String>,
     name: String,
-    /// Meta's subtype (default `CUSTOM`), TikTok's type (default `Partner`, made through the API), Google's kind
-    /// (default `CONTACT_ID`), Marketo's workspace.
+    /// Meta's subtype (default `CUSTOM`), TikTok's type (default `Partner`, made through the API), Google's kind (default
+    /// `CONTACT_ID`), Marketo's workspace, Criteo's segment type (default `ContactList`), Pinterest's list type (default
+    /// `EMAIL`), Snapchat's source (default `FIRST_PARTY`).
     kind: Option<String>,
     description: Option<String>,
     #[serde(default)]
     value_based: bool,
-    /// Google: shared with the account, and not its own.
+    /// Google: shared with the account, and not its own. Criteo: the list takes no amendments.
     #[serde(default)]
     read_only: bool,
 }
@@ -178,7 +180,7 @@ fn known_partner(name: &str) -> Result<Partner, Refusal> {
 fn named_partner(name: Option<&str>, door: Option<Partner>) -> Result<Partner, Refusal> {
     match name {
         Some(name) => known_partner(name),
-        None => door.ok_or_else(|| Refusal::bad("`partner` is missing: one of the lab's")),
+        None => door.ok_or_else(|| Refusal::bad(format!("`partner` is missing: {}", Partner::names()))),
     }
 }
 
@@ -208,6 +210,16 @@ fn set_faults(world: &World, door: Option<Partner>, body: &[u8]) -> Answer {
 fn audiences(world: &World, only: Option<Partner>) -> Vec<Value> {
     let mut list = Vec::new();
     let shows = |partner| only.is_none_or(|only| only == partner);
+    for partner in Partner::ALL.into_iter().filter(|partner| shows(*partner)) {
+        let Some(shelf) = world.shelf(partner) else { continue };
+        list.extend(shelf.audiences().map(|audience| {
+            json!({
+                "partner": partner.name(), "audience": audience.id, "name": audience.name, "account": audience.account,
+                "type": audience.kind, "size": audience.members.len(), "refused": audience.refused,
+                "description": audience.description,
+            })
+        }));
+    }
     if shows(Partner::Google) {
         list.extend(crate::google::listed(world));
     }
@@ -272,6 +284,15 @@ fn members(world: &World, partner: Option<Partner>, id: &str, query: &Params<'_>
 
 fn standing(world: &World, partner: Option<Partner>, id: &str, with_rows: bool) -> Option<Standing> {
     let asks = |asked| partner.is_none_or(|partner| partner == asked);
+    for partner in Partner::ALL.into_iter().filter(|partner| asks(*partner)) {
+        let Some(shelf) = world.shelf(partner) else { continue };
+        let Some(audience) = shelf.existing(id) else { continue };
+        let head = json!({
+            "partner": partner.name(), "audience": audience.id, "name": audience.name, "account": audience.account,
+            "type": audience.kind, "size": audience.members.len(), "refused": audience.refused,
+        });
+        return Some(Standing { head, keys: audience.members.keys(), rows: None });
+    }
     if asks(Partner::Google)
         && let Some(standing) = crate::google::standing(world, id, with_rows)
     {
@@ -342,17 +363,19 @@ fn members_json(standing: &Standing) -> String {
 
 /// As if someone deleted the audience in the partner's own pages.
 fn delete_audience(world: &World, partner: Option<Partner>, id: &str) -> Answer {
-    let asks = |asked| partner.is_none_or(|partner| partner == asked);
-    let at_google = asks(Partner::Google) && world.google().delete(id);
-    let at_marketo = !at_google && asks(Partner::Marketo) && world.marketo().delete(id);
-    let at_google = at_google || at_marketo;
-    let at_meta = !at_google && asks(Partner::Meta) && world.meta().delete(id);
-    let at_tiktok = !at_google && !at_meta && asks(Partner::TikTok) && {
-        let mut state = world.tiktok();
-        let account = state.existing(id).map(|audience| audience.account.clone());
-        account.is_some_and(|account| state.delete(&account, id).is_ok())
-    };
-    match at_google || at_meta || at_tiktok {
+    let mut asked = Partner::ALL.into_iter().filter(|other| partner.is_none_or(|partner| partner == *other));
+    let gone = asked.any(|partner| match partner {
+        Partner::Google => world.google().delete(id),
+        Partner::Marketo => world.marketo().delete(id),
+        Partner::Meta => world.meta().delete(id),
+        Partner::TikTok => {
+            let mut state = world.tiktok();
+            let account = state.existing(id).map(|audience| audience.account.clone());
+            account.is_some_and(|account| state.delete(&account, id).is_ok())
+        }
+        partner => world.shelf(partner).is_some_and(|mut shelf| shelf.delete(id)),
+    });
+    match gone {
         true => Ok(good(&json!({"deleted": id}))),
         false => Err(Refusal::missing(format!("no audience has the id {id}"))),
     }
@@ -360,13 +383,18 @@ fn delete_audience(world: &World, partner: Option<Partner>, id: &str) -> Answer 
 
 fn new_audience(world: &World, door: Option<Partner>, spec: AudienceSpec) -> Answer {
     let partner = named_partner(spec.partner.as_deref(), door)?;
-    let account = bare_account(&spec.account);
-    let formed = is_digits(account) || partner == Partner::Marketo;
-    if !formed || spec.id.as_deref().is_some_and(|id| !is_digits(id)) {
-        return Err(Refusal::bad("account and id are digits (Meta's account may start with act_)"));
+    let form = world.shelf(partner).map(|shelf| shelf.form());
+    let account = if form.is_some() { spec.account.as_str() } else { bare_account(&spec.account) };
+    let (is_account, is_audience) =
+        form.map_or((is_digits as _, is_digits as _), |form| (form.is_account, form.is_audience));
+    let formed = is_account(account) || partner == Partner::Marketo;
+    if !formed || spec.id.as_deref().is_some_and(|id| !is_audience(id)) {
+        return Err(Refusal::bad(match partner {
+            Partner::Snapchat => "account is a UUID and id are digits",
+            _ => "account and id are digits (Meta's account may start with act_)",
+        }));
     }
-    let taken = |id: &String| standing(world, None, id, false).is_some();
-    if let Some(id) = spec.id.as_ref().filter(|id| taken(id)) {
+    if let Some(id) = spec.id.as_ref().filter(|id| standing(world, None, id, false).is_some()) {
         return Err(Refusal(409, format!("the audience {id} exists already")));
     }
     let id = match partner {
@@ -404,6 +432,18 @@ fn new_audience(world: &World, door: Option<Partner>, spec: AudienceSpec) -> Ans
         Partner::TikTok => {
             let kind = spec.kind.as_deref().unwrap_or("Partner");
             world.tiktok().create(account, spec.id, &spec.name, kind, "MULTIPLE_TYPES")
+        }
+        partner => {
+            let new = NewShelved {
+                id: spec.id,
+                name: spec.name,
+                description: spec.description.unwrap_or_default(),
+                kind: spec.kind,
+                read_only: spec.read_only,
+                retention_days: None,
+            };
+            let shelf = world.shelf(partner);
+            shelf.map(|mut shelf| shelf.create(account, new)).ok_or_else(|| Refusal::bad("no such partner"))?
         }
     };
     Ok(good(&json!({"partner": partner.name(), "audience": id})))

@@ -40,7 +40,7 @@ pub(crate) enum Kind {
     AudienceGone,
     /// The audience cannot be edited.
     NotEditable,
-    /// Meta's integrity flag.
+    /// Meta's integrity flag; elsewhere like `not-editable`.
     Integrity,
     /// The call is too large for the partner.
     TooLarge,

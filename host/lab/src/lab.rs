@@ -180,12 +180,12 @@ impl InProcess {
     /// Makes an audience known under an account, as if it had been created there long ago through the API. An
     /// audience that is known already stays as it is. False if the partner or an id is not well formed.
     pub fn adopt(&self, partner: &str, account: &str, audience: &str, name: &str) -> bool {
-        let account = bare_account(account);
         match Partner::parse(partner) {
-            Some(Partner::Google) => self.world.google().adopt(account, audience, name),
-            Some(Partner::Marketo) => self.world.marketo().adopt(account, audience, name),
-            Some(Partner::Meta) => self.world.meta().adopt(account, audience, name),
+            Some(Partner::Google) => self.world.google().adopt(bare_account(account), audience, name),
+            Some(Partner::Marketo) => self.world.marketo().adopt(bare_account(account), audience, name),
+            Some(Partner::Meta) => self.world.meta().adopt(bare_account(account), audience, name),
             Some(Partner::TikTok) => self.world.tiktok().adopt(account, audience, name),
+            Some(partner) => self.world.shelf(partner).is_some_and(|mut shelf| shelf.adopt(account, audience, name)),
             None => false,
         }
     }

@@ -10,6 +10,7 @@
 
 mod call;
 mod control;
+mod criteo;
 mod faults;
 mod form;
 mod google;
@@ -19,13 +20,17 @@ mod ledger;
 mod marketo;
 mod meta;
 pub mod people;
+mod pinterest;
 mod quota;
 mod reply;
 mod rows;
 mod serve;
 mod settings;
+mod shelf;
+mod snapchat;
 mod snapshot;
 mod tiktok;
+mod tokens;
 mod values;
 mod windows;
 mod world;

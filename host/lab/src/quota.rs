@@ -3,13 +3,28 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::settings::{MetaQuota, TikTokQuota};
+use crate::call::Partner;
+use crate::settings::{MetaQuota, Rate, TikTokQuota};
 
-/// Use per Meta account and of TikTok's app.
+/// Use per Meta account, of TikTok's app, and by whom the others count.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     meta: HashMap<String, Rolling>,
     tiktok: AppUse,
+    rates: HashMap<(Partner, String, u64), (Instant, u64)>,
+}
+
+/// How a rate stands after a call: of its spans, the one with the fewest calls left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RateUse {
+    /// Whether the call is taken.
+    pub(crate) free: bool,
+    /// Calls per span.
+    pub(crate) limit: u64,
+    /// Calls left in it.
+    pub(crate) remaining: u64,
+    /// Seconds until it starts anew, at least one.
+    pub(crate) reset_in: u64,
 }
 
 /// How much of an account's hour is used.
@@ -41,6 +56,31 @@ impl Usage {
     /// Counts one TikTok call on the day `today`, in days since 1970 UTC; false if the app is over its quota.
     pub(crate) fn tiktok(&mut self, now: Instant, today: u64, quota: &TikTokQuota) -> bool {
         self.tiktok.take(now, today, quota)
+    }
+
+    /// Counts one call of `whom` at a partner. A refused call is not counted.
+    pub(crate) fn rate(&mut self, now: Instant, partner: Partner, whom: &str, rate: Rate) -> RateUse {
+        let spans = [(1, rate.per_second), (60, rate.per_minute), (86_400, rate.per_day)];
+        let mut tightest = RateUse { free: true, limit: u64::MAX, remaining: u64::MAX, reset_in: 1 };
+        for (seconds, limit) in spans.into_iter().filter_map(|(seconds, limit)| Some((seconds, limit?))) {
+            let span = Duration::from_secs(seconds);
+            let (start, count) = self.rates.entry((partner, whom.to_string(), seconds)).or_insert((now, 0));
+            if now.saturating_duration_since(*start) >= span {
+                (*start, *count) = (now, 0);
+            }
+            let remaining = limit.saturating_sub(*count);
+            if remaining < tightest.remaining {
+                let left = (*start + span).saturating_duration_since(now).as_secs_f64().ceil() as u64;
+                tightest = RateUse { free: remaining > 0, limit, remaining, reset_in: left.max(1) };
+            }
+        }
+        if tightest.free {
+            tightest.remaining = tightest.remaining.saturating_sub(1);
+            for ((of, who, _), (_, count)) in &mut self.rates {
+                *count += u64::from(*of == partner && who == whom);
+            }
+        }
+        tightest
     }
 
     /// Forgets all use.
@@ -154,6 +194,21 @@ mod tests {
         assert!(!usage.tiktok(at(2_500), 0, &quota));
         assert!(!usage.tiktok(at(200_000), 0, &quota));
         assert!(usage.tiktok(at(302_501), 0, &quota));
+    }
+
+    #[test]
+    fn a_rate_is_told_by_its_tightest_span_and_refused_calls_do_not_count() {
+        let rate = Rate { per_second: Some(2), per_minute: Some(3), per_day: None };
+        let (mut usage, start) = (Usage::default(), Instant::now());
+        let mut at = |milliseconds, whom: &str| {
+            usage.rate(start + Duration::from_millis(milliseconds), Partner::Pinterest, whom, rate)
+        };
+        assert_eq!(at(0, "a"), RateUse { free: true, limit: 2, remaining: 1, reset_in: 1 });
+        assert_eq!(at(10, "a").remaining, 0);
+        assert!(!at(20, "a").free && at(20, "b").free);
+        assert_eq!(at(1_500, "a"), RateUse { free: true, limit: 3, remaining: 0, reset_in: 59 });
+        assert!(!at(3_000, "a").free);
+        assert!(at(60_000, "a").free);
     }
 
     #[test]

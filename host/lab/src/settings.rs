@@ -21,8 +21,14 @@ pub(crate) struct Settings {
     pub(crate) minimum_on_remove: usize,
     /// A customer-file update at TikTok fails if fewer ids than this would stay.
     pub(crate) minimum_file_audience: usize,
-    /// Members per call that both partners take.
+    /// Members per call that Meta and TikTok take.
     pub(crate) rows_per_call: usize,
+    /// How long tokens live that the lab gives out; none = as long as the partner's.
+    pub(crate) token_seconds: Option<u64>,
+    /// Records per call that Pinterest takes. Its documentation names no number; this is what a peer sends at most.
+    pub(crate) pinterest_records: usize,
+    /// Whether Snapchat refuses a call with a malformed row whole, or drops the row (contract: unsure).
+    pub(crate) snapchat_refuses_malformed: bool,
     /// Quotas.
     pub(crate) meta: MetaQuota,
     pub(crate) tiktok: TikTokQuota,
@@ -30,6 +36,17 @@ pub(crate) struct Settings {
     pub(crate) google: GoogleSettings,
     /// What is adjusted at Marketo, quotas too.
     pub(crate) marketo: MarketoSettings,
+    pub(crate) criteo: Rate,
+    pub(crate) pinterest: Rate,
+    pub(crate) snapchat: Rate,
+}
+
+/// Calls of one login (Criteo: of the app) in spans of fixed length; none = as many as one likes.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(crate) struct Rate {
+    pub(crate) per_second: Option<u64>,
+    pub(crate) per_minute: Option<u64>,
+    pub(crate) per_day: Option<u64>,
 }
 
 /// Meta's business-use-case quota `custom_audience`, per ad account (contract, section 5).
@@ -62,11 +79,19 @@ impl Default for Settings {
             minimum_on_remove: 0,
             minimum_file_audience: 1_000,
             rows_per_call: 10_000,
+            token_seconds: None,
+            pinterest_records: 1_900,
+            snapchat_refuses_malformed: true,
             meta: MetaQuota { per_window: None, accounts: HashMap::new(), window_seconds: 3_600 },
             // The tier "Basic", which every new app has, and which the connector keeps to.
             tiktok: TikTokQuota { per_second: 10, per_minute: 600, per_day: 864_000, suspension_seconds: 300 },
             google: GoogleSettings::default(),
             marketo: MarketoSettings::default(),
+            // An app with client credentials; one that a person granted has ten calls a minute and account.
+            criteo: Rate { per_minute: Some(250), ..Rate::default() },
+            // Standard access; writes. Trial access has 1,000 calls a day.
+            pinterest: Rate { per_second: Some(100), per_minute: Some(400), per_day: None },
+            snapchat: Rate { per_second: Some(10), ..Rate::default() },
         }
     }
 }
@@ -81,6 +106,9 @@ pub(crate) struct SettingsChange {
     minimum_on_remove: Option<usize>,
     minimum_file_audience: Option<usize>,
     rows_per_call: Option<usize>,
+    token_seconds: Option<u64>,
+    pinterest_records: Option<usize>,
+    snapchat_refuses_malformed: Option<bool>,
     google: Option<Value>,
     marketo: Option<Value>,
 }
@@ -110,6 +138,10 @@ impl SettingsChange {
         settings.minimum_on_remove = self.minimum_on_remove.unwrap_or(settings.minimum_on_remove);
         settings.minimum_file_audience = self.minimum_file_audience.unwrap_or(settings.minimum_file_audience);
         settings.rows_per_call = self.rows_per_call.unwrap_or(settings.rows_per_call);
+        settings.token_seconds = self.token_seconds.or(settings.token_seconds);
+        settings.pinterest_records = self.pinterest_records.unwrap_or(settings.pinterest_records);
+        settings.snapchat_refuses_malformed =
+            self.snapchat_refuses_malformed.unwrap_or(settings.snapchat_refuses_malformed);
         Ok(())
     }
 }
@@ -176,6 +208,20 @@ impl QuotaChange {
                 quota.per_minute = self.per_minute.unwrap_or(quota.per_minute);
                 quota.per_day = self.per_day.unwrap_or(quota.per_day);
                 quota.suspension_seconds = self.suspension_seconds.unwrap_or(quota.suspension_seconds);
+                Ok(())
+            }
+            name @ ("criteo" | "pinterest" | "snapchat") => {
+                if of_meta.iter().any(Option::is_some) || self.account.is_some() || self.suspension_seconds.is_some() {
+                    return Err(format!("{name} takes per_second, per_minute and per_day"));
+                }
+                let rate = match name {
+                    "criteo" => &mut settings.criteo,
+                    "pinterest" => &mut settings.pinterest,
+                    _ => &mut settings.snapchat,
+                };
+                rate.per_second = self.per_second.or(rate.per_second);
+                rate.per_minute = self.per_minute.or(rate.per_minute);
+                rate.per_day = self.per_day.or(rate.per_day);
                 Ok(())
             }
             partner @ ("google" | "marketo") => {

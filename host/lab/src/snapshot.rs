@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::call::Partner;
 use crate::meta::NewAudience;
 use crate::rows;
+use crate::shelf::NewShelved;
 use crate::tiktok::id_type;
 use crate::world::World;
 
@@ -35,7 +36,7 @@ struct Kept {
     name: String,
     description: String,
     kind: String,
-    /// Where Meta's people come from, or what TikTok calculates.
+    /// Where Meta's people come from, what TikTok calculates, or how many days Snapchat's stay.
     source: String,
 }
 
@@ -112,6 +113,25 @@ pub(crate) fn save(world: &World, path: &Path) -> io::Result<()> {
             }
         }
     }
+    for partner in Partner::ALL {
+        let Some(shelf) = world.shelf(partner) else { continue };
+        for audience in shelf.audiences() {
+            put(&Line::Audience(Kept {
+                partner: partner.name().into(),
+                account: audience.account.clone(),
+                id: audience.id.clone(),
+                name: audience.name.clone(),
+                description: audience.description.clone(),
+                kind: audience.kind.clone(),
+                source: audience.retention_days.map(|days| days.to_string()).unwrap_or_default(),
+            }))?;
+            for (key, values) in audience.members.keys() {
+                for value in values {
+                    put(&Line::Member(vec![(key.to_string(), value)]))?;
+                }
+            }
+        }
+    }
     out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
     std::fs::rename(half, path)
 }
@@ -164,7 +184,20 @@ fn known(world: &World, kept: Kept) -> io::Result<(Partner, String)> {
         Partner::TikTok if world.tiktok().existing(&kept.id).is_none() => {
             world.tiktok().create(&kept.account, Some(kept.id.clone()), &kept.name, &kept.kind, &kept.source);
         }
-        _ => {}
+        Partner::Meta | Partner::TikTok => {}
+        partner => {
+            if let Some(mut shelf) = world.shelf(partner).filter(|shelf| shelf.existing(&kept.id).is_none()) {
+                let new = NewShelved {
+                    id: Some(kept.id.clone()),
+                    name: kept.name,
+                    description: kept.description,
+                    kind: Some(kept.kind),
+                    read_only: false,
+                    retention_days: kept.source.parse().ok(),
+                };
+                shelf.create(&kept.account, new);
+            }
+        }
     }
     Ok((partner, kept.id))
 }
@@ -201,6 +234,14 @@ fn add(world: &World, partner: Partner, id: &str, cells: &[(String, String)]) ->
             let members = &mut tiktok.members(id)?;
             for (key, value) in cells {
                 members.add(id_type(key)?, value);
+            }
+        }
+        partner => {
+            let mut shelf = world.shelf(partner)?;
+            let id_type = shelf.form().id_type;
+            let audience = shelf.audience(None, id)?;
+            for (key, value) in cells {
+                audience.members.add(id_type(key)?, value);
             }
         }
     }

@@ -167,7 +167,16 @@ pub(crate) fn is_hex(value: &str, length: usize) -> bool {
     value.len() == length && value.bytes().fold(true, |good, byte| good & byte.is_ascii_hexdigit())
 }
 
-/// Whether `value` is a non-empty run of decimal digits, as all ids of both partners are.
+/// Whether `value` has the form of a UUID, in either case.
+pub(crate) fn is_uuid(value: &str) -> bool {
+    value.len() == 36
+        && value.bytes().enumerate().all(|(place, byte)| match place {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// Whether `value` is a non-empty run of decimal digits, as most ids of partners are.
 pub(crate) fn is_digits(value: &str) -> bool {
     !value.is_empty() && value.len() <= 30 && value.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -1,7 +1,7 @@
 //! Everything the lab knows, and the way of a request through it: understood, counted, held against quota and
 //! dials, then done.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,18 @@ use http::Request;
 
 use crate::call::{Call, Partner};
 use crate::control;
+use crate::criteo;
 use crate::faults::{Faults, Kind, Strike};
 use crate::google::{self, GoogleState};
 use crate::ledger::Ledger;
 use crate::marketo::{self, MarketoState};
 use crate::meta::{self, MetaState};
-use crate::quota::{HourUse, Usage};
+use crate::pinterest;
+use crate::quota::{HourUse, RateUse, Usage};
 use crate::reply::{Class, Ending, Reply};
 use crate::settings::Settings;
+use crate::shelf::Shelf;
+use crate::snapchat;
 use crate::tiktok::{self, TikTokState};
 
 /// Which address a request came to.
@@ -47,6 +51,13 @@ pub(crate) struct Plan<'a> {
     pub(crate) counted: bool,
 }
 
+/// What a call took of its quota, as the partner tells it.
+enum Spent {
+    Hour(HourUse),
+    Rate(RateUse),
+    Untold,
+}
+
 /// How a dial spoils the effect of a call.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Damage {
@@ -73,6 +84,11 @@ pub(crate) struct World {
     tiktok: Mutex<TikTokState>,
     google: Mutex<GoogleState>,
     marketo: Mutex<MarketoState>,
+    criteo: Mutex<Shelf>,
+    pinterest: Mutex<Shelf>,
+    /// Pinterest's audiences, which stand over its customer lists. Locked after the lists.
+    targets: Mutex<pinterest::Targets>,
+    snapchat: Mutex<Shelf>,
     faults: Mutex<Faults>,
     ledger: Mutex<Ledger>,
     settings: Mutex<Settings>,
@@ -95,6 +111,10 @@ impl World {
             tiktok: Mutex::new(TikTokState::new(permissive)),
             google: Mutex::new(GoogleState::new(permissive)),
             marketo: Mutex::new(MarketoState::new(permissive)),
+            criteo: Mutex::new(Shelf::new(&criteo::FORM, permissive)),
+            pinterest: Mutex::new(Shelf::new(&pinterest::FORM, permissive)),
+            targets: Mutex::default(),
+            snapchat: Mutex::new(Shelf::new(&snapchat::FORM, permissive)),
             faults: Mutex::default(),
             ledger: Mutex::default(),
             settings: Mutex::default(),
@@ -118,6 +138,32 @@ impl World {
         lock(&self.marketo)
     }
 
+    pub(crate) fn criteo(&self) -> MutexGuard<'_, Shelf> {
+        lock(&self.criteo)
+    }
+
+    pub(crate) fn pinterest(&self) -> MutexGuard<'_, Shelf> {
+        lock(&self.pinterest)
+    }
+
+    pub(crate) fn targets(&self) -> MutexGuard<'_, pinterest::Targets> {
+        lock(&self.targets)
+    }
+
+    pub(crate) fn snapchat(&self) -> MutexGuard<'_, Shelf> {
+        lock(&self.snapchat)
+    }
+
+    /// The shelf of a partner that has one.
+    pub(crate) fn shelf(&self, partner: Partner) -> Option<MutexGuard<'_, Shelf>> {
+        match partner {
+            Partner::Google | Partner::Marketo | Partner::Meta | Partner::TikTok => None,
+            Partner::Criteo => Some(self.criteo()),
+            Partner::Pinterest => Some(self.pinterest()),
+            Partner::Snapchat => Some(self.snapchat()),
+        }
+    }
+
     pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
         lock(&self.faults)
     }
@@ -134,6 +180,12 @@ impl World {
         lock(&self.usage)
     }
 
+    /// An id for an answer, in the form of a UUID; the same sequence for the same seed.
+    pub(crate) fn trace_id(&self) -> String {
+        let number = self.traces.fetch_add(1, Ordering::Relaxed) + 1;
+        format!("{:08x}-0000-4000-8000-{number:012x}", self.seed as u32)
+    }
+
     /// Whether so many seconds of the lab's clock, which may be fast, have passed since a moment.
     pub(crate) fn has_passed(&self, since: Instant, seconds: u64) -> bool {
         let scale = self.settings().time_scale;
@@ -146,6 +198,10 @@ impl World {
         *self.tiktok() = TikTokState::new(self.permissive);
         *self.google() = GoogleState::new(self.permissive);
         *self.marketo() = MarketoState::new(self.permissive);
+        *self.criteo() = Shelf::new(&criteo::FORM, self.permissive);
+        *self.pinterest() = Shelf::new(&pinterest::FORM, self.permissive);
+        *self.targets() = pinterest::Targets::default();
+        *self.snapchat() = Shelf::new(&snapchat::FORM, self.permissive);
         *self.faults() = Faults::default();
         self.ledger().clear();
         self.ledger().record(false);
@@ -170,11 +226,14 @@ impl World {
             Partner::Marketo => marketo::plan(self, request),
             Partner::Meta => meta::plan(self, request),
             Partner::TikTok => tiktok::plan(self, request),
+            Partner::Criteo => criteo::plan(self, request),
+            Partner::Pinterest => pinterest::plan(self, request),
+            Partner::Snapchat => snapchat::plan(self, request),
         };
         self.ledger().arrival(&call, request);
-        let (hour, refused) = match counted && !self.permissive {
+        let (spent, refused) = match counted && !self.permissive {
             true => self.charge(&call),
-            false => (None, None),
+            false => (Spent::Untold, None),
         };
         let mut reply = match refused {
             Some(reply) => reply,
@@ -183,8 +242,12 @@ impl World {
                 self.perform(&call, job, strikes).await
             }
         };
-        if partner == Partner::Meta {
-            meta::dress(&mut reply, &call, hour);
+        match (partner, spent) {
+            (Partner::Meta, Spent::Hour(hour)) => meta::dress(&mut reply, &call, Some(hour)),
+            (Partner::Meta, _) => meta::dress(&mut reply, &call, None),
+            (Partner::Criteo, Spent::Rate(rate)) => criteo::dress(&mut reply, rate),
+            (Partner::Pinterest, Spent::Rate(rate)) => pinterest::dress(&mut reply, rate),
+            _ => {}
         }
         self.ledger().answer(partner, reply.class);
         if let Ending::Hang(time) = reply.ending {
@@ -194,21 +257,35 @@ impl World {
     }
 
     /// Counts the call against its quota and refuses it where that is spent.
-    fn charge(&self, call: &Call) -> (Option<HourUse>, Option<Reply>) {
+    fn charge(&self, call: &Call) -> (Spent, Option<Reply>) {
         let settings = self.settings().clone();
         match (call.partner, &call.account) {
             (Partner::Meta, Some(account)) => {
                 let audiences = self.meta().audiences_of(account).count();
                 let hour = self.usage().meta(Instant::now(), account, audiences, &settings.meta);
                 let refused = (hour.regain_minutes > 0).then(|| meta::throttled(self, settings.meta_throttle_status));
-                (Some(hour), refused)
+                (Spent::Hour(hour), refused)
             }
-            (Partner::Meta, None) => (None, None),
-            (Partner::Google, _) => (None, google::charge(self, call)),
-            (Partner::Marketo, _) => (None, marketo::charge(self)),
+            (Partner::Meta, None) => (Spent::Untold, None),
+            (Partner::Google, _) => (Spent::Untold, google::charge(self, call)),
+            (Partner::Marketo, _) => (Spent::Untold, marketo::charge(self)),
             (Partner::TikTok, _) => {
                 let free = self.usage().tiktok(Instant::now(), meta::unix_now() / 86_400, &settings.tiktok);
-                (None, (!free).then(tiktok::throttled))
+                (Spent::Untold, (!free).then(tiktok::throttled))
+            }
+            (partner, account) => {
+                let (whom, rate) = match partner {
+                    Partner::Criteo => criteo::counted(self, &call.token, account.as_deref(), settings.criteo),
+                    Partner::Pinterest => (call.token.clone(), pinterest::rate(call, settings.pinterest)),
+                    _ => (call.token.clone(), settings.snapchat),
+                };
+                let rate = self.usage().rate(Instant::now(), partner, &whom, rate);
+                let refused = (!rate.free).then(|| match partner {
+                    Partner::Criteo => criteo::throttled(),
+                    Partner::Pinterest => pinterest::throttled(),
+                    _ => snapchat::throttled(self),
+                });
+                (Spent::Rate(rate), refused)
             }
         }
     }
@@ -261,6 +338,9 @@ impl World {
                     Partner::Marketo => marketo::fault(&strike),
                     Partner::Meta => meta::fault(self, call, &strike),
                     Partner::TikTok => tiktok::fault(&strike),
+                    Partner::Criteo => criteo::fault(self, &strike),
+                    Partner::Pinterest => pinterest::fault(&strike),
+                    Partner::Snapchat => snapchat::fault(self, &strike),
                 };
             }
         }

@@ -26,6 +26,10 @@ pub struct Connection {
     /// Where the token comes from. A value written here is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretRef>,
+    /// When the token ends, where it does: a day (`2027-01-31`) or an instant (RFC 3339). People who subscribed to alerts
+    /// are told a week and a day before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_ends: Option<String>,
     /// Further secrets that the connector's manifest names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretRef>,

@@ -21,6 +21,7 @@ pub mod fault;
 pub mod filter;
 pub mod id;
 pub mod manifest;
+mod message;
 pub mod policy;
 pub mod port;
 pub mod profile;
@@ -43,6 +44,7 @@ pub use id::{
     VisitId, slot_of,
 };
 pub use manifest::Manifest;
+pub use message::Message;
 pub use policy::Policy;
 pub use profile::{Consent, Event, Profile};
 pub use status::{Reason, Status};

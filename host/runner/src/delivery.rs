@@ -127,6 +127,7 @@ async fn seal<S: Store>(
     let deadline = now.after(span(shared.options.call_deadline));
     let (lane_id, made_by_us) = (lane.id, lane.made_by_us);
     let (plug, known) = (plug.clone(), steps.clone());
+    let lasts = shared.options.retry.in_all;
     let prepared = shared.chance.aside(move || {
         queued.truncate(slice_length(&queued, plug.connector.manifest()));
         let facts = LaneFacts {
@@ -136,6 +137,7 @@ async fn seal<S: Store>(
             settings: &plug.settings,
             made_by_us,
             now,
+            lasts,
             first_attempt: Some(deadline),
         };
         let sealing = prepare(lane_id, &queued, &facts);

@@ -111,6 +111,7 @@ pub async fn dry_run(
             settings: &plug.settings,
             made_by_us: false,
             now: asked.at,
+            lasts: caravan_model::Duration::DAY,
             first_attempt: None,
         };
         let sealing = prepare(LaneId(0), head, &facts);

@@ -61,7 +61,7 @@ impl<S: Store> Runner<S> {
 }
 
 /// When a person's newest entry into a version began, as far as its visits tell: its first one's instant.
-fn entered_at(trace: &Trace, version: VersionId) -> Option<Millis> {
+pub(crate) fn entered_at(trace: &Trace, version: VersionId) -> Option<Millis> {
     let own = || trace.visits.iter().filter(|visit| visit.version == version);
     let entry = own().map(|visit| visit.visit.entry).max()?;
     own().filter(|visit| visit.visit.entry == entry).map(|visit| visit.at).min()

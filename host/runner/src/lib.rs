@@ -4,6 +4,7 @@
 //! * [`Runner::publish`] gives each audience the partner's id, once;
 //! * [`Runner::run`] takes people from intake to the partner: `intake` → `advance` → `delivery`, all at once;
 //!   [`Runner::deliver`] moves what is inside; the `supervisor` sees to both, and to `chores` and follow-ups (`judged`);
+//! * [`Runner::serve`] does so for as long as it is let, and works off the `inbox` that [`Runner::receive`] fills;
 //! * [`prepare()`] decides what a slice sends, purely; `settlement` what an answer means;
 //! * [`dry_run()`] makes the same calls without a store.
 //! * [`alerts`] turns snapshots of how everything stands into notices for people, purely;
@@ -22,10 +23,12 @@ mod dry_run;
 mod error;
 mod exits;
 mod holds;
+mod inbox;
 mod intake;
 mod judged;
 mod ledger;
 mod moves;
+mod opposites;
 mod options;
 mod pacing;
 mod policy;
@@ -46,6 +49,7 @@ mod waits;
 pub use dry_run::{DryRun, DryRunPerson, DryRunResult, dry_run};
 pub use error::{Error, Result};
 pub use intake::IntakeRow;
+pub use opposites::Opposite;
 pub use options::{DeliverOptions, RunOptions, RunnerOptions};
 pub use policy::{POLICY_ID, policy_of};
 pub use prepare::{LaneFacts, prepare, slice_length};

@@ -27,6 +27,8 @@ pub struct LaneFacts<'a> {
     pub made_by_us: bool,
     /// Sealing time.
     pub now: Millis,
+    /// From this age on a visit's operation expires, also where nothing of it was ever sent (design, 11.9).
+    pub lasts: Duration,
     /// The deadline of the first attempt, recorded along with the slice.
     pub first_attempt: Option<Millis>,
 }
@@ -275,6 +277,10 @@ impl<'a> Bench<'a> {
     /// Decides on a winner and gives its rows their seats.
     fn seat_winner(&mut self, at: usize) -> Fate {
         let op = &self.queued[at];
+        if op.origin.has_visit() && self.facts.now.since(op.offered) >= self.facts.lasts {
+            let words = format!("it was not sent within {}", self.facts.lasts);
+            return Fate::Final(Status::Expired, Reason::new(reason::RETRIES_EXHAUSTED, words));
+        }
         let known = op.membership.as_deref();
         let state = self.state(known);
         let recorded = known.is_some_and(|known| !known.recorded.is_empty());

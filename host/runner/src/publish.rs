@@ -93,7 +93,9 @@ impl<S: Store> Runner<S> {
                 self.store.lane(lease, lane_spec(&bound, key, stripes)).await?;
             }
         }
-        Ok(self.store.publish(lease, canvas, self.clock.now()).await?)
+        let version = self.store.publish(lease, canvas, self.clock.now()).await?;
+        self.published.store(true, std::sync::atomic::Ordering::SeqCst);
+        Ok(version)
     }
 
     pub(crate) async fn plug_for(&self, plugs: &mut HashMap<String, Plug>, connection: &str) -> crate::Result<Plug> {

@@ -7,7 +7,7 @@ use crate::progress::{Meter, Progress, RunEnd, Totals};
 use crate::runner::Runner;
 use crate::shared::Shared;
 use crate::supervisor::{Done, Supervisor};
-use caravan_model::{Code, Problem, VersionId};
+use caravan_model::{Code, Message, Problem, VersionId};
 use caravan_store::Store;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -78,10 +78,45 @@ impl<S: Store> Runner<S> {
         supervise(run, shared, cancel).await
     }
 
+    /// Serves: works the inbox off, moves everyone on and delivers all queues, until it is cancelled; then calls under way
+    /// may end, and everything is kept.
+    ///
+    /// # Errors
+    /// The store failed, or another host took it over.
+    pub async fn serve(
+        &self,
+        progress: watch::Sender<Progress>,
+        cancel: watch::Receiver<bool>,
+    ) -> crate::Result<RunEnd> {
+        let shared = self.share().await?;
+        let mut run = Supervisor::new(shared.clone(), None, Totals::default(), std::time::Duration::ZERO, progress);
+        run.stays = true;
+        supervise(run, shared, cancel).await
+    }
+
+    /// Takes messages in, each with its id where it has one: an id heard within seven days does nothing. Gives how many
+    /// were new; once it has answered, none is lost. [`Runner::serve`] works them off.
+    ///
+    /// # Errors
+    /// What the store says: then nothing was taken in.
+    pub async fn receive(&self, messages: Vec<(Option<String>, Message)>) -> crate::Result<u64> {
+        let lease = self.lease().await?;
+        let mut bodies = Vec::with_capacity(messages.len());
+        for (id, message) in messages {
+            let body = serde_json::to_string(&message)
+                .map_err(|error| Problem::new(Code::Internal, format!("a message cannot be written: {error}")))?;
+            bodies.push((id, body));
+        }
+        Ok(self.store.receive(lease, bodies, self.clock.now()).await?)
+    }
+
     async fn share(&self) -> crate::Result<Arc<Shared<S>>> {
         let lease = self.lease().await?;
         let (connectors, clock) = (self.connectors.clone(), self.clock.clone());
-        Ok(Arc::new(Shared::open(self.store.clone(), lease, self.options.clone(), connectors, clock).await?))
+        Ok(Arc::new(
+            Shared::open(self.store.clone(), lease, self.options.clone(), connectors, clock, self.published.clone())
+                .await?,
+        ))
     }
 
     /// The source with its generation, and the first row that is not done.

@@ -4,6 +4,7 @@ use crate::options::RunnerOptions;
 use caravan_model::port::{Clock, Connectors};
 use caravan_store::{Lease, Slots, Store};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tokio::sync::OnceCell;
 
 /// The only actor on a store: publishes, lets people in, advances them, delivers.
@@ -16,13 +17,15 @@ pub struct Runner<S: Store> {
     pub(crate) options: RunnerOptions,
     pub(crate) chance: Chance,
     lease: OnceCell<Lease>,
+    /// Tells a server that there are new versions.
+    pub(crate) published: Arc<AtomicBool>,
 }
 
 impl<S: Store> Runner<S> {
     /// A runner over a store and the connections that this host can use.
     pub fn new(store: S, connectors: Arc<dyn Connectors>, clock: Arc<dyn Clock>, options: RunnerOptions) -> Runner<S> {
         let chance = Chance::new(options.seed);
-        Runner { store, connectors, clock, options, chance, lease: OnceCell::new() }
+        Runner { store, connectors, clock, options, chance, lease: OnceCell::new(), published: Arc::default() }
     }
 
     /// The store.

@@ -25,6 +25,8 @@ pub(crate) struct Shared<S> {
     clock: Arc<dyn Clock>,
     policy: Policy,
     routes: RwLock<HashMap<VersionId, Arc<Route>>>,
+    /// Turns true with each publishing by this host.
+    published: Arc<AtomicBool>,
     plugs: Mutex<HashMap<String, Result<Plug, Problem>>>,
     facts: Mutex<HashMap<(String, VersionId, StepIx), Arc<StepFacts>>>,
     memories: Mutex<HashMap<LaneId, LaneMemory>>,
@@ -106,6 +108,7 @@ impl<S: Store> Shared<S> {
         options: RunnerOptions,
         connectors: Arc<dyn Connectors>,
         clock: Arc<dyn Clock>,
+        published: Arc<AtomicBool>,
     ) -> crate::Result<Shared<S>> {
         let policy = policy_of(&store).await?;
         let charges = store.charges(clock.now()).await?;
@@ -120,6 +123,7 @@ impl<S: Store> Shared<S> {
             clock,
             policy,
             routes: RwLock::default(),
+            published,
             plugs: Mutex::default(),
             facts: Mutex::default(),
             memories: Mutex::default(),
@@ -129,6 +133,14 @@ impl<S: Store> Shared<S> {
         };
         shared.read_versions().await?;
         Ok(shared)
+    }
+
+    /// Reads what was published since the last look.
+    pub(crate) async fn read_new_versions(&self) -> crate::Result<()> {
+        if self.published.swap(false, Ordering::SeqCst) {
+            self.read_versions().await?;
+        }
+        Ok(())
     }
 
     async fn read_versions(&self) -> crate::Result<()> {
@@ -184,6 +196,11 @@ impl<S: Store> Shared<S> {
         let mut all: Vec<Arc<Route>> = routes.values().cloned().collect();
         all.sort_by_key(|route| route.version);
         all
+    }
+
+    /// Of each canvas its newest version.
+    pub(crate) fn newest_versions(&self) -> Vec<Arc<Route>> {
+        crate::inbox::newest(self.versions())
     }
 
     /// A version whose audiences are all bound.

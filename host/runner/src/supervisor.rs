@@ -4,7 +4,7 @@ use crate::delivery::{self, Worked, due_of};
 use crate::progress::{LaneProgress, Meter, Progress, RunEnd, Totals};
 use crate::route::Route;
 use crate::shared::Shared;
-use crate::{advance, chores, judged, waits};
+use crate::{advance, chores, inbox, judged, waits};
 use caravan_model::{LaneId, Millis};
 use caravan_store::{Lane, LaneState, Store};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,7 @@ pub(crate) enum Done {
     Advanced { moved: u64, by: Millis },
     Chores { done: u64, by: Millis },
     FollowedUp { asked: u64, by: Millis },
+    WorkedOff { messages: u64, by: Millis },
     Lane(LaneId, Worked),
 }
 
@@ -31,6 +32,8 @@ pub(crate) struct Supervisor<S: Store> {
     wait: Duration,
     /// Delays of the version are over at once.
     pub skip_delays: bool,
+    /// Stays until it is cancelled, and works the inbox off.
+    pub stays: bool,
     totals: Totals,
     progress: watch::Sender<Progress>,
     pub meter: Arc<Meter>,
@@ -42,6 +45,7 @@ pub(crate) struct Supervisor<S: Store> {
     advancing: Errand,
     chores: Errand,
     follow_ups: Errand,
+    inbox: Errand,
     /// Lanes that are being worked on.
     busy: BTreeSet<LaneId>,
     /// Lanes that may have an open slice.
@@ -94,6 +98,7 @@ impl<S: Store> Supervisor<S> {
             route,
             wait,
             skip_delays: false,
+            stays: false,
             totals,
             progress,
             meter: Arc::default(),
@@ -104,6 +109,7 @@ impl<S: Store> Supervisor<S> {
             advancing: Errand::WANTED,
             chores: Errand::WANTED,
             follow_ups: Errand::WANTED,
+            inbox: Errand::WANTED,
             busy: BTreeSet::new(),
             open: BTreeSet::new(),
             looked: BTreeSet::new(),
@@ -136,7 +142,7 @@ impl<S: Store> Supervisor<S> {
                 self.tell(&lanes);
                 return Ok(end);
             }
-            if [self.advancing, self.chores, self.follow_ups].iter().any(|errand| errand.wanted && !errand.under_way) {
+            if self.errands().iter().any(|errand| errand.wanted && !errand.under_way) {
                 continue;
             }
             let nap = self.nap(nap_until);
@@ -159,9 +165,14 @@ impl<S: Store> Supervisor<S> {
     }
 
     fn want_all(&mut self) {
-        for errand in [&mut self.advancing, &mut self.chores, &mut self.follow_ups] {
+        for errand in [&mut self.advancing, &mut self.chores, &mut self.follow_ups, &mut self.inbox] {
             errand.wanted = true;
         }
+    }
+
+    fn errands(&self) -> [Errand; 4] {
+        let inbox = Errand { wanted: self.inbox.wanted && self.stays, ..self.inbox };
+        [self.advancing, self.chores, self.follow_ups, inbox]
     }
 
     /// Sets a task to each errand that is wanted.
@@ -183,12 +194,17 @@ impl<S: Store> Supervisor<S> {
             let shared = self.shared.clone();
             self.tasks.spawn(async move { Ok(Done::FollowedUp { asked: judged::run(shared).await?, by }) });
         }
+        if self.stays && self.inbox.begins() {
+            let shared = self.shared.clone();
+            self.tasks.spawn(async move { Ok(Done::WorkedOff { messages: inbox::run(shared).await?, by }) });
+        }
     }
 
     /// Sets tasks to all lanes that can be worked on; gives when the next one can.
     fn dispatch(&mut self, lanes: &[Lane]) -> Millis {
         let now = self.shared.now();
-        let upstream = self.intake.is_some() || self.advancing.under_way || self.advancing.wanted;
+        let upstream =
+            self.intake.is_some() || self.advancing.under_way || self.advancing.wanted || self.inbox.under_way;
         let idle = self.shared.options.idle_flush && !upstream;
         let mut next = Millis::NEVER;
         for lane in lanes {
@@ -273,6 +289,13 @@ impl<S: Store> Supervisor<S> {
                         self.want_all();
                     }
                 }
+                Done::WorkedOff { messages, by } => {
+                    self.inbox.ended(by);
+                    if messages > 0 {
+                        self.quiet_since = now;
+                        self.want_all();
+                    }
+                }
                 Done::Lane(lane, worked) => {
                     self.busy.remove(&lane);
                     if worked.open {
@@ -300,7 +323,7 @@ impl<S: Store> Supervisor<S> {
 
     /// With no task under way: whether the run is at its end, or until when it may sleep.
     async fn end(&mut self, lanes: &[Lane], due: Millis, nap_until: &mut Millis) -> crate::Result<Option<RunEnd>> {
-        let errands = [self.advancing, self.chores, self.follow_ups];
+        let errands = self.errands();
         if self.intake.is_some() || errands.iter().any(|errand| errand.wanted) {
             return Ok(None);
         }
@@ -309,12 +332,12 @@ impl<S: Store> Supervisor<S> {
         if let Some(route) = &self.route {
             self.totals.counters = self.shared.store.counters(route.version).await?;
         }
-        if waiting.is_empty() && self.totals.counters.open == 0 {
+        if waiting.is_empty() && self.totals.counters.open == 0 && !self.stays {
             return Ok(Some(RunEnd::Done(self.final_totals(lanes))));
         }
         let now = self.shared.now();
         let timer = self.shared.store.next_timer().await?;
-        let all_done_at = errands.iter().map(|errand| errand.done_at).min().unwrap_or(now);
+        let all_done_at = errands.iter().take(3).map(|errand| errand.done_at).min().unwrap_or(now);
         if timer.is_some_and(|timer| timer <= now && timer > all_done_at) {
             self.want_all();
             return Ok(None);
@@ -322,7 +345,7 @@ impl<S: Store> Supervisor<S> {
         let timer = timer.filter(|timer| *timer > now);
         *nap_until = due.min(timer.unwrap_or(Millis::NEVER));
         let wait = caravan_model::Duration(u64::try_from(self.wait.as_millis()).unwrap_or(u64::MAX));
-        if *nap_until <= self.quiet_since.after(wait) && *nap_until != Millis::NEVER {
+        if self.stays || (*nap_until <= self.quiet_since.after(wait) && *nap_until != Millis::NEVER) {
             return Ok(None);
         }
         let unusable = |lane: LaneId| self.tallies.get(&lane).and_then(|tally| tally.problem.clone());

@@ -3,8 +3,8 @@ use crate::contract::*;
 use crate::schema::set_meta;
 use crate::sqlite::Sqlite;
 use crate::{
-    audiences, audit, claims, counters, documents, entries, events, follow_ups, holds, lanes, membership, moving, owed,
-    parts, people, positions, quotas, settlement, slices, trace, versions,
+    audiences, audit, claims, counters, documents, entries, events, follow_ups, holds, inbox, lanes, membership,
+    moving, owed, parts, people, positions, quotas, settlement, slices, trace, versions,
 };
 use caravan_model::{Canvas, Event, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId};
 use std::sync::Arc;
@@ -172,6 +172,29 @@ impl Store for Sqlite {
 
     async fn owing(&self, now: Millis, limit: usize) -> Result<Vec<Owing>> {
         self.read("read what is owed", move |db| owed::owing(db, now, limit)).await
+    }
+
+    async fn receive(&self, lease: Lease, messages: Vec<(Option<String>, String)>, now: Millis) -> Result<u64> {
+        self.stir(lease, "take messages in", move |tx| inbox::receive(tx, &messages, now)).await
+    }
+
+    async fn inbox(&self, limit: usize) -> Result<Vec<Inbound>> {
+        self.read("read the inbox", move |db| inbox::oldest(db, limit)).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog> {
+        self.read("read the inbox", inbox::backlog).await
+    }
+
+    async fn work_off(
+        &self,
+        lease: Lease,
+        upto: u64,
+        events: Vec<(String, Option<String>, Event)>,
+        now: Millis,
+    ) -> Result<u64> {
+        let workspace = Arc::clone(&self.shared.workspace);
+        self.stir(lease, "work messages off", move |tx| inbox::work_off(tx, &workspace, upto, events, now)).await
     }
 
     async fn receipts(&self, profile: Option<ProfileId>, limit: usize) -> Result<Vec<Receipt>> {

@@ -1,14 +1,12 @@
 //! Events: appending them once each, and reading them by person and name.
 use crate::books::{mistyped, next};
 use crate::fail::Done;
+use crate::inbox::REMEMBERED;
 use crate::owed;
 use crate::people;
 use crate::writer::Tx;
-use caravan_model::{Duration, Event, Millis, Profile, ProfileId};
+use caravan_model::{Event, Millis, Profile, ProfileId};
 use rusqlite::Connection;
-
-/// How long a message id is remembered (design, 11.11).
-const REMEMBERED: Duration = Duration::DAY.times(7);
 
 /// Appends events: (external id, message id, event). A message id heard within seven days does nothing.
 pub(crate) fn record(

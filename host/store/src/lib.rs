@@ -43,6 +43,7 @@ mod events;
 mod fail;
 mod follow_ups;
 mod holds;
+mod inbox;
 mod lanes;
 mod ledger;
 mod membership;

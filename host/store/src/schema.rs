@@ -191,17 +191,21 @@ pub(crate) fn inspect(db: &Connection) -> Done<Kind> {
     Ok(Kind::Ours(meta(db, "format")?.unwrap_or(1)))
 }
 
-/// An index that came later; it makes no other format. 4 is `Status::Rejected`.
-const REFUSED: &str = "CREATE INDEX IF NOT EXISTS receipt_refused ON receipt(lane, seq) WHERE status = 4";
+/// What came later and makes no other format. 4 is `Status::Rejected`. Numbers of messages are never given twice: they
+/// are the rows of an intake source.
+const LATER: &str = "
+CREATE INDEX IF NOT EXISTS receipt_refused ON receipt(lane, seq) WHERE status = 4;
+CREATE TABLE IF NOT EXISTS inbox(seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, body TEXT NOT NULL);
+";
 
 /// Brings an older store's tables up to this format, in one transaction.
 pub(crate) fn upgrade(db: &Connection, format: i64) -> Done<()> {
     if format >= FORMAT {
-        return Ok(db.execute_batch(REFUSED)?);
+        return Ok(db.execute_batch(LATER)?);
     }
     db.execute_batch("BEGIN IMMEDIATE")?;
     let upgraded = upgrade_from_1(db).and_then(|()| {
-        db.execute_batch(REFUSED)?;
+        db.execute_batch(LATER)?;
         set_meta(db, "format", FORMAT)?;
         set_meta(db, "min_reader", MIN_READER)
     });
@@ -230,7 +234,7 @@ pub(crate) fn create(db: &Connection) -> Done<()> {
     db.execute_batch("BEGIN IMMEDIATE")?;
     db.execute_batch(TABLES)?;
     db.execute_batch(TABLES_2)?;
-    db.execute_batch(REFUSED)?;
+    db.execute_batch(LATER)?;
     db.pragma_update(None, "application_id", APPLICATION)?;
     set_meta(db, "format", FORMAT)?;
     set_meta(db, "min_reader", MIN_READER)?;

@@ -6,6 +6,7 @@ mod load;
 mod machine;
 mod path;
 mod peer;
+mod quota;
 mod table;
 
 use anyhow::{Result, bail};
@@ -22,8 +23,13 @@ pub struct Effort {
 type Case = (&'static str, fn(Effort) -> Result<Vec<Figure>>);
 
 /// All cases, in the order in which they run.
-const CASES: [Case; 4] =
-    [("identity", identity::measure), ("load", load::measure), ("call", call::measure), ("path", path::measure)];
+const CASES: [Case; 5] = [
+    ("identity", identity::measure),
+    ("load", load::measure),
+    ("call", call::measure),
+    ("path", path::measure),
+    ("quota", quota::measure),
+];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -11,6 +11,7 @@ mod policy;
 mod profile;
 mod queue;
 mod run;
+mod serve;
 
 pub use alert::{AlertAddArgs, AlertVerb};
 pub use audience::AudienceVerb;
@@ -24,6 +25,7 @@ pub use policy::PolicyVerb;
 pub use profile::ProfileVerb;
 pub use queue::{QueueVerb, ResendArgs, ScopeArgs};
 pub use run::RunArgs;
+pub use serve::ServeArgs;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
@@ -66,6 +68,8 @@ pub struct Global {
 pub enum Verb {
     /// Lets the people of a file enter a canvas and stays until they are through.
     Run(RunArgs),
+    /// Takes events in over HTTP, moves people along all live canvases and delivers, until it is stopped.
+    Serve(ServeArgs),
     /// Shows the requests that people would cause, without any connection.
     DryRun(DryRunArgs),
     /// Partners' emulators on this machine, and synthetic people.

@@ -1,4 +1,5 @@
 //! How this host tells people of alerts: the mail server and the public URL from its environment, whom from the store.
+use super::Host;
 use caravan_connectors::{LocalMessenger, MessengerSettings};
 use caravan_model::{Code, Problem, Subscription};
 use caravan_runner::alerts::{AlertOptions, AlertPolicy};
@@ -49,7 +50,7 @@ pub fn policy() -> Result<AlertPolicy, Problem> {
 ///
 /// # Errors
 /// Where there are subscriptions: a setting that cannot be understood.
-pub async fn of_run(store: &impl Store) -> anyhow::Result<AlertOptions> {
+pub async fn of_run(store: &impl Store, host: &Host) -> anyhow::Result<AlertOptions> {
     let subscriptions = subscriptions(store).await?;
     if subscriptions.is_empty() {
         return Ok(AlertOptions::default());
@@ -60,7 +61,11 @@ pub async fn of_run(store: &impl Store) -> anyhow::Result<AlertOptions> {
             eprintln!("{problem}");
         }
     }
-    Ok(AlertOptions { messenger: Some(Arc::new(messenger)), policy: policy()?, ..AlertOptions::default() })
+    let options = AlertOptions { messenger: Some(Arc::new(messenger)), policy: policy()?, ..AlertOptions::default() };
+    for (connection, ends) in &host.token_ends {
+        options.signals.token_ends(connection, *ends);
+    }
+    Ok(options)
 }
 
 /// Why a subscription cannot be served from here, if that can be said without sending.

@@ -75,7 +75,7 @@ impl Hands {
         }
         let mut options = RunnerOptions::default();
         if reach.is_ok() {
-            options.alerts = alerts::of_run(&store).await?;
+            options.alerts = alerts::of_run(&store, &host).await?;
         }
         let runner = Runner::new(store, Arc::new(host), Arc::new(SystemClock), options);
         Ok(Hands { runner, store: path, reach, delivery: delivery.cloned(), _lab: lab })

@@ -12,7 +12,13 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Which emulator answers for a partner's host.
-const HOSTS: [(&str, &str); 2] = [("graph.facebook.com", "meta"), ("business-api.tiktok.com", "tiktok")];
+const HOSTS: [(&str, &str); 5] = [
+    ("api.criteo.com", "criteo"),
+    ("graph.facebook.com", "meta"),
+    ("api.pinterest.com", "pinterest"),
+    ("adsapi.snapchat.com", "snapchat"),
+    ("business-api.tiktok.com", "tiktok"),
+];
 
 /// The emulator of a host; a connector of the emulator's own name reaches it by any of its hosts.
 fn emulator<'a>(host: &str, connector: &'a str) -> &'a str {

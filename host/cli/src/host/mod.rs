@@ -5,9 +5,9 @@ pub mod lab;
 pub mod workshop;
 
 use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalVault, Reach};
-use caravan_journey::document::Document;
+use caravan_journey::document::{Document, token_end};
 use caravan_model::port::{Connector, Connectors};
-use caravan_model::{Code, Connections, Problem};
+use caravan_model::{Code, Connections, Millis, Problem};
 use lab::LabHome;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,12 +16,14 @@ use std::sync::Arc;
 pub struct Host {
     connectors: BTreeMap<String, Arc<dyn Connector>>,
     default_countries: BTreeMap<String, String>,
+    /// When the token of each connection ends, as the file says.
+    pub token_ends: BTreeMap<String, Option<Millis>>,
 }
 
 impl Host {
     /// No connections: for verbs that send nothing.
     pub fn none() -> Host {
-        Host { connectors: BTreeMap::new(), default_countries: BTreeMap::new() }
+        Host { connectors: BTreeMap::new(), default_countries: BTreeMap::new(), token_ends: BTreeMap::new() }
     }
 
     /// Binds all checked connections. Those with `lab: true` reach the lab, which must be there for them.
@@ -52,6 +54,8 @@ impl Host {
                 reach,
             };
             host.connectors.insert(name.clone(), Arc::new(BoundConnector::new(component.clone(), binding)?));
+            let ends = connection.token_ends.as_deref().and_then(token_end);
+            host.token_ends.insert(name.clone(), ends);
             if let Some(country) = &connection.default_country {
                 host.default_countries.insert(name.clone(), country.clone());
             }

@@ -13,6 +13,7 @@ mod policy;
 mod profile;
 mod queue;
 mod run;
+mod serve;
 
 use crate::args::{Args, BatchVerb, Global, PolicyVerb, Verb};
 use crate::fail::{End, usage};
@@ -31,6 +32,7 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
     }
     match args.verb {
         Verb::Run(args) => run::run(&global, &args).await,
+        Verb::Serve(args) => serve::serve(&global, &args).await,
         Verb::DryRun(args) => dry_run::dry_run(&global, &args).await,
         Verb::Lab(args) => lab::lab(&global, args).await,
         Verb::Explain { code } => explain::explain(&global, code.as_deref()),

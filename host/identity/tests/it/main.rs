@@ -5,6 +5,7 @@ mod properties;
 mod traps;
 mod vectors;
 mod vectors_google;
+mod vectors_one_kind;
 
 use caravan_identity::{Alpha2, Place};
 use caravan_model::Manifest;

@@ -11,6 +11,7 @@ mod wrong;
 
 pub use format::format_canvas;
 pub use path::{Path, Segment};
+pub use secrets::token_end;
 pub use tree::{MAX_BYTES, MAX_DEPTH, MAX_NODES};
 
 use caravan_model::{Canvas, Code, Connections, Policy, Problem};

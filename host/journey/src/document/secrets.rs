@@ -3,7 +3,7 @@
 use super::tree::{Kind, Node};
 use super::{Document, Path};
 use caravan_model::connection::SecretRef;
-use caravan_model::{Code, Connections, Problem};
+use caravan_model::{Code, Connections, Millis, Problem};
 
 const CURE: &str = "keep the secret outside the file and write where it is: `secret: { env: META_TOKEN }` or \
                     `secret: { file: /run/secrets/meta }`; what stood here is known to the file's readers, so renew it";
@@ -83,6 +83,14 @@ fn problem(file: &str, root: &Node, at: &Path, message: String) -> Problem {
         .cure(CURE)
 }
 
+/// When a token ends that a person gave the end of: an instant, or the beginning of a day in UTC.
+pub fn token_end(text: &str) -> Option<Millis> {
+    let text = text.trim();
+    let day = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    let instant = text.parse::<jiff::Timestamp>().ok().or_else(|| day().map(|day| day.timestamp()));
+    instant.map(|instant| Millis(instant.as_millisecond()))
+}
+
 /// The first connection that could not work, whatever its connector.
 pub(super) fn cannot_work(document: &Document<Connections>) -> Option<Problem> {
     document.value.connections.iter().find_map(|(name, connection)| {
@@ -97,6 +105,12 @@ pub(super) fn cannot_work(document: &Document<Connections>) -> Option<Problem> {
             && variable.is_empty()
         {
             return wrong(at.key("secret"), "no variable is named".into(), CURE);
+        }
+        if let Some(text) = &connection.token_ends
+            && token_end(text).is_none()
+        {
+            let cure = "write a day, `token_ends: 2027-01-31`, or an instant, 2027-01-31T09:00:00Z";
+            return wrong(at.key("token_ends"), format!("`{text}` is no day"), cure);
         }
         for (short, id) in &connection.accounts {
             if short.is_empty() || id.trim().is_empty() {

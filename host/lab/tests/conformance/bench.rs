@@ -63,7 +63,10 @@ impl Answer {
 impl Bench {
     pub async fn start() -> Bench {
         let lab = Lab::start(LabOptions::default()).await.unwrap_or_else(|error| panic!("{error}"));
-        Bench { lab, client: Client::builder(TokioExecutor::new()).build_http() }
+        let bench = Bench { lab, client: Client::builder(TokioExecutor::new()).build_http() };
+        // TikTok's ten calls a second would be in the way of tests of everything else.
+        bench.control(Method::POST, "/_lab/quota", json!({"partner": "tiktok", "per_second": 1_000})).await;
+        bench
     }
 
     /// Sends a request and says whether a whole answer came.
@@ -114,6 +117,18 @@ impl Bench {
     pub async fn tiktok(&self, method: Method, path: &str, body: Value) -> Answer {
         let path = format!("/open_api/v1.3/{path}");
         self.send("tiktok", method, &path, &[("access-token", "good"), JSON], text(&body)).await
+    }
+
+    /// A JSON call to a partner that takes a bearer token, with a good one.
+    pub async fn bearer(&self, whom: &str, method: Method, path: &str, body: Value) -> Answer {
+        self.send(whom, method, path, &[("authorization", "Bearer good"), JSON], text(&body)).await
+    }
+
+    /// A form for a token endpoint.
+    pub async fn form(&self, whom: &str, path: &str, basic: Option<&str>, form: &str) -> Answer {
+        let media = ("content-type", "application/x-www-form-urlencoded");
+        let headers: Vec<_> = basic.map(|basic| ("authorization", basic)).into_iter().chain([media]).collect();
+        self.send(whom, Method::POST, path, &headers, form.to_string()).await
     }
 
     /// A JSON call to Google with a good token.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod control;
+mod criteo;
 mod faults;
 mod google;
 mod google_errors;
@@ -11,6 +12,8 @@ mod marketo_errors;
 mod meta;
 mod meta_members;
 mod meta_quota;
+mod pinterest;
+mod snapchat;
 mod tiktok;
 mod tiktok_files;
 mod tiktok_members;

@@ -13,6 +13,7 @@ mod outages;
 mod owed;
 mod partner;
 mod store;
+mod stream;
 mod time;
 mod walk;
 mod world;

@@ -5,6 +5,7 @@ use crate::time::{BEGIN, DAY, HOUR, MINUTE, at};
 use crate::world::{World, done, plain};
 use caravan_model::{Millis, Status};
 use caravan_runner::RunEnd;
+use caravan_runner::control::Resends;
 use std::time::Duration;
 
 /// 40 people meet a partner whose weather is like this; a run that waits long enough brings them all there.
@@ -122,6 +123,27 @@ async fn a_run_that_may_not_wait_so_long_says_what_waits_and_the_next_one_delive
     assert_eq!(world.statuses(version, 0).await.values().sum::<u64>(), 40);
     tokio::time::sleep(HOUR * 10).await;
     done(&world.run(version, "people", people(0..40), Duration::ZERO).await);
+    assert_eq!(world.members(), emails(0..40));
+    world.balanced().await;
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn rule_11_9_what_was_never_sealed_expires_30_days_after_it_was_asked_for_and_can_be_sent_again() {
+    let mut world = World::new(5, 16);
+    let version = world.publish(&one_step("walk", "add", "email")).await;
+    world.partner.weather(BEGIN, at(DAY * 31), Mood::DeadToken);
+    // Of 40 people the first part is sealed; the others wait behind it.
+    let end = world.run(version, "people", people(0..40), Duration::ZERO).await;
+    assert!(matches!(end, RunEnd::Waits(..)), "{end:?}");
+    tokio::time::sleep(DAY * 31).await;
+    done(&world.run(version, "", Vec::new(), HOUR).await);
+    let statuses = world.statuses(version, 0).await;
+    let unsent = (Status::Expired, "retries-exhausted".to_owned());
+    assert_eq!(statuses.get(&unsent).copied().unwrap_or_default(), 24, "{statuses:?}");
+    world.balanced().await;
+    let what = Resends { canvas: "walk".into(), step: None, status: Status::Expired, reason: None };
+    assert!(world.runner().resend(&what).await.unwrap().offered >= 24);
+    done(&world.run(version, "", Vec::new(), HOUR).await);
     assert_eq!(world.members(), emails(0..40));
     world.balanced().await;
 }

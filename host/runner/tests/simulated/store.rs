@@ -205,6 +205,8 @@ the_store! {
         fn audiences() -> Vec<Audience>;
         fn events(profiles: Vec<ProfileId>, names: Vec<String>) -> Vec<Vec<Event>>;
         fn intake(version: VersionId, source: &str) -> (u64, u64);
+        fn inbox(limit: usize) -> Vec<Inbound>;
+        fn backlog() -> Backlog;
         fn due(now: Millis, limit: usize, with_people: bool) -> Vec<Due>;
         fn resting(profiles: Vec<ProfileId>) -> Vec<Due>;
         fn inside(version: VersionId, after: ProfileId, limit: usize) -> Vec<ProfileId>;
@@ -237,6 +239,10 @@ the_store! {
     writes {
         fn lease(host: &str, wanted: Slots, now: Millis) -> Lease;
         fn renew(lease: Lease, now: Millis) -> ();
+        fn receive(lease: Lease, messages: Vec<(Option<String>, String)>, now: Millis) -> u64;
+        fn work_off(
+            lease: Lease, upto: u64, events: Vec<(String, Option<String>, Event)>, now: Millis
+        ) -> u64;
         fn release(lease: Lease) -> ();
         fn publish(lease: Lease, canvas: Canvas, now: Millis) -> Version;
         fn bind(lease: Lease, audience: Audience) -> ();

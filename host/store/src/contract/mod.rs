@@ -5,6 +5,7 @@
 //! was acknowledged or lost: by an intake key, by positions that are no longer there, or by a part that has ended.
 mod delivery;
 mod entries;
+mod inbox;
 mod lanes;
 mod leases;
 mod reading;
@@ -13,6 +14,7 @@ mod slices;
 pub use caravan_model::Charge;
 pub use delivery::*;
 pub use entries::*;
+pub use inbox::*;
 pub use lanes::*;
 pub use leases::*;
 pub use reading::*;
@@ -99,6 +101,28 @@ pub trait Store: Send + Sync + Clone + 'static {
         profiles: Vec<ProfileId>,
         names: Vec<String>,
     ) -> impl Future<Output = Result<Vec<Vec<Event>>>> + Send;
+
+    /// Takes messages in: (message id, body), appended in this order; an id heard within seven days does nothing. Gives
+    /// how many were new. Once this has answered, none is lost.
+    fn receive(
+        &self,
+        lease: Lease,
+        messages: Vec<(Option<String>, String)>,
+        now: Millis,
+    ) -> impl Future<Output = Result<u64>> + Send;
+    /// The oldest messages that are not worked off.
+    fn inbox(&self, limit: usize) -> impl Future<Output = Result<Vec<Inbound>>> + Send;
+    /// How much waits in the inbox; never reads all of it.
+    fn backlog(&self) -> impl Future<Output = Result<Backlog>> + Send;
+    /// Forgets messages up to this one and keeps their events, as [`Store::record`] does, in one transaction. Repeated, it
+    /// does nothing.
+    fn work_off(
+        &self,
+        lease: Lease,
+        upto: u64,
+        events: Vec<(String, Option<String>, Event)>,
+        now: Millis,
+    ) -> impl Future<Output = Result<u64>> + Send;
 
     /// How many rows of an intake source are done, and how many of them entered. 0 where the source is unknown.
     fn intake(&self, version: VersionId, source: &str) -> impl Future<Output = Result<(u64, u64)>> + Send;

@@ -5,6 +5,7 @@
 pub mod claims;
 pub mod delivery;
 pub mod entries;
+pub mod inbox;
 pub mod journeys;
 pub mod lanes;
 pub mod people;
@@ -59,6 +60,11 @@ macro_rules! contract_suite {
         );
         $crate::contract_suite!(@module $engine, journeys:
             an_update_is_kept_with_its_move
+        );
+        $crate::contract_suite!(@module $engine, inbox:
+            messages_wait_in_order_once_each
+            messages_are_worked_off_with_their_events_once
+            a_crash_keeps_every_message_that_was_acknowledged
         );
         $crate::contract_suite!(@module $engine, lanes:
             rule_11_3_lane_order_is_commit_order

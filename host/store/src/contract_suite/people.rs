@@ -245,6 +245,8 @@ pub async fn an_old_lease_is_fenced_from_every_writing_call(engine: impl Engine)
     assert!(is_fenced(s.lane(old, lane_spec("x", "x", false, Vec::new())).await));
     assert!(is_fenced(s.upsert(old, vec![person(1)], now).await));
     assert!(is_fenced(s.record(old, Vec::new(), now).await));
+    assert!(is_fenced(s.receive(old, Vec::new(), now).await));
+    assert!(is_fenced(s.work_off(old, 1, Vec::new(), now).await));
     assert!(is_fenced(s.enter(old, batch).await));
     assert!(is_fenced(s.advance(old, Vec::new(), now).await));
     assert!(is_fenced(s.signal_exit(old, w.version.id, people, Reason::none(), now).await));

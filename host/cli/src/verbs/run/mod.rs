@@ -56,7 +56,7 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
         policy::keep_for_run(global, &store, file, canvas).await?;
     }
     let started = SystemClock.now();
-    let options = RunnerOptions { alerts: alerts::of_run(&store).await?, ..RunnerOptions::default() };
+    let options = RunnerOptions { alerts: alerts::of_run(&store, &host).await?, ..RunnerOptions::default() };
     let runner = Runner::new(store.clone(), Arc::new(host), Arc::new(SystemClock), options);
     let cancel = stop::listen(global.quiet);
     let ended = go(global, args, prepared, &runner, lab.as_ref(), started, cancel).await;
@@ -110,6 +110,9 @@ async fn go(
         version = publish => version?,
         _ = cancel.wait_for(|cancelled| *cancelled) => return Ok(End::Interrupted),
     };
+    for opposite in runner.opposites(&version).await? {
+        eprintln!("note: {opposite}");
+    }
     let bad_events = match events {
         Some(events) => events::record(runner, events).await?,
         None => Vec::new(),

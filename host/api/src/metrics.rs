@@ -1,0 +1,127 @@
+//! `GET /metrics`: how the host is, in Prometheus' text form. Codes and names of ours, never people.
+use crate::problem::Refused;
+use crate::server::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use caravan_model::Millis;
+use caravan_model::port::{Clock as _, SystemClock};
+use caravan_store::{LaneState, Store};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What this process counted since it began.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Messages taken in.
+    pub received: AtomicU64,
+    /// Messages whose id was known.
+    pub repeated: AtomicU64,
+    /// Messages that could not be read.
+    pub unreadable: AtomicU64,
+    /// Requests that were put off because too much waits.
+    pub put_off: AtomicU64,
+}
+
+impl Counts {
+    /// Adds to one of them.
+    pub(crate) fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+type Labels = Vec<(String, String)>;
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn whole(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// Everything, read at this moment.
+pub(crate) async fn show<S: Store>(
+    axum::extract::State(state): axum::extract::State<Arc<State<S>>>,
+) -> Result<impl IntoResponse, Refused> {
+    let text = text(&state).await.map_err(Refused::from)?;
+    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+}
+
+async fn text<S: Store>(state: &State<S>) -> caravan_runner::Result<String> {
+    let (store, now) = (state.runner.store(), SystemClock.now());
+    let mut registry = Registry::with_prefix("caravan");
+    let messages = Family::<Labels, Gauge>::default();
+    registry.register(
+        "messages",
+        "Messages of the tracking API since the start, by what became of them",
+        messages.clone(),
+    );
+    let counts = &state.counts;
+    for (outcome, counter) in [
+        ("taken-in", &counts.received),
+        ("known-already", &counts.repeated),
+        ("unreadable", &counts.unreadable),
+        ("put-off-request", &counts.put_off),
+    ] {
+        messages.get_or_create(&labels(&[("outcome", outcome)])).set(whole(counter.load(Ordering::Relaxed)));
+    }
+    let backlog = store.backlog().await?;
+    let (waiting, age) = (Gauge::<i64>::default(), Gauge::<i64>::default());
+    registry.register("inbox_messages", "Messages that wait to be worked off", waiting.clone());
+    registry.register("inbox_oldest_seconds", "How long the oldest of them has waited", age.clone());
+    waiting.set(whole(backlog.messages));
+    age.set(backlog.oldest.map_or(0, |oldest| seconds(now, oldest)));
+    let queue = Family::<Labels, Gauge>::default();
+    let (held, oldest) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
+    registry.register("queue_waiting", "People who wait in a queue", queue.clone());
+    registry.register("queue_held", "1 where a queue is held, by a fault or by a person", held.clone());
+    registry.register("queue_oldest_seconds", "How long the oldest unsent operation has waited", oldest.clone());
+    for lane in store.lanes().await? {
+        let of = labels(&[
+            ("connector", &lane.key.connector),
+            ("connection", &lane.connection),
+            ("account", &lane.key.account),
+            ("audience", &lane.key.audience),
+            ("stripe", &lane.stripe.to_string()),
+        ]);
+        queue.get_or_create(&of).set(whole(lane.waiting));
+        let is_held = matches!(lane.state, LaneState::Held { .. }) || !lane.held_by.is_empty();
+        held.get_or_create(&of).set(i64::from(is_held));
+        oldest.get_or_create(&of).set(lane.oldest.map_or(0, |at| seconds(now, at)));
+    }
+    let visits = Family::<Labels, Gauge>::default();
+    let (entered, inside) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
+    registry.register("visits", "Visits of a step by status and reason", visits.clone());
+    registry.register("entered", "Entries into a version of a canvas", entered.clone());
+    registry.register("inside", "Entries that have not ended", inside.clone());
+    for version in store.versions().await? {
+        let counters = store.counters(version.id).await?;
+        let (canvas, number) = (version.canvas.canvas.as_str(), version.number.to_string());
+        let of = labels(&[("canvas", canvas), ("version", &number)]);
+        entered.get_or_create(&of).set(whole(counters.entered));
+        inside.get_or_create(&of).set(whole(counters.open));
+        for count in &counters.counts {
+            let step = version.canvas.steps.at(count.step).map_or("", |(id, _)| id.as_str());
+            let of = labels(&[
+                ("canvas", canvas),
+                ("version", &number),
+                ("step", step),
+                ("status", count.status.word()),
+                ("reason", &count.reason.code),
+            ]);
+            visits.get_or_create(&of).inc_by(whole(count.n));
+        }
+    }
+    let mut text = String::new();
+    // Writing into memory does not fail.
+    let _ = encode(&mut text, &registry);
+    Ok(text)
+}
+
+fn seconds(now: Millis, then: Millis) -> i64 {
+    whole(now.since(then).0 / 1_000)
+}

@@ -1,0 +1,100 @@
+//! The server: routes, limits, and its way out.
+use crate::metrics::Counts;
+use crate::{WriteKeys, health, metrics, tracking};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use caravan_runner::Runner;
+use caravan_store::Store;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// How a server behaves.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Who may send events.
+    pub write_keys: WriteKeys,
+    /// The most bytes of one request (Segment: 500 kB).
+    pub most_bytes: usize,
+    /// The most bytes of one message (Segment: 32 kB).
+    pub most_message_bytes: usize,
+    /// Nothing more is taken in while the oldest message has waited for so long.
+    pub longest_wait: Duration,
+    /// Nothing more is taken in while so many messages wait.
+    pub most_waiting: u64,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        ServerOptions {
+            write_keys: WriteKeys::default(),
+            most_bytes: 500 * 1_024,
+            most_message_bytes: 32 * 1_024,
+            longest_wait: Duration::from_secs(300),
+            most_waiting: 2_000_000,
+        }
+    }
+}
+
+/// What all requests share.
+pub(crate) struct State<S: Store> {
+    pub runner: Arc<Runner<S>>,
+    pub options: ServerOptions,
+    pub counts: Counts,
+    leaving: AtomicBool,
+}
+
+impl<S: Store> State<S> {
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+}
+
+/// The HTTP side of a host.
+pub struct Server<S: Store> {
+    state: Arc<State<S>>,
+}
+
+impl<S: Store + 'static> Server<S> {
+    /// A server for a runner.
+    pub fn new(runner: Arc<Runner<S>>, options: ServerOptions) -> Server<S> {
+        let counts = Counts::default();
+        Server { state: Arc::new(State { runner, options, counts, leaving: AtomicBool::new(false) }) }
+    }
+
+    /// Its routes.
+    pub fn router(&self) -> Router {
+        let tracking = Router::new()
+            .route("/v1/{kind}", post(tracking::one::<S>))
+            .route("/v1/batch", post(tracking::batch::<S>))
+            .route("/v1/import", post(tracking::batch::<S>))
+            // A little more than the limit itself: what is beyond it is answered in our own words.
+            .layer(DefaultBodyLimit::max(self.state.options.most_bytes * 2));
+        Router::new()
+            .merge(tracking)
+            .route("/healthz", get(health::alive))
+            .route("/readyz", get(health::ready::<S>))
+            .route("/metrics", get(metrics::show::<S>))
+            .with_state(self.state.clone())
+    }
+
+    /// Answers on a listener until `leave` ends; then no new connection is taken, and requests under way are finished.
+    ///
+    /// # Errors
+    /// The listener failed.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        leave: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let (router, state) = (self.router(), self.state);
+        let leave = async move {
+            leave.await;
+            state.leaving.store(true, Ordering::Relaxed);
+        };
+        axum::serve(listener, router).with_graceful_shutdown(leave).await
+    }
+}

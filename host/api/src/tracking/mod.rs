@@ -1,0 +1,156 @@
+//! Segment's HTTP tracking API under `/v1`, as the official libraries call it: `identify`, `track`, `page`, `screen`,
+//! `group`, `alias`, one by one or as a `batch`.
+//!
+//! Answered with 200 once everything is durable. Mistakes in one message of a batch do not lose the others: they are
+//! taken in, and the answer says which were not. 429 and 503 mean *later*, with `Retry-After`: the libraries repeat, and
+//! `messageId` keeps a repetition from counting twice.
+mod read;
+
+use crate::keys::key_of;
+use crate::metrics::Counts;
+use crate::problem::Refused;
+use crate::server::State as Shared;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use caravan_model::port::{Clock as _, SystemClock};
+use caravan_model::{Code, Message, Problem};
+use caravan_store::Store;
+use read::{Envelope, KINDS, Moment};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// The most mistakes that one answer lists.
+const LISTED: usize = 20;
+
+/// `POST /v1/{kind}`: one message.
+pub(crate) async fn one<S: Store>(
+    State(state): State<Arc<Shared<S>>>,
+    Path(kind): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Refused> {
+    if !KINDS.contains(&kind.as_str()) {
+        let problem = Problem::new(Code::NotFound, format!("there is no call /v1/{kind}"))
+            .cure(format!("call one of {}, batch", KINDS.join(", ")));
+        return Err(Refused::bad(problem).with(StatusCode::NOT_FOUND));
+    }
+    let message = object(&state, &headers, &body, state.options.most_message_bytes)?;
+    take_in(&state, &Envelope::default(), vec![(Some(kind), Value::Object(message))]).await
+}
+
+/// `POST /v1/batch`: many messages, each of which names its `type`.
+pub(crate) async fn batch<S: Store>(
+    State(state): State<Arc<Shared<S>>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Refused> {
+    let mut batch = object(&state, &headers, &body, state.options.most_bytes)?;
+    let Some(Value::Array(messages)) = batch.remove("batch") else {
+        let problem = Problem::new(Code::BadValue, "the request has no list of messages").at_path("batch");
+        return Err(Refused::bad(problem.cure("send {\"batch\": [ … ]}, or call /v1/track and the like")));
+    };
+    let envelope = Envelope::of(&batch);
+    take_in(&state, &envelope, messages.into_iter().map(|message| (None, message)).collect()).await
+}
+
+/// The body of a request by someone who may send, as a JSON object.
+fn object<S: Store>(
+    state: &Shared<S>,
+    headers: &HeaderMap,
+    body: &Bytes,
+    most: usize,
+) -> Result<Map<String, Value>, Refused> {
+    if body.len() > most {
+        let problem =
+            Problem::new(Code::BadValue, format!("the request has {} bytes; at most {most} are taken", body.len()));
+        return Err(Refused::bad(problem.cure("send fewer messages at a time")).with(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    let read = serde_json::from_slice::<Value>(body);
+    // The key may stand in the body too, as some of the libraries send it.
+    let key = key_of(headers).or_else(|| Some(read.as_ref().ok()?.get("writeKey")?.as_str()?.to_owned()));
+    if !key.is_some_and(|key| state.options.write_keys.know(&key)) {
+        let problem = Problem::new(Code::BadValue, "the write key is missing or unknown")
+            .cure("send a write key of this host as the user name of basic authentication");
+        return Err(Refused::bad(problem).with(StatusCode::UNAUTHORIZED));
+    }
+    match read {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Refused::bad(Problem::new(Code::BadValue, "the request is no JSON object"))),
+        Err(error) => {
+            let line = u32::try_from(error.line()).unwrap_or(u32::MAX);
+            Err(Refused::bad(Problem::new(Code::BadValue, "the request is no JSON").at_line(line)))
+        }
+    }
+}
+
+async fn take_in<S: Store>(
+    state: &Shared<S>,
+    envelope: &Envelope,
+    messages: Vec<(Option<String>, Value)>,
+) -> Result<Json<Value>, Refused> {
+    has_room(state).await?;
+    let moment = Moment { received: SystemClock.now(), sent: envelope.sent };
+    let (mut good, mut wrong) = (Vec::with_capacity(messages.len()), Vec::new());
+    for (at, (kind, message)) in messages.iter().enumerate() {
+        match one_of(state, envelope, moment, kind.as_deref(), message) {
+            Ok(message) => good.push(message),
+            // The call names the kind of a message that came alone.
+            Err(problem) if kind.is_some() => wrong.push(problem),
+            Err(problem) => {
+                let below = problem.path.as_deref().map(|path| format!(".{path}")).unwrap_or_default();
+                wrong.push(problem.at_path(format!("batch[{at}]{below}")));
+            }
+        }
+    }
+    Counts::add(&state.counts.unreadable, wrong.len() as u64);
+    if let (true, Some(first)) = (good.is_empty(), wrong.first()) {
+        return Err(Refused::bad(first.clone()));
+    }
+    let offered = good.len() as u64;
+    let new = state.runner.receive(good).await?;
+    Counts::add(&state.counts.received, new);
+    Counts::add(&state.counts.repeated, offered - new);
+    let mut answer = json!({"success": true});
+    if !wrong.is_empty() {
+        let count = wrong.len();
+        wrong.truncate(LISTED);
+        answer["refused"] = json!({"count": count, "problems": wrong});
+    }
+    Ok(Json(answer))
+}
+
+/// Whether there is room for more; else the sender comes again, and nothing is lost.
+async fn has_room<S: Store>(state: &Shared<S>) -> Result<(), Refused> {
+    if state.is_leaving() {
+        let problem = Problem::new(Code::Internal, "the host is on its way out").cure("send it again in a moment");
+        return Err(Refused::bad(problem).with(StatusCode::SERVICE_UNAVAILABLE).again_after(5));
+    }
+    let backlog =
+        state.runner.store().backlog().await.map_err(|error| Refused::from(caravan_runner::Error::from(error)))?;
+    let now = SystemClock.now();
+    let late = backlog.oldest.is_some_and(|oldest| now.since(oldest).0 > state.options.longest_wait.as_millis() as u64);
+    if late || backlog.messages >= state.options.most_waiting {
+        Counts::add(&state.counts.put_off, 1);
+        let words = format!("{} messages wait to be worked off", backlog.messages);
+        let problem = Problem::new(Code::Internal, words).cure("send it again after a while; nothing is lost by that");
+        return Err(Refused::bad(problem).with(StatusCode::TOO_MANY_REQUESTS).again_after(10));
+    }
+    Ok(())
+}
+
+fn one_of<S: Store>(
+    state: &Shared<S>,
+    envelope: &Envelope,
+    moment: Moment,
+    kind: Option<&str>,
+    message: &Value,
+) -> Result<(Option<String>, Message), Problem> {
+    let size = message.to_string().len();
+    if size > state.options.most_message_bytes {
+        let words = format!("the message has {size} bytes; at most {} are taken", state.options.most_message_bytes);
+        return Err(Problem::new(Code::BadValue, words).cure("leave out what nobody needs"));
+    }
+    read::message(kind, message, envelope, moment)
+}

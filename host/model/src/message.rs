@@ -1,0 +1,13 @@
+//! What streams in about people: who they are, what they did.
+use crate::{Event, Profile};
+use serde::{Deserialize, Serialize};
+
+/// One message about one person. Its serde form is what the inbox keeps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Whom it is about, with what it says of them; only the identifiers where it says nothing else.
+    pub who: Profile,
+    /// What they did, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Event>,
+}

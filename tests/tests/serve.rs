@@ -1,0 +1,171 @@
+//! `caravan serve`: events stream in from Segment's own library, people reach the partner, and neither a SIGKILL nor a
+//! SIGTERM in the middle loses or doubles anybody.
+use caravan_tests::{LAB_CONNECTIONS, Lab, Place, audience_named, keys_of, oracle, patient, python};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+const KEY: &str = "k-0f2c";
+
+const CANVAS: &str = r#"
+format: 1
+canvas: win-back
+audiences:
+  lapsed: { connection: lab-meta, account: main, name: Lapsed, if_missing: create }
+entry:
+  trigger: { event: Lapsed, where: { n: { gte: 0 } } }
+  who: { attr: plan, in: [pro] }
+  start: sync
+steps:
+  sync: { audience_sync: { audience: lapsed, action: add, match: [email] }, next: pause }
+  pause: { delay: { for: 30d }, next: exit }
+exit: [ { event: Bought } ]
+"#;
+
+/// A host that serves.
+struct Served {
+    child: Child,
+    url: String,
+}
+
+impl Served {
+    fn start(place: &Place, lab: &Lab, listen: &str) -> Served {
+        let arguments =
+            ["serve", "canvas.yaml", "--store", "s.caravan", "--lab", &lab.url, "--listen", listen, "--json"];
+        let mut command = place.caravan(arguments);
+        let mut child = command.env("CARAVAN_WRITE_KEYS", KEY).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("its address");
+        let said: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        Served { url: said["listen"].as_str().expect("an address").to_owned(), child }
+    }
+
+    fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// Status and whole text of an answer.
+    fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address()).expect("it listens");
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}\
+             content-length: {length}\r\n\r\n{body}",
+            self.address()
+        )
+        .expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (status.unwrap_or_else(|| panic!("no status: {answer}")), answer)
+    }
+
+    fn send(&self, path: &str, body: &str) -> (u16, String) {
+        // The key as basic authentication's user name: `k-0f2c:`.
+        self.ask("POST", path, "authorization: Basic ay0wZjJjOg==\r\n", body)
+    }
+
+    /// The value of a metric whose line contains these words.
+    fn metric(&self, words: &[&str]) -> Option<u64> {
+        let (status, text) = self.ask("GET", "/metrics", "", "");
+        assert_eq!(status, 200, "{text}");
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        let line = samples.into_iter().find(|line| words.iter().all(|word| line.contains(word)))?;
+        line.rsplit(' ').next()?.trim().parse().ok()
+    }
+
+    fn term(mut self) -> Option<i32> {
+        let ended = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(ended.expect("kill").success());
+        self.child.wait().expect("its end").code()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // Gone already after `term`.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn scene() -> (Place, Lab) {
+    let place = Place::new();
+    place.write("connections.yaml", LAB_CONNECTIONS);
+    place.write("canvas.yaml", CANVAS);
+    let lab = place.lab();
+    (place, lab)
+}
+
+fn there(lab: &Lab) -> BTreeSet<String> {
+    let id = audience_named(lab, "Lapsed").expect("one audience");
+    keys_of(lab, &id).expect("members").remove("EMAIL").unwrap_or_default()
+}
+
+#[test]
+fn segments_own_library_streams_people_in_and_a_kill_and_a_restart_lose_and_double_nobody() {
+    let (place, lab) = scene();
+    let people: usize = if std::env::var_os("CARAVAN_TEST_FULL").is_some() { 50_000 } else { 3_000 };
+    let mut served = Served::start(&place, &lab, "127.0.0.1:0");
+    let (url, listen) = (served.url.clone(), served.address().to_owned());
+    let count = people.to_string();
+    let sender = std::thread::spawn(move || python::run("stream.py", &[&url, KEY, "0", &count], ""));
+    // Killed in the middle, then stopped in good order: the library sends again what was not acknowledged.
+    patient("the first people are at the partner", || there(&lab).len() > people / 20);
+    served.child.kill().expect("a child to kill");
+    drop(served);
+    let served = Served::start(&place, &lab, &listen);
+    patient("more people are at the partner", || there(&lab).len() > people / 3);
+    assert_eq!(served.term(), Some(0), "asked to stop, it stops in good order");
+    let served = Served::start(&place, &lab, &listen);
+    sender.join().expect("everything was handed over");
+    let expected: BTreeSet<String> =
+        (0..people).filter(|n| n % 10 != 0).map(|n| oracle::sha256(&format!("p{n}@example.com"))).collect();
+    patient("all are at the partner", || there(&lab).len() >= expected.len());
+    assert!(there(&lab) == expected, "exactly those whom the canvas admits");
+    let entered = || served.metric(&["caravan_entered{", "win-back"]);
+    assert_eq!(entered(), Some(expected.len() as u64), "each once, whatever was sent again");
+    assert_eq!(served.metric(&["caravan_visits{", "\"sync\"", "\"synced\""]), Some(expected.len() as u64));
+    assert_eq!(served.metric(&["caravan_inbox_messages "]), Some(0));
+    // An event ends the stay of someone who waits; the others stay.
+    let bought = r#"{"userId": "p1", "event": "Bought", "messageId": "b1"}"#;
+    assert_eq!(served.send("/v1/track", bought).0, 200);
+    let inside = expected.len() as u64 - 1;
+    patient("one has left", || served.metric(&["caravan_inside{", "win-back"]) == Some(inside));
+    assert_eq!(served.term(), Some(0));
+}
+
+#[test]
+fn what_cannot_be_taken_in_is_said_with_code_place_and_cure_and_the_rest_is_kept() {
+    let (place, lab) = scene();
+    let served = Served::start(&place, &lab, "127.0.0.1:0");
+    assert_eq!(served.ask("GET", "/healthz", "", "").0, 200);
+    assert_eq!(served.ask("GET", "/readyz", "", "").0, 200);
+    let (status, answer) = served.ask("POST", "/v1/track", "", r#"{"userId": "hunter2", "event": "Lapsed"}"#);
+    assert_eq!(status, 401, "{answer}");
+    assert!(answer.contains("application/problem+json") && !answer.contains("hunter2"), "{answer}");
+    let (status, answer) = served.send("/v1/track", r#"{"event": "Lapsed"}"#);
+    assert_eq!(status, 400, "{answer}");
+    assert!(answer.contains("\"place\":\"userId\"") && answer.contains("\"cure\":\"send a"), "{answer}");
+    assert_eq!(served.send("/v1/track", "{").0, 400);
+    assert_eq!(served.send("/v1/dance", "{}").0, 404);
+    let long = format!(r#"{{"userId": "u", "event": "x", "properties": {{"a": "{}"}}}}"#, "a".repeat(33 * 1_024));
+    assert_eq!(served.send("/v1/track", &long).0, 413);
+    // One message of a batch is wrong; the other is kept.
+    let batch = r#"{"batch": [
+        {"type": "identify", "userId": "u1", "traits": {"email": "u1@example.com", "plan": "pro"}},
+        {"type": "track", "userId": "u1", "event": "Lapsed", "properties": {"n": 1}, "messageId": "m1"},
+        {"type": "track", "userId": "u1"}]}"#;
+    let (status, answer) = served.send("/v1/batch", batch);
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer.contains("\"count\":1") && answer.contains("batch[2].event"), "{answer}");
+    patient("the one is at the partner", || there(&lab) == [oracle::sha256("u1@example.com")].into());
+    // Sent again, it counts once.
+    assert_eq!(served.send("/v1/batch", batch).0, 200);
+    patient("it is known", || served.metric(&["caravan_messages{", "known-already"]) == Some(1));
+    assert_eq!(served.metric(&["caravan_entered{", "win-back"]), Some(1));
+    assert_eq!(served.term(), Some(0));
+}
