@@ -100,7 +100,7 @@ fn returns<S: Store>(shared: &Shared<S>, messages: &[(u64, Message)]) -> Option<
 }
 
 /// The events of a chunk with a name that counts, with the places of their messages.
-fn events_named<'a>(chunk: &'a Chunk, counts: impl Fn(&str) -> bool) -> Vec<(usize, &'a Event)> {
+fn events_named(chunk: &Chunk, counts: impl Fn(&str) -> bool) -> Vec<(usize, &Event)> {
     let all = chunk.messages.iter().enumerate();
     all.filter_map(|(at, (_, message))| Some((at, message.event.as_ref().filter(|event| counts(&event.name))?)))
         .collect()
