@@ -2,7 +2,7 @@
 //! wire: an advertiser that has not consented does not appear.
 use crate::classify::About;
 use crate::{accounts, api, audiences};
-use caravan_sdk::{Fault, Finding, FindingState, Settings, Target, fault};
+use caravan_sdk::{Fault, Finding, FindingState, Settings, Target, fault, finding};
 use serde_json::Value;
 
 /// What can be said of a connection; stops where nothing further can be.
@@ -56,10 +56,6 @@ fn matched(answer: &Value) -> Option<String> {
     let told = &answer["data"]["attributes"];
     let (sent, matched) = (told["numberOfIdentifiers"].as_u64()?, told["numberOfMatches"].as_u64()?);
     Some(format!(", with {sent} identifiers, {matched} of them matched"))
-}
-
-fn finding(subject: &str, state: FindingState, message: &str) -> Finding {
-    Finding { subject: subject.to_owned(), state, message: message.to_owned(), cure: None, link: None }
 }
 
 fn failed(subject: &str, fault: &Fault) -> Finding {

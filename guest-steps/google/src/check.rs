@@ -1,7 +1,7 @@
 //! The checklist of a connection: token and account, terms, list (contract, sections 1 and 2).
 use crate::{api, audiences};
 use caravan_sdk::http::Method;
-use caravan_sdk::{Fault, Finding, FindingState, Settings, Target, fault};
+use caravan_sdk::{Fault, Finding, FindingState, Settings, Target, fault, finding};
 use serde_json::Value;
 
 /// What can be said of a connection; stops where nothing further can be.
@@ -94,10 +94,6 @@ fn name(list: &Value) -> String {
         Some(name) => format!("“{name}” of {}", audiences::kind(list)),
         None => "a list without a name".to_owned(),
     }
-}
-
-fn finding(subject: &str, state: FindingState, message: &str) -> Finding {
-    Finding { subject: subject.to_owned(), state, message: message.to_owned(), cure: None, link: None }
 }
 
 fn failed(subject: &str, fault: &Fault) -> Finding {

@@ -3,7 +3,7 @@
 use crate::classify::About;
 use crate::{api, audiences};
 use caravan_sdk::http::Path;
-use caravan_sdk::{Fault, Finding, FindingState, Settings, Target, fault};
+use caravan_sdk::{Fault, Finding, FindingState, Settings, Target, fault, finding};
 use serde_json::json;
 
 /// What can be said of a connection; stops where nothing further can be.
@@ -76,10 +76,6 @@ fn audience(settings: &Settings, target: &Target) -> Finding {
             None => finding(&subject, FindingState::Failed, "Marketo has no such list."),
         },
     }
-}
-
-fn finding(subject: &str, state: FindingState, message: &str) -> Finding {
-    Finding { subject: subject.to_owned(), state, message: message.to_owned(), cure: None, link: None }
 }
 
 fn failed(subject: &str, fault: &Fault) -> Finding {

@@ -1,7 +1,7 @@
 //! The checklist of a connection: permissions, token, ad account, terms, audience (contract, sections 1 and 2).
 use crate::classify::{About, manager_link, terms_link};
 use crate::{accounts, api, audiences};
-use caravan_sdk::{Fault, Finding, FindingState, Settings, Target, fault};
+use caravan_sdk::{Fault, Finding, FindingState, Settings, Target, fault, finding};
 use serde_json::Value;
 
 /// What can be said of a connection; stops where nothing further can be.
@@ -105,10 +105,6 @@ fn name(object: &Value) -> String {
         Some(name) => format!("“{name}”"),
         None => "an object without a name".to_owned(),
     }
-}
-
-fn finding(subject: &str, state: FindingState, message: &str) -> Finding {
-    Finding { subject: subject.to_owned(), state, message: message.to_owned(), cure: None, link: None }
 }
 
 /// What Meta refused; that it is out of order for now is a warning of its own kind, but also no proof that all is well.

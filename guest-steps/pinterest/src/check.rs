@@ -1,7 +1,7 @@
 //! The checklist of a connection: token, ad account and role, list, and the audience over it (contract, sections 1, 2).
 use crate::classify::About;
 use crate::{accounts, api, audiences};
-use caravan_sdk::{Fault, Finding, FindingState, Target, fault};
+use caravan_sdk::{Fault, Finding, FindingState, Target, fault, finding};
 
 /// What can be said of a connection; stops where nothing further can be.
 pub fn findings(target: &Target) -> Vec<Finding> {
@@ -61,10 +61,6 @@ fn audience(target: &Target) -> Vec<Finding> {
         Err(fault) => failed(usable, &fault),
     });
     found
-}
-
-fn finding(subject: &str, state: FindingState, message: &str) -> Finding {
-    Finding { subject: subject.to_owned(), state, message: message.to_owned(), cure: None, link: None }
 }
 
 fn failed(subject: &str, fault: &Fault) -> Finding {

@@ -30,6 +30,7 @@
 mod adapter;
 mod copy;
 pub mod fault;
+mod finding;
 pub mod http;
 pub mod json;
 pub mod log;
@@ -63,6 +64,7 @@ pub use bindings::caravan::connector::types::{
     Account, AccountPage, Action, Audience, AudienceFault, AudiencePage, AudienceState, Cause, Column, Created, Fault,
     Finding, FindingState, FlagColumn, Judgement, Later, Part, Refusal, Report, Target, Wait,
 };
+pub use finding::finding;
 pub use rows::{Rows, Values};
 pub use settings::Settings;
 pub use sink::Sink;

@@ -1,7 +1,7 @@
 //! The checklist of a connection: token, ad account, segment (contract, sections 1 and 2). Snapchat has no call that tells
 //! about terms; a segment that cannot be made says so then.
 use crate::{accounts, audiences};
-use caravan_sdk::{Fault, Finding, FindingState, Target, fault};
+use caravan_sdk::{Fault, Finding, FindingState, Target, fault, finding};
 
 /// What can be said of a connection; stops where nothing further can be.
 pub fn findings(target: &Target) -> Vec<Finding> {
@@ -51,10 +51,6 @@ fn audience(target: &Target) -> Finding {
         }
         _ => finding(&subject, FindingState::Good, &format!("Takes people: “{name}”.")),
     }
-}
-
-fn finding(subject: &str, state: FindingState, message: &str) -> Finding {
-    Finding { subject: subject.to_owned(), state, message: message.to_owned(), cure: None, link: None }
 }
 
 fn failed(subject: &str, fault: &Fault) -> Finding {

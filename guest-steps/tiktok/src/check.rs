@@ -1,7 +1,7 @@
 //! The checklist of a connection: token, ad account, audience (contract, sections 1 and 2). TikTok has no call that
 //! tells about terms or about the scopes of a token.
 use crate::{api, audiences};
-use caravan_sdk::{Fault, Finding, FindingState, Target, fault};
+use caravan_sdk::{Fault, Finding, FindingState, Target, fault, finding};
 use serde_json::Value;
 
 /// What can be said of a connection; stops where nothing further can be.
@@ -67,10 +67,6 @@ fn name(object: &Value) -> String {
         Some(name) => format!("“{name}”"),
         None => "an object without a name".to_owned(),
     }
-}
-
-fn finding(subject: &str, state: FindingState, message: &str) -> Finding {
-    Finding { subject: subject.to_owned(), state, message: message.to_owned(), cure: None, link: None }
 }
 
 fn failed(subject: &str, fault: &Fault) -> Finding {

@@ -12,7 +12,7 @@ pub struct Refused {
     /// The status of the answer.
     pub status: StatusCode,
     /// What is wrong, where, and what to do.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
     /// After how many seconds the same may be tried again.
     pub retry_after: Option<u32>,
 }
@@ -20,7 +20,7 @@ pub struct Refused {
 impl Refused {
     /// The request is wrong.
     pub fn bad(problem: Problem) -> Refused {
-        Refused { status: StatusCode::BAD_REQUEST, problem, retry_after: None }
+        Refused { status: StatusCode::BAD_REQUEST, problem: Box::new(problem), retry_after: None }
     }
 
     /// Another status.
@@ -44,7 +44,7 @@ impl From<caravan_runner::Error> for Refused {
         tracing::error!(%error, "a request failed");
         let problem = Problem::new(Code::Internal, "the host could not do this just now; nothing was taken in")
             .cure("try again; the host's log says what is wrong");
-        Refused { status: StatusCode::SERVICE_UNAVAILABLE, problem, retry_after: Some(5) }
+        Refused::bad(problem).with(StatusCode::SERVICE_UNAVAILABLE).again_after(5)
     }
 }
 

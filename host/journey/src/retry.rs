@@ -40,7 +40,7 @@ pub struct History {
     pub people: u32,
     /// People of the part before any halving.
     pub people_at_first: u32,
-    /// Calls made so far because of halving.
+    /// Extra calls that halving has made so far in search of poison: two each time.
     pub halved_calls: u32,
     /// Poison rows found so far in the part before any halving.
     pub poison_found: u32,

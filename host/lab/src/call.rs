@@ -227,6 +227,21 @@ pub(crate) struct Call {
     pub(crate) token: String,
 }
 
+impl Call {
+    /// A call of which nothing is understood yet but whose it is.
+    pub(crate) fn of(partner: Partner, method: &Method, token: impl Into<String>) -> Call {
+        Call {
+            partner,
+            method: method.clone(),
+            route: Route::Unknown,
+            template: "(unknown)",
+            account: None,
+            audiences: Vec::new(),
+            token: token.into(),
+        }
+    }
+}
+
 /// An account id as dials and counts know it: Meta's `act_` prefix may be left out.
 pub(crate) fn bare_account(account: &str) -> &str {
     account.strip_prefix("act_").unwrap_or(account)

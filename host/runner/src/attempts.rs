@@ -101,7 +101,7 @@ impl<S: Store> Delivery<'_, S> {
             rows: sent.rows,
             people: places.len() as u32,
             people_at_first: family.people,
-            halved_calls: family.halved_calls + u32::from(family.halved),
+            halved_calls: family.halved_calls,
             poison_found: family.poison.max(part.poison),
             refreshed: self.memory.refreshed,
             flowing: now.since(part.flowing_since),
@@ -126,9 +126,9 @@ impl<S: Store> Delivery<'_, S> {
         let poison = settlement.poison.saturating_sub(part.poison);
         let family = self.memory.families.of(part.id, part.part.people() as u32, part.poison);
         family.poison += poison;
-        // Repeats that a busy partner asked for are not the search's.
-        family.halved_calls += u32::from(family.halved && matches!(next, Next::Flows | Next::Halved));
-        family.halved |= next == Next::Halved;
+        // Two more calls than without the search. What a busy partner, a short answer or a call that was too large make
+        // of the halves is not the search's.
+        family.halved_calls += 2 * u32::from(next == Next::Halved);
         self.memory.refreshed = next == Next::Refreshed;
         if settlement.ends && settlement.replaced_by.is_empty() {
             self.memory.probes = 0;

@@ -4,8 +4,9 @@ use caravan_journey::plan::CompiledCanvas;
 use caravan_journey::{Person, Scene, entry::event_exits};
 use caravan_model::canvas::ExitRule;
 use caravan_model::status::reason;
-use caravan_model::{Event, Millis, ProfileId, Reason, VersionId};
+use caravan_model::{Event, Millis, Profile, ProfileId, Reason, VersionId};
 use caravan_store::{Lease, Store, Trace};
+use std::collections::BTreeSet;
 
 impl<S: Store> Runner<S> {
     /// Keeps events of people: (external id, message id, event). People who are not known yet are made. Whoever is in a
@@ -22,46 +23,68 @@ impl<S: Store> Runner<S> {
                 continue;
             }
             let plan = CompiledCanvas::new(&version.canvas)?;
-            self.end_entries(lease, version.id, &plan, &profiles, &happened).await?;
+            let endings = profiles.iter().zip(&happened).filter(|(_, event)| ends(&plan, &event.name));
+            let endings = endings.map(|(profile, event)| Ending { profile: *profile, event, came_before: None });
+            let scene = Scene::at(self.clock.now()).in_zone(&self.options.workspace_zone);
+            let_out(&self.store, lease, (version.id, &plan), endings.collect(), &scene).await?;
         }
         Ok(profiles)
     }
+}
 
-    async fn end_entries(
-        &self,
-        lease: Lease,
-        version: VersionId,
-        plan: &CompiledCanvas,
-        profiles: &[ProfileId],
-        events: &[Event],
-    ) -> crate::Result<()> {
-        let named = |event: &Event| {
-            plan.exits.iter().any(|rule| matches!(rule, ExitRule::Event(wanted) if wanted.event == event.name))
+/// Something that may end a person's entry.
+pub(crate) struct Ending<'a> {
+    /// Whose.
+    pub profile: ProfileId,
+    /// What they did.
+    pub event: &'a Event,
+    /// The person, where they came in by something before it that was worked off with it: then it is heard, whatever the
+    /// two are dated.
+    pub came_before: Option<&'a Profile>,
+}
+
+/// Whether events of this name end entries.
+pub(crate) fn ends(plan: &CompiledCanvas, name: &str) -> bool {
+    plan.exits.iter().any(|rule| matches!(rule, ExitRule::Event(wanted) if wanted.event == name))
+}
+
+/// Ends entries into a version by the events that end them.
+pub(crate) async fn let_out<S: Store>(
+    store: &S,
+    lease: Lease,
+    (version, plan): (VersionId, &CompiledCanvas),
+    endings: Vec<Ending<'_>>,
+    scene: &Scene<'_>,
+) -> crate::Result<()> {
+    let mut leaving = BTreeSet::new();
+    for Ending { profile, event, came_before } in endings {
+        if leaving.contains(&profile) {
+            continue;
+        }
+        let trace;
+        let (known, entered) = match came_before {
+            Some(known) => (known, Millis(i64::MIN)),
+            None => {
+                let Some(found) = store.trace(profile).await? else { continue };
+                let Some(entered) = entered_at(&found, version) else { continue };
+                trace = found;
+                (&trace.profile, entered)
+            }
         };
-        let now = self.clock.now();
-        let mut leaving = Vec::new();
-        for (profile, event) in profiles.iter().zip(events).filter(|(_, event)| named(event)) {
-            if leaving.contains(profile) {
-                continue;
-            }
-            let Some(trace) = self.store.trace(*profile).await? else { continue };
-            let Some(entered) = entered_at(&trace, version) else { continue };
-            let person = Person { profile: &trace.profile, events: std::slice::from_ref(event) };
-            let scene = Scene::at(now).in_zone(&self.options.workspace_zone);
-            if event_exits(&plan.exits, event, entered, &person, &scene) {
-                leaving.push(*profile);
-            }
+        let person = Person { profile: known, events: std::slice::from_ref(event) };
+        if event_exits(&plan.exits, event, entered, &person, scene) {
+            leaving.insert(profile);
         }
-        if !leaving.is_empty() {
-            let why = Reason::new(reason::EXITED, "an exit rule of the canvas");
-            self.store.signal_exit(lease, version, leaving, why, now).await?;
-        }
-        Ok(())
     }
+    if !leaving.is_empty() {
+        let why = Reason::new(reason::EXITED, "an exit rule of the canvas");
+        store.signal_exit(lease, version, leaving.into_iter().collect(), why, scene.now).await?;
+    }
+    Ok(())
 }
 
 /// When a person's newest entry into a version began, as far as its visits tell: its first one's instant.
-pub(crate) fn entered_at(trace: &Trace, version: VersionId) -> Option<Millis> {
+fn entered_at(trace: &Trace, version: VersionId) -> Option<Millis> {
     let own = || trace.visits.iter().filter(|visit| visit.version == version);
     let entry = own().map(|visit| visit.visit.entry).max()?;
     own().filter(|visit| visit.visit.entry == entry).map(|visit| visit.at).min()

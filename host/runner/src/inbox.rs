@@ -3,15 +3,14 @@
 //! Everything before the last write is harmless when repeated: entries are keyed by the message's number, which is the
 //! row of the intake source [`SOURCE`]. The last write keeps the events and forgets the messages.
 use crate::control::states;
-use crate::exits::entered_at;
+use crate::exits::{self, Ending};
 use crate::moves::{Pace, moves_from};
 use crate::route::Route;
 use crate::shared::Shared;
-use caravan_journey::entry::{Occasion, admits, event_exits};
+use caravan_journey::entry::{Occasion, admits};
 use caravan_journey::{Person, Scene};
 use caravan_model::canvas::{ExitRule, Trigger};
-use caravan_model::status::reason;
-use caravan_model::{CanvasId, Event, Message, Millis, ProfileId, Reason};
+use caravan_model::{CanvasId, Event, Message, ProfileId};
 use caravan_store::{Candidate, EnterBatch, Inbound, Known, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -101,7 +100,7 @@ fn returns<S: Store>(shared: &Shared<S>, messages: &[(u64, Message)]) -> Option<
 }
 
 /// The events of a chunk with a name that counts, with the places of their messages.
-fn events_named<'a>(chunk: &'a Chunk, counts: impl Fn(&str) -> bool) -> Vec<(usize, &'a Event)> {
+fn events_named(chunk: &Chunk, counts: impl Fn(&str) -> bool) -> Vec<(usize, &Event)> {
     let all = chunk.messages.iter().enumerate();
     all.filter_map(|(at, (_, message))| Some((at, message.event.as_ref().filter(|event| counts(&event.name))?)))
         .collect()
@@ -164,34 +163,18 @@ fn seen(
 
 /// Ends entries into a version by the events that end them.
 async fn let_out<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &Chunk) -> crate::Result<()> {
-    let ends = |name: &str| {
-        route.plan.exits.iter().any(|rule| matches!(rule, ExitRule::Event(wanted) if wanted.event == name))
-    };
-    let ending = events_named(chunk, ends);
+    let ending = events_named(chunk, |name| exits::ends(&route.plan, name));
     if ending.is_empty() {
         return Ok(());
     }
-    let now = shared.now();
-    let scene = Scene::at(now).in_zone(&shared.options.workspace_zone);
     let came = first_chances(route, chunk);
-    let mut leaving: BTreeSet<ProfileId> = BTreeSet::new();
-    for (at, event) in ending {
-        let Some(known) = chunk.known.get(at).filter(|known| !leaving.contains(&known.id)) else { continue };
-        // Who came in by an earlier message of this chunk hears it, whatever the two are dated.
-        let entered = match came.get(&known.id) {
-            Some(first) if *first < at => Some(Millis(i64::MIN)),
-            _ => shared.store.trace(known.id).await?.and_then(|trace| entered_at(&trace, route.version)),
-        };
-        let person = Person { profile: &known.profile, events: std::slice::from_ref(event) };
-        if entered.is_some_and(|entered| event_exits(&route.plan.exits, event, entered, &person, &scene)) {
-            leaving.insert(known.id);
-        }
-    }
-    if !leaving.is_empty() {
-        let why = Reason::new(reason::EXITED, "an exit rule of the canvas");
-        shared.store.signal_exit(shared.lease, route.version, leaving.into_iter().collect(), why, now).await?;
-    }
-    Ok(())
+    let endings = ending.into_iter().filter_map(|(at, event)| {
+        let known = chunk.known.get(at)?;
+        let came_before = came.get(&known.id).filter(|first| **first < at).map(|_| &known.profile);
+        Some(Ending { profile: known.id, event, came_before })
+    });
+    let scene = Scene::at(shared.now()).in_zone(&shared.options.workspace_zone);
+    exits::let_out(&shared.store, shared.lease, (route.version, &route.plan), endings.collect(), &scene).await
 }
 
 /// The first message of each person that could have let them in.

@@ -76,7 +76,6 @@ pub(crate) struct Family {
     pub people: u32,
     pub halved_calls: u32,
     pub poison: u32,
-    pub halved: bool,
 }
 
 impl Families {
@@ -85,14 +84,14 @@ impl Families {
         let next = self.all.len();
         let at = *self.of.entry(part).or_insert(next);
         if at == next {
-            self.all.push(Family { people, halved_calls: 0, poison, halved: false });
+            self.all.push(Family { people, halved_calls: 0, poison });
         }
         &mut self.all[at]
     }
 
     /// Parts that came from one that is being searched belong to its family.
     pub(crate) fn adopt(&mut self, parent: PartId, children: impl Iterator<Item = PartId>) {
-        if let Some(&at) = self.of.get(&parent).filter(|at| self.all[**at].halved) {
+        if let Some(&at) = self.of.get(&parent).filter(|at| self.all[**at].halved_calls > 0) {
             for child in children {
                 self.of.entry(child).or_insert(at);
             }

@@ -178,13 +178,25 @@ fn rows_of(person: &Profile, words: &str, stage: &Stage) -> BTreeSet<String> {
     }
 }
 
+/// Seeds that failed once, kept with what they found.
+const KEPT: [u64; 1] = [
+    // Calls that were too large or answered short were counted as the search's for one poison row, and the queue was
+    // held for good.
+    209_814_246_135,
+];
+
+/// Of a fixed walk through the seeds, so that a change is what makes it fail; `CARAVAN_SEED` runs one seed, and
+/// `CARAVAN_TEST_FULL` a hundred fresh ones.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_and_crashes_leave_what_was_asked_for() {
-    let (from, count) = match std::env::var("CARAVAN_SEED") {
-        Ok(seed) => (seed.parse().expect("CARAVAN_SEED is a number"), 1),
-        Err(_) => (fastrand::u64(..1 << 40), 12),
+    if let Ok(seed) = std::env::var("CARAVAN_SEED") {
+        return simulate(seed.parse().expect("CARAVAN_SEED is a number")).await;
+    }
+    let (from, count) = match std::env::var_os("CARAVAN_TEST_FULL") {
+        Some(_) => (fastrand::u64(..1 << 40), 100),
+        None => (1, 12),
     };
-    for seed in from..from + count {
+    for seed in KEPT.into_iter().chain(from..from + count) {
         simulate(seed).await;
     }
 }

@@ -1,7 +1,7 @@
 //! A runner on the store that is there already, for verbs that change something: with connections where a file leads to
 //! them, so that what is queued is sent at once.
 use super::lab::{self, LabHome};
-use super::{Host, alerts};
+use super::{Host, alerts, connections_in_use};
 use crate::args::{DeliveryArgs, Global};
 use crate::check::{self, Secrets};
 use crate::fail::End;
@@ -11,7 +11,6 @@ use caravan_runner::DeliverOptions;
 use caravan_runner::{RunEnd, Runner, RunnerOptions};
 use caravan_store::{OpenOptions, Sqlite, Store};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -139,12 +138,7 @@ async fn connect(
         return Ok(None);
     }
     let audiences = store.audiences().await?;
-    let used: BTreeSet<String> = audiences
-        .iter()
-        .map(|audience| audience.connection.clone())
-        .chain(store.lanes().await?.into_iter().map(|lane| lane.connection))
-        .collect();
-    let checked = check::connections(file, &used, Secrets::Ask)?;
+    let checked = check::connections(file, &connections_in_use(store).await?, Secrets::Ask)?;
     let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), lab_url).await?;
     let host = Host::bind(&checked.connections, &checked.components, lab.as_ref())?;
     if let Some(lab) = &lab {

@@ -8,9 +8,19 @@ use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalV
 use caravan_journey::document::{Document, token_end};
 use caravan_model::port::{Connector, Connectors};
 use caravan_model::{Code, Connections, Millis, Problem};
+use caravan_store::Store;
 use lab::LabHome;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// The connections that the audiences and queues of a store name.
+///
+/// # Errors
+/// What the store says.
+pub async fn connections_in_use(store: &impl Store) -> anyhow::Result<BTreeSet<String>> {
+    let of_audiences = store.audiences().await?.into_iter().map(|audience| audience.connection);
+    Ok(of_audiences.chain(store.lanes().await?.into_iter().map(|lane| lane.connection)).collect())
+}
 
 /// The connections that a command uses, bound and ready.
 pub struct Host {

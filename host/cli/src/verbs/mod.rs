@@ -18,7 +18,8 @@ mod serve;
 use crate::args::{Args, BatchVerb, Global, PolicyVerb, Verb};
 use crate::fail::{End, usage};
 use crate::stores;
-use caravan_store::Sqlite;
+use caravan_runner::Runner;
+use caravan_store::{Sqlite, Version};
 
 /// Does what the command line says.
 pub async fn run(args: Args) -> anyhow::Result<End> {
@@ -53,4 +54,12 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
 /// The store that is there already, for looking: also while a run owns it.
 fn look(global: &Global) -> anyhow::Result<Sqlite> {
     Ok(Sqlite::open_read_only(stores::existing(global)?)?)
+}
+
+/// Says on stderr which other canvases undo what this version does.
+async fn tell_opposites(runner: &Runner<Sqlite>, version: &Version) -> anyhow::Result<()> {
+    for opposite in runner.opposites(version).await? {
+        eprintln!("note: {opposite}");
+    }
+    Ok(())
 }

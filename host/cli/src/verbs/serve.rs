@@ -2,15 +2,15 @@
 use crate::args::{Global, ServeArgs};
 use crate::check::{self, CheckedConnections, Secrets};
 use crate::fail::{End, Problems, usage};
-use crate::host::{Host, alerts, lab};
-use crate::{files, out, policies, stop, stores};
+use crate::host::{Host, alerts, connections_in_use, lab};
+use crate::verbs::tell_opposites;
+use crate::{out, policies, stop, stores};
 use caravan_api::{Server, ServerOptions, WriteKeys};
 use caravan_model::port::SystemClock;
 use caravan_model::{Canvas, Code, Problem};
-use caravan_runner::{RunEnd, Runner, RunnerOptions};
+use caravan_runner::{Runner, RunnerOptions};
 use caravan_store::{OpenOptions, Sqlite, Store};
 use serde_json::json;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -60,9 +60,7 @@ async fn go(
 ) -> anyhow::Result<End> {
     for canvas in canvases {
         let version = runner.publish(canvas, &checked.connections.value).await?;
-        for opposite in runner.opposites(&version).await? {
-            eprintln!("note: {opposite}");
-        }
+        tell_opposites(runner, &version).await?;
         if !global.quiet {
             eprintln!("{} is live, version {}", version.canvas.canvas, version.number);
         }
@@ -87,9 +85,8 @@ async fn go(
     let end = runner.serve(tell, cancel).await;
     fail.send_replace(true);
     http.await??;
-    match end? {
-        RunEnd::Interrupted(_) | RunEnd::Done(_) | RunEnd::Waits(..) => Ok(End::Done),
-    }
+    end?;
+    Ok(End::Done)
 }
 
 /// The keys of those who may send events.
@@ -125,14 +122,11 @@ async fn canvases(global: &Global, args: &ServeArgs) -> anyhow::Result<Vec<Canva
 
 /// The connections of these canvases and of whatever waits in the store.
 async fn connections(args: &ServeArgs, canvases: &[Canvas], store: &Sqlite) -> anyhow::Result<CheckedConnections> {
-    let mut used: BTreeSet<String> =
-        canvases.iter().flat_map(|canvas| canvas.audiences.values()).map(|spec| spec.connection.clone()).collect();
-    used.extend(store.audiences().await?.into_iter().map(|audience| audience.connection));
-    used.extend(store.lanes().await?.into_iter().map(|lane| lane.connection));
+    let mut used = connections_in_use(store).await?;
+    used.extend(canvases.iter().flat_map(|canvas| canvas.audiences.values()).map(|spec| spec.connection.clone()));
     if used.is_empty() {
         let cure = "name a canvas that syncs an audience: `caravan serve win-back.yaml`";
         return Err(usage("there is nothing to serve: no canvas, and a store without queues", cure).into());
     }
-    let file = files::connections_path(Some(&args.connections), &args.connections);
-    Ok(check::connections(&file, &used, Secrets::Ask)?)
+    Ok(check::connections(&args.connections, &used, Secrets::Ask)?)
 }

@@ -132,25 +132,26 @@ fn rule_11_9_after_72_hours_of_flowing_or_30_days_in_all_it_expires_but_not_what
 /// Runs the search for poison rows as the runner does, with a connector that traps on these people.
 fn search(people: u32, poison: &[u32]) -> (u32, Vec<u32>, bool) {
     let fault = Fault::Bug { cause: cause() };
-    let (mut calls, mut found) = (0, Vec::new());
-    let mut open = vec![(0..people, false)];
-    while let Some((range, halved)) = open.pop() {
-        calls += u32::from(halved);
+    let (mut made, mut extra, mut found) = (0, 0, Vec::new());
+    let mut open = vec![0..people];
+    while let Some(range) = open.pop() {
+        made += u32::from(range.len() < people as usize);
         if !poison.iter().any(|row| range.contains(row)) {
             continue;
         }
         let history = History {
             people: range.end - range.start,
             people_at_first: people,
-            halved_calls: calls,
+            halved_calls: extra,
             poison_found: u32::try_from(found.len()).unwrap(),
             ..first()
         };
         match follows(&fault, &history) {
             Treatment::Halve => {
+                extra += 2;
                 let middle = range.start + (range.end - range.start) / 2;
-                open.push((middle..range.end, true));
-                open.push((range.start..middle, true));
+                open.push(middle..range.end);
+                open.push(range.start..middle);
             }
             Treatment::Reject { reason } => {
                 assert_eq!(reason.code, reason::POISON);
@@ -158,12 +159,12 @@ fn search(people: u32, poison: &[u32]) -> (u32, Vec<u32>, bool) {
             }
             Treatment::Hold { reason, .. } => {
                 assert_eq!(reason.code, "held-poison");
-                return (calls, found, true);
+                return (made, found, true);
             }
             other => panic!("{other:?}"),
         }
     }
-    (calls, found, false)
+    (made, found, false)
 }
 
 #[test]

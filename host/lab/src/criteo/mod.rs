@@ -51,15 +51,7 @@ pub(crate) const FORM: Form = Form {
 /// Understands a request.
 pub(crate) fn plan<'a>(world: &World, request: &'a Request<Bytes>) -> Plan<'a> {
     let token = crate::tokens::bearer(request).unwrap_or_default();
-    let mut call = Call {
-        partner: Partner::Criteo,
-        method: request.method().clone(),
-        route: Route::Unknown,
-        template: "(unknown)",
-        account: None,
-        audiences: Vec::new(),
-        token: token.to_string(),
-    };
+    let mut call = Call::of(Partner::Criteo, request.method(), token);
     if request.uri().path() == TOKEN_PATH && request.method() == Method::POST {
         call.route = Route::Token;
         call.template = "oauth2/token";

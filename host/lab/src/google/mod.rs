@@ -40,15 +40,7 @@ const ADS_VERSIONS: [&str; 4] = ["v23", "v24", "v25", "v26"];
 pub(crate) fn plan<'a>(world: &World, request: &'a Request<Bytes>) -> Plan<'a> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("").trim();
     let token = header("authorization").strip_prefix("Bearer ").unwrap_or("").trim();
-    let mut call = Call {
-        partner: Partner::Google,
-        method: request.method().clone(),
-        route: Route::Unknown,
-        template: "(unknown)",
-        account: None,
-        audiences: Vec::new(),
-        token: token.to_string(),
-    };
+    let mut call = Call::of(Partner::Google, request.method(), token);
     let path = request.uri().path().trim_start_matches('/');
     let segments: Vec<String> = path.split('/').map(|segment| decode(segment).into_owned()).collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();

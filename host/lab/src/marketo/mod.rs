@@ -42,15 +42,7 @@ const CENTRAL: u64 = 6;
 pub(crate) fn plan<'a>(world: &World, request: &'a Request<Bytes>) -> Plan<'a> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("").trim();
     let token = header("authorization").strip_prefix("Bearer ").unwrap_or("").trim();
-    let mut call = Call {
-        partner: Partner::Marketo,
-        method: request.method().clone(),
-        route: Route::Unknown,
-        template: "(unknown)",
-        account: None,
-        audiences: Vec::new(),
-        token: token.to_string(),
-    };
+    let mut call = Call::of(Partner::Marketo, request.method(), token);
     let too_long = request.uri().path_and_query().is_some_and(|both| both.as_str().len() > LONGEST);
     if too_long || request.body().len() > BODY {
         let status = if too_long { 414 } else { 413 };

@@ -47,15 +47,7 @@ pub(crate) fn plan<'a>(world: &World, request: &'a Request<Bytes>) -> Plan<'a> {
         _ => (None, segments.as_slice()),
     };
     let method = request.method();
-    let mut call = Call {
-        partner: Partner::Meta,
-        method: method.clone(),
-        route: Route::Unknown,
-        template: "(unknown)",
-        account: None,
-        audiences: Vec::new(),
-        token,
-    };
+    let mut call = Call::of(Partner::Meta, method, token);
     let refusal = if call.token.is_empty() {
         Some(no_token(segments))
     } else if version.is_some_and(|version| version < 20) {

@@ -59,15 +59,7 @@ fn is_id(text: &str) -> bool {
 /// Understands a request.
 pub(crate) fn plan<'a>(world: &World, request: &'a Request<Bytes>) -> Plan<'a> {
     let token = bearer(request).unwrap_or_default();
-    let mut call = Call {
-        partner: Partner::Pinterest,
-        method: request.method().clone(),
-        route: Route::Unknown,
-        template: "(unknown)",
-        account: None,
-        audiences: Vec::new(),
-        token: token.to_string(),
-    };
+    let mut call = Call::of(Partner::Pinterest, request.method(), token);
     if request.uri().path() == TOKEN_PATH && request.method() == Method::POST {
         call.route = Route::Token;
         call.template = "oauth/token";

@@ -49,15 +49,7 @@ struct Whom {
 /// Understands a request.
 pub(crate) fn plan<'a>(world: &World, request: &'a Request<Bytes>) -> Plan<'a> {
     let token = request.headers().get("access-token").and_then(|value| value.to_str().ok()).unwrap_or("").trim();
-    let mut call = Call {
-        partner: Partner::TikTok,
-        method: request.method().clone(),
-        route: Route::Unknown,
-        template: "(unknown)",
-        account: None,
-        audiences: Vec::new(),
-        token: token.to_string(),
-    };
+    let mut call = Call::of(Partner::TikTok, request.method(), token);
     // Without its trailing slash a path is not found, whatever else is right (contract, section 1).
     let path = request.uri().path().strip_prefix(BASE).and_then(|path| path.strip_suffix('/'));
     let Some((effect, open)) = path.and_then(|path| route(path, &mut call, request)) else {

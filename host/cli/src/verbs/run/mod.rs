@@ -11,7 +11,7 @@ use crate::fail::{End, Problems};
 use crate::host::lab::{self, LabHome};
 use crate::host::{Host, alerts};
 use crate::users::{Users, events::Events};
-use crate::verbs::policy;
+use crate::verbs::{policy, tell_opposites};
 use crate::{files, policies, stop, stores};
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Millis, Policy};
@@ -110,9 +110,7 @@ async fn go(
         version = publish => version?,
         _ = cancel.wait_for(|cancelled| *cancelled) => return Ok(End::Interrupted),
     };
-    for opposite in runner.opposites(&version).await? {
-        eprintln!("note: {opposite}");
-    }
+    tell_opposites(runner, &version).await?;
     let bad_events = match events {
         Some(events) => events::record(runner, events).await?,
         None => Vec::new(),
