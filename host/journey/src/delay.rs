@@ -160,6 +160,12 @@ fn weekdays(names: &[String]) -> Result<[bool; 7], String> {
     Ok(on)
 }
 
+/// When the day of this instant began in a zone.
+pub fn day_start(now: Millis, zone: &TimeZone) -> Millis {
+    let Ok(instant) = Timestamp::from_millisecond(now.0) else { return Millis(0) };
+    instant_of(zone.to_datetime(instant).date().to_datetime(Time::midnight()), zone).unwrap_or(Millis(0))
+}
+
 /// The instant of a local time: in a gap the first moment after it, in an overlap the first of both.
 pub fn instant_of(local: DateTime, zone: &TimeZone) -> Option<Millis> {
     let at = |offset: jiff::tz::Offset| offset.to_timestamp(local).ok();

@@ -44,7 +44,8 @@ pub fn triggers(trigger: &Trigger, person: &Person<'_>, occasion: Occasion<'_>, 
     }
 }
 
-fn is_the_event(wanted: &EventTrigger, event: &Event, person: &Person<'_>, scene: &Scene<'_>) -> bool {
+/// Whether an event is the one that is wanted, with these properties.
+pub fn is_the_event(wanted: &EventTrigger, event: &Event, person: &Person<'_>, scene: &Scene<'_>) -> bool {
     wanted.event == event.name && properties_match(&wanted.properties, event, person, scene)
 }
 

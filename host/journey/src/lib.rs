@@ -27,7 +27,7 @@
 //! let person = Person { profile: &profile, events: &[] };
 //! let walk = plan.walk(plan.start, &person, &Scene::at(Millis(0))).unwrap();
 //! assert_eq!(walk.rest, Rest::Delay { step: StepIx(0), due: Millis(48 * 3_600_000) });
-//! assert_eq!(plan.after_delay(StepIx(0)), Target::Exit);
+//! assert_eq!(plan.after_delay(StepIx(0)).0, Target::Exit);
 //! ```
 pub mod compare;
 pub mod delay;
@@ -46,5 +46,6 @@ pub mod update;
 pub mod validate;
 pub mod walk;
 
+pub use delay::day_start;
 pub use jiff::tz::TimeZone;
 pub use person::{Groups, NoGroups, Person, Scene};

@@ -1,7 +1,8 @@
 //! A canvas compiled: steps by number, targets resolved, delays parsed. Immutable and shared by all entries.
 use crate::delay::DelayRule;
+use crate::lot::{lot, share_of};
 use crate::walk::Way;
-use caravan_model::canvas::{Advance, ConsentNeed, EntryRule, ExitRule, Step};
+use caravan_model::canvas::{Advance, ConsentNeed, EntryRule, EventTrigger, ExitRule, Share, Step, WaitFor};
 use caravan_model::changes::Changes;
 use caravan_model::status::reason;
 use caravan_model::{Action, Canvas, CanvasId, Code, Duration, Filter, Problem, Reason, Status, StepId, StepIx};
@@ -50,7 +51,7 @@ pub struct CompiledStep {
     pub kind: StepKind,
     /// Where people go next.
     pub next: Target,
-    /// Where those go whose visit of a sync did not succeed.
+    /// Where those go whose visit of a sync did not succeed, or who waited in vain.
     pub otherwise: Target,
 }
 
@@ -68,6 +69,13 @@ pub enum StepKind {
     },
     /// One variant for each person, always the same.
     Experiment(Vec<VariantStep>),
+    /// Waits for an event, at most so long.
+    WaitFor {
+        /// What is waited for.
+        event: EventTrigger,
+        /// How long at most.
+        timeout: Duration,
+    },
     /// Changes the person's own fields and attributes.
     Update(Arc<Changes>),
     /// Adds to or removes from an audience.
@@ -185,9 +193,41 @@ impl CompiledCanvas {
         })
     }
 
-    /// Where people go whose delay at this step is over.
-    pub fn after_delay(&self, step: StepIx) -> Target {
+    /// Where people go whose time at this step is over, and why: a delay that has ended, or a wait in vain.
+    pub fn after_delay(&self, step: StepIx) -> (Target, Reason) {
+        match self.step(step) {
+            Some(CompiledStep { kind: StepKind::WaitFor { .. }, otherwise, .. }) => {
+                (*otherwise, Reason::new(reason::TIMED_OUT, ""))
+            }
+            Some(step) => (step.next, Reason::none()),
+            None => (Target::Exit, Reason::none()),
+        }
+    }
+
+    /// The event that a step waits for, where it does.
+    pub fn awaited(&self, step: StepIx) -> Option<&EventTrigger> {
+        match &self.step(step)?.kind {
+            StepKind::WaitFor { event, .. } => Some(event),
+            _ => None,
+        }
+    }
+
+    /// Whether any step waits for an event of this name.
+    pub fn awaits(&self, event: &str) -> bool {
+        self.steps.iter().any(|step| matches!(&step.kind, StepKind::WaitFor { event: own, .. } if own.event == event))
+    }
+
+    /// Where people go for whom it happened what this step waits for.
+    pub fn after_event(&self, step: StepIx) -> Target {
         self.step(step).map_or(Target::Exit, |step| step.next)
+    }
+
+    /// Whether a person is held out for comparison: drawn once for ever, independently of all experiments.
+    pub fn in_control(&self, external_id: &str) -> bool {
+        // No step's id has a space.
+        let Some(control) = self.entry.control else { return false };
+        let weights = [control.hundredths(), Share::ALL - control.hundredths()];
+        share_of(lot(&self.id, "control group", external_id), weights.into_iter()) == Some(0)
     }
 
     /// Where people go whose visit of this sync ended with this status: `next` on `synced` and `unchanged`, else
@@ -286,6 +326,12 @@ impl Resolver<'_> {
                 return Err(Problem::new(Code::BadValue, words).at_path(at(&format!("update.{path}"))).cure(cure));
             }
             (StepKind::Update(Arc::new(changes)), next()?)
+        } else if let Some(wait) = &step.wait_for {
+            let WaitFor { event: Some(event), properties, segment: None, timeout, .. } = wait else {
+                return not_yet("wait_for");
+            };
+            let event = EventTrigger { event: event.clone(), properties: properties.clone() };
+            (StepKind::WaitFor { event, timeout: *timeout }, next()?)
         } else if let Some(sync) = &step.audience_sync {
             let place = self.canvas.audiences.keys().position(|name| *name == sync.audience);
             let audience = place.and_then(|at| u16::try_from(at).ok()).map(AudienceIx).ok_or_else(|| {
@@ -307,8 +353,11 @@ impl Resolver<'_> {
         } else {
             return not_yet(step.kinds().first().copied().unwrap_or("step"));
         };
-        let otherwise = match &step.otherwise {
-            Some(target) => self.target(target, &at("otherwise"))?,
+        let in_vain = step.wait_for.as_ref().and_then(|wait| wait.on_timeout.as_ref());
+        let otherwise = match step.otherwise.as_ref().or(in_vain) {
+            Some(target) => {
+                self.target(target, &at(if in_vain.is_some() { "wait_for.on_timeout" } else { "otherwise" }))?
+            }
             None => next,
         };
         Ok(CompiledStep { id: id.clone(), kind, next, otherwise })

@@ -54,11 +54,12 @@ pub enum Way {
 pub enum Rest {
     /// Nowhere: the entry has ended.
     Exit,
-    /// In a delay; the visit is `waiting`. Afterwards [`CompiledCanvas::after_delay`].
+    /// In a delay or for an event; the visit is `waiting`. Afterwards [`CompiledCanvas::after_delay`], or
+    /// [`CompiledCanvas::after_event`] where it happened.
     Delay {
         /// The step.
         step: StepIx,
-        /// When it is over.
+        /// When it is over, whatever happens.
         due: Millis,
     },
     /// In a lane until the visit's status is final (`advance: when_synced`); the visit is `waiting`. Afterwards
@@ -129,6 +130,9 @@ impl CompiledCanvas {
                     }
                     moves.push(Move::Passed { step: index, way: rule.way_at_once(person, scene.zone) });
                     at = step.next;
+                }
+                StepKind::WaitFor { timeout, .. } => {
+                    return Ok(Rest::Delay { step: index, due: scene.now.after(*timeout) });
                 }
                 StepKind::Branch { arms, otherwise } => {
                     let taken = arms.iter().position(|(condition, _)| filter::evaluate(condition, person, scene));

@@ -1,12 +1,15 @@
 //! `canvas.yaml`: a journey as people write it. Unknown fields are refused; `journey` validates it.
 mod delay;
+mod share;
 mod trigger;
 
 pub use delay::{DateOf, Delay, LocalTime, Offset, Until};
+pub use share::Share;
 pub use trigger::{
     ApiTrigger, EventTrigger, Existing, ExitRule, ListTrigger, ScheduleTrigger, SegmentTrigger, Trigger,
 };
 
+use crate::filter::Compare;
 use crate::{Action, CanvasId, Duration, Filter, StepId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -140,6 +143,10 @@ pub struct EntryRule {
     /// Whether and when someone may enter again; default `never`.
     #[serde(default)]
     pub re_entry: ReEntry,
+    /// The share of people who are held out for comparison: their entry ends at once as `control`. Who is drawn stays drawn,
+    /// over all versions of the canvas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<Share>,
     /// The first step.
     pub start: StepId,
 }
@@ -251,6 +258,9 @@ pub struct WaitFor {
     /// An event's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
+    /// Property of the event → comparison.
+    #[serde(default, rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: BTreeMap<String, Compare>,
     /// A segment's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segment: Option<String>,

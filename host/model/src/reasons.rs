@@ -68,6 +68,25 @@ pub const ALL: &[Meaning] = &[
         "give the profile the attribute that the delay names, as 2026-03-01 or 2026-03-01T09:00",
         None,
     ),
+    of("happened", "what the step waited for happened", "nothing to mend: the person went on by `next`", None),
+    of(
+        "timed-out",
+        "what the step waited for did not happen in time",
+        "nothing to mend: the person went on by `on_timeout`, else by `next`",
+        None,
+    ),
+    of(
+        "control-group",
+        "in the control group of the canvas: the entry ended at once",
+        "nothing to mend: compare these people with the others, or take `control` out of the canvas",
+        None,
+    ),
+    of(
+        "cap",
+        "the canvas had let in as many as its caps allow",
+        "`caravan canvas cap CANVAS` shows and changes them; who was kept out comes again with their next occasion",
+        None,
+    ),
     of("date-passed", "the date had passed: did not wait", "nothing to mend: the person went on at once", None),
     of(
         "unknown-step",

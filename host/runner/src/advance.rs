@@ -99,10 +99,13 @@ fn walk_version(
                 profile: due.person.as_deref().unwrap_or(&nobody),
                 events: events.get(at).map_or(&[][..], Vec::as_slice),
             };
-            let from = if due.arrives { Target::Step(due.step) } else { route.plan.after_delay(due.step) };
+            let (from, why) = match due.arrives {
+                true => (Target::Step(due.step), Reason::none()),
+                false => route.plan.after_delay(due.step),
+            };
             let pace = Pace { skip_delays: pace.skip_delays && due.visit.ordinal < MOST_SKIPPED, ..pace };
             let moves = moves_from(route, from, &person, &scene, pace, &mut scratch)?;
-            ((Status::Passed, Reason::none()), moves)
+            ((Status::Passed, why), moves)
         };
         advances.push(Advance {
             visit: due.visit,

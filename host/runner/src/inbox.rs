@@ -2,13 +2,16 @@
 //!
 //! Everything before the last write is harmless when repeated: entries are keyed by the message's number, which is the
 //! row of the intake source [`SOURCE`]. The last write keeps the events and forgets the messages.
+use crate::control::caps_of;
 use crate::control::states;
-use crate::exits::{self, Ending};
-use crate::moves::{Pace, moves_from};
+use crate::exits;
+use crate::moves::{Pace, entry_moves};
 use crate::route::Route;
 use crate::shared::Shared;
+use crate::wakes::{self, Happened, News};
 use caravan_journey::entry::{Occasion, admits};
-use caravan_journey::{Person, Scene};
+use caravan_journey::plan::StepKind;
+use caravan_journey::{Person, Scene, day_start};
 use caravan_model::canvas::{ExitRule, Trigger};
 use caravan_model::{CanvasId, Event, Message, ProfileId};
 use caravan_store::{Candidate, EnterBatch, Inbound, Known, Store};
@@ -51,6 +54,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
                 let_in(&shared, &route, &chunk).await?;
             }
         }
+        wake(&shared, &chunk).await?;
         for route in shared.versions() {
             let_out(&shared, &route, &chunk).await?;
         }
@@ -74,27 +78,41 @@ fn read(inbound: Vec<Inbound>) -> Vec<(u64, Message)> {
     inbound.into_iter().filter_map(read).collect()
 }
 
-/// The first message that may let someone in whom an earlier one may let out: people are let in before others are let out,
-/// so that the two do not belong into one chunk.
+/// What an event may do to people, in the order in which a chunk does it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Effect {
+    LetsIn,
+    Wakes,
+    LetsOut,
+}
+
+/// The first message that may do to someone what comes before that which an earlier one may do to them: the two do not
+/// belong into one chunk.
 fn returns<S: Store>(shared: &Shared<S>, messages: &[(u64, Message)]) -> Option<usize> {
-    let (mut ends, mut triggers) = (BTreeSet::new(), BTreeSet::new());
+    let mut effects: HashMap<String, BTreeSet<Effect>> = HashMap::new();
+    let mut may = |event: &str, effect| effects.entry(event.to_owned()).or_default().insert(effect);
     for route in shared.versions() {
-        ends.extend(route.plan.exits.iter().filter_map(|rule| match rule {
-            ExitRule::Event(wanted) => Some(wanted.event.clone()),
-            ExitRule::Segment(_) => None,
-        }));
         if let Trigger::Event(trigger) = &route.plan.entry.trigger {
-            triggers.insert(trigger.event.clone());
+            may(&trigger.event, Effect::LetsIn);
+        }
+        for step in &route.plan.steps {
+            if let StepKind::WaitFor { event, .. } = &step.kind {
+                may(&event.event, Effect::Wakes);
+            }
+        }
+        for rule in &route.plan.exits {
+            if let ExitRule::Event(wanted) = rule {
+                may(&wanted.event, Effect::LetsOut);
+            }
         }
     }
-    let mut left: BTreeSet<&str> = BTreeSet::new();
+    let mut met: HashMap<&str, Effect> = HashMap::new();
     messages.iter().position(|(_, message)| {
-        let Some(event) = &message.event else { return false };
-        let who = message.who.external_id.as_str();
-        let is_return = triggers.contains(&event.name) && left.contains(who);
-        if ends.contains(&event.name) {
-            left.insert(who);
-        }
+        let Some(own) = message.event.as_ref().and_then(|event| effects.get(&event.name)) else { return false };
+        let (Some(first), Some(last)) = (own.first(), own.last()) else { return false };
+        let before = met.entry(message.who.external_id.as_str()).or_insert(*first);
+        let is_return = first < before;
+        *before = (*before).max(*last);
         is_return
     })
 }
@@ -130,15 +148,18 @@ async fn let_in<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &C
         let events = seen(&before, chunk, at, known.id, route);
         let person = Person { profile: &known.profile, events: &events };
         if admits(&route.plan.entry, &person, Occasion::Event(event), &scene) {
-            let moves = moves_from(route, route.plan.start, &person, &scene, pace, &mut scratch)?;
-            candidates.push(Candidate { profile: known.id, row: *seq, moves });
+            let moves = entry_moves(route, &person, &scene, pace, &mut scratch)?;
+            candidates.push(Candidate { profile: known.id, row: *seq, began: event.at, moves });
         } else {
             refused += 1;
         }
     }
     let refused = if refused > 0 { vec![("who".to_owned(), refused)] } else { Vec::new() };
     let (re_entry, source, next_row) = (route.plan.entry.re_entry, SOURCE.to_owned(), chunk.last + 1);
-    let batch = EnterBatch { version: route.version, re_entry, source, next_row, candidates, refused, now };
+    let caps = caps_of(&shared.store, route.canvas.as_str()).await?;
+    let day = day_start(now, &shared.options.workspace_zone);
+    let version = route.version;
+    let batch = EnterBatch { version, re_entry, source, next_row, candidates, day, caps, refused, now };
     shared.store.enter(shared.lease, batch).await?;
     Ok(())
 }
@@ -164,29 +185,22 @@ fn seen(
 /// Ends entries into a version by the events that end them.
 async fn let_out<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &Chunk) -> crate::Result<()> {
     let ending = events_named(chunk, |name| exits::ends(&route.plan, name));
-    if ending.is_empty() {
-        return Ok(());
-    }
-    let came = first_chances(route, chunk);
-    let endings = ending.into_iter().filter_map(|(at, event)| {
-        let known = chunk.known.get(at)?;
-        let came_before = came.get(&known.id).filter(|first| **first < at).map(|_| &known.profile);
-        Some(Ending { profile: known.id, event, came_before })
-    });
+    let endings = happened(chunk, ending);
     let scene = Scene::at(shared.now()).in_zone(&shared.options.workspace_zone);
-    exits::let_out(&shared.store, shared.lease, (route.version, &route.plan), endings.collect(), &scene).await
+    exits::let_out(&shared.store, shared.lease, (route.version, &route.plan), endings, &scene).await
 }
 
-/// The first message of each person that could have let them in.
-fn first_chances(route: &Route, chunk: &Chunk) -> BTreeMap<ProfileId, usize> {
-    let Trigger::Event(trigger) = &route.plan.entry.trigger else { return BTreeMap::new() };
-    let mut first = BTreeMap::new();
-    for (at, _) in events_named(chunk, |name| name == trigger.event) {
-        if let Some(known) = chunk.known.get(at) {
-            first.entry(known.id).or_insert(at);
-        }
-    }
-    first
+/// Lets everyone go on who waits for something of the chunk.
+async fn wake<S: Store>(shared: &Arc<Shared<S>>, chunk: &Chunk) -> crate::Result<()> {
+    let news = News { happened: happened(chunk, events_named(chunk, |_| true)), kept: false };
+    let scene = Scene::at(shared.now()).in_zone(&shared.options.workspace_zone);
+    wakes::wake(&shared.store, shared.lease, &shared.versions(), &news, &scene).await?;
+    Ok(())
+}
+
+fn happened<'a>(chunk: &Chunk, events: Vec<(usize, &'a Event)>) -> Vec<Happened<'a>> {
+    let one = |(at, event): (usize, &'a Event)| Some(Happened { profile: chunk.known.get(at)?.id, event });
+    events.into_iter().filter_map(one).collect()
 }
 
 /// Of each canvas its newest version; it alone lets people in.

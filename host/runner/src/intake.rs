@@ -1,12 +1,13 @@
 //! Intake: people of a source enter a version, in chunks. Reading them, storing them and walking them overlap.
-use crate::moves::{Pace, moves_from};
+use crate::control::caps_of;
+use crate::moves::{Pace, entry_moves};
 use crate::progress::Meter;
 use crate::route::Route;
 use crate::shared::Shared;
 use caravan_journey::entry::{Occasion, admits};
-use caravan_journey::{Person, Scene};
+use caravan_journey::{Person, Scene, day_start};
 use caravan_model::{Event, Filter, Millis, Profile};
-use caravan_store::{Candidate, EnterBatch, Known, Store};
+use caravan_store::{Candidate, Caps, EnterBatch, Known, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -183,10 +184,11 @@ async fn enter<S: Store>(shared: &Arc<Shared<S>>, task: &Task, chunk: Stored, me
     let zone = shared.options.workspace_zone.clone();
     let moving = task.clone();
     let walked = shared.chance.aside(move || walk(&moving, chunk, now, &zone));
-    let batch = walked.await??;
+    let mut batch = walked.await??;
+    batch.caps = caps_of(&shared.store, task.route.canvas.as_str()).await?;
     let refused: u64 = batch.refused.iter().map(|(_, n)| n).sum();
     let entered = shared.store.enter(shared.lease, batch).await?;
-    meter.entered(entered.entered, entered.kept_out, refused);
+    meter.entered(entered.entered, entered.kept_out, refused + entered.capped);
     shared.wake();
     Ok(())
 }
@@ -204,8 +206,8 @@ fn walk(task: &Task, chunk: Stored, now: Millis, zone: &caravan_journey::TimeZon
             *refused.entry(why_refused(route, &person, &scene).to_owned()).or_default() += 1;
             continue;
         }
-        let moves = moves_from(route, route.plan.start, &person, &scene, pace, &mut scratch)?;
-        candidates.push(Candidate { profile: known.id, row, moves });
+        let moves = entry_moves(route, &person, &scene, pace, &mut scratch)?;
+        candidates.push(Candidate { profile: known.id, row, began: now, moves });
     }
     Ok(EnterBatch {
         version: route.version,
@@ -213,6 +215,8 @@ fn walk(task: &Task, chunk: Stored, now: Millis, zone: &caravan_journey::TimeZon
         source: task.source.clone(),
         next_row,
         candidates,
+        day: day_start(now, zone),
+        caps: Caps::default(),
         refused: refused.into_iter().collect(),
         now,
     })

@@ -45,6 +45,7 @@ mod steps;
 mod strikes;
 mod supervisor;
 mod waits;
+mod wakes;
 
 pub use dry_run::{DryRun, DryRunPerson, DryRunResult, dry_run};
 pub use error::{Error, Result};

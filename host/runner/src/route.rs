@@ -77,7 +77,7 @@ impl Route {
         let needs_people = plan.steps.iter().any(|step| match &step.kind {
             StepKind::Branch { .. } | StepKind::Experiment(_) => true,
             StepKind::Delay(rule) => !matches!(rule, DelayRule::For(_) | DelayRule::Until(_)),
-            StepKind::Update(_) | StepKind::Sync(_) | StepKind::Exit => false,
+            StepKind::WaitFor { .. } | StepKind::Update(_) | StepKind::Sync(_) | StepKind::Exit => false,
         });
         let events = plan.needs_events().into_iter().map(str::to_owned).collect();
         Ok(Route { version: version.id, canvas: version.canvas.canvas.clone(), plan, lanes, events, needs_people })

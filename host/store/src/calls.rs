@@ -127,6 +127,10 @@ impl Store for Sqlite {
         self.read("read where people rest", move |db| positions::resting(db, &profiles)).await
     }
 
+    async fn newest_entries(&self, version: VersionId, profiles: Vec<ProfileId>) -> Result<Vec<NewestEntry>> {
+        self.read("read who entered", move |db| entries::newest(db, version, &profiles)).await
+    }
+
     async fn inside(&self, version: VersionId, after: ProfileId, limit: usize) -> Result<Vec<ProfileId>> {
         self.read("read who is inside", move |db| entries::inside(db, version, after, limit)).await
     }

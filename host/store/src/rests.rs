@@ -106,6 +106,14 @@ impl<'a> Rests<'a> {
                     ledger.waits(who.version, *step);
                     return Ok(false);
                 }
+                Move::Arrive { step } => {
+                    in_range(who, *step)?;
+                    if !last {
+                        return stray("go on after an arrival");
+                    }
+                    self.arrive(who, visit.ordinal, *step)?;
+                    return Ok(false);
+                }
                 Move::Offer { step, lane, action, connection, parks } => {
                     in_range(who, *step)?;
                     let lane = books.stripe_of(*lane, who.profile)?;

@@ -196,6 +196,9 @@ pub(crate) fn inspect(db: &Connection) -> Done<Kind> {
 const LATER: &str = "
 CREATE INDEX IF NOT EXISTS receipt_refused ON receipt(lane, seq) WHERE status = 4;
 CREATE TABLE IF NOT EXISTS inbox(seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, body TEXT NOT NULL);
+-- How many entered a canvas, by when the workspace's day began.
+CREATE TABLE IF NOT EXISTS admitted(canvas INTEGER, day INTEGER, n INTEGER NOT NULL, PRIMARY KEY(canvas, day))
+  WITHOUT ROWID;
 ";
 
 /// Brings an older store's tables up to this format, in one transaction.

@@ -50,9 +50,37 @@ pub enum CanvasVerb {
         #[arg(long)]
         now: bool,
     },
+    /// Shows or changes how many may enter, counted over all versions; who is beyond is kept out.
+    Cap(CapArgs),
     /// Lets people enter and go on again.
     Resume {
         /// The canvas's id.
         canvas: String,
     },
+}
+
+/// How many may enter a canvas.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CapArgs {
+    /// The canvas's id.
+    pub canvas: String,
+    /// Ever; those who entered before count.
+    #[arg(long, value_name = "PEOPLE")]
+    pub total: Option<u64>,
+    /// On a day of the workspace's time zone.
+    #[arg(long, value_name = "PEOPLE")]
+    pub day: Option<u64>,
+    /// From one users file, or by one run of a schedule.
+    #[arg(long, value_name = "PEOPLE")]
+    pub run: Option<u64>,
+    /// Forgets the caps that stand; those named beside it are set.
+    #[arg(long)]
+    pub off: bool,
+}
+
+impl CapArgs {
+    /// Whether they change anything.
+    pub fn changes(&self) -> bool {
+        self.off || self.total.is_some() || self.day.is_some() || self.run.is_some()
+    }
 }

@@ -1,6 +1,7 @@
 //! Where the people behind a count went: the canvas's own routing, applied to the store's numbers.
 use caravan_journey::plan::{CompiledCanvas, StepKind, Target};
 use caravan_model::canvas::Advance;
+use caravan_model::status::reason;
 use caravan_model::{Status, StepIx};
 use caravan_store::Count;
 
@@ -26,7 +27,7 @@ pub enum Way {
     Variant(usize),
     /// On.
     Next,
-    /// On, but without success.
+    /// On, but without success, or after a wait in vain.
     Otherwise,
     /// The step ends the entry.
     End,
@@ -46,7 +47,12 @@ pub fn ways(plan: &CompiledCanvas, step: StepIx) -> Vec<(Way, Target)> {
         StepKind::Sync(sync) if sync.advance == Advance::WhenSynced && this.otherwise != this.next => {
             vec![(Way::Next, this.next), (Way::Otherwise, this.otherwise)]
         }
-        StepKind::Sync(_) | StepKind::Delay(_) | StepKind::Update(_) => vec![(Way::Next, this.next)],
+        StepKind::WaitFor { .. } if this.otherwise != this.next => {
+            vec![(Way::Next, this.next), (Way::Otherwise, this.otherwise)]
+        }
+        StepKind::WaitFor { .. } | StepKind::Sync(_) | StepKind::Delay(_) | StepKind::Update(_) => {
+            vec![(Way::Next, this.next)]
+        }
         StepKind::Exit => vec![(Way::End, Target::Exit)],
     }
 }
@@ -67,6 +73,9 @@ pub fn went(plan: &CompiledCanvas, count: &Count) -> Option<Went> {
         },
         (StepKind::Experiment(variants), _) => {
             by(Way::Variant(variants.iter().position(|variant| variant.label == count.reason.words)?))
+        }
+        (StepKind::WaitFor { .. }, _) if count.reason.code == reason::TIMED_OUT => {
+            by(Way::Otherwise).or_else(|| by(Way::Next))
         }
         (StepKind::Exit, _) => by(Way::End),
         (_, status) if status.is_success() => by(Way::Next),

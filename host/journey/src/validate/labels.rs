@@ -87,7 +87,7 @@ impl Audit<'_> {
             let Some(wait) = &step.wait_for else { continue };
             let at = at.key("wait_for");
             if let Some(event) = &wait.event {
-                self.used(&at.key("event"), &format!("events.{event}"), false, actions);
+                self.happened(&at, event, &wait.properties, actions);
             }
             if let Some(segment) = &wait.segment {
                 self.group(&at.key("segment"), "segments", segment, actions);

@@ -28,14 +28,13 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     }
     for (id, step) in &canvas.steps.0 {
         let at = step_path(id.as_str());
-        let kinds = [
-            ("wait_for", step.wait_for.is_some(), "use a `delay`, then a `branch` on the event"),
-            ("webhook", step.webhook.is_some(), "leave the step out, or lead its arrow to `exit`"),
-        ];
-        for (kind, there, cure) in kinds {
-            if there {
-                not_yet(findings, &at.key(kind), &format!("`{kind}` (step `{id}`)"), cure);
-            }
+        if step.webhook.is_some() {
+            let cure = "leave the step out, or lead its arrow to `exit`";
+            not_yet(findings, &at.key("webhook"), &format!("`webhook` (step `{id}`)"), cure);
+        }
+        if step.wait_for.as_ref().is_some_and(|wait| wait.segment.is_some() && wait.event.is_none()) {
+            let (at, what) = (at.key("wait_for").key("segment"), format!("a wait for a segment (step `{id}`)"));
+            not_yet(findings, &at, &what, "wait for an event, `{ event: …, timeout: … }`");
         }
         for (i, arm) in step.branch.iter().flatten().enumerate() {
             filter(findings, &at.key("branch").index(i).key("if"), &arm.condition);

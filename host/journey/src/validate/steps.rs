@@ -81,6 +81,30 @@ fn of_kind(findings: &mut Findings<'_>, at: &Path, id: &StepId, step: &Step) {
     if let Some(variants) = &step.experiment {
         experiment(findings, &at.key("experiment"), id, variants);
     }
+    if let Some(wait) = &step.wait_for {
+        let at = at.key("wait_for");
+        let for_instance = "for instance { event: app_open, timeout: 3d }";
+        match (&wait.event, &wait.segment) {
+            (None, None) => {
+                findings.add(Code::BadValue, &at, format!("step `{id}` does not say what it waits for"), for_instance);
+            }
+            (Some(_), Some(_)) => {
+                let message = format!("step `{id}` waits for two things: an event and a segment");
+                findings.add(Code::BadValue, &at, message, "make a step of each");
+            }
+            (Some(event), None) if event.trim().is_empty() => {
+                findings.add(Code::BadValue, &at.key("event"), "an event has a name", for_instance);
+            }
+            (None, Some(_)) if !wait.properties.is_empty() => {
+                let message = "`where` compares properties of an event, and there is none here";
+                findings.add(Code::UnknownField, &at.key("where"), message, "remove `where`");
+            }
+            _ => {}
+        }
+        if wait.timeout.0 == 0 {
+            findings.add(Code::BadValue, &at.key("timeout"), "`timeout` is no time at all", for_instance);
+        }
+    }
     if step.exit == Some(false) {
         findings.add(Code::BadValue, &at.key("exit"), "`exit: false` says nothing", "write `exit: true`, or remove it");
     }

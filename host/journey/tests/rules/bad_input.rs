@@ -434,13 +434,27 @@ fn cv030_what_cannot_run_yet_is_named_and_not_left_out() {
     case("delay: { for: 2d }", "webhook: { use: mailer }", Code::NotYet, 10, "steps.pause.webhook", "`webhook`", "");
     case(
         "delay: { for: 2d }",
-        "wait_for: { event: x, timeout: 1d }",
+        "wait_for: { segment: x, timeout: 1d }",
         Code::NotYet,
         10,
-        "steps.pause.wait_for",
-        "`wait_for`",
+        "steps.pause.wait_for.segment",
+        "a wait for a segment",
         "",
     );
+}
+
+#[test]
+fn cv004_a_wait_says_what_for_and_how_long() {
+    let bad = |wait: &str, code: Code, at: &str, message: &str| {
+        case("delay: { for: 2d }", &format!("wait_for: {wait}"), code, 10, at, message, "");
+    };
+    let at = "steps.pause.wait_for";
+    bad("{ timeout: 1d }", Code::BadValue, at, "what it waits for");
+    bad("{ event: a, segment: b, timeout: 1d }", Code::BadValue, at, "two things");
+    bad("{ event: ' ', timeout: 1d }", Code::BadValue, &format!("{at}.event"), "has a name");
+    bad("{ event: a, timeout: 0s }", Code::BadValue, &format!("{at}.timeout"), "no time at all");
+    bad("{ event: a, timeout: 1d, on_timeout: nowhere }", Code::MissingStep, &format!("{at}.on_timeout"), "nowhere");
+    case("start: pause", "control: 120%\n  start: pause", Code::BadValue, 8, "entry.control", "no share of people", "");
 }
 
 #[test]

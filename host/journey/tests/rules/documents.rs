@@ -4,7 +4,7 @@ use caravan_journey::document::{
 };
 use caravan_model::canvas::{
     Advance, Arm, AudienceSpec, AudienceSync, ConsentNeed, Delay, EntryRule, EventTrigger, Existing, ExitRule,
-    IfMissing, LocalTime, ReEntry, ScheduleTrigger, SegmentTrigger, Step, Steps, Trigger,
+    IfMissing, LocalTime, ReEntry, ScheduleTrigger, SegmentTrigger, Share, Step, Steps, Trigger, WaitFor,
 };
 use caravan_model::connection::SecretRef;
 use caravan_model::filter::{
@@ -293,9 +293,24 @@ fn step() -> impl Strategy<Value = Step> {
             }),
             ..no_step()
         }),
+        (text(), proptest::collection::btree_map(text(), compare(), 0..2), any::<u32>(), proptest::option::of(id()))
+            .prop_map(|(event, properties, ms, on_timeout)| Step {
+                wait_for: Some(WaitFor {
+                    event: Some(event),
+                    properties,
+                    segment: None,
+                    timeout: Duration(ms.into()),
+                    on_timeout
+                }),
+                ..no_step()
+            }),
         proptest::collection::btree_map(text(), value(), 0..3)
             .prop_map(|update| Step { update: Some(update.into_iter().collect()), ..no_step() }),
     ]
+}
+
+fn share(hundredths: u32) -> Share {
+    format!("{}.{:02}%", hundredths / 100, hundredths % 100).parse().unwrap()
 }
 
 fn trigger() -> impl Strategy<Value = Trigger> {
@@ -319,6 +334,7 @@ prop_compose! {
         trigger in trigger(),
         who in proptest::option::of(filter()),
         start in id(),
+        control in proptest::option::of(1u32..10_000),
         exit in proptest::collection::vec(text(), 0..3),
         steps in proptest::collection::btree_map(id(), step(), 0..4),
     ) -> Canvas {
@@ -331,7 +347,7 @@ prop_compose! {
             audiences: audiences.into_iter().map(|(name, (connection, account, at_partner))| (name, AudienceSpec {
                 connection, account, name: at_partner, id: None, kind: None, if_missing: IfMissing::Create,
             })).collect(),
-            entry: EntryRule { trigger, who, re_entry: ReEntry::After(Duration::DAY), start },
+            entry: EntryRule { trigger, who, re_entry: ReEntry::After(Duration::DAY), control: control.map(share), start },
             exit: exit.into_iter()
                 .map(|event| ExitRule::Event(EventTrigger { event, properties: Default::default() })).collect(),
             steps: Steps(steps.into_iter().collect()),

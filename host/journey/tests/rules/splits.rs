@@ -32,6 +32,23 @@ fn drawn(plan: &CompiledCanvas, step: u16, external_id: &str) -> u16 {
 }
 
 #[test]
+fn the_control_group_is_a_fixed_share_of_people_whatever_the_experiments_draw() {
+    let held = SPLIT.replace("trigger: { api: true }, ", "trigger: { api: true }, control: 20%, ");
+    let (with, without) = (plan(&held), plan(SPLIT));
+    let ids: Vec<String> = (0..10_000).map(|id| format!("u-{id}")).collect();
+    let control: Vec<&String> = ids.iter().filter(|id| with.in_control(id)).collect();
+    // Five standard deviations: 40 is one.
+    assert!((1_800..=2_200).contains(&control.len()), "{}", control.len());
+    assert!(ids.iter().all(|id| !without.in_control(id)));
+    // A new version holds out the same people, and more if it asks for more.
+    let more = plan(&held.replace("20%", "30%").replace("canvas: split", "canvas: split\ntitle: Two"));
+    assert!(control.iter().all(|id| more.in_control(id)));
+    // Whom the experiment sends where says nothing of who is held out.
+    let short = control.iter().filter(|id| drawn(&with, 0, id) == 0).count();
+    assert!((70 * control.len()).abs_diff(100 * short) <= 11 * control.len(), "{short} of {}", control.len());
+}
+
+#[test]
 fn variants_get_people_by_their_weights() {
     let plan = plan(SPLIT);
     let mut n = [0; 3];

@@ -30,8 +30,8 @@ fn a_delay_rests_until_its_time_and_leads_on() {
         (walk.moves.len(), walk.rest),
         (0, Rest::Delay { step: StepIx(0), due: NOW.after(Duration::DAY.times(2)) })
     );
-    assert_eq!(plan.after_delay(StepIx(0)), Target::Step(StepIx(1)));
-    let walk = plan.walk(plan.after_delay(StepIx(0)), &person(&profile), &Scene::at(NOW)).unwrap();
+    assert_eq!(plan.after_delay(StepIx(0)).0, Target::Step(StepIx(1)));
+    let walk = plan.walk(plan.after_delay(StepIx(0)).0, &person(&profile), &Scene::at(NOW)).unwrap();
     assert_eq!((walk.moves, walk.rest), (vec![Move::Passed { step: StepIx(1), way: Way::Next }], Rest::Exit));
 }
 
@@ -195,7 +195,7 @@ proptest! {
                     Rest::Exit => break,
                     Rest::Delay { step, due } => {
                         prop_assert!(due > NOW);
-                        plan.after_delay(step)
+                        plan.after_delay(step).0
                     }
                     Rest::Sync { step, .. } => plan.after_sync(step, if synced { Status::Synced } else { Status::Rejected }),
                 };

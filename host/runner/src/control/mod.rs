@@ -5,6 +5,7 @@
 //! again. What a call queues is sent by the next delivery.
 mod audience_book;
 mod canvases;
+mod caps;
 mod holds;
 mod people;
 mod rebind;
@@ -17,6 +18,7 @@ mod waits;
 
 pub use audience_book::{current_name, is_former};
 pub use canvases::Stopped;
+pub use caps::caps_of;
 pub use holds::Resumed;
 pub use people::{Erased, Imported};
 pub use rebind::Rebound;

@@ -168,7 +168,7 @@ fn sums_of(plan: &CompiledCanvas, counters: &Counters) -> Vec<String> {
     for (at, step) in plan.steps.iter().enumerate() {
         let at = StepIx(u16::try_from(at).unwrap());
         // Whoever leaves a delay is at the next step in the same transaction; the canvases here lead nowhere else.
-        if let (StepKind::Delay(_), Target::Step(next)) = (&step.kind, plan.after_delay(at)) {
+        if let (StepKind::Delay(_), (Target::Step(next), _)) = (&step.kind, plan.after_delay(at)) {
             let through = |count: &&Count| count.step == at && count.status == Status::Passed;
             expect(next, counters.counts.iter().filter(through).map(|count| count.n).sum());
         }
@@ -209,6 +209,7 @@ the_store! {
         fn backlog() -> Backlog;
         fn due(now: Millis, limit: usize, with_people: bool) -> Vec<Due>;
         fn resting(profiles: Vec<ProfileId>) -> Vec<Due>;
+        fn newest_entries(version: VersionId, profiles: Vec<ProfileId>) -> Vec<NewestEntry>;
         fn inside(version: VersionId, after: ProfileId, limit: usize) -> Vec<ProfileId>;
         fn next_timer() -> Option<Millis>;
         fn lanes() -> Vec<Lane>;

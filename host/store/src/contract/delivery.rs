@@ -322,6 +322,8 @@ pub enum DocumentKind {
     Notice,
     /// How a canvas stands: paused, stopping, stopped.
     Canvas,
+    /// How many may enter a canvas; id = the canvas's.
+    Caps,
 }
 
 impl DocumentKind {
@@ -333,6 +335,7 @@ impl DocumentKind {
             DocumentKind::Alert => "alert",
             DocumentKind::Notice => "notice",
             DocumentKind::Canvas => "canvas",
+            DocumentKind::Caps => "caps",
         }
     }
 }

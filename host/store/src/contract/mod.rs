@@ -144,6 +144,13 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Where these people's open entries rest for the clock or a signal, whatever is due: who is to be woken is moved by
     /// [`Store::advance`].
     fn resting(&self, profiles: Vec<ProfileId>) -> impl Future<Output = Result<Vec<Due>>> + Send;
+    /// The newest entries of these people into a version's canvas, whatever version they entered; who never entered is left
+    /// out.
+    fn newest_entries(
+        &self,
+        version: VersionId,
+        profiles: Vec<ProfileId>,
+    ) -> impl Future<Output = Result<Vec<NewestEntry>>> + Send;
     /// People with an open entry in a version, by ascending id from `after` on.
     fn inside(
         &self,

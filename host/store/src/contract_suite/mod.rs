@@ -51,6 +51,8 @@ macro_rules! contract_suite {
             rule_11_11_one_open_entry_over_all_versions_of_a_canvas
             rule_11_11_a_known_intake_row_does_nothing
             re_entry_never_always_and_after
+            rule_11_11_caps_are_counted_with_the_entries
+            rule_11_13_an_entry_begins_with_what_lets_it_in
             impossible_moves_are_refused_and_leave_nothing
             timers_fire_in_order_and_once
             rule_11_12_an_ended_entry_hears_exit_while_something_is_unsent

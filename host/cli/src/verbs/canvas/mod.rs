@@ -1,4 +1,5 @@
-//! `caravan canvas validate | fmt | schema | pause | stop | resume`.
+//! `caravan canvas validate | fmt | schema | pause | stop | resume | cap`.
+mod cap;
 mod files;
 mod state;
 
@@ -25,6 +26,7 @@ pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
         }
         CanvasVerb::Pause { canvas } => state::pause(global, &canvas).await,
         CanvasVerb::Stop { canvas, now } => state::stop(global, &canvas, now).await,
+        CanvasVerb::Cap(args) => cap::cap(global, args).await,
         CanvasVerb::Resume { canvas } => state::resume(global, &canvas).await,
     }
 }
