@@ -74,11 +74,12 @@ impl Route {
             let (lane, connection) = store.lane(lease, lane_spec(&bound, key.clone(), 1)).await?;
             lanes.push(Some(RouteLane { key, lane, connection, connection_name: bound.connection }));
         }
-        let needs_people = plan.steps.iter().any(|step| match &step.kind {
+        let looks_at_people = plan.steps.iter().any(|step| match &step.kind {
             StepKind::Branch { .. } | StepKind::Experiment(_) => true,
             StepKind::Delay(rule) => !matches!(rule, DelayRule::For(_) | DelayRule::Until(_)),
             StepKind::WaitFor { .. } | StepKind::Update(_) | StepKind::Sync(_) | StepKind::Exit => false,
         });
+        let needs_people = looks_at_people || plan.needs_groups();
         let events = plan.needs_events().into_iter().map(str::to_owned).collect();
         Ok(Route { version: version.id, canvas: version.canvas.canvas.clone(), plan, lanes, events, needs_people })
     }

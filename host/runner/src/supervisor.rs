@@ -4,7 +4,7 @@ use crate::delivery::{self, Worked, due_of};
 use crate::progress::{LaneProgress, Meter, Progress, RunEnd, Totals};
 use crate::route::Route;
 use crate::shared::Shared;
-use crate::{advance, chores, inbox, judged, waits};
+use crate::{advance, chores, groups, inbox, judged, occasions, waits};
 use caravan_model::{LaneId, Millis};
 use caravan_store::{Lane, LaneState, Store};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,7 @@ pub(crate) enum Done {
     Chores { done: u64, by: Millis },
     FollowedUp { asked: u64, by: Millis },
     WorkedOff { messages: u64, by: Millis },
+    Grouped { changed: u64, by: Millis },
     Lane(LaneId, Worked),
 }
 
@@ -46,6 +47,7 @@ pub(crate) struct Supervisor<S: Store> {
     chores: Errand,
     follow_ups: Errand,
     inbox: Errand,
+    groups: Errand,
     /// Lanes that are being worked on.
     busy: BTreeSet<LaneId>,
     /// Lanes that may have an open slice.
@@ -110,6 +112,7 @@ impl<S: Store> Supervisor<S> {
             chores: Errand::WANTED,
             follow_ups: Errand::WANTED,
             inbox: Errand::WANTED,
+            groups: Errand::WANTED,
             busy: BTreeSet::new(),
             open: BTreeSet::new(),
             looked: BTreeSet::new(),
@@ -165,14 +168,15 @@ impl<S: Store> Supervisor<S> {
     }
 
     fn want_all(&mut self) {
-        for errand in [&mut self.advancing, &mut self.chores, &mut self.follow_ups, &mut self.inbox] {
+        for errand in [&mut self.advancing, &mut self.chores, &mut self.follow_ups, &mut self.inbox, &mut self.groups] {
             errand.wanted = true;
         }
     }
 
-    fn errands(&self) -> [Errand; 4] {
+    fn errands(&self) -> [Errand; 5] {
         let inbox = Errand { wanted: self.inbox.wanted && self.stays, ..self.inbox };
-        [self.advancing, self.chores, self.follow_ups, inbox]
+        let groups = Errand { wanted: self.groups.wanted && self.stays, ..self.groups };
+        [self.advancing, self.chores, self.follow_ups, inbox, groups]
     }
 
     /// Sets a task to each errand that is wanted.
@@ -197,6 +201,13 @@ impl<S: Store> Supervisor<S> {
         if self.stays && self.inbox.begins() {
             let shared = self.shared.clone();
             self.tasks.spawn(async move { Ok(Done::WorkedOff { messages: inbox::run(shared).await?, by }) });
+        }
+        if self.stays && self.groups.begins() {
+            let shared = self.shared.clone();
+            self.tasks.spawn(async move {
+                let changed = groups::run(shared.clone()).await? + occasions::run(shared).await?;
+                Ok(Done::Grouped { changed, by })
+            });
         }
     }
 
@@ -292,6 +303,13 @@ impl<S: Store> Supervisor<S> {
                 Done::WorkedOff { messages, by } => {
                     self.inbox.ended(by);
                     if messages > 0 {
+                        self.quiet_since = now;
+                        self.want_all();
+                    }
+                }
+                Done::Grouped { changed, by } => {
+                    self.groups.ended(by);
+                    if changed > 0 {
                         self.quiet_since = now;
                         self.want_all();
                     }

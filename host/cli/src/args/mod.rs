@@ -6,6 +6,7 @@ mod canvas;
 mod connection;
 mod delivery;
 mod dry_run;
+mod group;
 mod lab;
 mod policy;
 mod profile;
@@ -20,6 +21,7 @@ pub use canvas::{CanvasVerb, CapArgs};
 pub use connection::{ConnectionArgs, ConnectionVerb, ConnectorVerb};
 pub use delivery::DeliveryArgs;
 pub use dry_run::DryRunArgs;
+pub use group::{ListVerb, SegmentVerb};
 pub use lab::{LabArgs, LabVerb};
 pub use policy::PolicyVerb;
 pub use profile::ProfileVerb;
@@ -85,6 +87,12 @@ pub enum Verb {
     /// People.
     #[command(subcommand)]
     Profile(ProfileVerb),
+    /// Segments: rules that say who is in.
+    #[command(subcommand)]
+    Segment(SegmentVerb),
+    /// Lists: people who were put on them.
+    #[command(subcommand)]
+    List(ListVerb),
     /// Connections to partners.
     #[command(subcommand)]
     Connection(ConnectionVerb),

@@ -7,6 +7,7 @@ mod connection;
 mod connector;
 mod dry_run;
 mod explain;
+mod group;
 mod inspect;
 mod lab;
 mod policy;
@@ -43,6 +44,8 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         Verb::Profile(verb) => profile::profile(&global, verb).await,
         Verb::Audience(verb) => audience::audience(&global, verb).await,
         Verb::Queue(verb) => queue::queue(&global, verb).await,
+        Verb::Segment(verb) => group::segment(&global, verb).await,
+        Verb::List(verb) => group::lists(&global, verb).await,
         Verb::Alert(verb) => alert::alert(&global, verb).await,
         Verb::Batch(BatchVerb::Show(args)) => batch::show(&global, &look(&global)?, &args).await,
         Verb::Policy(PolicyVerb::Set { policy }) => policy::set(&global, &policy).await,

@@ -5,6 +5,7 @@
 pub mod claims;
 pub mod delivery;
 pub mod entries;
+pub mod groups;
 pub mod inbox;
 pub mod journeys;
 pub mod lanes;
@@ -62,6 +63,10 @@ macro_rules! contract_suite {
         );
         $crate::contract_suite!(@module $engine, journeys:
             an_update_is_kept_with_its_move
+        );
+        $crate::contract_suite!(@module $engine, groups:
+            groups_change_once_and_tell_the_inbox
+            who_changes_is_restless_while_there_are_segments
         );
         $crate::contract_suite!(@module $engine, inbox:
             messages_wait_in_order_once_each
