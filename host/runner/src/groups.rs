@@ -47,11 +47,11 @@ pub(crate) async fn sweeps<S: Store>(store: &S) -> crate::Result<BTreeMap<String
     Ok(documents.map(|(name, text)| (name, serde_json::from_str(&text).unwrap_or_default())).collect())
 }
 
-/// Does what is to be done; gives how many people joined or left.
-pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> {
+/// Does what is to be done; gives how many people joined or left, and when there is more to do at the latest.
+pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<(u64, Millis)> {
     let all = segments_of(&shared.store).await?;
     if all.is_empty() {
-        return Ok(0);
+        return Ok((0, Millis::NEVER));
     }
     let digests: BTreeMap<String, String> = all
         .iter()
@@ -84,7 +84,9 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
     if changed > 0 {
         shared.wake();
     }
-    Ok(changed)
+    let timed = sweeps.iter().filter(|(name, _)| rules.is_timed(name));
+    let next = timed.filter_map(|(_, sweep)| Some(sweep.done?.after(SWEEP_EVERY))).min();
+    Ok((changed, next.unwrap_or(Millis::NEVER)))
 }
 
 /// Which sweeps are under way, new ones among them.

@@ -18,10 +18,10 @@ const EXISTING: &str = "members at publishing";
 /// The row behind all profiles: the source is through.
 const THROUGH: u64 = 1 << 62;
 
-/// Does what is to be done; gives how many people entered.
-pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> {
+/// Does what is to be done; gives how many people entered, and when the next run of a schedule comes.
+pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<(u64, Millis)> {
     let canvases = states(&shared.store).await?;
-    let mut entered = 0;
+    let (mut entered, mut next) = (0, Millis::NEVER);
     for route in shared.newest_versions() {
         if !canvases.of(route.canvas.as_str()).admits() || shared.route(route.version).is_none() {
             continue;
@@ -37,7 +37,9 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
             Trigger::List(trigger) => members(&shared, &route, &Group::list(&trigger.list), EXISTING).await?,
             Trigger::Schedule(trigger) => {
                 let schedule = Schedule::new(trigger).map_err(|why| Problem::new(Code::BadValue, why.to_string()))?;
-                scheduled(&shared, &route, &schedule, &Group::segment(&trigger.segment)).await?
+                let came = scheduled(&shared, &route, &schedule, &Group::segment(&trigger.segment)).await?;
+                next = next.min(schedule.next(shared.now()).unwrap_or(Millis::NEVER));
+                came
             }
             Trigger::Segment(_) | Trigger::Event(_) | Trigger::Api(_) => 0,
         };
@@ -45,7 +47,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
     if entered > 0 {
         shared.wake();
     }
-    Ok(entered)
+    Ok((entered, next))
 }
 
 /// The person up to whom those are let in who are members at publishing, while that is under way.

@@ -20,7 +20,7 @@ pub(crate) enum Done {
     Chores { done: u64, by: Millis },
     FollowedUp { asked: u64, by: Millis },
     WorkedOff { messages: u64, by: Millis },
-    Grouped { changed: u64, by: Millis },
+    Grouped { changed: u64, next: Millis, by: Millis },
     Lane(LaneId, Worked),
 }
 
@@ -48,6 +48,8 @@ pub(crate) struct Supervisor<S: Store> {
     follow_ups: Errand,
     inbox: Errand,
     groups: Errand,
+    /// When segments are swept or a schedule runs next.
+    groups_due: Millis,
     /// Lanes that are being worked on.
     busy: BTreeSet<LaneId>,
     /// Lanes that may have an open slice.
@@ -113,6 +115,7 @@ impl<S: Store> Supervisor<S> {
             follow_ups: Errand::WANTED,
             inbox: Errand::WANTED,
             groups: Errand::WANTED,
+            groups_due: Millis::NEVER,
             busy: BTreeSet::new(),
             open: BTreeSet::new(),
             looked: BTreeSet::new(),
@@ -148,7 +151,7 @@ impl<S: Store> Supervisor<S> {
             if self.errands().iter().any(|errand| errand.wanted && !errand.under_way) {
                 continue;
             }
-            let nap = self.nap(nap_until);
+            let nap = self.nap(nap_until.min(self.groups_due));
             tokio::select! {
                 biased;
                 Some(done) = self.tasks.join_next() => self.finished(done)?,
@@ -205,8 +208,9 @@ impl<S: Store> Supervisor<S> {
         if self.stays && self.groups.begins() {
             let shared = self.shared.clone();
             self.tasks.spawn(async move {
-                let changed = groups::run(shared.clone()).await? + occasions::run(shared).await?;
-                Ok(Done::Grouped { changed, by })
+                let (changed, sweep) = groups::run(shared.clone()).await?;
+                let (entered, run) = occasions::run(shared).await?;
+                Ok(Done::Grouped { changed: changed + entered, next: sweep.min(run), by })
             });
         }
     }
@@ -307,8 +311,9 @@ impl<S: Store> Supervisor<S> {
                         self.want_all();
                     }
                 }
-                Done::Grouped { changed, by } => {
+                Done::Grouped { changed, next, by } => {
                     self.groups.ended(by);
+                    self.groups_due = next;
                     if changed > 0 {
                         self.quiet_since = now;
                         self.want_all();
