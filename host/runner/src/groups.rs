@@ -1,6 +1,7 @@
 //! Keeps segments in step: who changed is looked at again, a new rule is asked of everyone, and what time alone changes
 //! is swept every five minutes (design, 11.16). Joins and leaves go to the inbox, in the order in which they are seen.
 use crate::crowds::{Crowds, segments_of};
+use crate::in_step::{in_step_with, send_anew};
 use crate::shared::Shared;
 use caravan_journey::filter::evaluate;
 use caravan_journey::segments::Segments;
@@ -180,6 +181,21 @@ async fn look<S: Store>(
     let n = (told.len() + silent.len()) as u64;
     if !silent.is_empty() {
         shared.store.regroup(shared.lease, silent, false, Vec::new(), now).await?;
+    }
+    if !looked.is_empty() {
+        // Before it is noted that they were looked at: whoever is interrupted looks again.
+        let left: BTreeSet<(ProfileId, &str)> = told
+            .iter()
+            .filter(|change| !change.joined)
+            .map(|change| (change.profile, change.group.name.as_str()))
+            .collect();
+        for route in shared.newest_versions() {
+            let stay = people.iter().zip(&groups).filter(|(known, own)| {
+                own.iter().any(|group| in_step_with(&route, group) && !left.contains(&(known.id, group.name.as_str())))
+            });
+            let stay: Vec<ProfileId> = stay.map(|(known, _)| known.id).collect();
+            send_anew(&shared.store, shared.lease, &route, &stay, now).await?;
+        }
     }
     if !told.is_empty() || !looked.is_empty() {
         shared.store.regroup(shared.lease, told, true, looked, now).await?;

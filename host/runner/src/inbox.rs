@@ -5,6 +5,7 @@
 use crate::control::{caps_of, states};
 use crate::crowds::Crowds;
 use crate::exits;
+use crate::in_step::{in_step_with, let_go};
 use crate::moves::{Pace, entry_moves};
 use crate::occasions;
 use crate::route::Route;
@@ -13,7 +14,7 @@ use crate::wakes::{self, Happened, News, What};
 use caravan_journey::entry::{Occasion, admits};
 use caravan_journey::plan::Awaited;
 use caravan_journey::{Person, Scene, day_start};
-use caravan_model::canvas::{ExitRule, Trigger};
+use caravan_model::canvas::{Existing, ExitRule, Trigger};
 use caravan_model::{CanvasId, Event, Group, GroupKind, Message, Profile, ProfileId};
 use caravan_store::{Candidate, EnterBatch, Inbound, Known, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -56,6 +57,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
         wake(&shared, &chunk).await?;
         for route in shared.versions() {
             let_out(&shared, &route, &chunk).await?;
+            out_of_step(&shared, &route, &chunk).await?;
         }
         let kept =
             chunk.messages.into_iter().filter_map(|(_, message)| Some((message.who.external_id, None, message.event?)));
@@ -126,7 +128,11 @@ fn returns<S: Store>(shared: &Shared<S>, messages: &[(u64, Message)]) -> Option<
     for route in shared.versions() {
         match &route.plan.entry.trigger {
             Trigger::Event(trigger) => may(event_key(&trigger.event), Effect::LetsIn),
-            Trigger::Segment(trigger) => may(group_key(&Group::segment(&trigger.segment)), Effect::LetsIn),
+            Trigger::Segment(trigger) => {
+                let group = Group::segment(&trigger.segment);
+                may(left_key(&group), Effect::LetsOut);
+                may(group_key(&group), Effect::LetsIn)
+            }
             Trigger::List(trigger) => may(group_key(&Group::list(&trigger.list)), Effect::LetsIn),
             Trigger::Schedule(_) | Trigger::Api(_) => false,
         };
@@ -150,7 +156,8 @@ fn returns<S: Store>(shared: &Shared<S>, messages: &[(u64, Message)]) -> Option<
         let key = match (&message.event, &message.group) {
             (Some(event), _) => event_key(&event.name),
             (None, Some(change)) if change.joined => group_key(&change.group),
-            _ => return false,
+            (None, Some(change)) => left_key(&change.group),
+            (None, None) => return false,
         };
         let Some(own) = effects.get(&key) else { return false };
         let (Some(first), Some(last)) = (own.first(), own.last()) else { return false };
@@ -163,6 +170,10 @@ fn returns<S: Store>(shared: &Shared<S>, messages: &[(u64, Message)]) -> Option<
 
 fn event_key(name: &str) -> String {
     format!("event {name}")
+}
+
+fn left_key(group: &Group) -> String {
+    format!("left {}", group_key(group))
 }
 
 fn group_key(group: &Group) -> String {
@@ -194,6 +205,8 @@ async fn let_in<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &C
     if coming.is_empty() || shared.route(route.version).is_none() {
         return Ok(());
     }
+    let only_existing =
+        matches!(&route.plan.entry.trigger, Trigger::Segment(trigger) if trigger.existing == Existing::Only);
     let still_to_come = occasions::still_to_come(&shared.store, route).await?;
     let ids: Vec<ProfileId> = coming.iter().filter_map(|(at, _)| chunk.known.get(*at).map(|known| known.id)).collect();
     let crowds = Crowds::read(&shared.store, route, &ids).await?;
@@ -214,6 +227,7 @@ async fn let_in<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &C
         let (occasion, began) = match what {
             What::Event(event) => (Occasion::Event(event), event.at),
             // Those who are in the group at publishing are let in one after the other, this one among them.
+            What::Joined(_) if only_existing => continue,
             What::Joined(_) if still_to_come.is_some_and(|after| known.id > after) => continue,
             What::Joined(group) if group.kind == GroupKind::Segment => (Occasion::Segment(&group.name), now),
             What::Joined(group) => (Occasion::List(&group.name), now),
@@ -262,6 +276,13 @@ async fn let_out<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &
     let endings = happened(chunk, |what| exits::ends(&route.plan, what));
     let scene = Scene::at(shared.now()).in_zone(&shared.options.workspace_zone);
     exits::let_out(&shared.store, shared.lease, (route.version, &route.plan), endings, &scene).await
+}
+
+/// Lets people go who left the segment with which a version is in step.
+async fn out_of_step<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &Chunk) -> crate::Result<()> {
+    let left = chunk.messages.iter().filter_map(|(_, message)| message.group.as_ref()).filter(|change| !change.joined);
+    let left = left.filter(|change| in_step_with(route, &change.group)).map(|change| change.profile).collect();
+    let_go(&shared.store, shared.lease, route, left, shared.now()).await
 }
 
 /// Lets everyone go on who waits for something of the chunk.

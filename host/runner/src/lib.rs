@@ -25,6 +25,7 @@ mod error;
 mod exits;
 mod groups;
 mod holds;
+mod in_step;
 mod inbox;
 mod intake;
 mod judged;

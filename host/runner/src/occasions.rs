@@ -27,7 +27,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<(u64,
             continue;
         }
         entered += match &route.plan.entry.trigger {
-            Trigger::Segment(trigger) if trigger.existing == Existing::Enter => {
+            Trigger::Segment(trigger) if trigger.existing != Existing::Skip => {
                 let filled = sweeps(&shared.store).await?.get(&trigger.segment).is_some_and(|sweep| sweep.is_filled());
                 if !filled {
                     continue;
@@ -53,7 +53,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<(u64,
 /// The person up to whom those are let in who are members at publishing, while that is under way.
 pub(crate) async fn still_to_come<S: Store>(store: &S, route: &Route) -> crate::Result<Option<ProfileId>> {
     let all_enter = match &route.plan.entry.trigger {
-        Trigger::Segment(trigger) => trigger.existing == Existing::Enter,
+        Trigger::Segment(trigger) => trigger.existing != Existing::Skip,
         Trigger::List(_) => true,
         _ => false,
     };

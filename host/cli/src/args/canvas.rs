@@ -37,6 +37,8 @@ pub enum CanvasVerb {
         #[arg(long, conflicts_with = "connections")]
         policy: bool,
     },
+    /// Makes canvases live, without letting anyone in: `caravan serve` runs them.
+    Publish(PublishArgs),
     /// Stops entries and everyone who waits at a step, until it is resumed; what is queued still goes.
     Pause {
         /// The canvas's id.
@@ -83,4 +85,18 @@ impl CapArgs {
     pub fn changes(&self) -> bool {
         self.off || self.total.is_some() || self.day.is_some() || self.run.is_some()
     }
+}
+
+/// `caravan canvas publish`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PublishArgs {
+    /// The canvases.
+    #[arg(required = true, value_name = "CANVAS")]
+    pub canvases: Vec<PathBuf>,
+    /// The connections; connections.yaml in this folder if not given.
+    #[arg(long, value_name = "FILE", default_value = "connections.yaml")]
+    pub connections: PathBuf,
+    /// The address of a running lab, for lab connections; without it one starts in the process.
+    #[arg(long, env = "CARAVAN_LAB", value_name = "URL")]
+    pub lab: Option<String>,
 }

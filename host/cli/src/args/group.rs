@@ -25,6 +25,8 @@ pub enum SegmentVerb {
         /// A file, or the name of a segment that is kept.
         segment: String,
     },
+    /// Keeps an audience in step with a segment, or exports its members once: publishes a canvas that does it.
+    Activate(Box<ActivateArgs>),
     /// Forgets a segment that no live canvas and no other segment mentions.
     Remove {
         /// Its name.
@@ -73,4 +75,51 @@ pub enum ListVerb {
         /// Its name.
         list: String,
     },
+}
+
+/// `caravan segment activate`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ActivateArgs {
+    /// The segment.
+    pub segment: String,
+    /// The connection of the partner.
+    #[arg(long, value_name = "NAME")]
+    pub connection: String,
+    /// Our short name of one of its accounts.
+    #[arg(long, value_name = "NAME")]
+    pub account: String,
+    /// The audience's name at the partner; the segment's name if not given.
+    #[arg(long, value_name = "NAME")]
+    pub audience: Option<String>,
+    /// The partner's id of an audience that is there already.
+    #[arg(long, value_name = "ID", conflicts_with = "audience")]
+    pub id: Option<String>,
+    /// One of the connector's kinds of audience, where there are several.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// The fields to match on.
+    #[arg(long = "match", value_name = "FIELDS", value_delimiter = ',', required = true)]
+    pub match_on: Vec<String>,
+    /// `streaming`: who joins is added, who leaves is removed, who changes is replaced. `once`: the members of this moment
+    /// go into new audiences, one for each field, named by segment, field and date; they are never changed later.
+    #[arg(long, value_enum, default_value_t = ActivationMode::Streaming)]
+    pub mode: ActivationMode,
+    /// The id of the canvas that does it; made from segment and connection if not given.
+    #[arg(long, value_name = "ID")]
+    pub canvas: Option<String>,
+    /// The connections; connections.yaml in this folder if not given.
+    #[arg(long, value_name = "FILE", default_value = "connections.yaml")]
+    pub connections: PathBuf,
+    /// The address of a running lab, for lab connections; without it one starts in the process.
+    #[arg(long, env = "CARAVAN_LAB", value_name = "URL")]
+    pub lab: Option<String>,
+}
+
+/// How a segment is activated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ActivationMode {
+    /// Kept in step.
+    Streaming,
+    /// Exported once.
+    Once,
 }

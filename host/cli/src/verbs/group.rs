@@ -3,6 +3,7 @@ use crate::args::{Global, ListVerb, SegmentVerb};
 use crate::fail::{End, Problems};
 use crate::host::hands::Hands;
 use crate::users::rows::Rows;
+use crate::verbs::activate;
 use crate::{ask, files, out, verbs};
 use caravan_journey::{document, segments};
 use caravan_model::port::{Clock, SystemClock};
@@ -21,6 +22,7 @@ pub async fn segment(global: &Global, verb: SegmentVerb) -> anyhow::Result<End> 
         SegmentVerb::List => list(global, GroupKind::Segment).await,
         SegmentVerb::Show { segment, members } => show(global, Group::segment(segment), members).await,
         SegmentVerb::Count { segment } => count(global, &segment).await,
+        SegmentVerb::Activate(args) => activate::activate(global, &args).await,
         SegmentVerb::Remove { segment } => remove(global, Group::segment(segment)).await,
         SegmentVerb::Schema => {
             out::print_json(&document::segment_schema())?;
@@ -33,7 +35,7 @@ pub async fn segment(global: &Global, verb: SegmentVerb) -> anyhow::Result<End> 
 pub async fn lists(global: &Global, verb: ListVerb) -> anyhow::Result<End> {
     match verb {
         ListVerb::Create { list } => {
-            Hands::with(global, None, async |hands| {
+            Hands::making(global, None, async |hands| {
                 let is_new = hands.runner().create_list(&list).await?;
                 let already = if is_new { "is made" } else { "was there already" };
                 say(global, &json!({"list": list, "made": is_new}), &format!("list {list} {already}\n"))
@@ -70,7 +72,7 @@ async fn checked(store: &impl Store, document: &document::Document<Segment>) -> 
 
 async fn set(global: &Global, path: &Path) -> anyhow::Result<End> {
     let document = read(path)?;
-    Hands::with(global, None, async |hands| {
+    Hands::making(global, None, async |hands| {
         checked(hands.store(), &document).await?;
         let segment = &document.value;
         hands.runner().set_segment(segment).await?;

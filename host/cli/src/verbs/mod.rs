@@ -1,4 +1,5 @@
 //! One file per verb.
+mod activate;
 mod alert;
 mod audience;
 mod batch;
@@ -60,7 +61,7 @@ fn look(global: &Global) -> anyhow::Result<Sqlite> {
 }
 
 /// Says on stderr which other canvases undo what this version does.
-async fn tell_opposites(runner: &Runner<Sqlite>, version: &Version) -> anyhow::Result<()> {
+pub async fn tell_opposites(runner: &Runner<Sqlite>, version: &Version) -> anyhow::Result<()> {
     for opposite in runner.opposites(version).await? {
         eprintln!("note: {opposite}");
     }

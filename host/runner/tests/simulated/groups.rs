@@ -150,3 +150,58 @@ async fn rule_11_14_each_run_of_a_schedule_lets_the_members_in_and_missed_ones_a
     assert!(world.now() > Millis(0));
     world.balanced().await;
 }
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn rule_11_17_an_audience_is_kept_in_step_with_a_segment() {
+    let world = World::new(15, 64);
+    world.runner().import_profiles(people(0..100)).await.unwrap();
+    segment(&world, "lyon", "{ attr: city, eq: Lyon }").await;
+    world.runner().receive((0..50).map(|n| identified(n, "Lyon")).collect()).await.unwrap();
+    let text =
+        canvas("step", "{ segment: lyon, existing: enter, in_step: true }", "").replace("start: pause", "start: sync");
+    let text = text.replace("  pause: { delay: { for: 1h }, next: sync }\n", "");
+    let version = world.publish(&text).await;
+    served(&world, HOUR).await;
+    assert_eq!(world.members(), emails(0..50));
+    // 30 join, 20 leave, 5 have another address; one leaves and is back before anything is sent.
+    let joiners = (50..80).map(|n| identified(n, "Lyon"));
+    let leavers = (0..20).map(|n| identified(n, "Brest"));
+    let back = [identified(40, "Brest"), identified(40, "Lyon")];
+    let moved = (30..35).map(|n| {
+        let who = Profile { emails: vec![format!("new{n}@x.example")], ..person(format!("p{n}")) };
+        (None, Message { who, event: None, group: None })
+    });
+    world.runner().receive(joiners.chain(leavers).chain(moved).chain(back).collect()).await.unwrap();
+    served(&world, HOUR * 2).await;
+    let kept = emails(20..30).into_iter().chain(emails(35..80));
+    let renewed = (30..35).map(|n| format!("EMAIL=new{n}@x.example"));
+    let expected: std::collections::BTreeSet<String> = kept.chain(renewed).collect();
+    let members = world.members();
+    assert!(members == expected, "{:?}", members.symmetric_difference(&expected).collect::<Vec<_>>());
+    let calls = world.partner.log().len();
+    // What is not about who they are asks nothing of the partner.
+    let opened = (20..80).map(|n| {
+        let (id, message) = event(&world, &format!("e{n}"), n, "opened");
+        let who = Profile { external_id: message.who.external_id, ..Profile::default() };
+        (id, Message { who, ..message })
+    });
+    world.runner().receive(opened.collect()).await.unwrap();
+    served(&world, HOUR).await;
+    assert_eq!(world.partner.log().len(), calls);
+    assert!(world.statuses(version, 0).await.keys().all(|(status, _)| *status == Status::Synced));
+    world.balanced().await;
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn who_is_in_a_segment_now_enters_and_nobody_later() {
+    let world = World::new(16, 64);
+    segment(&world, "lyon", "{ attr: city, eq: Lyon }").await;
+    world.runner().receive((0..5).map(|n| identified(n, "Lyon")).collect()).await.unwrap();
+    served(&world, HOUR).await;
+    let version = world.publish(&canvas("once", "{ segment: lyon, existing: only }", "")).await;
+    served(&world, HOUR).await;
+    world.runner().receive((5..9).map(|n| identified(n, "Lyon")).collect()).await.unwrap();
+    served(&world, HOUR * 2).await;
+    assert_eq!((entered(&world, version).await, size(&world, "lyon").await), (5, 9));
+    assert_eq!(world.members(), emails(0..5));
+}

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// Merges the people of files in; withdrawals among them are sent at once.
 pub async fn import(global: &Global, files: &[PathBuf], delivery: &DeliveryArgs) -> anyhow::Result<End> {
     let open = Rows::open_all(files)?;
-    Hands::with(global, Some(delivery), async |hands| {
+    Hands::making(global, Some(delivery), async |hands| {
         let (mut people, mut bad, mut owing, mut told) = (0, 0, 0, Vec::new());
         for mut rows in open {
             let imported = hands.runner().import_profiles(&mut rows).await?;
