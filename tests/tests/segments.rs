@@ -112,3 +112,52 @@ fn a_static_export_makes_one_audience_for_each_field_and_never_changes_it() {
     assert_eq!(served.term(), Some(0));
     assert_eq!((there("email"), there("phone")), (40, 40));
 }
+
+#[test]
+fn a_preview_shows_one_persons_way_with_every_decision_and_changes_nothing() {
+    let place = Place::new();
+    place.write("connections.yaml", LAB_CONNECTIONS);
+    place.write("lapsed.yaml", SEGMENT);
+    place.write("users.csv", "external_id,email,plan\np0,p0@example.com,pro\np1,,free\n");
+    place.write(
+        "canvas.yaml",
+        r#"
+format: 1
+canvas: win-back
+audiences:
+  lapsed: { connection: lab-meta, account: main, name: Lapsed, if_missing: create }
+entry: { trigger: { event: Lapsed }, who: { all: [ { segment: lapsed } ] }, start: pause }
+steps:
+  pause: { delay: { local_time: { at: "09:00", on: [mon] } }, next: wait }
+  wait: { wait_for: { event: opened, timeout: 3d, on_timeout: exit }, next: mark }
+  mark: { update: { tier: gold }, next: split }
+  split: { branch: [ { if: { attr: tier, eq: gold }, next: sync } ], else: exit }
+  sync: { audience_sync: { audience: lapsed, action: add, match: [email] }, next: exit }
+"#,
+    );
+    let caravan = |arguments: &[&str]| {
+        let ran = place.run([arguments, &["--store", "s.caravan", "--quiet"]].concat());
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        ran.stdout
+    };
+    caravan(&["list", "create", "staff"]);
+    caravan(&["profile", "import", "users.csv", "--yes"]);
+    caravan(&["segment", "set", "lapsed.yaml"]);
+    let preview = |who: &str, more: &[&str]| {
+        let of = ["canvas", "preview", "canvas.yaml", "--profile", who, "--at", "2026-12-24T10:00:00Z"];
+        caravan(&[&of[..], more].concat())
+    };
+    let way = preview("p0", &["--happens"]);
+    for words in
+        ["p0 would enter", "waits until 2026-12-28 09:00:00Z", "happened", "arm 1", "synced: sends POST https://"]
+    {
+        assert!(way.contains(words), "{words}: {way}");
+    }
+    assert!(!preview("p0", &[]).contains("sync "), "what is waited for in vain leads out");
+    let way = preview("p1", &["--happens"]);
+    assert!(way.contains("kept out: this does not hold: {\"segment\":\"lapsed\"}"), "{way}");
+    assert!(way.contains("skipped (e-mail is missing or empty): sends nothing"), "{way}");
+    let ran = place.run(["canvas", "preview", "canvas.yaml", "--profile", "nobody", "--store", "s.caravan"]);
+    assert!(ran.code == Some(2) && ran.stderr.contains("nobody in the store"), "{}", ran.stderr);
+    assert_eq!(caravan(&["profile", "trace", "p0"]).matches("visit").count(), 0);
+}

@@ -39,6 +39,9 @@ pub enum CanvasVerb {
     },
     /// Makes canvases live, without letting anyone in: `caravan serve` runs them.
     Publish(PublishArgs),
+    /// Walks one person of the store through a canvas with time travel, and shows every decision and what each sync
+    /// would send. Changes nothing.
+    Preview(PreviewArgs),
     /// Stops entries and everyone who waits at a step, until it is resumed; what is queued still goes.
     Pause {
         /// The canvas's id.
@@ -99,4 +102,26 @@ pub struct PublishArgs {
     /// The address of a running lab, for lab connections; without it one starts in the process.
     #[arg(long, env = "CARAVAN_LAB", value_name = "URL")]
     pub lab: Option<String>,
+}
+
+/// `caravan canvas preview`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PreviewArgs {
+    /// The canvas.
+    pub canvas: PathBuf,
+    /// The person: an external id, alias or any other identifier of the store.
+    #[arg(long, value_name = "ID")]
+    pub profile: String,
+    /// When they enter, as 2026-12-24T09:00:00Z; now if not given.
+    #[arg(long, value_name = "INSTANT")]
+    pub at: Option<String>,
+    /// What `wait_for` steps wait for happens at once; else they wait in vain.
+    #[arg(long)]
+    pub happens: bool,
+    /// Partners refuse the person where the canvas waits for their answer; else they take them.
+    #[arg(long)]
+    pub refused: bool,
+    /// The connections; connections.yaml beside the canvas if it is there.
+    #[arg(long, value_name = "FILE")]
+    pub connections: Option<PathBuf>,
 }

@@ -1,6 +1,7 @@
-//! `caravan canvas validate | fmt | schema | publish | pause | stop | resume | cap`.
+//! `caravan canvas validate | fmt | schema | publish | preview | pause | stop | resume | cap`.
 mod cap;
 mod files;
+mod preview;
 pub mod publish;
 mod state;
 
@@ -26,6 +27,7 @@ pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
             Ok(End::Done)
         }
         CanvasVerb::Publish(args) => publish::publish(global, &args).await,
+        CanvasVerb::Preview(args) => preview::preview(global, &args).await,
         CanvasVerb::Pause { canvas } => state::pause(global, &canvas).await,
         CanvasVerb::Stop { canvas, now } => state::stop(global, &canvas, now).await,
         CanvasVerb::Cap(args) => cap::cap(global, args).await,
