@@ -161,3 +161,58 @@ steps:
     assert!(ran.code == Some(2) && ran.stderr.contains("nobody in the store"), "{}", ran.stderr);
     assert_eq!(caravan(&["profile", "trace", "p0"]).matches("visit").count(), 0);
 }
+
+#[test]
+fn a_forecast_counts_who_may_come_whom_a_sync_could_send_and_what_is_lost() {
+    let place = Place::new();
+    place.write(
+        "connections.yaml",
+        "format: 1\nconnections:\n  lab-meta: { connector: meta, lab: true, accounts: { main: act_1 }, token_ends: 2026-01-31 }\n",
+    );
+    place.write("lapsed.yaml", SEGMENT);
+    place.write(
+        "canvas.yaml",
+        r#"
+format: 1
+canvas: win-back
+audiences:
+  lapsed: { connection: lab-meta, account: main, name: Lapsed, if_missing: create }
+entry: { trigger: { segment: lapsed, existing: enter }, who: { attr: country, eq: FR }, start: sync }
+steps:
+  sync: { audience_sync: { audience: lapsed, action: add, match: [email, phone, first_name] }, next: exit }
+"#,
+    );
+    // Of 100: 80 in the segment, 60 of them in France; of these 20 with a phone, 10 without any e-mail or phone, 5 denied.
+    let mut users = String::from("external_id,email,phone,country,plan,consents\n");
+    for id in 0..100 {
+        let plan = if id < 80 { "pro" } else { "free" };
+        let country = if id < 60 { "FR" } else { "DE" };
+        let email = if (50..60).contains(&id) { String::new() } else { mail(id) };
+        let phone = if id < 20 { format!("+336123{id:05}") } else { String::new() };
+        let consent = if (20..25).contains(&id) { "advertising=denied" } else { "" };
+        users.push_str(&format!("p{id},{email},{phone},{country},{plan},{consent}\n"));
+    }
+    place.write("users.csv", &users);
+    let store = ["--store", "s.caravan", "--quiet"];
+    for arguments in [
+        &["list", "create", "staff"][..],
+        &["profile", "import", "users.csv", "--yes"],
+        &["segment", "set", "lapsed.yaml"],
+    ] {
+        let ran = place.run([arguments, &store].concat());
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+    }
+    let ran = place.run([&["canvas", "forecast", "canvas.yaml", "--json"][..], &store].concat());
+    assert_eq!(ran.code, Some(1), "the token has ended: {}{}", ran.stdout, ran.stderr);
+    let found = ran.json();
+    assert_eq!((found["people"].as_u64(), found["eligible"].as_u64()), (Some(100), Some(60)));
+    let step = &found["steps"][0];
+    assert_eq!(step["sendable"].as_u64(), Some(45), "{step}");
+    assert_eq!(step["lost"]["consent-denied"].as_u64(), Some(5), "{step}");
+    let lost: u64 = step["lost"].as_object().expect("reasons").values().filter_map(serde_json::Value::as_u64).sum();
+    assert_eq!(lost, 15, "{step}");
+    assert_eq!((step["fields"]["email"].as_u64(), step["fields"]["phone"].as_u64()), (Some(45), Some(20)));
+    assert_eq!((step["rows"].as_u64(), step["calls"].as_u64()), (Some(45), Some(1)));
+    let words = place.run([&["canvas", "forecast", "canvas.yaml"][..], &store].concat()).stdout;
+    assert!(words.contains("60 of 100 people may enter now") && words.contains("token ended at 2026-01-31"), "{words}");
+}

@@ -42,6 +42,9 @@ pub enum CanvasVerb {
     /// Walks one person of the store through a canvas with time travel, and shows every decision and what each sync
     /// would send. Changes nothing.
     Preview(PreviewArgs),
+    /// The check before a launch: who of the store may enter now, whom each sync could send and whom not and why, in how
+    /// many calls, and how long the partner's quota makes that last. Exit 1 where something is worth a warning.
+    Forecast(ForecastArgs),
     /// Stops entries and everyone who waits at a step, until it is resumed; what is queued still goes.
     Pause {
         /// The canvas's id.
@@ -121,6 +124,16 @@ pub struct PreviewArgs {
     /// Partners refuse the person where the canvas waits for their answer; else they take them.
     #[arg(long)]
     pub refused: bool,
+    /// The connections; connections.yaml beside the canvas if it is there.
+    #[arg(long, value_name = "FILE")]
+    pub connections: Option<PathBuf>,
+}
+
+/// `caravan canvas forecast`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ForecastArgs {
+    /// The canvas.
+    pub canvas: PathBuf,
     /// The connections; connections.yaml beside the canvas if it is there.
     #[arg(long, value_name = "FILE")]
     pub connections: Option<PathBuf>,

@@ -17,7 +17,7 @@ mod serve;
 pub use alert::{AlertAddArgs, AlertVerb};
 pub use audience::AudienceVerb;
 pub use batch::{BatchArgs, BatchVerb};
-pub use canvas::{CanvasVerb, CapArgs, PreviewArgs, PublishArgs};
+pub use canvas::{CanvasVerb, CapArgs, ForecastArgs, PreviewArgs, PublishArgs};
 pub use connection::{ConnectionArgs, ConnectionVerb, ConnectorVerb};
 pub use delivery::DeliveryArgs;
 pub use dry_run::DryRunArgs;
