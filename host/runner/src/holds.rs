@@ -13,8 +13,16 @@ pub(crate) fn next_probe(options: &RunnerOptions, probes: u32, now: Millis) -> M
     now.after(caravan_model::Duration(wait))
 }
 
-/// Where a lane's calls go.
+/// Where a lane's calls go; without an audience where it is still to be made.
 pub(crate) fn target_of(lane: &Lane, plug: &Plug) -> Target {
+    if lane.key.marker_to_be_made().is_some() {
+        return Target {
+            account: lane.key.account.clone(),
+            audience: String::new(),
+            audience_parts: Vec::new(),
+            settings: plug.settings.to_string(),
+        };
+    }
     Target {
         account: lane.key.account.clone(),
         audience: lane.key.audience.clone(),

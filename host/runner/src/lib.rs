@@ -27,6 +27,7 @@ mod inbox;
 mod intake;
 mod judged;
 mod ledger;
+mod making;
 mod moves;
 mod opposites;
 mod options;
