@@ -203,16 +203,30 @@ impl Number {
     }
 }
 
-/// The instant of an ISO date or date and time; one without offset is local in the person's zone.
-fn date(text: &str, reading: Reading<'_>) -> Option<Millis> {
+/// An ISO date or date and time.
+pub(crate) enum Written {
+    /// With an offset: the same instant everywhere.
+    Instant(Timestamp),
+    /// Without one: local.
+    Local(DateTime),
+}
+
+/// Reads an ISO date or date and time.
+pub(crate) fn written(text: &str) -> Option<Written> {
     let text = text.trim();
     if !(text.len() >= 10 && text.as_bytes()[4] == b'-' && text.as_bytes()[0].is_ascii_digit()) {
         return None;
     }
-    if let Ok(instant) = text.parse::<Timestamp>() {
-        return Some(Millis(instant.as_millisecond()));
-    }
-    let local = text.parse::<DateTime>().ok()?;
+    let instant = text.parse().map(Written::Instant).ok();
+    instant.or_else(|| text.parse().map(Written::Local).ok())
+}
+
+/// The instant of an ISO date or date and time; one without offset is local in the person's zone.
+fn date(text: &str, reading: Reading<'_>) -> Option<Millis> {
+    let local = match written(text)? {
+        Written::Instant(instant) => return Some(Millis(instant.as_millisecond())),
+        Written::Local(local) => local,
+    };
     match reading.own_zone.and_then(crate::person::zone) {
         Some(own) => instant_of(local, &own),
         None => instant_of(local, reading.zone),

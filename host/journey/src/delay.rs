@@ -1,10 +1,13 @@
 //! When a delay is over. Instants are UTC; local times exist only here (design, 11.14).
+use crate::compare::{Found, Written, written};
+use crate::filter::look_up;
 use crate::person::Person;
-use caravan_model::canvas::Delay;
+use crate::walk::Way;
+use caravan_model::canvas::{DateOf, Delay, Offset, Until};
 use caravan_model::{Duration, Millis};
 use jiff::civil::{DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
 
 /// A delay, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,15 @@ pub enum DelayRule {
     Until(Millis),
     /// Until a local date and time in the person's zone.
     UntilLocal(DateTime),
+    /// Until a date of the person's own.
+    UntilDate {
+        /// The attribute or field.
+        attr: String,
+        /// So long before or after it.
+        offset: Offset,
+        /// At this time of that day.
+        at: Option<Time>,
+    },
     /// Until the next such time of day in the person's zone.
     LocalTime {
         /// The time of day.
@@ -34,7 +46,8 @@ impl DelayRule {
     pub fn new(delay: &Delay) -> Result<DelayRule, String> {
         match (delay.span, &delay.until, &delay.local_time) {
             (Some(span), None, None) => Ok(DelayRule::For(span)),
-            (None, Some(text), None) => until(text),
+            (None, Some(Until::Written(text)), None) => until(text),
+            (None, Some(Until::Attribute(date)), None) => until_date(date),
             (None, None, Some(local)) => {
                 Ok(DelayRule::LocalTime { at: time_of_day(&local.at)?, on: weekdays(&local.on)? })
             }
@@ -43,13 +56,28 @@ impl DelayRule {
     }
 
     /// The instant at which the delay is over for someone who begins it now. Never before `now`, but for `until`,
-    /// whose instant may have passed.
+    /// whose instant may have passed. Where the person has no date to wait for, it is over now.
     pub fn due(&self, now: Millis, person: &Person<'_>, workspace: &TimeZone) -> Millis {
         match self {
             DelayRule::For(span) => now.after(*span),
             DelayRule::Until(instant) => *instant,
             DelayRule::UntilLocal(local) => instant_of(*local, &person.zone(workspace)).unwrap_or(Millis::NEVER),
+            DelayRule::UntilDate { attr, offset, at } => {
+                let zone = person.zone(workspace);
+                date_of(person, attr, &zone).and_then(|date| shifted(date, *offset, *at, &zone)).unwrap_or(now)
+            }
             DelayRule::LocalTime { at, on } => next_local(now, *at, on, &person.zone(workspace)),
+        }
+    }
+
+    /// Why someone goes on at once, whose delay is over when it begins.
+    pub fn way_at_once(&self, person: &Person<'_>, workspace: &TimeZone) -> Way {
+        match self {
+            DelayRule::UntilDate { attr, .. } if date_of(person, attr, &person.zone(workspace)).is_none() => {
+                Way::NoDate
+            }
+            DelayRule::UntilDate { .. } => Way::DatePassed,
+            _ => Way::Next,
         }
     }
 
@@ -58,7 +86,7 @@ impl DelayRule {
         match self {
             DelayRule::For(span) => span.0 > 0,
             DelayRule::LocalTime { .. } => true,
-            DelayRule::Until(_) | DelayRule::UntilLocal(_) => false,
+            DelayRule::Until(_) | DelayRule::UntilLocal(_) | DelayRule::UntilDate { .. } => false,
         }
     }
 }
@@ -74,6 +102,38 @@ fn until(text: &str) -> Result<DelayRule, String> {
              2026-11-12T09:00:00+01:00 (the same instant for all)"
         )
     })
+}
+
+fn until_date(date: &DateOf) -> Result<DelayRule, String> {
+    if date.attr.split('.').any(|name| name.trim().is_empty()) {
+        return Err(format!("`{}` names no attribute", date.attr));
+    }
+    let at = date.at.as_deref().map(time_of_day).transpose()?;
+    Ok(DelayRule::UntilDate { attr: date.attr.clone(), offset: date.offset, at })
+}
+
+/// A person's date as local time in their zone; `None` where there is none, or none that can be read.
+fn date_of(person: &Person<'_>, attr: &str, zone: &TimeZone) -> Option<DateTime> {
+    let text = match look_up(person.profile, attr) {
+        Found::Text(text) => text,
+        Found::Value(value) => value.as_str()?,
+        _ => return None,
+    };
+    Some(match written(text)? {
+        Written::Instant(instant) => zone.to_datetime(instant),
+        Written::Local(local) => local,
+    })
+}
+
+/// The instant so long before or after a local time. Whole days are days of the calendar, so that nine o'clock stays
+/// nine o'clock when the clocks change; the rest is time that passes.
+fn shifted(date: DateTime, offset: Offset, at: Option<Time>, zone: &TimeZone) -> Option<Millis> {
+    let (days, rest) = offset.days();
+    let mut day = date.checked_add(Span::new().try_days(days).ok()?).ok()?;
+    if let Some(at) = at {
+        day = day.date().to_datetime(at);
+    }
+    instant_of(day, zone).map(|instant| Millis(instant.0.saturating_add(rest)))
 }
 
 fn time_of_day(text: &str) -> Result<Time, String> {
@@ -98,6 +158,12 @@ fn weekdays(names: &[String]) -> Result<[bool; 7], String> {
         on[day] = true;
     }
     Ok(on)
+}
+
+/// When the day of this instant began in a zone.
+pub fn day_start(now: Millis, zone: &TimeZone) -> Millis {
+    let Ok(instant) = Timestamp::from_millisecond(now.0) else { return Millis(0) };
+    instant_of(zone.to_datetime(instant).date().to_datetime(Time::midnight()), zone).unwrap_or(Millis(0))
 }
 
 /// The instant of a local time: in a gap the first moment after it, in an overlap the first of both.

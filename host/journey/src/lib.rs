@@ -5,7 +5,8 @@
 //! * [`document`] reads and writes canvases and connections, with code, line, path and cure for each mistake;
 //! * [`validate`] says what is wrong with a canvas before anyone enters it;
 //! * [`plan`] turns a sound canvas into steps by number; [`walk`] moves one person through it until they rest;
-//! * [`entry`] says who enters and who leaves, [`filter`] who fulfils a condition;
+//! * [`entry`] says who enters and who leaves, [`filter`] who fulfils a condition, [`lot`] who gets which variant;
+//! * [`segments`] are rules that filters mention by name, [`schedule`] says when a clock lets people in;
 //! * [`policy`] says what a workspace's policy denies to labelled data;
 //! * [`sealing`] says which operations of a lane are sent, [`pacing`] when a call may go, [`retry`] what follows when one
 //!   fails.
@@ -27,22 +28,27 @@
 //! let person = Person { profile: &profile, events: &[] };
 //! let walk = plan.walk(plan.start, &person, &Scene::at(Millis(0))).unwrap();
 //! assert_eq!(walk.rest, Rest::Delay { step: StepIx(0), due: Millis(48 * 3_600_000) });
-//! assert_eq!(plan.after_delay(StepIx(0)), Target::Exit);
+//! assert_eq!(plan.after_delay(StepIx(0)).0, Target::Exit);
 //! ```
 pub mod compare;
 pub mod delay;
 pub mod document;
 pub mod entry;
 pub mod filter;
+pub mod lot;
 pub mod pacing;
 pub mod person;
 pub mod plan;
 pub mod policy;
 pub mod retry;
+pub mod schedule;
 pub mod sealing;
+pub mod segments;
 pub mod suggest;
+pub mod update;
 pub mod validate;
 pub mod walk;
 
+pub use delay::day_start;
 pub use jiff::tz::TimeZone;
 pub use person::{Groups, NoGroups, Person, Scene};

@@ -1,8 +1,13 @@
 //! A canvas compiled: steps by number, targets resolved, delays parsed. Immutable and shared by all entries.
 use crate::delay::DelayRule;
-use caravan_model::canvas::{Advance, ConsentNeed, EntryRule, ExitRule, Step};
-use caravan_model::{Action, Canvas, CanvasId, Code, Duration, Filter, Problem, Status, StepId, StepIx};
+use crate::lot::{lot, share_of};
+use crate::walk::Way;
+use caravan_model::canvas::{Advance, ConsentNeed, EntryRule, EventTrigger, ExitRule, Share, Step, WaitFor};
+use caravan_model::changes::Changes;
+use caravan_model::status::reason;
+use caravan_model::{Action, Canvas, CanvasId, Code, Duration, Filter, Group, Problem, Reason, Status, StepId, StepIx};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The consent purpose that an add asks for where the step names none.
 pub const DEFAULT_PURPOSE: &str = "advertising";
@@ -35,6 +40,8 @@ pub struct CompiledCanvas {
     pub entry: EntryRule,
     /// What ends an entry at once.
     pub exits: Vec<ExitRule>,
+    /// The segments and lists that it mentions.
+    pub groups: BTreeSet<Group>,
 }
 
 /// A step, ready to walk.
@@ -46,7 +53,7 @@ pub struct CompiledStep {
     pub kind: StepKind,
     /// Where people go next.
     pub next: Target,
-    /// Where those go whose visit of a sync did not succeed.
+    /// Where those go whose visit of a sync did not succeed, or who waited in vain.
     pub otherwise: Target,
 }
 
@@ -62,10 +69,51 @@ pub enum StepKind {
         /// Where people go whom no arm takes.
         otherwise: Target,
     },
+    /// One variant for each person, always the same.
+    Experiment(Vec<VariantStep>),
+    /// Waits for something of the person, at most so long.
+    WaitFor {
+        /// What is waited for.
+        what: Awaited,
+        /// How long at most.
+        timeout: Duration,
+    },
+    /// Changes the person's own fields and attributes.
+    Update(Arc<Changes>),
     /// Adds to or removes from an audience.
     Sync(SyncStep),
     /// Ends the entry.
     Exit,
+}
+
+/// What a step waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Awaited {
+    /// An event; one that happened before the wait does not count.
+    Event(EventTrigger),
+    /// Being in a segment; who is in it does not wait.
+    Segment(String),
+}
+
+impl Awaited {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Awaited::Event(event) => &event.event,
+            Awaited::Segment(segment) => segment,
+        }
+    }
+}
+
+/// A variant of an experiment, ready to walk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariantStep {
+    /// What people read.
+    pub label: String,
+    /// Its share of all weights.
+    pub weight: u32,
+    /// Where its people go.
+    pub next: Target,
 }
 
 /// An `audience_sync`, ready to walk.
@@ -105,6 +153,7 @@ impl CompiledCanvas {
             audiences: canvas.audiences.keys().cloned().collect(),
             entry: canvas.entry.clone(),
             exits: canvas.exit.clone(),
+            groups: crate::segments::mentions(canvas).into_iter().map(|(_, group)| group).collect(),
         })
     }
 
@@ -132,6 +181,33 @@ impl CompiledCanvas {
         }
     }
 
+    /// The reason that a visit carries whose person left the step this way.
+    pub fn reason(&self, step: StepIx, way: Way) -> Reason {
+        match way {
+            Way::Next => Reason::none(),
+            Way::NoDate => Reason::new(reason::NO_DATE, ""),
+            Way::Happened => Reason::new(reason::HAPPENED, ""),
+            Way::DatePassed => Reason::new(reason::DATE_PASSED, ""),
+            Way::Arm(arm) => Reason::new(reason::BRANCH, format!("arm {}", u32::from(arm) + 1)),
+            Way::Else => Reason::new(reason::BRANCH, "else"),
+            Way::Variant(place) => {
+                let variant = match self.step(step).map(|step| &step.kind) {
+                    Some(StepKind::Experiment(variants)) => variants.get(usize::from(place)),
+                    _ => None,
+                };
+                Reason::new(reason::VARIANT, variant.map_or("", |variant| variant.label.as_str()))
+            }
+        }
+    }
+
+    /// What an update at a step changes, where it is one.
+    pub fn changes(&self, step: StepIx) -> Option<&Arc<Changes>> {
+        match &self.step(step)?.kind {
+            StepKind::Update(changes) => Some(changes),
+            _ => None,
+        }
+    }
+
     /// All syncs, in file order.
     pub fn syncs(&self) -> impl Iterator<Item = (StepIx, &SyncStep)> {
         (0u16..).zip(&self.steps).filter_map(|(at, step)| match &step.kind {
@@ -140,9 +216,59 @@ impl CompiledCanvas {
         })
     }
 
-    /// Where people go whose delay at this step is over.
-    pub fn after_delay(&self, step: StepIx) -> Target {
+    /// Where people go whose time at this step is over, and why: a delay that has ended, or a wait in vain.
+    pub fn after_delay(&self, step: StepIx) -> (Target, Reason) {
+        match self.step(step) {
+            Some(CompiledStep { kind: StepKind::WaitFor { .. }, otherwise, .. }) => {
+                (*otherwise, Reason::new(reason::TIMED_OUT, ""))
+            }
+            Some(step) => (step.next, Reason::none()),
+            None => (Target::Exit, Reason::none()),
+        }
+    }
+
+    /// What a step waits for, where it does.
+    pub fn awaited(&self, step: StepIx) -> Option<&Awaited> {
+        match &self.step(step)?.kind {
+            StepKind::WaitFor { what, .. } => Some(what),
+            _ => None,
+        }
+    }
+
+    /// Whether any step waits for an event of this name.
+    pub fn awaits_event(&self, name: &str) -> bool {
+        self.all_awaited().any(|what| matches!(what, Awaited::Event(event) if event.event == name))
+    }
+
+    /// Whether any step waits for a segment of this name.
+    pub fn awaits_segment(&self, name: &str) -> bool {
+        self.all_awaited().any(|what| matches!(what, Awaited::Segment(segment) if segment == name))
+    }
+
+    /// All that its steps wait for.
+    pub fn all_awaited(&self) -> impl Iterator<Item = &Awaited> {
+        self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::WaitFor { what, .. } => Some(what),
+            _ => None,
+        })
+    }
+
+    /// Whether anything in it asks for segments or lists of the person.
+    pub fn needs_groups(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
+    /// Where people go for whom it happened what this step waits for.
+    pub fn after_event(&self, step: StepIx) -> Target {
         self.step(step).map_or(Target::Exit, |step| step.next)
+    }
+
+    /// Whether a person is held out for comparison: drawn once for ever, independently of all experiments.
+    pub fn in_control(&self, external_id: &str) -> bool {
+        // No step's id has a space.
+        let Some(control) = self.entry.control else { return false };
+        let weights = [control.hundredths(), Share::ALL - control.hundredths()];
+        share_of(lot(&self.id, "control group", external_id), weights.into_iter()) == Some(0)
     }
 
     /// Where people go whose visit of this sync ended with this status: `next` on `synced` and `unchanged`, else
@@ -221,6 +347,38 @@ impl Resolver<'_> {
                 .map(|(i, arm)| Ok((arm.condition.clone(), self.target(&arm.next, &at(&format!("branch[{i}].next")))?)))
                 .collect::<Result<_, Problem>>()?;
             (StepKind::Branch { arms, otherwise }, otherwise)
+        } else if let Some(variants) = &step.experiment {
+            let variants: Vec<VariantStep> = variants
+                .iter()
+                .enumerate()
+                .map(|(i, variant)| {
+                    let next = self.target(&variant.next, &at(&format!("experiment[{i}].next")))?;
+                    Ok(VariantStep { label: variant.label(i), weight: variant.weight, next })
+                })
+                .collect::<Result<_, Problem>>()?;
+            if variants.iter().all(|variant| variant.weight == 0) {
+                let words = "an experiment has at least one variant with a weight above 0";
+                return Err(Problem::new(Code::BadValue, words).at_path(at("experiment")));
+            }
+            (StepKind::Experiment(variants), Target::Exit)
+        } else if let Some(changes) = &step.update {
+            let changes = Changes(changes.clone());
+            if let Some((path, words, cure)) = crate::update::flaws(&changes).into_iter().next() {
+                return Err(Problem::new(Code::BadValue, words).at_path(at(&format!("update.{path}"))).cure(cure));
+            }
+            (StepKind::Update(Arc::new(changes)), next()?)
+        } else if let Some(wait) = &step.wait_for {
+            let what = match wait {
+                WaitFor { event: Some(event), properties, segment: None, .. } => {
+                    Awaited::Event(EventTrigger { event: event.clone(), properties: properties.clone() })
+                }
+                WaitFor { event: None, segment: Some(segment), .. } => Awaited::Segment(segment.clone()),
+                _ => {
+                    let words = "a wait is for an event or for a segment";
+                    return Err(Problem::new(Code::BadValue, words).at_path(at("wait_for")));
+                }
+            };
+            (StepKind::WaitFor { what, timeout: wait.timeout }, next()?)
         } else if let Some(sync) = &step.audience_sync {
             let place = self.canvas.audiences.keys().position(|name| *name == sync.audience);
             let audience = place.and_then(|at| u16::try_from(at).ok()).map(AudienceIx).ok_or_else(|| {
@@ -242,8 +400,11 @@ impl Resolver<'_> {
         } else {
             return not_yet(step.kinds().first().copied().unwrap_or("step"));
         };
-        let otherwise = match &step.otherwise {
-            Some(target) => self.target(target, &at("otherwise"))?,
+        let in_vain = step.wait_for.as_ref().and_then(|wait| wait.on_timeout.as_ref());
+        let otherwise = match step.otherwise.as_ref().or(in_vain) {
+            Some(target) => {
+                self.target(target, &at(if in_vain.is_some() { "wait_for.on_timeout" } else { "otherwise" }))?
+            }
             None => next,
         };
         Ok(CompiledStep { id: id.clone(), kind, next, otherwise })

@@ -1,10 +1,10 @@
 //! Moves one person from a step through all that is instantaneous until they rest: in a delay, in a queue, or out.
 use crate::filter;
+use crate::lot::{lot, share_of};
 use crate::person::{Person, Scene};
-use crate::plan::{AudienceIx, CompiledCanvas, StepKind, Target};
+use crate::plan::{AudienceIx, Awaited, CompiledCanvas, StepKind, Target};
 use caravan_model::canvas::Advance;
-use caravan_model::status::reason;
-use caravan_model::{Action, Millis, Reason, StepIx};
+use caravan_model::{Action, Millis, Profile, StepIx};
 
 /// A move on the way to the rest, in order. Each is one visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,11 @@ pub enum Move {
         step: StepIx,
         /// Which way.
         way: Way,
+    },
+    /// Had attributes set: the visit is `passed`, and what is set by [`CompiledCanvas::changes`] is kept with it.
+    Updated {
+        /// The step.
+        step: StepIx,
     },
     /// Asked for an operation and went on at once (`advance: at_once`): the visit is `waiting` in the lane.
     Offered {
@@ -27,7 +32,7 @@ pub enum Move {
     },
 }
 
-/// Which way someone left a step.
+/// Which way someone left a step; [`CompiledCanvas::reason`] has it in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Way {
     /// The only one.
@@ -36,17 +41,14 @@ pub enum Way {
     Arm(u16),
     /// No arm of the branch.
     Else,
-}
-
-impl Way {
-    /// The reason that the visit carries.
-    pub fn reason(self) -> Reason {
-        match self {
-            Way::Next => Reason::none(),
-            Way::Arm(arm) => Reason::new(reason::BRANCH, format!("arm {}", u32::from(arm) + 1)),
-            Way::Else => Reason::new(reason::BRANCH, "else"),
-        }
-    }
+    /// A variant of the experiment, from 0.
+    Variant(u16),
+    /// Without waiting: the person has no date to wait for.
+    NoDate,
+    /// Without waiting: the person is in the segment already.
+    Happened,
+    /// Without waiting: the person's date has passed.
+    DatePassed,
 }
 
 /// Where someone rests.
@@ -54,11 +56,12 @@ impl Way {
 pub enum Rest {
     /// Nowhere: the entry has ended.
     Exit,
-    /// In a delay; the visit is `waiting`. Afterwards [`CompiledCanvas::after_delay`].
+    /// In a delay or for an event; the visit is `waiting`. Afterwards [`CompiledCanvas::after_delay`], or
+    /// [`CompiledCanvas::after_event`] where it happened.
     Delay {
         /// The step.
         step: StepIx,
-        /// When it is over.
+        /// When it is over, whatever happens.
         due: Millis,
     },
     /// In a lane until the visit's status is final (`advance: when_synced`); the visit is `waiting`. Afterwards
@@ -114,18 +117,28 @@ impl CompiledCanvas {
         moves: &mut Vec<Move>,
     ) -> Result<Rest, Endless> {
         let mut at = from;
+        // What is behind an update sees what it set.
+        let mut updated: Option<Box<Profile>> = None;
         // Without an endless loop, no step is met twice in one walk.
         for _ in 0..=self.steps.len() {
             let Target::Step(index) = at else { return Ok(Rest::Exit) };
             let Some(step) = self.step(index) else { return Ok(Rest::Exit) };
+            let person = &Person { profile: updated.as_deref().unwrap_or(person.profile), events: person.events };
             match &step.kind {
                 StepKind::Delay(rule) => {
                     let due = rule.due(scene.now, person, scene.zone);
                     if due > scene.now {
                         return Ok(Rest::Delay { step: index, due });
                     }
-                    moves.push(Move::Passed { step: index, way: Way::Next });
+                    moves.push(Move::Passed { step: index, way: rule.way_at_once(person, scene.zone) });
                     at = step.next;
+                }
+                StepKind::WaitFor { what: Awaited::Segment(segment), .. } if scene.groups.in_segment(segment) => {
+                    moves.push(Move::Passed { step: index, way: Way::Happened });
+                    at = step.next;
+                }
+                StepKind::WaitFor { timeout, .. } => {
+                    return Ok(Rest::Delay { step: index, due: scene.now.after(*timeout) });
                 }
                 StepKind::Branch { arms, otherwise } => {
                     let taken = arms.iter().position(|(condition, _)| filter::evaluate(condition, person, scene));
@@ -135,6 +148,23 @@ impl CompiledCanvas {
                     };
                     moves.push(Move::Passed { step: index, way });
                     at = target;
+                }
+                StepKind::Experiment(variants) => {
+                    let lot = lot(&self.id, step.id.as_str(), &person.profile.external_id);
+                    // Compiling refuses an experiment without weights.
+                    let drawn = share_of(lot, variants.iter().map(|variant| variant.weight)).unwrap_or(0);
+                    moves.push(Move::Passed {
+                        step: index,
+                        way: Way::Variant(u16::try_from(drawn).unwrap_or(u16::MAX)),
+                    });
+                    at = variants.get(drawn).map_or(Target::Exit, |variant| variant.next);
+                }
+                StepKind::Update(changes) => {
+                    let mut profile = person.profile.clone();
+                    changes.apply(&mut profile);
+                    updated = Some(Box::new(profile));
+                    moves.push(Move::Updated { step: index });
+                    at = step.next;
                 }
                 StepKind::Sync(sync) => {
                     let (audience, action) = (sync.audience, sync.action);

@@ -1,10 +1,15 @@
 //! `canvas.yaml`: a journey as people write it. Unknown fields are refused; `journey` validates it.
+mod delay;
+mod share;
 mod trigger;
 
+pub use delay::{DateOf, Delay, LocalTime, Offset, Until};
+pub use share::Share;
 pub use trigger::{
     ApiTrigger, EventTrigger, Existing, ExitRule, ListTrigger, ScheduleTrigger, SegmentTrigger, Trigger,
 };
 
+use crate::filter::Compare;
 use crate::{Action, CanvasId, Duration, Filter, StepId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -138,6 +143,10 @@ pub struct EntryRule {
     /// Whether and when someone may enter again; default `never`.
     #[serde(default)]
     pub re_entry: ReEntry,
+    /// The share of people who are held out for comparison: their entry ends at once as `control`. Who is drawn stays drawn,
+    /// over all versions of the canvas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<Share>,
     /// The first step.
     pub start: StepId,
 }
@@ -211,32 +220,6 @@ impl Step {
     }
 }
 
-/// Exactly one of these.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Delay {
-    /// For so long; `2d` is 48 hours.
-    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
-    pub span: Option<Duration>,
-    /// Until an instant (RFC 3339), or a local date and time in the person's zone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// Until a local time of day in the person's zone, with an optional weekday.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub local_time: Option<LocalTime>,
-}
-
-/// `{ at: "09:00", on: [mon, tue] }`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LocalTime {
-    /// `HH:MM`.
-    pub at: String,
-    /// Weekdays (`mon` … `sun`); empty = any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub on: Vec<String>,
-}
-
 /// An arm of a branch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -252,10 +235,20 @@ pub struct Arm {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
+    /// For people; without one it is `variant 1`, `variant 2`, in the order of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Its share of all weights.
     pub weight: u32,
     /// Where its people go.
     pub next: StepId,
+}
+
+impl Variant {
+    /// What people read, of the variant at this place (from 0).
+    pub fn label(&self, place: usize) -> String {
+        self.name.clone().unwrap_or_else(|| format!("variant {}", place + 1))
+    }
 }
 
 /// Waits for something of the person.
@@ -265,6 +258,9 @@ pub struct WaitFor {
     /// An event's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
+    /// Property of the event → comparison.
+    #[serde(default, rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: BTreeMap<String, Compare>,
     /// A segment's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segment: Option<String>,

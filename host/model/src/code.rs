@@ -51,6 +51,7 @@ codes! {
     UnknownConnection = "CV024", "A connection that does not exist", "CV024";
     UnknownAccount = "CV025", "An account that the connection does not have", "CV025";
     BadConnection = "CV026", "A connection that cannot work", "CV026";
+    UnknownGroup = "CV028", "A segment or list that does not exist", "CV028";
     DeniedUse = "CV027", "A use of data that policy denies", "CV027";
     NotYet = "CV030", "Something that this version cannot do yet", "CV030";
     UserRow = "CV040", "A row of people that cannot be read", "CV040";

@@ -61,6 +61,33 @@ pub const ALL: &[Meaning] = &[
     of("erased", "the profile was erased", "nothing to mend: an erased person is not sent again", None),
     of("exited", "the entry ended before this was sent", "nothing to mend: an exit rule of the canvas applied", None),
     of("branch", "the branch decided", "nothing to mend: the words say which arm was taken", None),
+    of("variant", "the experiment's variant", "nothing to mend: the words say which one this person always gets", None),
+    of(
+        "no-date",
+        "the person has no such date: did not wait",
+        "give the profile the attribute that the delay names, as 2026-03-01 or 2026-03-01T09:00",
+        None,
+    ),
+    of("happened", "what the step waited for happened", "nothing to mend: the person went on by `next`", None),
+    of(
+        "timed-out",
+        "what the step waited for did not happen in time",
+        "nothing to mend: the person went on by `on_timeout`, else by `next`",
+        None,
+    ),
+    of(
+        "control-group",
+        "in the control group of the canvas: the entry ended at once",
+        "nothing to mend: compare these people with the others, or take `control` out of the canvas",
+        None,
+    ),
+    of(
+        "cap",
+        "the canvas had let in as many as its caps allow",
+        "`caravan canvas cap CANVAS` shows and changes them; who was kept out comes again with their next occasion",
+        None,
+    ),
+    of("date-passed", "the date had passed: did not wait", "nothing to mend: the person went on at once", None),
     of(
         "unknown-step",
         "the canvas version that asked for this is not in the store",

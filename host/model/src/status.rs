@@ -132,6 +132,20 @@ pub mod reason {
         AUDIENCE_TOO_SMALL = "audience-too-small";
         /// A branch's arm was taken.
         BRANCH = "branch";
+        /// An experiment's variant was drawn.
+        VARIANT = "variant";
+        /// The date that a delay waits for is not known of the person.
+        NO_DATE = "no-date";
+        /// The date that a delay waits for has passed.
+        DATE_PASSED = "date-passed";
+        /// What a step waited for happened.
+        HAPPENED = "happened";
+        /// What a step waited for did not happen in time.
+        TIMED_OUT = "timed-out";
+        /// In the canvas's control group.
+        CONTROL = "control-group";
+        /// The canvas had let in as many as it may.
+        CAPPED = "cap";
         /// Retried for as long as allowed.
         RETRIES_EXHAUSTED = "retries-exhausted";
         /// The batch is filling.

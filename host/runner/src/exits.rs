@@ -1,16 +1,24 @@
-//! Exit rules: an event ends the open entries of a person at once (design, 11.12, 11.13).
+//! What people do ends entries at once, by the canvas's exit rules, and wakes those who wait for it (design, 11.12,
+//! 11.13).
+use crate::route::Route;
 use crate::runner::Runner;
+use crate::wakes::{Happened, News, What, wake};
 use caravan_journey::plan::CompiledCanvas;
-use caravan_journey::{Person, Scene, entry::event_exits};
-use caravan_model::canvas::ExitRule;
+use caravan_journey::{
+    Person, Scene,
+    entry::{event_exits, segment_exits},
+};
+use caravan_model::canvas::{ExitRule, Trigger};
 use caravan_model::status::reason;
-use caravan_model::{Event, Millis, Profile, ProfileId, Reason, VersionId};
-use caravan_store::{Lease, Store, Trace};
-use std::collections::BTreeSet;
+use caravan_model::{Event, GroupKind, ProfileId, Reason, VersionId};
+use caravan_store::{Lease, NewestEntry, Store};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 impl<S: Store> Runner<S> {
     /// Keeps events of people: (external id, message id, event). People who are not known yet are made. Whoever is in a
-    /// canvas that such an event ends, leaves it; an event dated before the entry does not end it.
+    /// canvas that such an event ends, leaves it, and whoever waits for it goes on; an event dated before the entry does
+    /// neither.
     ///
     /// # Errors
     /// What the store says.
@@ -18,61 +26,71 @@ impl<S: Store> Runner<S> {
         let lease = self.lease().await?;
         let happened: Vec<Event> = events.iter().map(|(_, _, event)| event.clone()).collect();
         let profiles = self.store.record(lease, events, self.clock.now()).await?;
+        let scene = Scene::at(self.clock.now()).in_zone(&self.options.workspace_zone);
+        let all = || {
+            profiles
+                .iter()
+                .zip(&happened)
+                .map(|(profile, event)| Happened { profile: *profile, what: What::Event(event) })
+        };
+        let mut routes = Vec::new();
         for version in self.store.versions().await? {
-            if version.canvas.exit.is_empty() {
-                continue;
-            }
             let plan = CompiledCanvas::new(&version.canvas)?;
-            let endings = profiles.iter().zip(&happened).filter(|(_, event)| ends(&plan, &event.name));
-            let endings = endings.map(|(profile, event)| Ending { profile: *profile, event, came_before: None });
-            let scene = Scene::at(self.clock.now()).in_zone(&self.options.workspace_zone);
-            let_out(&self.store, lease, (version.id, &plan), endings.collect(), &scene).await?;
+            let endings = all().filter(|one| ends(&plan, one.what)).collect();
+            let_out(&self.store, lease, (version.id, &plan), endings, &scene).await?;
+            if happened.iter().any(|event| plan.awaits_event(&event.name)) {
+                routes.push(Arc::new(Route::of(&self.store, lease, &version).await?));
+            }
         }
+        wake(&self.store, lease, &routes, &News { happened: all().collect(), kept: true }, &scene).await?;
         Ok(profiles)
     }
 }
 
-/// Something that may end a person's entry.
-pub(crate) struct Ending<'a> {
-    /// Whose.
-    pub profile: ProfileId,
-    /// What they did.
-    pub event: &'a Event,
-    /// The person, where they came in by something before it that was worked off with it: then it is heard, whatever the
-    /// two are dated.
-    pub came_before: Option<&'a Profile>,
+/// Whether something of this name ends entries.
+pub(crate) fn ends(plan: &CompiledCanvas, what: What<'_>) -> bool {
+    plan.exits.iter().any(|rule| match (rule, what) {
+        (ExitRule::Event(wanted), What::Event(event)) => wanted.event == event.name,
+        (ExitRule::Segment(wanted), What::Joined(group)) => {
+            group.kind == GroupKind::Segment && wanted.segment == group.name
+        }
+        _ => false,
+    })
 }
 
-/// Whether events of this name end entries.
-pub(crate) fn ends(plan: &CompiledCanvas, name: &str) -> bool {
-    plan.exits.iter().any(|rule| matches!(rule, ExitRule::Event(wanted) if wanted.event == name))
+/// Whether an event is the one by which the entry began: it neither ends nor wakes that one.
+pub(crate) fn began_it(plan: &CompiledCanvas, entry: &NewestEntry, event: &Event, scene: &Scene<'_>) -> bool {
+    matches!(&plan.entry.trigger, Trigger::Event(trigger) if trigger.event == event.name)
+        && event.at.min(scene.now) == entry.began
 }
 
-/// Ends entries into a version by the events that end them.
+/// Ends entries into a version by what may end them.
 pub(crate) async fn let_out<S: Store>(
     store: &S,
     lease: Lease,
     (version, plan): (VersionId, &CompiledCanvas),
-    endings: Vec<Ending<'_>>,
+    endings: Vec<Happened<'_>>,
     scene: &Scene<'_>,
 ) -> crate::Result<()> {
+    if endings.is_empty() {
+        return Ok(());
+    }
+    let ids: BTreeSet<ProfileId> = endings.iter().map(|ending| ending.profile).collect();
+    let newest = store.newest_entries(version, ids.into_iter().collect()).await?;
+    let newest: HashMap<ProfileId, NewestEntry> =
+        newest.into_iter().filter(|entry| entry.version == version).map(|entry| (entry.profile, entry)).collect();
     let mut leaving = BTreeSet::new();
-    for Ending { profile, event, came_before } in endings {
-        if leaving.contains(&profile) {
-            continue;
-        }
-        let trace;
-        let (known, entered) = match came_before {
-            Some(known) => (known, Millis(i64::MIN)),
-            None => {
-                let Some(found) = store.trace(profile).await? else { continue };
-                let Some(entered) = entered_at(&found, version) else { continue };
-                trace = found;
-                (&trace.profile, entered)
+    for Happened { profile, what } in endings {
+        let Some(entry) = newest.get(&profile) else { continue };
+        let Some(person) = &entry.person else { continue };
+        let leaves = match what {
+            What::Event(event) => {
+                let person = Person { profile: person, events: std::slice::from_ref(event) };
+                !began_it(plan, entry, event, scene) && event_exits(&plan.exits, event, entry.began, &person, scene)
             }
+            What::Joined(group) => segment_exits(&plan.exits, &group.name),
         };
-        let person = Person { profile: known, events: std::slice::from_ref(event) };
-        if event_exits(&plan.exits, event, entered, &person, scene) {
+        if leaves {
             leaving.insert(profile);
         }
     }
@@ -81,11 +99,4 @@ pub(crate) async fn let_out<S: Store>(
         store.signal_exit(lease, version, leaving.into_iter().collect(), why, scene.now).await?;
     }
     Ok(())
-}
-
-/// When a person's newest entry into a version began, as far as its visits tell: its first one's instant.
-fn entered_at(trace: &Trace, version: VersionId) -> Option<Millis> {
-    let own = || trace.visits.iter().filter(|visit| visit.version == version);
-    let entry = own().map(|visit| visit.visit.entry).max()?;
-    own().filter(|visit| visit.visit.entry == entry).map(|visit| visit.at).min()
 }

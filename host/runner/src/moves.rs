@@ -2,7 +2,8 @@
 use crate::route::Route;
 use caravan_journey::walk::{self, Rest};
 use caravan_journey::{Person, Scene, plan::Target};
-use caravan_model::{Millis, Status};
+use caravan_model::status::reason;
+use caravan_model::{Millis, Reason, Status};
 use caravan_store::Move;
 
 /// How walks turn out.
@@ -12,6 +13,23 @@ pub(crate) struct Pace {
     pub now: Millis,
     /// Delays are over at once.
     pub skip_delays: bool,
+}
+
+/// What happens to someone who enters: the walk from the start, or the end at once as `control`.
+pub(crate) fn entry_moves(
+    route: &Route,
+    person: &Person<'_>,
+    scene: &Scene<'_>,
+    pace: Pace,
+    scratch: &mut Vec<walk::Move>,
+) -> crate::Result<Vec<Move>> {
+    match route.plan.start {
+        Target::Step(step) if route.plan.in_control(&person.profile.external_id) => {
+            let held_out = Move::Visit { step, status: Status::Control, reason: Reason::new(reason::CONTROL, "") };
+            Ok(vec![held_out, Move::End])
+        }
+        start => moves_from(route, start, person, scene, pace, scratch),
+    }
 }
 
 /// Walks one person from a target until they rest. `scratch` is reused from person to person.
@@ -33,7 +51,10 @@ pub(crate) fn moves_from(
     for step in scratch.drain(..) {
         match step {
             walk::Move::Passed { step, way } => {
-                moves.push(Move::Visit { step, status: Status::Passed, reason: way.reason() });
+                moves.push(Move::Visit { step, status: Status::Passed, reason: route.plan.reason(step, way) });
+            }
+            walk::Move::Updated { step } => {
+                moves.extend(route.plan.changes(step).map(|changes| Move::Update { step, changes: changes.clone() }));
             }
             walk::Move::Offered { step, audience, action } => moves.extend(offer(step, audience, action, false)),
         }

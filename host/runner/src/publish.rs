@@ -1,5 +1,7 @@
 //! Publishing: each audience of a canvas gets the partner's id, once, and the version goes live (design, 1 and 11.2).
 use crate::chance::Chance;
+use crate::control::lists_of;
+use crate::crowds::segments_of;
 use crate::error::problem_of;
 use crate::making;
 use crate::policy::policy_of;
@@ -9,6 +11,7 @@ use crate::shared::{Plug, plug_of};
 use caravan_journey::document::Document;
 use caravan_journey::plan::CompiledCanvas;
 use caravan_journey::retry::backoff;
+use caravan_journey::segments::unknown_groups;
 use caravan_journey::validate::denied_uses;
 use caravan_model::canvas::{AudienceSpec, IfMissing};
 use caravan_model::port::{Answer, Ask, AudienceInfo, CallContext};
@@ -47,7 +50,7 @@ impl<S: Store> Runner<S> {
     ///
     /// # Errors
     /// A connection, account or audience that is not there (CV024 to CV026, CV080), match keys that the connector does
-    /// not take (CV020, CV021), a use of data that the workspace's policy denies (CV027), a partner that refuses.
+    /// not take (CV020, CV021), a segment or list that is not there (CV028), a use of data that the workspace's policy denies (CV027), a partner that refuses.
     pub async fn publish(&self, canvas: Canvas, connections: &Connections) -> crate::Result<Version> {
         let lease = self.lease().await?;
         let plan = CompiledCanvas::new(&canvas)?;
@@ -66,6 +69,11 @@ impl<S: Store> Runner<S> {
             let plans = plug.group_plans(&sync.match_on).map_err(|problem| problem.at_path(format!("{path}.match")))?;
             let group = plans.first().map(|plan| plan.group.clone()).unwrap_or_default();
             groups.entry(name).or_insert(group);
+        }
+        let segments = segments_of(&self.store).await?.into_keys().collect();
+        let missing = unknown_groups(&Document::without_file(canvas.clone()), &segments, &lists_of(&self.store).await?);
+        if let Some(first) = missing.into_iter().next() {
+            return Err(first.into());
         }
         let policy = policy_of(&self.store).await?;
         let manifest = |connection: &str| plugs.get(connection).map(|plug| plug.connector.manifest());

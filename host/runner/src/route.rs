@@ -19,7 +19,7 @@ pub(crate) struct Route {
     pub lanes: Vec<Option<RouteLane>>,
     /// The events that its filters look at.
     pub events: Vec<String>,
-    /// Whether moving on needs the person: a condition, or a local time.
+    /// Whether moving on needs the person: a condition, a local time, a lot to draw.
     pub needs_people: bool,
 }
 
@@ -79,11 +79,12 @@ impl Route {
             let (lane, connection) = store.lane(lease, lane_spec(&bound, key, 1)).await?;
             lanes.push(Some(RouteLane { lane, connection, connection_name: bound.connection }));
         }
-        let needs_people = plan.steps.iter().any(|step| match &step.kind {
-            StepKind::Branch { .. } => true,
+        let looks_at_people = plan.steps.iter().any(|step| match &step.kind {
+            StepKind::Branch { .. } | StepKind::Experiment(_) => true,
             StepKind::Delay(rule) => !matches!(rule, DelayRule::For(_) | DelayRule::Until(_)),
-            StepKind::Sync(_) | StepKind::Exit => false,
+            StepKind::WaitFor { .. } | StepKind::Update(_) | StepKind::Sync(_) | StepKind::Exit => false,
         });
+        let needs_people = looks_at_people || plan.needs_groups();
         let events = plan.needs_events().into_iter().map(str::to_owned).collect();
         Ok(Route { version: version.id, canvas: version.canvas.canvas.clone(), plan, lanes, events, needs_people })
     }

@@ -30,14 +30,16 @@ pub(crate) fn lines(
         })
         .collect();
     for (at, step) in route.iter().flat_map(|route| route.plan.steps.iter().enumerate()) {
-        if !matches!(step.kind, StepKind::Delay(_)) {
-            continue;
-        }
+        let what = match &step.kind {
+            StepKind::Delay(_) => "delay".to_owned(),
+            StepKind::WaitFor { what, .. } => format!("wait for {}", what.name()),
+            _ => continue,
+        };
         let here =
             counters.counts.iter().filter(|count| usize::from(count.step.0) == at && count.status == Status::Waiting);
         let n: u64 = here.map(|count| count.n).sum();
         if n > 0 {
-            lines.push(WaitLine { what: format!("step `{}`: delay", step.id), n, until: timer });
+            lines.push(WaitLine { what: format!("step `{}`: {what}", step.id), n, until: timer });
         }
     }
     lines

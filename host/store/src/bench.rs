@@ -82,7 +82,7 @@ pub async fn bench_calls(path: &Path, n: usize) -> Result<Timings> {
         let candidates = known
             .iter()
             .zip(first as u64..)
-            .map(|(known, row)| Candidate { profile: known.id, row, moves: vec![offer.clone()] })
+            .map(|(known, row)| Candidate { profile: known.id, row, began: now, moves: vec![offer.clone()] })
             .collect();
         let batch = EnterBatch {
             version,
@@ -90,6 +90,8 @@ pub async fn bench_calls(path: &Path, n: usize) -> Result<Timings> {
             source: "bench".into(),
             next_row: last as u64,
             candidates,
+            day: Millis(0),
+            caps: Caps::default(),
             refused: Vec::new(),
             now,
         };

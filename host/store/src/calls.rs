@@ -3,10 +3,12 @@ use crate::contract::*;
 use crate::schema::set_meta;
 use crate::sqlite::Sqlite;
 use crate::{
-    audiences, audit, claims, counters, documents, entries, events, follow_ups, holds, inbox, lanes, membership,
-    moving, owed, parts, people, positions, quotas, settlement, slices, trace, versions,
+    audiences, audit, claims, counters, documents, entries, events, follow_ups, groups, holds, inbox, lanes,
+    membership, moving, owed, parts, people, positions, quotas, settlement, slices, trace, versions,
 };
-use caravan_model::{Canvas, Event, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId};
+use caravan_model::{
+    Canvas, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
+};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -137,6 +139,10 @@ impl Store for Sqlite {
         self.read("read where people rest", move |db| positions::resting(db, &profiles)).await
     }
 
+    async fn newest_entries(&self, version: VersionId, profiles: Vec<ProfileId>) -> Result<Vec<NewestEntry>> {
+        self.read("read who entered", move |db| entries::newest(db, version, &profiles)).await
+    }
+
     async fn inside(&self, version: VersionId, after: ProfileId, limit: usize) -> Result<Vec<ProfileId>> {
         self.read("read who is inside", move |db| entries::inside(db, version, after, limit)).await
     }
@@ -259,6 +265,45 @@ impl Store for Sqlite {
         self.stir(lease, "refill an audience", move |tx| claims::refill(tx, refill)).await
     }
 
+    async fn regroup(
+        &self,
+        lease: Lease,
+        changes: Vec<Regroup>,
+        told: bool,
+        looked: Vec<Restless>,
+        now: Millis,
+    ) -> Result<u64> {
+        self.stir(lease, "regroup people", move |tx| groups::regroup(tx, changes, told, &looked, now)).await
+    }
+
+    async fn disband(&self, lease: Lease, group: Group) -> Result<()> {
+        self.write(lease, "forget a group", move |tx| groups::disband(tx.db, &group)).await
+    }
+
+    async fn group_members(&self, group: Group, after: ProfileId, limit: usize) -> Result<Vec<(ProfileId, Millis)>> {
+        self.read("read who is in a group", move |db| groups::members(db, &group, after, limit)).await
+    }
+
+    async fn groups_of(&self, profiles: Vec<ProfileId>) -> Result<Vec<Vec<Group>>> {
+        self.read("read the groups of people", move |db| groups::of(db, &profiles)).await
+    }
+
+    async fn group_sizes(&self) -> Result<Vec<(Group, u64)>> {
+        self.read("count groups", groups::sizes).await
+    }
+
+    async fn restless(&self, limit: usize) -> Result<Vec<Restless>> {
+        self.read("read who changed", move |db| groups::restless(db, limit)).await
+    }
+
+    async fn everyone(&self, after: ProfileId, limit: usize) -> Result<Vec<Known>> {
+        self.read("read people", move |db| groups::everyone(db, after, limit)).await
+    }
+
+    async fn people(&self, profiles: Vec<ProfileId>) -> Result<Vec<Known>> {
+        self.read("read people", move |db| groups::known(db, profiles)).await
+    }
+
     async fn hold(&self, lease: Lease, hold: Hold) -> Result<()> {
         self.stir(lease, "hold", move |tx| holds::hold(tx, hold)).await
     }
@@ -288,7 +333,7 @@ impl Store for Sqlite {
     }
 
     async fn put_documents(&self, lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>) -> Result<()> {
-        self.stir(lease, "write documents", move |tx| documents::put(tx.db, &documents)).await
+        self.stir(lease, "write documents", move |tx| documents::put(tx, &documents)).await
     }
 
     async fn prune(&self, lease: Lease, before: Millis) -> Result<u64> {

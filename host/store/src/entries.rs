@@ -1,13 +1,15 @@
 //! Letting people in, and ending entries by a signal.
 use crate::books::next;
-use crate::contract::{EnterBatch, Entered, Move};
+use crate::contract::{EnterBatch, Entered, Move, NewestEntry};
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
+use crate::people::People;
 use crate::records::{ENTRIES, Entries, pack_entries};
 use crate::rests::{Rests, Walker};
 use crate::schema::key;
 use crate::writer::Tx;
 use caravan_model::canvas::ReEntry;
+use caravan_model::status::reason;
 use caravan_model::{EntryId, Millis, ProfileId, Reason, Status, StepIx, VersionId, VisitId};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -33,6 +35,7 @@ pub(crate) fn enter(tx: &mut Tx<'_>, batch: EnterBatch) -> Done<Entered> {
         return Err(Fail::impossible("a candidate's row is beyond the rows that the chunk says are done"));
     }
 
+    let mut room = Room::of(tx.db, facts.canvas, &batch, entered_before)?;
     let mut ledger = Ledger::new(batch.now, None);
     let mut begun: Vec<(ProfileId, Option<EntryId>)> = Vec::with_capacity(batch.candidates.len());
     let first = tx.books.numbers.entry;
@@ -50,19 +53,26 @@ pub(crate) fn enter(tx: &mut Tx<'_>, batch: EnterBatch) -> Done<Entered> {
             return Err(Fail::impossible(format!("there is no profile {profile}")));
         }
         let entry = EntryId(tx.books.numbers.entry);
+        let began = candidate.began.min(batch.now);
         let stays_open = !matches!(candidate.moves.last(), Some(Move::End));
         let key = key(facts.canvas, profile.0)?;
         let mut before = None;
-        if begin.execute((key, entry.0, batch.now.0, stays_open))? == 0 {
-            let (last, started, open) =
-                look.query_row([key], |row| Ok((EntryId(row.get(0)?), Millis(row.get(1)?), row.get::<_, bool>(2)?)))?;
-            if open || !may_enter_again(batch.re_entry, started, batch.now) {
+        if room.is_full() || begin.execute((key, entry.0, began.0, stays_open))? == 0 {
+            let found = look
+                .query_row([key], |row| Ok((EntryId(row.get(0)?), Millis(row.get(1)?), row.get::<_, bool>(2)?)))
+                .optional()?;
+            if found.is_some_and(|(_, started, open)| open || !may_enter_again(batch.re_entry, started, began)) {
                 result.kept_out += 1;
                 continue;
             }
-            again.execute((key, entry.0, batch.now.0, stays_open))?;
-            before = Some(last);
+            if room.is_full() {
+                result.capped += 1;
+                continue;
+            }
+            again.execute((key, entry.0, began.0, stays_open))?;
+            before = found.map(|(last, _, _)| last);
         }
+        room.take();
         next(&mut tx.books.numbers.entry);
         begun.push((profile, before));
         ledger.began(batch.version, 1);
@@ -77,11 +87,17 @@ pub(crate) fn enter(tx: &mut Tx<'_>, batch: EnterBatch) -> Done<Entered> {
         let first = first + (at * ENTRIES) as i64;
         insert.execute((first, chunk.len() as i64, batch.version.0, batch.now.0, pack_entries(chunk)))?;
     }
+    if result.entered > 0 {
+        tx.db
+            .prepare_cached("INSERT INTO admitted VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = n + excluded.n")?
+            .execute((facts.canvas, batch.day.0, result.entered as i64))?;
+    }
     if batch.next_row > known {
         let mut refuse = tx
             .db
             .prepare_cached("INSERT INTO refused VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = n + excluded.n")?;
-        for (reason, n) in &batch.refused {
+        let capped = (result.capped > 0).then(|| (reason::CAPPED.to_owned(), result.capped));
+        for (reason, n) in batch.refused.iter().chain(&capped) {
             refuse.execute((batch.version.0, reason, *n as i64))?;
         }
         tx.db
@@ -99,13 +115,68 @@ pub(crate) fn enter(tx: &mut Tx<'_>, batch: EnterBatch) -> Done<Entered> {
     Ok(result)
 }
 
-/// People with an open entry in a version.
-pub(crate) fn inside(db: &Connection, version: VersionId, after: ProfileId, limit: usize) -> Done<Vec<ProfileId>> {
-    let canvas: i64 = db
-        .prepare_cached("SELECT canvas FROM version WHERE id = ?1")?
+/// How many more may enter.
+struct Room(u64);
+
+impl Room {
+    fn of(db: &Connection, canvas: i64, batch: &EnterBatch, of_source: u64) -> Done<Room> {
+        let one = |sql: &str, values: &[i64]| -> Done<u64> {
+            let n: i64 = db.prepare_cached(sql)?.query_row(rusqlite::params_from_iter(values), |row| row.get(0))?;
+            Ok(n as u64)
+        };
+        let caps = batch.caps;
+        let mut room = u64::MAX;
+        if let Some(cap) = caps.in_all {
+            let sql = "SELECT ifnull(sum(entered), 0) FROM census JOIN version ON id = version WHERE canvas = ?1";
+            room = room.min(cap.saturating_sub(one(sql, &[canvas])?));
+        }
+        if let Some(cap) = caps.a_day {
+            let sql = "SELECT ifnull(sum(n), 0) FROM admitted WHERE canvas = ?1 AND day = ?2";
+            room = room.min(cap.saturating_sub(one(sql, &[canvas, batch.day.0])?));
+        }
+        if let Some(cap) = caps.a_run {
+            room = room.min(cap.saturating_sub(of_source));
+        }
+        Ok(Room(room))
+    }
+
+    fn is_full(&self) -> bool {
+        self.0 == 0
+    }
+
+    fn take(&mut self) {
+        self.0 = self.0.saturating_sub(1);
+    }
+}
+
+/// The newest entries of people into a version's canvas; who never entered is left out.
+pub(crate) fn newest(db: &Connection, version: VersionId, profiles: &[ProfileId]) -> Done<Vec<NewestEntry>> {
+    let canvas = canvas_of(db, version)?;
+    let mut look = db.prepare_cached("SELECT entry, started, open FROM guard WHERE key = ?1")?;
+    let mut entries = Entries::new(db);
+    let people = People::read(db, profiles.iter().copied())?;
+    let mut found = Vec::new();
+    for &profile in profiles {
+        let guard = look
+            .query_row([key(canvas, profile.0)?], |row| Ok((EntryId(row.get(0)?), Millis(row.get(1)?), row.get(2)?)))
+            .optional()?;
+        let Some((entry, began, open)) = guard else { continue };
+        let version = entries.get(entry)?.version;
+        found.push(NewestEntry { profile, person: people.get(profile), version, began, open });
+    }
+    Ok(found)
+}
+
+fn canvas_of(db: &Connection, version: VersionId) -> Done<i64> {
+    db.prepare_cached("SELECT canvas FROM version WHERE id = ?1")?
         .query_row([version.0], |row| row.get(0))
         .optional()?
-        .ok_or_else(|| Fail::impossible(format!("there is no version {version}")))?;
+        .ok_or_else(|| Fail::impossible(format!("there is no version {version}")))
+}
+
+/// People with an open entry in a version.
+pub(crate) fn inside(db: &Connection, version: VersionId, after: ProfileId, limit: usize) -> Done<Vec<ProfileId>> {
+    let canvas = canvas_of(db, version)?;
     let (first, last) = crate::schema::keys_of(canvas)?;
     let mut select =
         db.prepare_cached("SELECT key, entry FROM guard WHERE key > ?1 AND key <= ?2 AND open = 1 ORDER BY key")?;

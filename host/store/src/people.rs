@@ -2,9 +2,11 @@
 use crate::books::{mistyped, next};
 use crate::contract::{Known, Origin};
 use crate::fail::{Done, Fail};
+use crate::groups;
 use crate::membership;
 use crate::owed;
 use crate::writer::Tx;
+use caravan_model::changes::Changes;
 use caravan_model::{Consent, Digest, Profile, ProfileId, slot_of};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Deserialize;
@@ -101,6 +103,7 @@ pub(crate) fn upsert(tx: &mut Tx<'_>, workspace: &str, people: Vec<Profile>) -> 
                     json.clear();
                     serde_json::to_writer(&mut json, &merged)?;
                     update.execute((id.0, &json))?;
+                    groups::stir(db, tx.books, id)?;
                 }
                 person = merged;
                 id
@@ -109,6 +112,7 @@ pub(crate) fn upsert(tx: &mut Tx<'_>, workspace: &str, people: Vec<Profile>) -> 
                 json.clear();
                 serde_json::to_writer(&mut json, &person)?;
                 insert.execute((id.0, slot_of(workspace, &person.external_id).0, &json))?;
+                groups::stir(db, tx.books, id)?;
                 id
             }
         };
@@ -119,6 +123,18 @@ pub(crate) fn upsert(tx: &mut Tx<'_>, workspace: &str, people: Vec<Profile>) -> 
         known.push(Known { id, profile: person });
     }
     Ok(known)
+}
+
+/// Changes a person's own fields and attributes; does nothing to who was erased. Gives whether anything changed.
+pub(crate) fn change(db: &Connection, id: ProfileId, changes: &Changes) -> Done<bool> {
+    let Some(known) = load(db, id)? else { return Ok(false) };
+    let mut changed = known.clone();
+    changes.apply(&mut changed);
+    if changed != known {
+        let data = serde_json::to_vec(&changed)?;
+        db.prepare_cached("UPDATE profile SET data = ?2 WHERE id = ?1")?.execute((id.0, data))?;
+    }
+    Ok(changed != known)
 }
 
 /// Whether someone takes back what they allowed: a consent, or being sold and shared.

@@ -2,10 +2,12 @@
 use crate::books::{Books, VersionFacts};
 use crate::contract::{Move, Origin};
 use crate::fail::{Done, Fail};
+use crate::groups;
 use crate::ledger::Ledger;
+use crate::people;
 use crate::records::Operation;
 use crate::schema::key;
-use caravan_model::{EntryId, Millis, ProfileId, StepIx, VersionId, VisitId};
+use caravan_model::{EntryId, Millis, ProfileId, Reason, Status, StepIx, VersionId, VisitId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
 /// An arrival's due time: before every other, so always due.
@@ -87,6 +89,17 @@ impl<'a> Rests<'a> {
                         return stray("lead nowhere");
                     }
                 }
+                Move::Update { step, changes } => {
+                    in_range(who, *step)?;
+                    let passed = (Status::Passed, &Reason::none());
+                    ledger.is_final((self.db, &mut *books), visit, (who.version, *step), passed.0, passed.1)?;
+                    if people::change(self.db, who.profile, changes)? {
+                        groups::stir(self.db, books, who.profile)?;
+                    }
+                    if last {
+                        return stray("lead nowhere");
+                    }
+                }
                 Move::Wait { step, due } => {
                     in_range(who, *step)?;
                     if !last {
@@ -94,6 +107,14 @@ impl<'a> Rests<'a> {
                     }
                     self.wait(who, visit.ordinal, *step, *due, false)?;
                     ledger.waits(who.version, *step);
+                    return Ok(false);
+                }
+                Move::Arrive { step } => {
+                    in_range(who, *step)?;
+                    if !last {
+                        return stray("go on after an arrival");
+                    }
+                    self.arrive(who, visit.ordinal, *step)?;
                     return Ok(false);
                 }
                 Move::Offer { step, lane, action, connection, parks } => {

@@ -37,6 +37,8 @@ pub enum CanvasVerb {
         #[arg(long, conflicts_with = "connections")]
         policy: bool,
     },
+    /// Makes canvases live, without letting anyone in: `caravan serve` runs them.
+    Publish(PublishArgs),
     /// Stops entries and everyone who waits at a step, until it is resumed; what is queued still goes.
     Pause {
         /// The canvas's id.
@@ -50,9 +52,51 @@ pub enum CanvasVerb {
         #[arg(long)]
         now: bool,
     },
+    /// Shows or changes how many may enter, counted over all versions; who is beyond is kept out.
+    Cap(CapArgs),
     /// Lets people enter and go on again.
     Resume {
         /// The canvas's id.
         canvas: String,
     },
+}
+
+/// How many may enter a canvas.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CapArgs {
+    /// The canvas's id.
+    pub canvas: String,
+    /// Ever; those who entered before count.
+    #[arg(long, value_name = "PEOPLE")]
+    pub total: Option<u64>,
+    /// On a day of the workspace's time zone.
+    #[arg(long, value_name = "PEOPLE")]
+    pub day: Option<u64>,
+    /// From one users file, or by one run of a schedule.
+    #[arg(long, value_name = "PEOPLE")]
+    pub run: Option<u64>,
+    /// Forgets the caps that stand; those named beside it are set.
+    #[arg(long)]
+    pub off: bool,
+}
+
+impl CapArgs {
+    /// Whether they change anything.
+    pub fn changes(&self) -> bool {
+        self.off || self.total.is_some() || self.day.is_some() || self.run.is_some()
+    }
+}
+
+/// `caravan canvas publish`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PublishArgs {
+    /// The canvases.
+    #[arg(required = true, value_name = "CANVAS")]
+    pub canvases: Vec<PathBuf>,
+    /// The connections; connections.yaml in this folder if not given.
+    #[arg(long, value_name = "FILE", default_value = "connections.yaml")]
+    pub connections: PathBuf,
+    /// The address of a running lab, for lab connections; without it one starts in the process.
+    #[arg(long, env = "CARAVAN_LAB", value_name = "URL")]
+    pub lab: Option<String>,
 }

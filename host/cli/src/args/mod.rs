@@ -6,6 +6,7 @@ mod canvas;
 mod connection;
 mod delivery;
 mod dry_run;
+mod group;
 mod lab;
 mod policy;
 mod profile;
@@ -16,10 +17,11 @@ mod serve;
 pub use alert::{AlertAddArgs, AlertVerb};
 pub use audience::AudienceVerb;
 pub use batch::{BatchArgs, BatchVerb};
-pub use canvas::CanvasVerb;
+pub use canvas::{CanvasVerb, CapArgs, PublishArgs};
 pub use connection::{ConnectionArgs, ConnectionVerb, ConnectorVerb};
 pub use delivery::DeliveryArgs;
 pub use dry_run::DryRunArgs;
+pub use group::{ActivateArgs, ActivationMode, ListVerb, SegmentVerb};
 pub use lab::{LabArgs, LabVerb};
 pub use policy::PolicyVerb;
 pub use profile::ProfileVerb;
@@ -85,6 +87,12 @@ pub enum Verb {
     /// People.
     #[command(subcommand)]
     Profile(ProfileVerb),
+    /// Segments: rules that say who is in.
+    #[command(subcommand)]
+    Segment(SegmentVerb),
+    /// Lists: people who were put on them.
+    #[command(subcommand)]
+    List(ListVerb),
     /// Connections to partners.
     #[command(subcommand)]
     Connection(ConnectionVerb),

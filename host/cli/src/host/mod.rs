@@ -2,6 +2,7 @@
 pub mod alerts;
 pub mod hands;
 pub mod lab;
+pub mod ready;
 pub mod workshop;
 
 use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalVault, Reach};

@@ -1,6 +1,7 @@
 //! Where the people behind a count went: the canvas's own routing, applied to the store's numbers.
 use caravan_journey::plan::{CompiledCanvas, StepKind, Target};
 use caravan_model::canvas::Advance;
+use caravan_model::status::reason;
 use caravan_model::{Status, StepIx};
 use caravan_store::Count;
 
@@ -22,9 +23,11 @@ pub enum Way {
     Arm(usize),
     /// No arm of a branch.
     Else,
+    /// A variant of an experiment, from 0.
+    Variant(usize),
     /// On.
     Next,
-    /// On, but without success.
+    /// On, but without success, or after a wait in vain.
     Otherwise,
     /// The step ends the entry.
     End,
@@ -38,10 +41,18 @@ pub fn ways(plan: &CompiledCanvas, step: StepIx) -> Vec<(Way, Target)> {
             let arms = arms.iter().enumerate().map(|(arm, (_, target))| (Way::Arm(arm), *target));
             arms.chain([(Way::Else, *otherwise)]).collect()
         }
+        StepKind::Experiment(variants) => {
+            variants.iter().enumerate().map(|(at, variant)| (Way::Variant(at), variant.next)).collect()
+        }
         StepKind::Sync(sync) if sync.advance == Advance::WhenSynced && this.otherwise != this.next => {
             vec![(Way::Next, this.next), (Way::Otherwise, this.otherwise)]
         }
-        StepKind::Sync(_) | StepKind::Delay(_) => vec![(Way::Next, this.next)],
+        StepKind::WaitFor { .. } if this.otherwise != this.next => {
+            vec![(Way::Next, this.next), (Way::Otherwise, this.otherwise)]
+        }
+        StepKind::WaitFor { .. } | StepKind::Sync(_) | StepKind::Delay(_) | StepKind::Update(_) => {
+            vec![(Way::Next, this.next)]
+        }
         StepKind::Exit => vec![(Way::End, Target::Exit)],
     }
 }
@@ -60,6 +71,12 @@ pub fn went(plan: &CompiledCanvas, count: &Count) -> Option<Went> {
             Some(arm) => by(Way::Arm(arm.parse::<usize>().ok()?.checked_sub(1)?)),
             None => by(Way::Else),
         },
+        (StepKind::Experiment(variants), _) => {
+            by(Way::Variant(variants.iter().position(|variant| variant.label == count.reason.words)?))
+        }
+        (StepKind::WaitFor { .. }, _) if count.reason.code == reason::TIMED_OUT => {
+            by(Way::Otherwise).or_else(|| by(Way::Next))
+        }
         (StepKind::Exit, _) => by(Way::End),
         (_, status) if status.is_success() => by(Way::Next),
         _ => by(Way::Otherwise).or_else(|| by(Way::Next)),

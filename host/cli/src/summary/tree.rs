@@ -75,7 +75,8 @@ impl Drawing<'_> {
         let ways = flow::ways(self.plan, step);
         let counts: Vec<&Count> =
             self.counters.counts.iter().filter(|count| count.step == step && count.n > 0).collect();
-        let is_branch = self.plan.step(step).is_some_and(|step| matches!(step.kind, StepKind::Branch { .. }));
+        let splits = |kind: &StepKind| matches!(kind, StepKind::Branch { .. } | StepKind::Experiment(_));
+        let is_branch = self.plan.step(step).is_some_and(|step| splits(&step.kind));
         let mut statuses: Vec<(Status, &str, &str, u64)> = Vec::new();
         for count in counts.iter().filter(|count| !(is_branch && count.status == Status::Passed)) {
             let same = |(status, code, _, _): &&mut (Status, &str, &str, u64)| {
@@ -113,6 +114,14 @@ impl Drawing<'_> {
                 format!("if {}", condition.unwrap_or_else(|| format!("arm {}", arm + 1)))
             }
             Way::Else => "else".to_owned(),
+            Way::Variant(at) => {
+                let written = self.canvas.steps.at(step).and_then(|(_, step)| step.experiment.as_ref());
+                let variants = written.map(Vec::as_slice).unwrap_or_default();
+                let total: u64 = variants.iter().map(|variant| u64::from(variant.weight)).sum();
+                variants.get(at).map_or_else(String::new, |variant| {
+                    format!("{} ({} of {total})", variant.label(at), variant.weight)
+                })
+            }
             Way::Next => "next".to_owned(),
             Way::Otherwise => "otherwise".to_owned(),
             Way::End => "ends".to_owned(),

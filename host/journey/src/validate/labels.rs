@@ -3,7 +3,7 @@ use super::{ManifestOf, step_path};
 use crate::document::{Document, Path};
 use crate::plan::DEFAULT_PURPOSE;
 use crate::policy::{met, name_of_attr};
-use caravan_model::canvas::{AudienceSync, EventTrigger, ExitRule, Trigger};
+use caravan_model::canvas::{AudienceSync, EventTrigger, ExitRule, Trigger, Until};
 use caravan_model::filter::Compare;
 use caravan_model::manifest::Field;
 use caravan_model::{Canvas, Code, Filter, Policy, Problem};
@@ -80,10 +80,14 @@ impl Audit<'_> {
             for (i, arm) in step.branch.iter().flatten().enumerate() {
                 self.filter(&at.key("branch").index(i).key("if"), &arm.condition, actions);
             }
+            if let Some(Until::Attribute(date)) = step.delay.as_ref().and_then(|delay| delay.until.as_ref()) {
+                let at = at.key("delay").key("until").key("attr");
+                self.used(&at, &name_of_attr(&date.attr), true, actions);
+            }
             let Some(wait) = &step.wait_for else { continue };
             let at = at.key("wait_for");
             if let Some(event) = &wait.event {
-                self.used(&at.key("event"), &format!("events.{event}"), false, actions);
+                self.happened(&at, event, &wait.properties, actions);
             }
             if let Some(segment) = &wait.segment {
                 self.group(&at.key("segment"), "segments", segment, actions);

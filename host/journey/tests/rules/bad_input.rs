@@ -93,7 +93,7 @@ pub(crate) fn problems_of(text: &str) -> Vec<Problem> {
     let connections = read_connections("connections.yaml", CONNECTIONS).unwrap().value;
     let manifest = manifest();
     let look_up = |name: &str| (name == "acme").then_some(&manifest);
-    let facts = Facts { connections: Some(&connections), manifest: Some(&look_up), policy: None };
+    let facts = Facts { connections: Some(&connections), manifest: Some(&look_up), ..Facts::default() };
     match read_canvas("canvas.yaml", text) {
         Ok(canvas) => validate(&canvas, &facts),
         Err(problem) => vec![problem],
@@ -276,6 +276,13 @@ fn cv004_a_bad_value_is_named_where_it_is() {
         "eq, ne",
     );
     case("{ for: 2d }", "{}", Code::BadValue, 10, "steps.pause.delay", "exactly one of", "for: 2d");
+    let until = |date: &str, at: &str, message: &str, cure: &str| {
+        case("for: 2d", &format!("until: {{ {date} }}"), Code::BadValue, 10, at, message, cure);
+    };
+    until("attr: d, at: noon", "steps.pause.delay.until.at", "`noon`", "");
+    until("attr: d, offset: -3", "steps.pause.delay.until.offset", "`-3` is no offset", "-3d");
+    until("attr: a..b", "steps.pause.delay.until.attr", "no attribute", "");
+    until("offset: -3d", "steps.pause.delay.until.attr", "`attr` is missing", "");
     case("for: 2d", "until: tomorrow", Code::BadValue, 10, "steps.pause.delay.until", "`tomorrow`", "");
     case(
         "for: 2d",
@@ -404,44 +411,89 @@ fn a_step_that_removes_people_keeps_nobody() {
 
 #[test]
 fn cv030_what_cannot_run_yet_is_named_and_not_left_out() {
-    case(
-        "{ event: e, where: { plan: { in: [pro] } } }",
-        "{ segment: s, existing: enter }",
-        Code::NotYet,
-        6,
-        "entry.trigger.segment",
-        "`segment` trigger",
-        "event",
-    );
-    case("consent: advertising", "not: { list: vip }", Code::NotYet, 7, "entry.who.all[1].not.list", "a list", "");
-    case(
-        "event: app_open, within: 7d",
-        "segment: s",
-        Code::NotYet,
-        12,
-        "steps.active.branch[0].if.segment",
-        "a segment",
-        "",
-    );
-    case("steps:", "exit: [ { segment: s } ]\nsteps:", Code::NotYet, 9, "exit[0].segment", "segment", "event");
     case("delay: { for: 2d }", "webhook: { use: mailer }", Code::NotYet, 10, "steps.pause.webhook", "`webhook`", "");
-    case(
-        "delay: { for: 2d }",
-        "wait_for: { event: x, timeout: 1d }",
-        Code::NotYet,
-        10,
-        "steps.pause.wait_for",
-        "`wait_for`",
-        "",
-    );
-    case("delay: { for: 2d }", "update: { a: 1 }", Code::NotYet, 10, "steps.pause.update", "`update`", "");
-    case(
-        "{ delay: { for: 2d }, next: active }",
-        "{ experiment: [ { weight: 1, next: active } ] }",
-        Code::NotYet,
-        10,
-        "steps.pause.experiment",
-        "`experiment`",
-        "branch",
-    );
+}
+
+#[test]
+fn cv028_segments_and_lists_that_are_not_there_are_named_with_their_place() {
+    let (segments, lists) = (["lapsed".to_owned()].into(), ["vip".to_owned()].into());
+    let missing = |old: &str, new: &str, line: u32, path: &str| {
+        assert!(SOUND.contains(old), "{old}");
+        let canvas = read_canvas("canvas.yaml", &SOUND.replacen(old, new, 1)).unwrap();
+        let problems = validate(&canvas, &Facts { groups: Some((&segments, &lists)), ..Facts::default() });
+        let [problem] = problems.as_slice() else { panic!("{new}: {problems:#?}") };
+        let found = (problem.code, problem.line, problem.path.as_deref());
+        assert_eq!(found, (Code::UnknownGroup, Some(line), Some(path)), "{problem}");
+    };
+    let trigger = "{ event: e, where: { plan: { in: [pro] } } }";
+    missing(trigger, "{ segment: lapse, existing: enter }", 6, "entry.trigger.segment");
+    missing(trigger, "{ schedule: '0 9 * * *', tz: UTC, segment: s }", 6, "entry.trigger.segment");
+    missing(trigger, "{ list: lapsed }", 6, "entry.trigger.list");
+    missing("consent: advertising", "not: { list: gold }", 7, "entry.who.all[1].not.list");
+    missing("event: app_open, within: 7d", "segment: s", 12, "steps.active.branch[0].if.segment");
+    missing("steps:", "exit: [ { segment: s } ]\nsteps:", 9, "exit[0].segment");
+    missing("delay: { for: 2d }", "wait_for: { segment: x, timeout: 1d }", 10, "steps.pause.wait_for.segment");
+    let sound = SOUND.replacen(trigger, "{ segment: lapsed, existing: skip }", 1);
+    let canvas = read_canvas("canvas.yaml", &sound.replacen("consent: advertising", "list: vip", 1)).unwrap();
+    assert_eq!(validate(&canvas, &Facts { groups: Some((&segments, &lists)), ..Facts::default() }), []);
+}
+
+#[test]
+fn cv004_a_schedule_is_cron_in_a_zone() {
+    let trigger = "{ event: e, where: { plan: { in: [pro] } } }";
+    let bad = |schedule: &str, at: &str, message: &str| {
+        let new = format!("{{ {schedule}, segment: s }}");
+        case(trigger, &new, Code::BadValue, 6, &format!("entry.trigger.{at}"), message, "");
+    };
+    bad("schedule: often, tz: UTC", "schedule", "no schedule");
+    bad("schedule: '0 0 31 2 *', tz: UTC", "schedule", "never comes");
+    bad("schedule: '0 9 * * MON', tz: Mars/Base", "tz", "no time zone");
+}
+
+#[test]
+fn cv004_a_wait_says_what_for_and_how_long() {
+    let bad = |wait: &str, code: Code, at: &str, message: &str| {
+        case("delay: { for: 2d }", &format!("wait_for: {wait}"), code, 10, at, message, "");
+    };
+    let at = "steps.pause.wait_for";
+    bad("{ timeout: 1d }", Code::BadValue, at, "what it waits for");
+    bad("{ event: a, segment: b, timeout: 1d }", Code::BadValue, at, "two things");
+    bad("{ event: ' ', timeout: 1d }", Code::BadValue, &format!("{at}.event"), "has a name");
+    bad("{ event: a, timeout: 0s }", Code::BadValue, &format!("{at}.timeout"), "no time at all");
+    bad("{ event: a, timeout: 1d, on_timeout: nowhere }", Code::MissingStep, &format!("{at}.on_timeout"), "nowhere");
+    case("start: pause", "control: 120%\n  start: pause", Code::BadValue, 8, "entry.control", "no share of people", "");
+}
+
+#[test]
+fn cv004_an_update_changes_attributes_and_neither_who_someone_is_nor_what_they_allow() {
+    let bad = |changes: &str, at: &str, message: &str, cure: &str| {
+        case("delay: { for: 2d }", &format!("update: {changes}"), Code::BadValue, 10, at, message, cure);
+    };
+    let at = "steps.pause.update";
+    bad("{}", at, "changes nothing", "`null` removes");
+    bad("{ email: x }", "steps.pause.update.email", "who a person is", "`attributes.email`");
+    bad("{ external_id: null }", "steps.pause.update.external_id", "who a person is", "");
+    bad("{ consents.advertising: granted }", "steps.pause.update.consents.advertising", "allows", "remove it");
+    bad("{ do_not_sell_or_share: false }", "steps.pause.update.do_not_sell_or_share", "allows", "remove it");
+    bad("{ a..b: 1 }", "steps.pause.update.a..b", "no attribute", "address.city");
+    bad("{ country: 7 }", "steps.pause.update.country", "is a text", "country: null");
+    bad("{ country.name: x }", "steps.pause.update.country.name", "nothing below", "set `country`");
+    bad("{ birth_date: soon }", "steps.pause.update.birth_date", "no date", "1985-07-03");
+    bad("{ time_zone: Paris }", "steps.pause.update.time_zone", "no time zone", "Europe/Paris");
+    bad("{ a: 1, a.b: 2 }", "steps.pause.update.a.b", "as a whole", "one of the two");
+}
+
+#[test]
+fn cv004_an_experiment_has_weights_and_names_that_are_told_apart() {
+    let pause = "{ delay: { for: 2d }, next: active }";
+    let at = "steps.pause.experiment";
+    let bad = |variants: &str, at: &str, message: &str, cure: &str| {
+        case(pause, &format!("{{ experiment: [{variants}] }}"), Code::BadValue, 10, at, message, cure);
+    };
+    bad("{ weight: 0, next: active }", at, "nobody", "above 0");
+    let two = "{ name: a, weight: 1, next: active }, { name: a, weight: 1, next: exit }";
+    bad(two, "steps.pause.experiment[1].name", "called `a`", "another name");
+    let two = "{ weight: 1, next: active }, { name: variant 1, weight: 1, next: exit }";
+    bad(two, "steps.pause.experiment[1].name", "called `variant 1`", "another name");
+    bad("{ name: \"\", weight: 1, next: active }", "steps.pause.experiment[0].name", "1 to 40", "remove");
 }

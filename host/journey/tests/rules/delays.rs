@@ -1,7 +1,8 @@
 //! Rule 11.14: UTC milliseconds; `2d` is 48 h; local times in the person's zone, else the workspace's.
 use caravan_journey::delay::DelayRule;
+use caravan_journey::walk::Way;
 use caravan_journey::{Person, TimeZone};
-use caravan_model::canvas::{Delay, LocalTime};
+use caravan_model::canvas::{DateOf, Delay, LocalTime, Until};
 use caravan_model::{Millis, Profile};
 
 fn instant(text: &str) -> Millis {
@@ -20,7 +21,7 @@ fn span(text: &str) -> DelayRule {
 }
 
 fn until(text: &str) -> DelayRule {
-    DelayRule::new(&Delay { until: Some(text.to_owned()), ..Delay::default() }).unwrap()
+    DelayRule::new(&Delay { until: Some(Until::Written(text.to_owned())), ..Delay::default() }).unwrap()
 }
 
 fn local(at: &str, on: &[&str]) -> DelayRule {
@@ -87,4 +88,45 @@ fn wrong_times_are_refused_in_plain_words() {
         let error = DelayRule::new(&Delay { local_time, ..Delay::default() }).unwrap_err();
         assert!(error.contains("HH:MM"), "{at}: {error}");
     }
+}
+
+/// When a delay until a date of the person's is over, begun at noon (UTC) of 1 March 2026, or why there is no wait.
+fn until_date(value: serde_json::Value, offset: &str, at: Option<&str>, zone: Option<&str>) -> Result<String, Way> {
+    let date = DateOf { attr: "plan.renewal".into(), offset: offset.parse().unwrap(), at: at.map(str::to_owned) };
+    let rule = DelayRule::new(&Delay { until: Some(Until::Attribute(date)), ..Delay::default() }).unwrap();
+    let mut profile = Profile { time_zone: zone.map(str::to_owned), ..Profile::default() };
+    profile.attributes.insert("plan".into(), serde_json::json!({ "renewal": value }));
+    let (person, workspace) = (Person { profile: &profile, events: &[] }, TimeZone::get("Europe/Paris").unwrap());
+    let now = instant("2026-03-01T12:00:00Z");
+    let due = rule.due(now, &person, &workspace);
+    if due > now {
+        Ok(jiff::Timestamp::from_millisecond(due.0).unwrap().to_string())
+    } else {
+        Err(rule.way_at_once(&person, &workspace))
+    }
+}
+
+#[test]
+fn rule_11_14_a_date_of_the_persons_is_local_and_its_days_are_of_the_calendar() {
+    let date = |value: &str, offset, at, zone| until_date(value.into(), offset, at, zone).unwrap();
+    assert_eq!(date("2026-06-15", "0", None, None), "2026-06-14T22:00:00Z");
+    assert_eq!(date("2026-06-15", "0", Some("09:00"), Some("Asia/Tokyo")), "2026-06-15T00:00:00Z");
+    // The clocks change on the 29th between: nine o'clock stays nine o'clock.
+    assert_eq!(date("2026-03-30", "-3d", Some("09:00"), None), "2026-03-27T08:00:00Z");
+    assert_eq!(date("2026-03-30T18:30", "-3d", None, None), "2026-03-27T17:30:00Z");
+    assert_eq!(date("2026-03-28T10:00", "1d12h", None, None), "2026-03-29T20:00:00Z");
+    // An instant falls on the day that the person has then.
+    assert_eq!(date("2026-06-14T23:30:00Z", "-1d", Some("09:00"), None), "2026-06-14T07:00:00Z");
+    assert_eq!(date("2026-06-14T23:30:00Z", "-1h", None, None), "2026-06-14T22:30:00Z");
+}
+
+#[test]
+fn whoever_has_no_date_to_wait_for_goes_on_at_once_and_it_is_told_why() {
+    for none in
+        [serde_json::json!(null), 7.into(), "soon".into(), "2026-13-01".into(), serde_json::json!(["2026-06-01"])]
+    {
+        assert_eq!(until_date(none.clone(), "-3d", None, None), Err(Way::NoDate), "{none}");
+    }
+    assert_eq!(until_date("2026-03-03".into(), "-3d", None, None), Err(Way::DatePassed));
+    assert_eq!(until_date("1999-01-01".into(), "0", Some("09:00"), None), Err(Way::DatePassed));
 }

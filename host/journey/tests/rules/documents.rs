@@ -4,7 +4,7 @@ use caravan_journey::document::{
 };
 use caravan_model::canvas::{
     Advance, Arm, AudienceSpec, AudienceSync, ConsentNeed, Delay, EntryRule, EventTrigger, Existing, ExitRule,
-    IfMissing, LocalTime, ReEntry, ScheduleTrigger, SegmentTrigger, Step, Steps, Trigger,
+    IfMissing, LocalTime, ReEntry, ScheduleTrigger, SegmentTrigger, Share, Step, Steps, Trigger, WaitFor,
 };
 use caravan_model::connection::SecretRef;
 use caravan_model::filter::{
@@ -35,6 +35,21 @@ fn the_designs_sample_files_read() {
     assert_eq!(meta.secret, Some(SecretRef::Env("META_TOKEN".into())));
     assert_eq!(meta.default_country.as_deref(), Some("FR"));
     assert!(connections.connections["lab-meta"].lab);
+}
+
+#[test]
+fn steps_of_all_kinds_survive_formatting() {
+    for step in [
+        "delay: { until: { attr: renewal_date, offset: \"-3d\", at: \"09:00\" } }",
+        "delay: { until: { attr: plan.renewal } }",
+        "delay: { until: \"2026-11-12T09:00\" }",
+        "update: { country: DE, plan.tier: gold, seats: 3, trial: null }",
+    ] {
+        let canvas = read_canvas("f", &WIN_BACK.replace("delay: { for: 2d }", step)).unwrap().value;
+        let text = format_canvas(&canvas).unwrap();
+        assert!(text.contains(&format!("pause: {{ {step}, next: active }}")), "{text}");
+        assert_eq!(read_canvas("f", &text).unwrap().value, canvas);
+    }
 }
 
 #[test]
@@ -278,16 +293,33 @@ fn step() -> impl Strategy<Value = Step> {
             }),
             ..no_step()
         }),
+        (text(), proptest::collection::btree_map(text(), compare(), 0..2), any::<u32>(), proptest::option::of(id()))
+            .prop_map(|(event, properties, ms, on_timeout)| Step {
+                wait_for: Some(WaitFor {
+                    event: Some(event),
+                    properties,
+                    segment: None,
+                    timeout: Duration(ms.into()),
+                    on_timeout
+                }),
+                ..no_step()
+            }),
         proptest::collection::btree_map(text(), value(), 0..3)
             .prop_map(|update| Step { update: Some(update.into_iter().collect()), ..no_step() }),
     ]
+}
+
+fn share(hundredths: u32) -> Share {
+    format!("{}.{:02}%", hundredths / 100, hundredths % 100).parse().unwrap()
 }
 
 fn trigger() -> impl Strategy<Value = Trigger> {
     prop_oneof![
         (text(), proptest::collection::btree_map(text(), compare(), 0..2))
             .prop_map(|(event, properties)| Trigger::Event(EventTrigger { event, properties })),
-        text().prop_map(|segment| Trigger::Segment(SegmentTrigger { segment, existing: Existing::Skip })),
+        (text(), any::<bool>()).prop_map(|(segment, in_step)| {
+            Trigger::Segment(SegmentTrigger { segment, existing: Existing::Skip, in_step })
+        }),
         (text(), text(), text()).prop_map(|(schedule, tz, segment)| Trigger::Schedule(ScheduleTrigger {
             schedule,
             tz,
@@ -304,6 +336,7 @@ prop_compose! {
         trigger in trigger(),
         who in proptest::option::of(filter()),
         start in id(),
+        control in proptest::option::of(1u32..10_000),
         exit in proptest::collection::vec(text(), 0..3),
         steps in proptest::collection::btree_map(id(), step(), 0..4),
     ) -> Canvas {
@@ -316,7 +349,7 @@ prop_compose! {
             audiences: audiences.into_iter().map(|(name, (connection, account, at_partner))| (name, AudienceSpec {
                 connection, account, name: at_partner, id: None, kind: None, if_missing: IfMissing::Create,
             })).collect(),
-            entry: EntryRule { trigger, who, re_entry: ReEntry::After(Duration::DAY), start },
+            entry: EntryRule { trigger, who, re_entry: ReEntry::After(Duration::DAY), control: control.map(share), start },
             exit: exit.into_iter()
                 .map(|event| ExitRule::Event(EventTrigger { event, properties: Default::default() })).collect(),
             steps: Steps(steps.into_iter().collect()),

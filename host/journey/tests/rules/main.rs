@@ -8,4 +8,5 @@ mod filters;
 mod policies;
 mod retrying;
 mod sealing;
+mod splits;
 mod walking;

@@ -34,7 +34,8 @@ fn denied(text: &str, old: &str, new: &str) -> Vec<Problem> {
     let connections = read_connections("connections.yaml", CONNECTIONS).unwrap().value;
     let (manifest, policy) = (manifest(), policy(text).value);
     let look_up = |name: &str| (name == "acme").then_some(&manifest);
-    let facts = Facts { connections: Some(&connections), manifest: Some(&look_up), policy: Some(&policy) };
+    let facts =
+        Facts { connections: Some(&connections), manifest: Some(&look_up), policy: Some(&policy), groups: None };
     let canvas = read_canvas("canvas.yaml", &SOUND.replacen(old, new, 1)).unwrap();
     let problems = validate(&canvas, &facts);
     problems.into_iter().filter(|problem| problem.code == Code::DeniedUse).collect()

@@ -30,8 +30,8 @@ fn a_delay_rests_until_its_time_and_leads_on() {
         (walk.moves.len(), walk.rest),
         (0, Rest::Delay { step: StepIx(0), due: NOW.after(Duration::DAY.times(2)) })
     );
-    assert_eq!(plan.after_delay(StepIx(0)), Target::Step(StepIx(1)));
-    let walk = plan.walk(plan.after_delay(StepIx(0)), &person(&profile), &Scene::at(NOW)).unwrap();
+    assert_eq!(plan.after_delay(StepIx(0)).0, Target::Step(StepIx(1)));
+    let walk = plan.walk(plan.after_delay(StepIx(0)).0, &person(&profile), &Scene::at(NOW)).unwrap();
     assert_eq!((walk.moves, walk.rest), (vec![Move::Passed { step: StepIx(1), way: Way::Next }], Rest::Exit));
 }
 
@@ -40,6 +40,21 @@ fn a_delay_until_an_instant_that_has_passed_is_passed() {
     let plan = plan("  one: { delay: { until: 1970-01-01T00:00:01Z }, next: exit }\n");
     let walk = plan.walk(plan.start, &person(&Profile::default()), &Scene::at(NOW)).unwrap();
     assert_eq!((walk.moves, walk.rest), (vec![Move::Passed { step: StepIx(0), way: Way::Next }], Rest::Exit));
+}
+
+#[test]
+fn a_delay_until_a_persons_date_waits_or_says_why_not() {
+    let plan = plan("  one: { delay: { until: { attr: renewal, offset: \"-1d\", at: \"09:00\" } }, next: exit }\n");
+    let mut profile = Profile::default();
+    let rest = |profile: &Profile| plan.walk(plan.start, &person(profile), &Scene::at(NOW)).unwrap();
+    let passed = |way| vec![Move::Passed { step: StepIx(0), way }];
+    assert_eq!((rest(&profile).moves, rest(&profile).rest), (passed(Way::NoDate), Rest::Exit));
+    profile.attributes.insert("renewal".into(), "1970-01-01".into());
+    assert_eq!((rest(&profile).moves, rest(&profile).rest), (passed(Way::DatePassed), Rest::Exit));
+    profile.attributes.insert("renewal".into(), "1970-02-02".into());
+    let due = Millis(31 * 86_400_000 + 9 * 3_600_000);
+    assert_eq!((rest(&profile).moves, rest(&profile).rest), (Vec::new(), Rest::Delay { step: StepIx(0), due }));
+    assert_eq!(plan.reason(StepIx(0), Way::NoDate), Reason::new("no-date", ""));
 }
 
 #[test]
@@ -59,7 +74,7 @@ fn a_branch_takes_the_first_arm_that_holds_and_says_which() {
     assert_eq!(first(&profile, &events), (passed(Way::Arm(1)), 1));
     profile.attributes.insert("n".into(), 6.into());
     assert_eq!(first(&profile, &events), (passed(Way::Arm(0)), 2));
-    assert_eq!(Way::Arm(0).reason(), Reason::new("branch", "arm 1"));
+    assert_eq!(plan.reason(StepIx(0), Way::Arm(0)), Reason::new("branch", "arm 1"));
     assert_eq!(plan.needs_events().into_iter().collect::<Vec<_>>(), ["e"]);
 }
 
@@ -98,6 +113,22 @@ fn rule_11_1_success_takes_next_and_all_else_otherwise() {
 }
 
 #[test]
+fn an_update_is_seen_by_the_branches_behind_it() {
+    let plan = plan(
+        "  one: { branch: [ { if: { attr: plan.tier, eq: gold }, next: exit } ], else: two }\n\
+         \x20 two: { update: { plan.tier: gold, country: DE, old: null }, next: three }\n\
+         \x20 three: { branch: [ { if: { all: [ { attr: plan.tier, eq: gold }, { attr: country, eq: DE }, { attr: old, exists: false } ] }, next: exit } ], else: one }\n",
+    );
+    let mut profile = Profile { country: Some("FR".into()), ..Profile::default() };
+    profile.attributes.insert("old".into(), 1.into());
+    let walk = plan.walk(plan.start, &person(&profile), &Scene::at(NOW)).unwrap();
+    let passed = |step, way| Move::Passed { step: StepIx(step), way };
+    assert_eq!(walk.moves, [passed(0, Way::Else), Move::Updated { step: StepIx(1) }, passed(2, Way::Arm(0))]);
+    assert_eq!(plan.changes(StepIx(1)).map(|changes| changes.0.len()), Some(3));
+    assert_eq!(profile.country.as_deref(), Some("FR"), "a walk decides; the store keeps");
+}
+
+#[test]
 fn a_loop_that_was_not_validated_ends_in_an_error_and_not_for_ever() {
     let plan = plan(
         "  one: { audience_sync: { audience: a, action: add, match: [email] }, next: two }\n\
@@ -121,6 +152,7 @@ fn step() -> impl Strategy<Value = String> {
         (prop_oneof![Just("1h"), Just("0s")], target()).prop_map(|(span, to)| format!("{{ delay: {{ for: {span} }}, next: {to} }}")),
         target().prop_map(|to| format!("{{ delay: {{ local_time: {{ at: \"09:00\" }} }}, next: {to} }}")),
         target().prop_map(|to| format!("{{ delay: {{ until: 1970-01-02T00:00:00Z }}, next: {to} }}")),
+        target().prop_map(|to| format!("{{ delay: {{ until: {{ attr: n }} }}, next: {to} }}")),
         (target(), target()).prop_map(|(one, two)| {
             format!("{{ branch: [ {{ if: {{ attr: n, gt: 3 }}, next: {one} }} ], else: {two} }}")
         }),
@@ -129,6 +161,10 @@ fn step() -> impl Strategy<Value = String> {
                 "{{ audience_sync: {{ audience: a, action: add, match: [email], advance: {advance} }}, next: {next}, otherwise: {otherwise} }}"
             )
         }),
+        (target(), target(), 0u32..3).prop_map(|(one, two, weight)| {
+            format!("{{ experiment: [ {{ weight: 1, next: {one} }}, {{ weight: {weight}, next: {two} }} ] }}")
+        }),
+        (target(), 0u32..7).prop_map(|(to, n)| format!("{{ update: {{ n: {n} }}, next: {to} }}")),
         Just("{ exit: true }".to_owned()),
     ]
 }
@@ -159,7 +195,7 @@ proptest! {
                     Rest::Exit => break,
                     Rest::Delay { step, due } => {
                         prop_assert!(due > NOW);
-                        plan.after_delay(step)
+                        plan.after_delay(step).0
                     }
                     Rest::Sync { step, .. } => plan.after_sync(step, if synced { Status::Synced } else { Status::Rejected }),
                 };

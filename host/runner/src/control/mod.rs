@@ -5,6 +5,8 @@
 //! again. What a call queues is sent by the next delivery.
 mod audience_book;
 mod canvases;
+mod caps;
+mod groups;
 mod holds;
 mod people;
 mod rebind;
@@ -17,6 +19,8 @@ mod waits;
 
 pub use audience_book::{current_name, is_former};
 pub use canvases::Stopped;
+pub use caps::caps_of;
+pub use groups::{count_whoever, is_filled, lists_of};
 pub use holds::Resumed;
 pub use people::{Erased, Imported};
 pub use rebind::Rebound;

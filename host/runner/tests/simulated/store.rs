@@ -3,7 +3,8 @@
 //! write.
 use caravan_journey::plan::{CompiledCanvas, StepKind, Target};
 use caravan_model::{
-    Canvas, Duration, Event, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId, VisitId,
+    Canvas, Duration, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
+    VisitId,
 };
 use caravan_store::*;
 use std::collections::BTreeMap;
@@ -168,7 +169,7 @@ fn sums_of(plan: &CompiledCanvas, counters: &Counters) -> Vec<String> {
     for (at, step) in plan.steps.iter().enumerate() {
         let at = StepIx(u16::try_from(at).unwrap());
         // Whoever leaves a delay is at the next step in the same transaction; the canvases here lead nowhere else.
-        if let (StepKind::Delay(_), Target::Step(next)) = (&step.kind, plan.after_delay(at)) {
+        if let (StepKind::Delay(_), (Target::Step(next), _)) = (&step.kind, plan.after_delay(at)) {
             let through = |count: &&Count| count.step == at && count.status == Status::Passed;
             expect(next, counters.counts.iter().filter(through).map(|count| count.n).sum());
         }
@@ -209,6 +210,7 @@ the_store! {
         fn backlog() -> Backlog;
         fn due(now: Millis, limit: usize, with_people: bool) -> Vec<Due>;
         fn resting(profiles: Vec<ProfileId>) -> Vec<Due>;
+        fn newest_entries(version: VersionId, profiles: Vec<ProfileId>) -> Vec<NewestEntry>;
         fn inside(version: VersionId, after: ProfileId, limit: usize) -> Vec<ProfileId>;
         fn next_timer() -> Option<Millis>;
         fn lanes() -> Vec<Lane>;
@@ -218,6 +220,12 @@ the_store! {
         fn erased_at(identifier: &str) -> Option<Millis>;
         fn refused_removals() -> Vec<RefusedRemovals>;
         fn members(lane: LaneId, after: ProfileId, limit: usize) -> Vec<(ProfileId, Membership)>;
+        fn group_members(group: Group, after: ProfileId, limit: usize) -> Vec<(ProfileId, Millis)>;
+        fn groups_of(profiles: Vec<ProfileId>) -> Vec<Vec<Group>>;
+        fn group_sizes() -> Vec<(Group, u64)>;
+        fn restless(limit: usize) -> Vec<Restless>;
+        fn everyone(after: ProfileId, limit: usize) -> Vec<Known>;
+        fn people(profiles: Vec<ProfileId>) -> Vec<Known>;
         fn holds() -> Vec<Hold>;
         fn charges(now: Millis) -> Vec<Charge>;
         fn follow_ups(now: Millis, limit: usize) -> Vec<FollowUp>;
@@ -258,6 +266,8 @@ the_store! {
         fn set_lane(lease: Lease, lane: LaneId, state: LaneState) -> ();
         fn offer(lease: Lease, offers: Vec<Offer>, settles: Vec<ProfileId>, now: Millis) -> u64;
         fn resend(lease: Lease, resend: Resend) -> Resent;
+        fn regroup(lease: Lease, changes: Vec<Regroup>, told: bool, looked: Vec<Restless>, now: Millis) -> u64;
+        fn disband(lease: Lease, group: Group) -> ();
         fn give_up(lease: Lease, lane: LaneId, now: Millis) -> u64;
         fn move_operations(
             lease: Lease, from: LaneId, to: LaneId, steps: Vec<(VersionId, StepIx)>, now: Millis

@@ -21,11 +21,11 @@ steps:
 fn message(id: &str, who: u32, event: &str, n: u64, at: Millis) -> (Option<String>, Message) {
     let properties = [("n".to_owned(), n.into())].into_iter().collect();
     let event = Event { name: event.to_owned(), at, properties };
-    (Some(id.to_owned()), Message { who: person(format!("p{who}")), event: Some(event) })
+    (Some(id.to_owned()), Message { who: person(format!("p{who}")), event: Some(event), group: None })
 }
 
 /// Serves for a while; messages may come in meanwhile.
-async fn served(world: &World, span: Duration) {
+pub async fn served(world: &World, span: Duration) {
     let (cancel, cancelled) = watch::channel(false);
     let (tell, _) = watch::channel(caravan_runner::Progress::default());
     let runner = world.runner();
@@ -46,20 +46,75 @@ async fn rule_11_11_a_message_counts_once_and_an_exit_behind_it_ends_what_it_beg
         message("m1", 0, "lapsed", 1, now),
         message("m2", 1, "lapsed", 1, now),
         message("m3", 2, "lapsed", 0, now),
-        message("m4", 1, "bought", 0, now.before(caravan_model::Duration::HOUR)),
+        message("m4", 1, "bought", 0, now),
         message("m5", 0, "bought", 0, now.before(caravan_model::Duration::HOUR)),
         message("m1", 0, "lapsed", 1, now),
         message("m6", 0, "lapsed", 1, now),
     ];
     assert_eq!(world.runner().receive(messages).await.unwrap(), 6);
     served(&world, DAY / 2).await;
-    // p0 and p1 came in and left by what came behind, whatever it is dated; p0 came in once more.
+    // p0 and p1 came in; p1 left by what came behind. What p0 did before their entry does not end it (11.13).
     let statuses = world.statuses(version, 0).await;
     let of = |wanted: Status| statuses.iter().filter(|((status, _), _)| *status == wanted).map(|(_, n)| n).sum::<u64>();
-    assert_eq!((of(Status::Exited), of(Status::Waiting)), (2, 1), "{statuses:?}");
+    assert_eq!((of(Status::Exited), of(Status::Waiting)), (1, 1), "{statuses:?}");
     assert_eq!(world.runner().receive(vec![message("m6", 0, "lapsed", 1, now)]).await.unwrap(), 0);
     served(&world, DAY * 2).await;
     assert_eq!(world.statuses(version, 1).await, [plain(Status::Synced, 1)].into());
     assert_eq!(world.members(), emails(0..1));
+    world.balanced().await;
+}
+
+const WAITS: &str = "
+format: 1
+canvas: waits
+audiences:
+  list: { connection: c, account: main, name: Ours, if_missing: create }
+entry: { trigger: { event: signed_up }, re_entry: always, start: opened }
+exit: [ { event: bought } ]
+steps:
+  opened: { wait_for: { event: opened, where: { n: { gte: 2 } }, timeout: 3d, on_timeout: exit }, next: again }
+  again: { wait_for: { event: opened, timeout: 2d }, next: sync }
+  sync: { audience_sync: { audience: list, action: add, match: [email] }, next: exit }
+";
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn rule_11_13_what_people_wait_for_wakes_them_in_order_unless_it_is_older_than_their_entry() {
+    let world = World::new(2, 16);
+    let version = world.publish(WAITS).await;
+    let now = world.now();
+    let old = now.before(caravan_model::Duration::HOUR);
+    let first = vec![
+        // p0 comes in and opens twice: on to the sync, within one chunk.
+        message("a1", 0, "signed_up", 1, now),
+        message("a2", 0, "opened", 2, now),
+        message("a3", 0, "opened", 1, now),
+        // p1 opened before they came in, and what they open is not what is waited for.
+        message("b1", 1, "opened", 2, now),
+        message("b2", 1, "signed_up", 1, now),
+        message("b3", 1, "opened", 2, old),
+        message("b4", 1, "opened", 1, now),
+        // p2 waits for the second time in vain, p3 leaves meanwhile.
+        message("c1", 2, "signed_up", 1, now),
+        message("c2", 2, "opened", 9, now),
+        message("d1", 3, "signed_up", 1, now),
+        message("d2", 3, "opened", 2, now),
+        message("d3", 3, "bought", 1, now),
+    ];
+    assert_eq!(world.runner().receive(first).await.unwrap(), 12);
+    served(&world, DAY).await;
+    assert_eq!(world.members(), emails(0..1));
+    // A paused canvas lets p2 no further than the next door; the event is not forgotten.
+    world.runner().pause_canvas("waits", "test").await.unwrap();
+    let later = message("c3", 2, "opened", 1, world.now());
+    assert_eq!(world.runner().receive(vec![later]).await.unwrap(), 1);
+    served(&world, DAY / 4).await;
+    assert_eq!(world.members(), emails(0..1));
+    world.runner().resume_canvas("waits").await.unwrap();
+    served(&world, DAY * 4).await;
+    assert_eq!(world.members(), emails(0..1).into_iter().chain(emails(2..3)).collect());
+    let passed = |why: &str, n| ((Status::Passed, why.to_owned()), n);
+    assert_eq!(world.statuses(version, 0).await, [passed("happened", 3), passed("timed-out", 1)].into());
+    let exited = ((Status::Exited, "exited".to_owned()), 1);
+    assert_eq!(world.statuses(version, 1).await, [passed("happened", 2), exited].into());
     world.balanced().await;
 }

@@ -322,6 +322,16 @@ pub enum DocumentKind {
     Notice,
     /// How a canvas stands: paused, stopping, stopped.
     Canvas,
+    /// How many may enter a canvas; id = the canvas's.
+    Caps,
+    /// A segment's rule; id = its name.
+    Segment,
+    /// A list; id = its name.
+    List,
+    /// How far people were looked through for a segment; id = its name.
+    Sweep,
+    /// Up to when a canvas's schedule has run; id = the canvas's.
+    Schedule,
 }
 
 impl DocumentKind {
@@ -333,6 +343,11 @@ impl DocumentKind {
             DocumentKind::Alert => "alert",
             DocumentKind::Notice => "notice",
             DocumentKind::Canvas => "canvas",
+            DocumentKind::Caps => "caps",
+            DocumentKind::Segment => "segment",
+            DocumentKind::List => "list",
+            DocumentKind::Sweep => "sweep",
+            DocumentKind::Schedule => "schedule",
         }
     }
 }

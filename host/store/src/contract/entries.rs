@@ -1,7 +1,7 @@
 //! What enters and moves: versions, audiences, candidates, moves, positions.
 use caravan_model::{
     Action, Canvas, Digest, LaneId, Millis, Profile, ProfileId, Reason, Status, StepIx, VersionId, VisitId,
-    canvas::ReEntry,
+    canvas::ReEntry, changes::Changes,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -56,11 +56,14 @@ pub struct Candidate {
     pub profile: ProfileId,
     /// The row of the intake source that this comes from; rows of a source are handed over in ascending order.
     pub row: u64,
+    /// When their entry begins: when that happened which lets them in, at the latest now. What is dated before neither
+    /// wakes nor ends the entry (design, 11.13).
+    pub began: Millis,
     /// What happens if they are admitted.
     pub moves: Vec<Move>,
 }
 
-/// One move of an entry, in order. The last one says where it rests: `Wait`, `Offer` with `parks`, or `End`.
+/// One move of an entry, in order. The last one says where it rests: `Wait`, `Arrive`, `Offer` with `parks`, or `End`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Move {
     /// Went through a step with a final status (branch: `Passed`).
@@ -72,12 +75,24 @@ pub enum Move {
         /// Why.
         reason: Reason,
     },
+    /// Goes through a step (`Passed`) that changes the person, in the same transaction. Who was erased stays erased.
+    Update {
+        /// The step.
+        step: StepIx,
+        /// What is changed, of the person as they are then.
+        changes: Arc<Changes>,
+    },
     /// Waits at a step until `due`; a position. `Millis::NEVER` waits for a signal alone.
     Wait {
         /// The step.
         step: StepIx,
         /// When the timer fires.
         due: Millis,
+    },
+    /// Rests at the door of a step, and is due at once: an arrival.
+    Arrive {
+        /// The step to be entered.
+        step: StepIx,
     },
     /// Asks an audience for something: the visit and its operation.
     Offer {
@@ -109,6 +124,10 @@ pub struct EnterBatch {
     pub next_row: u64,
     /// Who, by ascending row.
     pub candidates: Vec<Candidate>,
+    /// When the workspace's day began that it is now: entries are counted by days.
+    pub day: Millis,
+    /// How many may enter.
+    pub caps: Caps,
     /// Rows that could not be read or were not admitted by the canvas, counted by reason for the summary.
     pub refused: Vec<(String, u64)>,
     /// Now.
@@ -122,8 +141,37 @@ pub struct Entered {
     pub entered: u64,
     /// How many had an open entry, or may not enter again (yet).
     pub kept_out: u64,
+    /// How many would have entered if they were not too many.
+    pub capped: u64,
     /// Rows that an earlier, repeated call had done already.
     pub known_rows: u64,
+}
+
+/// How many may enter a canvas, counted over its versions in the transaction that lets them in: never exceeded (design,
+/// 11.11).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// Ever.
+    pub in_all: Option<u64>,
+    /// On a day of the workspace.
+    pub a_day: Option<u64>,
+    /// From one intake source.
+    pub a_run: Option<u64>,
+}
+
+/// Someone's newest entry into a canvas.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewestEntry {
+    /// Whose.
+    pub profile: ProfileId,
+    /// The person, unless erased.
+    pub person: Option<Arc<Profile>>,
+    /// Into which version.
+    pub version: VersionId,
+    /// When it began.
+    pub began: Millis,
+    /// Whether it has not ended.
+    pub open: bool,
 }
 
 /// A position whose time has come.

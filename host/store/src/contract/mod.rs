@@ -5,6 +5,7 @@
 //! was acknowledged or lost: by an intake key, by positions that are no longer there, or by a part that has ended.
 mod delivery;
 mod entries;
+mod groups;
 mod inbox;
 mod lanes;
 mod leases;
@@ -14,6 +15,7 @@ mod slices;
 pub use caravan_model::Charge;
 pub use delivery::*;
 pub use entries::*;
+pub use groups::*;
 pub use inbox::*;
 pub use lanes::*;
 pub use leases::*;
@@ -21,7 +23,8 @@ pub use reading::*;
 pub use slices::*;
 
 use caravan_model::{
-    Canvas, Event, LaneId, Millis, PartId, Problem, Profile, ProfileId, Reason, Status, StepIx, VersionId, VisitId,
+    Canvas, Event, Group, LaneId, Millis, PartId, Problem, Profile, ProfileId, Reason, Status, StepIx, VersionId,
+    VisitId,
 };
 use std::future::Future;
 
@@ -154,6 +157,13 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Where these people's open entries rest for the clock or a signal, whatever is due: who is to be woken is moved by
     /// [`Store::advance`].
     fn resting(&self, profiles: Vec<ProfileId>) -> impl Future<Output = Result<Vec<Due>>> + Send;
+    /// The newest entries of these people into a version's canvas, whatever version they entered; who never entered is left
+    /// out.
+    fn newest_entries(
+        &self,
+        version: VersionId,
+        profiles: Vec<ProfileId>,
+    ) -> impl Future<Output = Result<Vec<NewestEntry>>> + Send;
     /// People with an open entry in a version, by ascending id from `after` on.
     fn inside(
         &self,
@@ -248,6 +258,37 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Queues an add for everyone whom a lane's membership holds, at another lane or the same one (refill). With
     /// `forget`, the old audience is gone: what was recorded there is dropped. At most `limit` from `after` on.
     fn refill(&self, lease: Lease, refill: Refill) -> impl Future<Output = Result<Walked>> + Send;
+
+    /// Puts people into groups and takes them out. Where it is `told`, each change that is one becomes a message of the inbox
+    /// ([`caravan_model::GroupChange`]) in the same transaction; people of `looked` are no longer restless, unless they
+    /// changed again. Erased people are left out. Gives how many changes there were.
+    fn regroup(
+        &self,
+        lease: Lease,
+        changes: Vec<Regroup>,
+        told: bool,
+        looked: Vec<Restless>,
+        now: Millis,
+    ) -> impl Future<Output = Result<u64>> + Send;
+    /// Forgets a group and who is in it, without a message.
+    fn disband(&self, lease: Lease, group: Group) -> impl Future<Output = Result<()>> + Send;
+    /// Who is in a group and since when, by ascending profile from `after` on.
+    fn group_members(
+        &self,
+        group: Group,
+        after: ProfileId,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(ProfileId, Millis)>>> + Send;
+    /// The groups that these people are in, in the order of `profiles`.
+    fn groups_of(&self, profiles: Vec<ProfileId>) -> impl Future<Output = Result<Vec<Vec<Group>>>> + Send;
+    /// All groups that anybody was in, with how many are in now.
+    fn group_sizes(&self) -> impl Future<Output = Result<Vec<(Group, u64)>>> + Send;
+    /// Who changed since their segments were looked at, oldest first. Noted only while there are segments.
+    fn restless(&self, limit: usize) -> impl Future<Output = Result<Vec<Restless>>> + Send;
+    /// People by ascending id from `after` on; erased ones are left out.
+    fn everyone(&self, after: ProfileId, limit: usize) -> impl Future<Output = Result<Vec<Known>>> + Send;
+    /// These people, by ascending id; erased ones are left out.
+    fn people(&self, profiles: Vec<ProfileId>) -> impl Future<Output = Result<Vec<Known>>> + Send;
 
     /// A person holds what this names; holding it again changes the words.
     fn hold(&self, lease: Lease, hold: Hold) -> impl Future<Output = Result<()>> + Send;

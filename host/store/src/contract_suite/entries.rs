@@ -69,10 +69,10 @@ pub async fn rule_11_11_one_open_entry_over_all_versions_of_a_canvas(engine: imp
     let mut w = World::new(engine).await;
     let people = w.people(0..3).await;
     let forever = [wait(0, Millis::NEVER)];
-    assert_eq!(w.enter(&people[..2], &forever).await, Entered { entered: 2, kept_out: 0, known_rows: 0 });
+    assert_eq!(w.enter(&people[..2], &forever).await, Entered { entered: 2, kept_out: 0, capped: 0, known_rows: 0 });
     // The same person twice in one chunk enters once.
     let twice = [people[2], people[2]];
-    assert_eq!(w.enter(&twice, &forever).await, Entered { entered: 1, kept_out: 1, known_rows: 0 });
+    assert_eq!(w.enter(&twice, &forever).await, Entered { entered: 1, kept_out: 1, capped: 0, known_rows: 0 });
     w.version = w.store.publish(w.lease, canvas("journey", "two", 6), w.now).await.expect("version 2");
     assert_eq!(w.version.number, 2);
     assert_eq!(w.enter(&people, &forever).await.kept_out, 3);
@@ -90,9 +90,9 @@ pub async fn rule_11_11_a_known_intake_row_does_nothing(engine: impl Engine) {
     batch.refused = vec![("bad date".into(), 2)];
     batch.next_row = 6;
     let done = w.store.enter(w.lease, batch.clone()).await.expect("entries");
-    assert_eq!(done, Entered { entered: 4, kept_out: 0, known_rows: 0 });
+    assert_eq!(done, Entered { entered: 4, kept_out: 0, capped: 0, known_rows: 0 });
     let again = w.store.enter(w.lease, batch.clone()).await.expect("a repeat");
-    assert_eq!(again, Entered { entered: 0, kept_out: 0, known_rows: 4 });
+    assert_eq!(again, Entered { entered: 0, kept_out: 0, capped: 0, known_rows: 4 });
     assert_eq!(w.store.intake(w.version.id, &batch.source).await.expect("intake"), (6, 4));
     assert_eq!(w.store.intake(w.version.id, "never heard of").await.expect("intake"), (0, 0));
     let counters = w.store.counters(w.version.id).await.expect("counters");
@@ -101,7 +101,7 @@ pub async fn rule_11_11_a_known_intake_row_does_nothing(engine: impl Engine) {
     batch.candidates.iter_mut().for_each(|candidate| candidate.row += 5);
     batch.next_row = 9;
     let next = w.store.enter(w.lease, batch).await.expect("entries");
-    assert_eq!(next, Entered { entered: 3, kept_out: 0, known_rows: 1 });
+    assert_eq!(next, Entered { entered: 3, kept_out: 0, capped: 0, known_rows: 1 });
     w.balanced().await;
 }
 
@@ -120,6 +120,7 @@ pub async fn re_entry_never_always_and_after(engine: impl Engine) {
         batch.source = again.to_owned();
         batch.re_entry = rule;
         batch.now = Millis(w.now.0 + later);
+        batch.candidates[0].began = batch.now;
         let done = w.store.enter(w.lease, batch.clone()).await.expect("an entry");
         assert_eq!(done.entered, entered, "{again}");
         assert_eq!(done.kept_out, 1 - entered, "{again}");
@@ -127,6 +128,51 @@ pub async fn re_entry_never_always_and_after(engine: impl Engine) {
     w.balanced().await;
     let trace = w.store.trace(people[0]).await.expect("a trace").expect("a person");
     assert_eq!(trace.visits.len(), 3, "a trace shows earlier entries too");
+}
+
+pub async fn rule_11_11_caps_are_counted_with_the_entries(engine: impl Engine) {
+    let mut w = World::new(engine).await;
+    let people = w.people(0..10).await;
+    let forever = [wait(0, Millis::NEVER)];
+    let mut batch = w.batch(&people, &forever);
+    batch.caps = Caps { in_all: Some(6), a_day: Some(4), a_run: Some(3) };
+    let done = w.store.enter(w.lease, batch.clone()).await.expect("entries");
+    assert_eq!(done, Entered { entered: 3, capped: 7, ..Entered::default() });
+    let refused = w.store.counters(w.version.id).await.expect("counters").refused;
+    assert_eq!(refused, [("cap".to_owned(), 7)]);
+    // Repeated, it lets nobody in.
+    assert_eq!(w.store.enter(w.lease, batch.clone()).await.expect("a repeat").entered, 0);
+    // Who is inside is kept out, and does not count against the cap; another run of the same day has room for one.
+    batch.source = "another".into();
+    let done = w.store.enter(w.lease, batch.clone()).await.expect("entries");
+    assert_eq!(done, Entered { entered: 1, kept_out: 3, capped: 6, ..Entered::default() });
+    let mut w = w.crash().await;
+    // The next day, in another version of the canvas: two are left of six.
+    w.version = w.store.publish(w.lease, canvas("journey", "two", 6), w.now).await.expect("version 2");
+    (batch.version, batch.source, batch.day) = (w.version.id, "third".into(), Millis(86_400_000));
+    let done = w.store.enter(w.lease, batch.clone()).await.expect("entries");
+    assert_eq!(done, Entered { entered: 2, kept_out: 4, capped: 4, ..Entered::default() });
+    // Without caps all may.
+    (batch.source, batch.caps) = ("fourth".into(), Caps::default());
+    assert_eq!(w.store.enter(w.lease, batch).await.expect("entries").entered, 4);
+    w.balanced().await;
+}
+
+pub async fn rule_11_13_an_entry_begins_with_what_lets_it_in(engine: impl Engine) {
+    let mut w = World::new(engine).await;
+    let people = w.people(0..3).await;
+    let mut batch = w.batch(&people[..2], &[wait(0, Millis::NEVER)]);
+    let began = Millis(w.now.0 - 5_000);
+    batch.candidates[0].began = began;
+    batch.candidates[1].began = Millis(w.now.0 + 5_000);
+    w.store.enter(w.lease, batch).await.expect("entries");
+    let newest = w.store.newest_entries(w.version.id, people.clone()).await.expect("the newest");
+    let seen: Vec<_> = newest.iter().map(|entry| (entry.profile, entry.began, entry.open)).collect();
+    assert_eq!(seen, [(people[0], began, true), (people[1], w.now, true)]);
+    assert!(newest.iter().all(|entry| entry.version == w.version.id && entry.person.is_some()));
+    w.store.erase(w.lease, vec![people[0]], w.now).await.expect("an erasure");
+    let newest = w.store.newest_entries(w.version.id, people.clone()).await.expect("the newest");
+    assert!(newest[0].person.is_none() && newest[1].person.is_some());
 }
 
 pub async fn impossible_moves_are_refused_and_leave_nothing(engine: impl Engine) {

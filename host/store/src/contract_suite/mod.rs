@@ -5,7 +5,9 @@
 pub mod claims;
 pub mod delivery;
 pub mod entries;
+pub mod groups;
 pub mod inbox;
+pub mod journeys;
 pub mod lanes;
 pub mod people;
 pub mod slices;
@@ -50,12 +52,21 @@ macro_rules! contract_suite {
             rule_11_11_one_open_entry_over_all_versions_of_a_canvas
             rule_11_11_a_known_intake_row_does_nothing
             re_entry_never_always_and_after
+            rule_11_11_caps_are_counted_with_the_entries
+            rule_11_13_an_entry_begins_with_what_lets_it_in
             impossible_moves_are_refused_and_leave_nothing
             timers_fire_in_order_and_once
             rule_11_12_an_ended_entry_hears_exit_while_something_is_unsent
             an_exit_ends_a_wait_at_once
             every_step_counts_what_entered_it
             a_crash_keeps_every_acknowledged_entry
+        );
+        $crate::contract_suite!(@module $engine, journeys:
+            an_update_is_kept_with_its_move
+        );
+        $crate::contract_suite!(@module $engine, groups:
+            groups_change_once_and_tell_the_inbox
+            who_changes_is_restless_while_there_are_segments
         );
         $crate::contract_suite!(@module $engine, inbox:
             messages_wait_in_order_once_each

@@ -83,7 +83,7 @@ impl<E: Engine> World<E> {
         self.sources += 1;
         let candidates = (0..)
             .zip(profiles)
-            .map(|(row, profile)| Candidate { profile: *profile, row, moves: moves.to_vec() })
+            .map(|(row, profile)| Candidate { profile: *profile, row, began: self.now, moves: moves.to_vec() })
             .collect();
         EnterBatch {
             version: self.version.id,
@@ -91,6 +91,8 @@ impl<E: Engine> World<E> {
             source: format!("source {}", self.sources),
             next_row: profiles.len() as u64,
             candidates,
+            day: Millis(0),
+            caps: Caps::default(),
             refused: Vec::new(),
             now: self.now,
         }

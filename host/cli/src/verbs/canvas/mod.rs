@@ -1,5 +1,7 @@
-//! `caravan canvas validate | fmt | schema | pause | stop | resume`.
+//! `caravan canvas validate | fmt | schema | publish | pause | stop | resume | cap`.
+mod cap;
 mod files;
+pub mod publish;
 mod state;
 
 use crate::args::{CanvasVerb, Global};
@@ -23,8 +25,10 @@ pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
             })?;
             Ok(End::Done)
         }
+        CanvasVerb::Publish(args) => publish::publish(global, &args).await,
         CanvasVerb::Pause { canvas } => state::pause(global, &canvas).await,
         CanvasVerb::Stop { canvas, now } => state::stop(global, &canvas, now).await,
+        CanvasVerb::Cap(args) => cap::cap(global, args).await,
         CanvasVerb::Resume { canvas } => state::resume(global, &canvas).await,
     }
 }

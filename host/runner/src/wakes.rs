@@ -1,0 +1,192 @@
+//! What people wait for happens: they go on at once from a `wait_for`.
+//!
+//! Waking follows arrival (design, 11.13): an event wakes whoever waits for it when it is worked off, unless it is dated
+//! before their entry. Events are heard in order, so that one wait after the other may end within one chunk.
+use crate::control::still_versions;
+use crate::crowds::Crowds;
+use crate::exits::began_it;
+use crate::moves::{Pace, moves_from};
+use crate::route::Route;
+use caravan_journey::plan::{Awaited, Target};
+use caravan_journey::{Person, Scene, entry::is_the_event};
+use caravan_model::status::reason;
+use caravan_model::{EntryId, Event, Group, GroupKind, Profile, ProfileId, Reason, Status};
+use caravan_store::{Advance, Due, Lease, Move, NewestEntry, Store};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+/// Something that happened with a person, in the order of arrival.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Happened<'a> {
+    /// Who.
+    pub profile: ProfileId,
+    /// What.
+    pub what: What<'a>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What<'a> {
+    /// They did something.
+    Event(&'a Event),
+    /// They joined a segment or list.
+    Joined(&'a Group),
+}
+
+impl<'a> What<'a> {
+    /// The event, if it was one.
+    pub fn event(self) -> Option<&'a Event> {
+        match self {
+            What::Event(event) => Some(event),
+            What::Joined(_) => None,
+        }
+    }
+
+    /// Whether a version waits for something of this name anywhere.
+    pub fn is_awaited(self, route: &Route) -> bool {
+        match self {
+            What::Event(event) => route.plan.awaits_event(&event.name),
+            What::Joined(group) => group.kind == GroupKind::Segment && route.plan.awaits_segment(&group.name),
+        }
+    }
+}
+
+/// What happened, and whether the store keeps it already among the people's events.
+pub(crate) struct News<'a> {
+    /// In the order of arrival.
+    pub happened: Vec<Happened<'a>>,
+    /// Whether they are kept.
+    pub kept: bool,
+}
+
+/// Someone who waits, and the place of what wakes them.
+struct Woken<'a> {
+    due: Due,
+    person: Arc<Profile>,
+    route: &'a Arc<Route>,
+    at: usize,
+}
+
+/// Lets everyone go on who waits for something of this. Gives how many went on.
+pub(crate) async fn wake<S: Store>(
+    store: &S,
+    lease: Lease,
+    routes: &[Arc<Route>],
+    news: &News<'_>,
+    scene: &Scene<'_>,
+) -> crate::Result<u64> {
+    let routes: HashMap<_, _> =
+        routes.iter().filter(|route| route.is_complete()).map(|route| (route.version, route)).collect();
+    let awaited = |one: &&Happened<'_>| routes.values().any(|route| one.what.is_awaited(route));
+    let mut who: BTreeSet<ProfileId> = news.happened.iter().filter(awaited).map(|one| one.profile).collect();
+    if who.is_empty() {
+        return Ok(0);
+    }
+    let mut places: HashMap<ProfileId, Vec<usize>> = HashMap::new();
+    for (at, one) in news.happened.iter().enumerate() {
+        places.entry(one.profile).or_default().push(at);
+    }
+    let still = still_versions(store).await?;
+    // Up to which place an entry has heard what happened.
+    let mut heard: HashMap<EntryId, usize> = HashMap::new();
+    let mut woken_in_all = 0;
+    while !who.is_empty() {
+        let resting = store.resting(who.iter().copied().collect()).await?;
+        let waits = resting.into_iter().filter(|due| !due.arrives).filter_map(|due| {
+            let route = *routes.get(&due.version)?;
+            route.plan.awaited(due.step).is_some().then_some((due, route))
+        });
+        let mut by_version: BTreeMap<_, Vec<(Due, &Arc<Route>)>> = BTreeMap::new();
+        for (due, route) in waits {
+            by_version.entry(due.version).or_default().push((due, route));
+        }
+        let mut woken = Vec::new();
+        for (version, waits) in by_version {
+            let ids = waits.iter().map(|(due, _)| due.profile).collect();
+            let newest = store.newest_entries(version, ids).await?;
+            let newest: HashMap<ProfileId, NewestEntry> =
+                newest.into_iter().filter(|entry| entry.open).map(|entry| (entry.profile, entry)).collect();
+            for (due, route) in waits {
+                let Some(entry) = newest.get(&due.profile) else { continue };
+                let Some(person) = entry.person.clone() else { continue };
+                let own = places.get(&due.profile).map_or(&[][..], Vec::as_slice);
+                let behind = heard.get(&due.visit.entry).map_or(0, |at| at + 1);
+                let awaited = route.plan.awaited(due.step);
+                let wakes = |at: &&usize| {
+                    **at >= behind
+                        && match (news.happened[**at].what, awaited) {
+                            (What::Event(event), Some(Awaited::Event(wanted))) => {
+                                let view = Person { profile: &person, events: std::slice::from_ref(event) };
+                                event.at >= entry.began
+                                    && !began_it(&route.plan, entry, event, scene)
+                                    && is_the_event(wanted, event, &view, scene)
+                            }
+                            (What::Joined(group), Some(Awaited::Segment(wanted))) => {
+                                group.kind == GroupKind::Segment && group.name == *wanted
+                            }
+                            _ => false,
+                        }
+                };
+                if let Some(&at) = own.iter().find(wakes) {
+                    heard.insert(due.visit.entry, at);
+                    woken.push(Woken { due, person, route, at });
+                }
+            }
+        }
+        who = woken.iter().map(|one| one.due.profile).collect();
+        let moves = go_on(store, woken, news, &still, scene).await?;
+        woken_in_all += store.advance(lease, moves, scene.now).await?;
+    }
+    Ok(woken_in_all)
+}
+
+async fn go_on<S: Store>(
+    store: &S,
+    woken: Vec<Woken<'_>>,
+    news: &News<'_>,
+    still: &HashSet<caravan_model::VersionId>,
+    scene: &Scene<'_>,
+) -> crate::Result<Vec<Advance>> {
+    let mut scratch = Vec::new();
+    let mut all = Vec::with_capacity(woken.len());
+    for Woken { due, person, route, at } in woken {
+        let next = route.plan.after_event(due.step);
+        let moves = match next {
+            // Where the canvas is paused, the person goes as far as the door of the next step.
+            Target::Step(step) if still.contains(&due.version) => vec![Move::Arrive { step }],
+            next => {
+                let crowds = Crowds::read(store, route, &[due.profile]).await?;
+                let events = seen(store, &due, &crowds.events(route), news, at).await?;
+                let view = Person { profile: &person, events: &events };
+                let crowd = crowds.crowd(due.profile, view, *scene);
+                let scene = &scene.with_groups(&crowd);
+                let pace = Pace { now: scene.now, skip_delays: false };
+                moves_from(route, next, &view, scene, pace, &mut scratch)?
+            }
+        };
+        let ends_as = (Status::Passed, Reason::new(reason::HAPPENED, ""));
+        let Due { visit, version, step, arrives, profile, due, .. } = due;
+        all.push(Advance { visit, version, step, arrives, due, profile, ends_as, moves });
+    }
+    Ok(all)
+}
+
+/// What a person has done of these events, up to a place.
+async fn seen<S: Store>(
+    store: &S,
+    due: &Due,
+    names: &[String],
+    news: &News<'_>,
+    upto: usize,
+) -> crate::Result<Vec<Event>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let kept = store.events(vec![due.profile], names.to_vec()).await?;
+    let mut events = kept.into_iter().next().unwrap_or_default();
+    if !news.kept {
+        let own = news.happened.iter().take(upto + 1).filter(|one| one.profile == due.profile);
+        events.extend(own.filter_map(|one| one.what.event()).filter(|event| names.contains(&event.name)).cloned());
+    }
+    Ok(events)
+}
