@@ -1,14 +1,14 @@
 //! Delivery: one piece of work on one lane. A slice is sealed, or an open one is taken up, and its parts are called
 //! one after the other until they have ended or the lane has to wait ([`crate::attempts`]).
 use crate::attempts::Delivery;
-use crate::holds::{probe, target_of};
+use crate::holds::{hold, probe, target_of};
 use crate::ledger::Ledger;
 use crate::making::Making;
 use crate::pacing::{Paced, Pass};
 use crate::prepare::{LaneFacts, prepare, slice_length};
 use crate::shared::{LaneMemory, Plug, Shared};
 use crate::steps::Steps;
-use caravan_model::{Millis, Problem};
+use caravan_model::{Millis, Problem, Reason};
 use caravan_store::{Lane, LaneState, Slice, Store};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -58,6 +58,11 @@ async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut La
             return Ok(worked);
         }
     };
+    if let Some(words) = shared.not_entitled(&plug.connector.manifest().name) {
+        worked.open = open.is_some();
+        hold(shared, lane, memory, Reason::new("not_entitled", words)).await?;
+        return Ok(worked);
+    }
     if matches!(lane.state, LaneState::Held { .. }) {
         worked.open = open.is_some();
         if !probe(shared, lane, &plug, memory).await? {

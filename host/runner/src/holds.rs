@@ -31,6 +31,24 @@ pub(crate) fn target_of(lane: &Lane, plug: &Plug) -> Target {
     }
 }
 
+/// Holds a lane for a reason of ours, or goes on holding it.
+pub(crate) async fn hold<S: Store>(
+    shared: &Shared<S>,
+    lane: &Lane,
+    memory: &mut LaneMemory,
+    reason: Reason,
+) -> crate::Result<()> {
+    let now = shared.now();
+    let (since, probes) = match &lane.state {
+        LaneState::Held { since, probes, .. } => (*since, *probes),
+        LaneState::Open | LaneState::Waiting { .. } => (now, 0),
+    };
+    memory.probes = memory.probes.max(probes).saturating_add(1);
+    let probe = next_probe(&shared.options, memory.probes, now);
+    let state = LaneState::Held { reason, since, probe, probes: memory.probes };
+    Ok(shared.store.set_lane(shared.lease, lane.id, state).await?)
+}
+
 /// Looks at a held lane by `check`. Gives whether it may be tried again; where the check cannot tell, it may.
 pub(crate) async fn probe<S: Store>(
     shared: &Shared<S>,
