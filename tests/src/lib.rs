@@ -2,6 +2,7 @@
 //! webhooks, and an oracle that shares no code with the host.
 pub mod host;
 pub mod oracle;
+pub mod people;
 pub mod python;
 pub mod served;
 pub mod sinks;

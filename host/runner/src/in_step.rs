@@ -57,7 +57,7 @@ async fn offers<S: Store>(
     let mut stripes: HashMap<LaneId, i64> = HashMap::new();
     let lanes = store.lanes().await?;
     for lane in route.lanes.iter().flatten() {
-        stripes.insert(lane.lane, lanes.iter().filter(|one| one.key == lane.key).count().max(1) as i64);
+        stripes.insert(lane.lane, lanes.iter().filter(|one| lane.is_of(one)).count().max(1) as i64);
     }
     let mut offers = Vec::new();
     for (step, sync) in route.plan.syncs().filter(|(_, sync)| sync.action == Action::Add) {

@@ -31,6 +31,7 @@ mod inbox;
 mod intake;
 mod judged;
 mod ledger;
+mod making;
 mod moves;
 mod occasions;
 mod opposites;

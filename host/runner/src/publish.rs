@@ -3,6 +3,7 @@ use crate::chance::Chance;
 use crate::control::lists_of;
 use crate::crowds::segments_of;
 use crate::error::problem_of;
+use crate::making;
 use crate::policy::policy_of;
 use crate::route::{lane_key, lane_spec, registered_name};
 use crate::runner::Runner;
@@ -15,7 +16,7 @@ use caravan_journey::validate::denied_uses;
 use caravan_model::canvas::{AudienceSpec, IfMissing};
 use caravan_model::port::{Answer, Ask, AudienceInfo, CallContext};
 use caravan_model::{Canvas, Code, Connections, Fault, Problem};
-use caravan_store::{Audience, Lease, Store, Version};
+use caravan_store::{Audience, Lease, Store, Version, to_be_made};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -97,7 +98,11 @@ impl<S: Store> Runner<S> {
             };
             let bound = self.resolve(lease, &wanted, said).await?;
             if let Some(key) = lane_key(&bound) {
-                let stripes = wanted.plug.connector.manifest().batch.parallel_per_audience;
+                // The first people of an audience that is to be made go in one call.
+                let stripes = match key.marker_to_be_made() {
+                    None => wanted.plug.connector.manifest().batch.parallel_per_audience,
+                    Some(_) => 1,
+                };
                 self.store.lane(lease, lane_spec(&bound, key, stripes)).await?;
             }
         }
@@ -209,7 +214,8 @@ impl<S: Store> Runner<S> {
         Ok(found)
     }
 
-    /// Asks the partner to make an audience whose marker is stored, and binds it.
+    /// Asks the partner to make an audience whose marker is stored, and binds it. Where the partner makes none without
+    /// people, its marker stands for its id until the first of them are sent ([`crate::making`]).
     pub(crate) async fn create(
         &self,
         lease: Lease,
@@ -217,6 +223,13 @@ impl<S: Store> Runner<S> {
         mut audience: Audience,
     ) -> crate::Result<Audience> {
         can_create(wanted)?;
+        if wanted.plug.connector.manifest().audience.create_needs_rows {
+            audience.partner_id = Some(to_be_made(&audience.marker));
+            audience.parts = making::parts(partner_name(wanted));
+            audience.made_by_us = true;
+            self.store.bind(lease, audience.clone()).await?;
+            return Ok(audience);
+        }
         let ask = Ask::CreateAudience {
             account: wanted.account.clone(),
             name: partner_name(wanted).to_owned(),
@@ -285,10 +298,6 @@ pub(crate) fn can_create(wanted: &Wanted<'_>) -> Result<(), Problem> {
     if !rules.create {
         let words = format!("{} has no way to make an audience", wanted.plug.connector.manifest().title);
         return Err(Problem::new(Code::AudienceMissing, words).at_path(path).cure(cure));
-    }
-    if rules.create_needs_rows {
-        let words = "this version cannot make an audience that needs its first people";
-        return Err(Problem::new(Code::NotYet, words).at_path(path).cure(cure));
     }
     Ok(())
 }

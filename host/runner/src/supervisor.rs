@@ -379,7 +379,7 @@ impl<S: Store> Supervisor<S> {
     /// Whether the run waits for a lane: the version's own, and whatever owes people a removal.
     fn is_of_interest(&self, lane: &Lane) -> bool {
         let Some(route) = &self.route else { return true };
-        lane.owed > 0 || route.lanes.iter().flatten().any(|own| own.key == lane.key)
+        lane.owed > 0 || route.lanes.iter().flatten().any(|own| own.is_of(lane))
     }
 
     async fn interrupted(&mut self) -> crate::Result<RunEnd> {

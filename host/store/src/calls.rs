@@ -70,6 +70,16 @@ impl Store for Sqlite {
         self.write(lease, "register an audience", move |tx| audiences::bind(tx.db, &audience)).await
     }
 
+    async fn name_audience(
+        &self,
+        lease: Lease,
+        key: LaneKey,
+        id: String,
+        parts: Vec<(String, String)>,
+    ) -> Result<bool> {
+        self.write(lease, "give an audience its id", move |tx| audiences::name(tx, &key, &id, &parts)).await
+    }
+
     async fn lane(&self, lease: Lease, lane: LaneSpec) -> Result<(LaneId, u32)> {
         self.write(lease, "open a queue", move |tx| lanes::open(tx, &lane)).await
     }

@@ -254,6 +254,7 @@ the_store! {
         fn release(lease: Lease) -> ();
         fn publish(lease: Lease, canvas: Canvas, now: Millis) -> Version;
         fn bind(lease: Lease, audience: Audience) -> ();
+        fn name_audience(lease: Lease, key: LaneKey, id: String, parts: Vec<(String, String)>) -> bool;
         fn lane(lease: Lease, lane: LaneSpec) -> (LaneId, u32);
         fn upsert(lease: Lease, people: Vec<Profile>, now: Millis) -> Vec<Known>;
         fn record(lease: Lease, events: Vec<(String, Option<String>, Event)>, now: Millis) -> Vec<ProfileId>;

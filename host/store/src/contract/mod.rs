@@ -77,6 +77,16 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn audiences(&self) -> impl Future<Output = Result<Vec<Audience>>> + Send;
     /// Registers or changes one. Written before the partner is asked to make it (with its marker), and again after.
     fn bind(&self, lease: Lease, audience: Audience) -> impl Future<Output = Result<()>> + Send;
+    /// Gives an audience that was still to be made the partner's id: its lane, all names that lead to it and a person's
+    /// hold on it have the new key from then on, in one transaction; it is ours. False, and nothing is changed, where
+    /// another lane has that key already.
+    fn name_audience(
+        &self,
+        lease: Lease,
+        key: LaneKey,
+        id: String,
+        parts: Vec<(String, String)>,
+    ) -> impl Future<Output = Result<bool>> + Send;
     /// The lane of a bound audience, made if need be; also interns its connection (the number in `Move::Offer`). With
     /// more than one stripe, the id is the first one's; who offers names that, and each person has a stripe of their own
     /// for ever, so the number of a lane's first day counts.

@@ -44,6 +44,7 @@ macro_rules! contract_suite {
             memberships_keep_recorded_sets_and_claims
             a_canvas_published_twice_is_one_version
             audiences_and_lanes_are_kept_by_their_keys
+            an_audience_that_was_to_be_made_gets_its_id_everywhere_at_once
             an_old_lease_is_fenced_from_every_writing_call
             a_change_is_never_missed
         );
