@@ -199,6 +199,9 @@ CREATE TABLE IF NOT EXISTS inbox(seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEG
 -- How many entered a canvas, by when the workspace's day began.
 CREATE TABLE IF NOT EXISTS admitted(canvas INTEGER, day INTEGER, n INTEGER NOT NULL, PRIMARY KEY(canvas, day))
   WITHOUT ROWID;
+-- Bytes of installed connectors, by their SHA-256 digest.
+CREATE TABLE IF NOT EXISTS component(digest BLOB PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL,
+  at INTEGER NOT NULL, bytes BLOB NOT NULL);
 ";
 
 /// Brings an older store's tables up to this format, in one transaction.
