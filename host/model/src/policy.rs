@@ -20,6 +20,35 @@ pub struct Policy {
     /// Labels on fields, and what data with them must not be used for.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
+    /// What connectors by others need before they are used.
+    #[serde(default, skip_serializing_if = "ConnectorPolicy::is_empty")]
+    pub connectors: ConnectorPolicy,
+}
+
+/// `connectors: { approval: other }`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConnectorPolicy {
+    /// Who may allow a version: whoever installed it too, or somebody else alone.
+    pub approval: Approval,
+}
+
+/// Who may allow a connector's version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Approval {
+    /// Anybody, also who installed it.
+    #[default]
+    #[serde(rename = "self")]
+    Own,
+    /// Somebody else than who installed it.
+    Other,
+}
+
+impl ConnectorPolicy {
+    fn is_empty(&self) -> bool {
+        *self == ConnectorPolicy::default()
+    }
 }
 
 /// A workspace without a policy: nothing is demanded or denied beyond what people themselves denied.
@@ -30,6 +59,7 @@ impl Default for Policy {
             consent: ConsentPolicy::default(),
             tracking: TrackingPolicy::default(),
             labels: Labels::default(),
+            connectors: ConnectorPolicy::default(),
         }
     }
 }

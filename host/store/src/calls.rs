@@ -3,10 +3,12 @@ use crate::contract::*;
 use crate::schema::set_meta;
 use crate::sqlite::Sqlite;
 use crate::{
-    audiences, audit, claims, components, counters, documents, entries, events, follow_ups, holds, inbox, lanes, membership,
-    moving, owed, parts, people, positions, quotas, settlement, slices, trace, versions,
+    audiences, audit, claims, components, counters, documents, entries, events, follow_ups, holds, inbox, lanes,
+    membership, moving, owed, parts, people, positions, quotas, settlement, slices, trace, versions,
 };
-use caravan_model::{Canvas, Digest, Event, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId};
+use caravan_model::{
+    Canvas, Digest, Event, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
+};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

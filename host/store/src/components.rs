@@ -29,9 +29,8 @@ pub(crate) fn bytes(db: &Connection, digest: Digest) -> Done<Option<Vec<u8>>> {
 
 /// All of them.
 pub(crate) fn all(db: &Connection) -> Done<Vec<ComponentRecord>> {
-    let mut select = db.prepare_cached(
-        "SELECT digest, name, version, length(bytes), at FROM component ORDER BY name, at, digest",
-    )?;
+    let mut select =
+        db.prepare_cached("SELECT digest, name, version, length(bytes), at FROM component ORDER BY name, at, digest")?;
     let rows = select.query_map([], |row| {
         Ok(ComponentRecord {
             digest: Digest(row.get(0)?),

@@ -43,6 +43,7 @@ impl Host {
     pub fn bind(
         connections: &Document<Connections>,
         components: &BTreeMap<String, Arc<LoadedComponent>>,
+        grants: &BTreeMap<String, Grant>,
         lab: Option<&LabHome>,
     ) -> Result<Host, Problem> {
         let connections = &connections.value.connections;
@@ -57,7 +58,7 @@ impl Host {
             };
             let binding = Binding {
                 connection: name.clone(),
-                grant: Grant::as_asked(component.manifest()),
+                grant: grants.get(name).cloned().unwrap_or_default(),
                 settings: connection.settings.clone(),
                 accounts: Some(connection.accounts.values().cloned().collect()),
                 vault: vault.clone(),

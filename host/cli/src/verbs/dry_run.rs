@@ -5,6 +5,7 @@ use crate::check::{self, Secrets};
 use crate::fail::{End, Problems, usage};
 use crate::host::lab::DryTransport;
 use crate::host::workshop::Workshop;
+use crate::registry::Shelf;
 use crate::users::Users;
 use crate::{bundle, files, out, policies, stores};
 use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalVault, Reach};
@@ -80,7 +81,13 @@ pub async fn dry_run(global: &Global, args: &DryRunArgs) -> anyhow::Result<End> 
 async fn of_step(global: &Global, args: &DryRunArgs, path: &Path, step: &str) -> anyhow::Result<(Alone, DryRun)> {
     let connections = files::connections_path(args.connections.as_deref(), path);
     let policy = policies::holding(global, args.policy.as_deref(), path).await?;
-    let checked = check::canvas_with_connections(path, &connections, &policy, Secrets::Overlook)?;
+    let checked = check::canvas_with_connections(
+        path,
+        &connections,
+        &policy,
+        Secrets::Overlook,
+        &Shelf::of_canvas(global, path).await?,
+    )?;
     let canvas = &checked.canvas.value;
     let Some(sync) = canvas.steps.get(step).and_then(|step| step.audience_sync.as_ref()) else {
         let syncs: Vec<&str> =

@@ -3,6 +3,7 @@ use crate::args::{Global, ServeArgs};
 use crate::check::{self, CheckedConnections, Secrets};
 use crate::fail::{End, Problems, usage};
 use crate::host::{Host, alerts, connections_in_use, lab};
+use crate::registry::Shelf;
 use crate::verbs::tell_opposites;
 use crate::{out, policies, stop, stores};
 use caravan_api::{Server, ServerOptions, WriteKeys};
@@ -34,7 +35,7 @@ pub async fn serve(global: &Global, args: &ServeArgs) -> anyhow::Result<End> {
     let store = Sqlite::open(&path, OpenOptions::default())?;
     let checked = connections(args, &canvases, &store).await?;
     let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), args.lab.as_deref()).await?;
-    let host = Host::bind(&checked.connections, &checked.components, lab.as_ref())?;
+    let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
     if let Some(lab) = &lab {
         lab.adopt_all(&store.audiences().await?);
     }
@@ -109,9 +110,10 @@ fn write_keys(args: &ServeArgs) -> anyhow::Result<WriteKeys> {
 /// The canvases without a fault, each under the policy that holds.
 async fn canvases(global: &Global, args: &ServeArgs) -> anyhow::Result<Vec<Canvas>> {
     let (mut canvases, mut problems) = (Vec::new(), Vec::new());
+    let shelf = Shelf::at(&stores::named(global)?.unwrap_or_else(|| PathBuf::from(STORE))).await?;
     for path in &args.canvases {
         let policy = policies::holding(global, None, path).await.unwrap_or_default();
-        match check::canvas_with_connections(path, &args.connections, &policy, Secrets::Ask) {
+        match check::canvas_with_connections(path, &args.connections, &policy, Secrets::Ask, &shelf) {
             Ok(checked) => canvases.push(checked.canvas.value),
             Err(mut wrong) => problems.append(&mut wrong.0),
         }
@@ -128,5 +130,5 @@ async fn connections(args: &ServeArgs, canvases: &[Canvas], store: &Sqlite) -> a
         let cure = "name a canvas that syncs an audience: `caravan serve win-back.yaml`";
         return Err(usage("there is nothing to serve: no canvas, and a store without queues", cure).into());
     }
-    Ok(check::connections(&args.connections, &used, Secrets::Ask)?)
+    Ok(check::connections(&args.connections, &used, Secrets::Ask, &Shelf::of(store).await?)?)
 }

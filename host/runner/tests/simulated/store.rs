@@ -3,7 +3,8 @@
 //! write.
 use caravan_journey::plan::{CompiledCanvas, StepKind, Target};
 use caravan_model::{
-    Canvas, Digest, Duration, Event, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId, VisitId,
+    Canvas, Digest, Duration, Event, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
+    VisitId,
 };
 use caravan_store::*;
 use std::collections::BTreeMap;

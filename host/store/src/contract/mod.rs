@@ -23,7 +23,8 @@ pub use reading::*;
 pub use slices::*;
 
 use caravan_model::{
-    Canvas, Digest, Event, LaneId, Millis, PartId, Problem, Profile, ProfileId, Reason, Status, StepIx, VersionId, VisitId,
+    Canvas, Digest, Event, LaneId, Millis, PartId, Problem, Profile, ProfileId, Reason, Status, StepIx, VersionId,
+    VisitId,
 };
 use std::future::Future;
 
