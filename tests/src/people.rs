@@ -6,6 +6,9 @@ use std::path::Path;
 /// Key → values.
 pub type Sets = BTreeMap<String, BTreeSet<String>>;
 
+/// A phone number's digits as a partner compares them.
+pub type PhoneForm = fn(&str) -> String;
+
 /// The people of a file, with the digits of their phone numbers.
 pub struct People {
     /// In the order of the file.
@@ -39,7 +42,7 @@ impl People {
         &self,
         from: usize,
         (email, address): (&str, fn(&str) -> Option<String>),
-        phone: Option<(&str, fn(&str) -> String)>,
+        phone: Option<(&str, PhoneForm)>,
     ) -> Sets {
         let mut sets = Sets::new();
         let sent = self.rows.iter().zip(&self.phones).skip(from).filter(|(row, _)| !oracle::blocked(row));

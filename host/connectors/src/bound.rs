@@ -13,9 +13,12 @@ use crate::{
     vault::LAB_TOKEN,
 };
 use caravan_model::port::{Ask, BoxFuture, CallContext, CallOutcome, Connector, Secret, Vault};
-use caravan_model::{Cause, Code, Digest, Fault, Manifest, Problem};
+use caravan_model::{Cause, Code, Digest, Fault, Manifest, Part, Problem};
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Which connection a connector is bound to, and within which bounds.
 #[derive(Clone)]
@@ -42,6 +45,8 @@ pub struct BoundConnector {
     pub(crate) settings: Map<String, Value>,
     accounts: Option<Vec<String>>,
     vault: Arc<dyn Vault>,
+    /// Match keys that manifest and grant both name.
+    sends: BTreeSet<String>,
 }
 
 impl std::fmt::Debug for BoundConnector {
@@ -85,12 +90,15 @@ impl BoundConnector {
         let policy = Policy {
             routes,
             placement,
-            limits: binding.grant.limits,
+            limits: binding.grant.limits.clone(),
             usage: manifest.usage.clone(),
             reach: binding.reach,
             trace: manifest.trace.clone(),
         };
+        let asked = manifest.keys.iter().filter(|key| binding.grant.sends(&key.key));
+        let sends = asked.map(|key| key.key.clone()).collect();
         Ok(BoundConnector {
+            sends,
             component,
             policy: Arc::new(policy),
             connection: binding.connection,
@@ -119,6 +127,22 @@ impl BoundConnector {
             }
         }
         Credentials::new(&self.policy.placement, &secrets).map_err(unauthorized)
+    }
+
+    /// Whether a part's people may be shown to the component at all.
+    pub(crate) fn check_keys(&self, part: &Part) -> Result<(), Fault> {
+        match part.columns.iter().find(|column| !self.sends.contains(&column.key)) {
+            None => Ok(()),
+            Some(column) => Err(Fault::Stopped {
+                cause: Cause::new(
+                    Code::Denied.as_str(),
+                    format!(
+                        "the grant does not cover the match key `{0}`. This line of the grant would allow it:\nsend: [{0}]",
+                        column.key
+                    ),
+                ),
+            }),
+        }
     }
 
     /// Whether the connection has this account.

@@ -59,6 +59,14 @@ async fn attempt(bound: &BoundConnector, context: CallContext, ask: Ask, ledger:
     if let Some(Err(fault)) = account_of(&ask).map(|account| bound.check_account(account)) {
         return not_run(fault);
     }
+    let people = match &ask {
+        Ask::Sync { part, .. } => Some(&**part),
+        Ask::CreateAudience { seed, .. } => seed.as_ref(),
+        _ => None,
+    };
+    if let Some(Err(fault)) = people.map(|part| bound.check_keys(part)) {
+        return not_run(fault);
+    }
     let credentials = match bound.credentials() {
         Ok(credentials) => Arc::new(credentials),
         Err(fault) => return not_run(fault),

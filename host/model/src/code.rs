@@ -60,6 +60,7 @@ codes! {
     WrongWorld = "CV051", "A component of another world or version", "CV051";
     BadManifest = "CV052", "A connector without a usable manifest", "CV052";
     UnknownConnector = "CV053", "A connector that is not there", "CV053";
+    AwaitingApproval = "CV054", "A connector that waits for approval", "CV054";
     Denied = "CV060", "A request that was not granted", "CV060";
     LimitBreached = "CV061", "A connector that broke a limit", "CV061";
     Unreached = "CV062", "A partner that cannot be reached", "CV062";

@@ -23,6 +23,35 @@ pub struct Policy {
     /// Which partners may be used; all of them where this is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entitlements: Option<Entitlements>,
+    /// What connectors by others need before they are used.
+    #[serde(default, skip_serializing_if = "ConnectorPolicy::is_empty")]
+    pub connectors: ConnectorPolicy,
+}
+
+/// `connectors: { approval: other }`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConnectorPolicy {
+    /// Who may allow a version: whoever installed it too, or somebody else alone.
+    pub approval: Approval,
+}
+
+/// Who may allow a connector's version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Approval {
+    /// Anybody, also who installed it.
+    #[default]
+    #[serde(rename = "self")]
+    Own,
+    /// Somebody else than who installed it.
+    Other,
+}
+
+impl ConnectorPolicy {
+    fn is_empty(&self) -> bool {
+        *self == ConnectorPolicy::default()
+    }
 }
 
 /// A workspace without a policy: nothing is demanded or denied beyond what people themselves denied.
@@ -34,6 +63,7 @@ impl Default for Policy {
             tracking: TrackingPolicy::default(),
             labels: Labels::default(),
             entitlements: None,
+            connectors: ConnectorPolicy::default(),
         }
     }
 }

@@ -3,11 +3,11 @@ use crate::contract::*;
 use crate::schema::set_meta;
 use crate::sqlite::Sqlite;
 use crate::{
-    audiences, audit, claims, counters, documents, entries, events, follow_ups, groups, holds, inbox, lanes,
-    membership, moving, owed, parts, people, positions, quotas, settlement, slices, trace, versions,
+    audiences, audit, claims, components, counters, documents, entries, events, follow_ups, groups, holds, inbox,
+    lanes, membership, moving, owed, parts, people, positions, quotas, settlement, slices, trace, versions,
 };
 use caravan_model::{
-    Canvas, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
+    Canvas, Digest, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -334,6 +334,29 @@ impl Store for Sqlite {
 
     async fn put_documents(&self, lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>) -> Result<()> {
         self.stir(lease, "write documents", move |tx| documents::put(tx, &documents)).await
+    }
+
+    async fn keep_component(
+        &self,
+        lease: Lease,
+        name: String,
+        version: String,
+        bytes: Vec<u8>,
+        now: Millis,
+    ) -> Result<Digest> {
+        self.write(lease, "keep a connector", move |tx| components::keep(tx, &name, &version, &bytes, now)).await
+    }
+
+    async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>> {
+        self.read("read a connector", move |db| components::bytes(db, digest)).await
+    }
+
+    async fn components(&self) -> Result<Vec<ComponentRecord>> {
+        self.read("read connectors", components::all).await
+    }
+
+    async fn drop_component(&self, lease: Lease, digest: Digest) -> Result<bool> {
+        self.write(lease, "forget a connector", move |tx| components::drop(tx.db, digest)).await
     }
 
     async fn prune(&self, lease: Lease, before: Millis) -> Result<u64> {

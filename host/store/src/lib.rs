@@ -36,6 +36,7 @@ mod books;
 mod calls;
 mod checkpoint;
 mod claims;
+mod components;
 mod counters;
 mod documents;
 mod entries;

@@ -208,6 +208,9 @@ CREATE INDEX IF NOT EXISTS grouped_profile ON grouped(profile, people_group);
 -- Who changed since their segments were looked at, with a number that grows with each change.
 CREATE TABLE IF NOT EXISTS restless(profile INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS restless_n ON restless(n);
+-- Bytes of installed connectors, by their SHA-256 digest.
+CREATE TABLE IF NOT EXISTS component(digest BLOB PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL,
+  at INTEGER NOT NULL, bytes BLOB NOT NULL);
 ";
 
 /// Brings an older store's tables up to this format, in one transaction.

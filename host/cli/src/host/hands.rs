@@ -5,6 +5,7 @@ use super::{Host, alerts, connections_in_use};
 use crate::args::{DeliveryArgs, Global};
 use crate::check::{self, Secrets};
 use crate::fail::End;
+use crate::registry::Shelf;
 use crate::{files, out, stop, stores};
 use caravan_model::port::SystemClock;
 use caravan_runner::DeliverOptions;
@@ -158,9 +159,9 @@ async fn connect(
         return Ok(None);
     }
     let audiences = store.audiences().await?;
-    let checked = check::connections(file, &connections_in_use(store).await?, Secrets::Ask)?;
+    let checked = check::connections(file, &connections_in_use(store).await?, Secrets::Ask, &Shelf::of(store).await?)?;
     let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), lab_url).await?;
-    let host = Host::bind(&checked.connections, &checked.components, lab.as_ref())?;
+    let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
     if let Some(lab) = &lab {
         lab.adopt_all(&audiences);
     }

@@ -44,10 +44,11 @@ impl Host {
     pub fn bind(
         connections: &Document<Connections>,
         components: &BTreeMap<String, Arc<LoadedComponent>>,
+        grants: &BTreeMap<String, Grant>,
         lab: Option<&LabHome>,
     ) -> Result<Host, Problem> {
         let vault = LocalVault::new(connections.value.connections.clone());
-        Host::with(connections, components, vault, |is_lab, component| match lab {
+        Host::with(connections, components, grants, vault, |is_lab, component| match lab {
             _ if !is_lab => Ok(Reach::Partner),
             Some(lab) => Ok(Reach::Lab(lab.map(component.manifest())?)),
             None => Err(Problem::new(Code::Internal, "a lab connection was bound without a lab")),
@@ -62,8 +63,9 @@ impl Host {
     pub fn unconnected(
         connections: &Document<Connections>,
         components: &BTreeMap<String, Arc<LoadedComponent>>,
+        grants: &BTreeMap<String, Grant>,
     ) -> Result<Host, Problem> {
-        Host::with(connections, components, LocalVault::default(), |_, component| {
+        Host::with(connections, components, grants, LocalVault::default(), |_, component| {
             Ok(Reach::InProcess(Arc::new(DryTransport::new(component.manifest()))))
         })
     }
@@ -71,6 +73,7 @@ impl Host {
     fn with(
         connections: &Document<Connections>,
         components: &BTreeMap<String, Arc<LoadedComponent>>,
+        grants: &BTreeMap<String, Grant>,
         vault: LocalVault,
         reach: impl Fn(bool, &LoadedComponent) -> Result<Reach, Problem>,
     ) -> Result<Host, Problem> {
@@ -82,7 +85,7 @@ impl Host {
             let reach = reach(connection.lab, component)?;
             let binding = Binding {
                 connection: name.clone(),
-                grant: Grant::as_asked(component.manifest()),
+                grant: grants.get(name).cloned().unwrap_or_default(),
                 settings: connection.settings.clone(),
                 accounts: Some(connection.accounts.values().cloned().collect()),
                 vault: vault.clone(),

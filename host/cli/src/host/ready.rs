@@ -4,6 +4,7 @@ use super::{Host, alerts, connections_in_use};
 use crate::args::Global;
 use crate::check::{self, CheckedConnections, Secrets};
 use crate::fail::usage;
+use crate::registry::Shelf;
 use crate::verbs::tell_opposites;
 use caravan_model::Canvas;
 use caravan_model::port::SystemClock;
@@ -38,9 +39,9 @@ impl Ready {
             let cure = "name a canvas that syncs an audience: `caravan serve win-back.yaml`";
             return Err(usage("there is nothing to serve: no canvas, and a store without queues", cure).into());
         }
-        let checked = check::connections(connections, &used, Secrets::Ask)?;
+        let checked = check::connections(connections, &used, Secrets::Ask, &Shelf::of(&store).await?)?;
         let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), lab).await?;
-        let host = Host::bind(&checked.connections, &checked.components, lab.as_ref())?;
+        let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
         if let Some(lab) = &lab {
             lab.adopt_all(&store.audiences().await?);
         }

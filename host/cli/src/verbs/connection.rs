@@ -4,6 +4,7 @@ use crate::check;
 use crate::fail::End;
 use crate::host::Host;
 use crate::host::lab::LabHome;
+use crate::registry::Shelf;
 use crate::{out, stores};
 use caravan_model::port::{
     AccountInfo, Answer, Ask, CallContext, Clock, Connector, Connectors, Finding, FindingState, SystemClock,
@@ -24,7 +25,7 @@ pub async fn connection(global: &Global, verb: ConnectionVerb) -> anyhow::Result
         ConnectionVerb::Check(args) => (args, true),
         ConnectionVerb::Accounts(args) => (args, false),
     };
-    let (connection, connector, _lab) = open(args).await?;
+    let (connection, connector, _lab) = open(global, args).await?;
     entitled(global, args, &connector.manifest().name).await?;
     if checks {
         check_all(global, args, &connection, connector.as_ref()).await
@@ -34,15 +35,24 @@ pub async fn connection(global: &Global, verb: ConnectionVerb) -> anyhow::Result
 }
 
 /// The connection, bound to its connector.
-async fn open(args: &ConnectionArgs) -> anyhow::Result<(Connection, Arc<dyn Connector>, Option<LabHome>)> {
-    let checked = check::connection(&args.connections, &args.name)?;
+async fn open(
+    global: &Global,
+    args: &ConnectionArgs,
+) -> anyhow::Result<(Connection, Arc<dyn Connector>, Option<LabHome>)> {
+    let shelf = match stores::existing(global) {
+        Ok(store) => Shelf::at(&store).await?,
+        // Without a store nothing is installed; one that was named must be there.
+        Err(problem) if global.store.is_some() => return Err(problem.into()),
+        Err(_) => Shelf::default(),
+    };
+    let checked = check::connection(&args.connections, &args.name, &shelf)?;
     let connection = checked.connections.value.connections.get(&args.name).cloned().unwrap_or_default();
     let lab = match (connection.lab, &args.lab) {
         (false, _) => None,
         (true, Some(url)) => Some(LabHome::attach(url).await?),
         (true, None) => Some(LabHome::start().await?),
     };
-    let host = Host::bind(&checked.connections, &checked.components, lab.as_ref())?;
+    let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
     let connector = host.connector(&args.name)?;
     Ok((connection, connector, lab))
 }

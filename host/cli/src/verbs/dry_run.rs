@@ -5,6 +5,7 @@ use crate::check::{self, Secrets};
 use crate::fail::{End, Problems, usage};
 use crate::host::lab::DryTransport;
 use crate::host::workshop::Workshop;
+use crate::registry::Shelf;
 use crate::users::Users;
 use crate::{bundle, files, out, policies, stores};
 use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalVault, Reach};
@@ -116,7 +117,8 @@ async fn of_step(global: &Global, of: &StepOf<'_>) -> anyhow::Result<(Alone, Dry
     let (path, step) = (of.canvas, of.step);
     let connections = files::connections_path(of.connections, path);
     let policy = policies::holding(global, of.policy, path).await?;
-    let checked = check::canvas_with_connections(path, &connections, &policy, Secrets::Overlook)?;
+    let shelf = Shelf::of_canvas(global, path).await?;
+    let checked = check::canvas_with_connections(path, &connections, &policy, Secrets::Overlook, &shelf)?;
     let canvas = &checked.canvas.value;
     let Some(sync) = canvas.steps.get(step).and_then(|step| step.audience_sync.as_ref()) else {
         let syncs: Vec<&str> =

@@ -9,7 +9,6 @@ mod connector;
 mod dry_run;
 mod explain;
 mod group;
-mod inspect;
 mod lab;
 mod policy;
 mod profile;
@@ -41,7 +40,7 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         Verb::Explain { code } => explain::explain(&global, code.as_deref()),
         Verb::Canvas(verb) => canvas::canvas(&global, verb).await,
         Verb::Connection(verb) => connection::connection(&global, verb).await,
-        Verb::Connector(verb) => connector::connector(&global, verb),
+        Verb::Connector(verb) => connector::connector(&global, verb).await,
         Verb::Profile(verb) => profile::profile(&global, verb).await,
         Verb::Audience(verb) => audience::audience(&global, verb).await,
         Verb::Queue(verb) => queue::queue(&global, verb).await,

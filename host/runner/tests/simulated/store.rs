@@ -3,8 +3,8 @@
 //! write.
 use caravan_journey::plan::{CompiledCanvas, StepKind, Target};
 use caravan_model::{
-    Canvas, Duration, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
-    VisitId,
+    Canvas, Digest, Duration, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx,
+    VersionId, VisitId,
 };
 use caravan_store::*;
 use std::collections::BTreeMap;
@@ -230,6 +230,8 @@ the_store! {
         fn charges(now: Millis) -> Vec<Charge>;
         fn follow_ups(now: Millis, limit: usize) -> Vec<FollowUp>;
         fn documents(kind: DocumentKind) -> Vec<(String, String)>;
+        fn component(digest: Digest) -> Option<Vec<u8>>;
+        fn components() -> Vec<ComponentRecord>;
         fn peek(lane: LaneId, limit: usize) -> Vec<Queued>;
         fn open_slice(lane: LaneId) -> Option<Slice>;
         fn recheck(part: PartId) -> Vec<Queued>;
@@ -283,6 +285,8 @@ the_store! {
         fn lift(lease: Lease, scope: HoldScope, now: Millis) -> bool;
         fn correct(lease: Lease, correction: Correction) -> u64;
         fn put_documents(lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>) -> ();
+        fn keep_component(lease: Lease, name: String, version: String, bytes: Vec<u8>, now: Millis) -> Digest;
+        fn drop_component(lease: Lease, digest: Digest) -> bool;
         fn prune(lease: Lease, before: Millis) -> u64;
         fn seal(lease: Lease, sealing: Sealing) -> Option<Slice>;
         fn attempt(lease: Lease, part: PartId, deadline: Millis, charges: Vec<Charge>, now: Millis) -> u32;

@@ -322,6 +322,12 @@ pub enum DocumentKind {
     Notice,
     /// How a canvas stands: paused, stopping, stopped.
     Canvas,
+    /// How an installed connector stands: which version is in use, which waits; id = its name.
+    Connector,
+    /// What a connector version may do; id = its digest.
+    Grant,
+    /// The version that a connection stays with; id = the connection's name.
+    Pin,
     /// How many may enter a canvas; id = the canvas's.
     Caps,
     /// A segment's rule; id = its name.
@@ -343,6 +349,9 @@ impl DocumentKind {
             DocumentKind::Alert => "alert",
             DocumentKind::Notice => "notice",
             DocumentKind::Canvas => "canvas",
+            DocumentKind::Connector => "connector",
+            DocumentKind::Grant => "grant",
+            DocumentKind::Pin => "pin",
             DocumentKind::Caps => "caps",
             DocumentKind::Segment => "segment",
             DocumentKind::List => "list",

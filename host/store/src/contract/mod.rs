@@ -3,6 +3,7 @@
 //! Who calls: `runner` alone. Every writing call carries the epoch of the caller's lease and is refused as
 //! [`Error::Fenced`] once another owner has taken over. Every writing call is harmless when repeated after its commit
 //! was acknowledged or lost: by an intake key, by positions that are no longer there, or by a part that has ended.
+mod components;
 mod delivery;
 mod entries;
 mod groups;
@@ -13,6 +14,7 @@ mod reading;
 mod slices;
 
 pub use caravan_model::Charge;
+pub use components::*;
 pub use delivery::*;
 pub use entries::*;
 pub use groups::*;
@@ -23,8 +25,8 @@ pub use reading::*;
 pub use slices::*;
 
 use caravan_model::{
-    Canvas, Event, Group, LaneId, Millis, PartId, Problem, Profile, ProfileId, Reason, Status, StepIx, VersionId,
-    VisitId,
+    Canvas, Digest, Event, Group, LaneId, Millis, PartId, Problem, Profile, ProfileId, Reason, Status, StepIx,
+    VersionId, VisitId,
 };
 use std::future::Future;
 
@@ -313,6 +315,23 @@ pub trait Store: Send + Sync + Clone + 'static {
         lease: Lease,
         documents: Vec<(DocumentKind, String, Option<String>)>,
     ) -> impl Future<Output = Result<()>> + Send;
+    /// Keeps a connector's bytes, by their own digest, so that every host of the store has them. The same bytes again do
+    /// nothing. Gives the digest.
+    fn keep_component(
+        &self,
+        lease: Lease,
+        name: String,
+        version: String,
+        bytes: Vec<u8>,
+        now: Millis,
+    ) -> impl Future<Output = Result<Digest>> + Send;
+    /// The bytes with this digest; checked against it.
+    fn component(&self, digest: Digest) -> impl Future<Output = Result<Option<Vec<u8>>>> + Send;
+    /// All kept connectors without their bytes, by name and then by the time of their coming.
+    fn components(&self) -> impl Future<Output = Result<Vec<ComponentRecord>>> + Send;
+    /// Forgets a connector's bytes; false where there are none. Whoever calls makes sure that nobody is pinned to them.
+    fn drop_component(&self, lease: Lease, digest: Digest) -> impl Future<Output = Result<bool>> + Send;
+
     /// Forgets exchanges of attempts that ended before. Gives how many.
     fn prune(&self, lease: Lease, before: Millis) -> impl Future<Output = Result<u64>> + Send;
 

@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "each function's name says what it shows")]
 
 pub mod claims;
+pub mod components;
 pub mod delivery;
 pub mod entries;
 pub mod groups;
@@ -107,6 +108,9 @@ macro_rules! contract_suite {
             rule_11_9_holds_by_people_stop_the_clock
             quotas_are_kept_with_the_attempt
             documents_and_exchanges_are_kept
+        );
+        $crate::contract_suite!(@module $engine, components:
+            a_connectors_bytes_are_kept_once_by_their_digest
         );
         $crate::contract_suite!(@module $engine, claims:
             rule_11_17_claims_end_one_by_one

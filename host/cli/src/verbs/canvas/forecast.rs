@@ -3,6 +3,7 @@ use crate::args::{ForecastArgs, Global};
 use crate::check::{self, Secrets};
 use crate::fail::End;
 use crate::host::Host;
+use crate::registry::Shelf;
 use crate::{files, out, policies, verbs};
 use caravan_journey::document::token_end;
 use caravan_model::port::{Clock, SystemClock};
@@ -17,11 +18,18 @@ const SOON: Duration = Duration::DAY.times(30);
 pub async fn forecast(global: &Global, args: &ForecastArgs) -> anyhow::Result<End> {
     let connections = files::connections_path(args.connections.as_deref(), &args.canvas);
     let policy = policies::holding(global, None, &args.canvas).await?;
-    let checked = check::canvas_with_connections(&args.canvas, &connections, &policy, Secrets::Overlook)?;
+    let store = verbs::look(global)?;
+    let checked = check::canvas_with_connections(
+        &args.canvas,
+        &connections,
+        &policy,
+        Secrets::Overlook,
+        &Shelf::of(&store).await?,
+    )?;
     let canvas = &checked.canvas.value;
-    let host = Host::unconnected(&checked.connections, &checked.components)?;
+    let host = Host::unconnected(&checked.connections, &checked.components, &checked.grants)?;
     let (now, zone) = (SystemClock.now(), RunnerOptions::default().workspace_zone);
-    let mut found = look(&verbs::look(global)?, canvas, &host, now, &zone).await?;
+    let mut found = look(&store, canvas, &host, now, &zone).await?;
     for step in &mut found.steps {
         let spec = canvas.steps.get(&step.step).and_then(|step| step.audience_sync.as_ref());
         let spec = spec.and_then(|sync| canvas.audiences.get(&sync.audience));

@@ -8,6 +8,7 @@ mod state;
 
 use crate::args::{CanvasVerb, Global};
 use crate::fail::End;
+use crate::registry::Shelf;
 use crate::{out, policies};
 use caravan_journey::document;
 
@@ -16,7 +17,8 @@ pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
     match verb {
         CanvasVerb::Validate { canvas, connections, policy } => {
             let policy = policies::holding(global, policy.as_deref(), &canvas).await?;
-            files::validate(global, &canvas, connections.as_deref(), &policy)
+            let shelf = Shelf::of_canvas(global, &canvas).await?;
+            files::validate(global, &canvas, connections.as_deref(), (&policy, &shelf))
         }
         CanvasVerb::Fmt { canvas, check, write } => files::fmt(global, &canvas, check, write),
         CanvasVerb::Schema { connections, policy } => {

@@ -2,6 +2,7 @@
 use crate::args::{Global, PreviewArgs};
 use crate::check::{self, Secrets};
 use crate::fail::{End, usage};
+use crate::registry::Shelf;
 use crate::verbs::{self, dry_run};
 use crate::{files, out, policies};
 use caravan_model::port::{Clock, SystemClock};
@@ -18,8 +19,14 @@ pub async fn preview(global: &Global, args: &PreviewArgs) -> anyhow::Result<End>
     };
     let connections = files::connections_path(args.connections.as_deref(), &args.canvas);
     let policy = policies::holding(global, None, &args.canvas).await?;
-    let checked = check::canvas_with_connections(&args.canvas, &connections, &policy, Secrets::Overlook)?;
     let store = verbs::look(global)?;
+    let checked = check::canvas_with_connections(
+        &args.canvas,
+        &connections,
+        &policy,
+        Secrets::Overlook,
+        &Shelf::of(&store).await?,
+    )?;
     let found = store.find(&args.profile).await?;
     let [who] = found.as_slice() else {
         let words = match found.len() {

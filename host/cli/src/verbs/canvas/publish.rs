@@ -3,6 +3,7 @@ use crate::args::{Global, PublishArgs};
 use crate::check::{self, Secrets};
 use crate::fail::{End, Problems};
 use crate::host::ready::Ready;
+use crate::registry::Shelf;
 use crate::{out, policies, stores};
 use caravan_model::Canvas;
 use caravan_store::{OpenOptions, Sqlite};
@@ -34,9 +35,10 @@ pub async fn publish(global: &Global, args: &PublishArgs) -> anyhow::Result<End>
 /// All that is wrong with any.
 pub async fn read(global: &Global, paths: &[PathBuf], connections: &Path) -> anyhow::Result<Vec<Canvas>> {
     let (mut canvases, mut problems) = (Vec::new(), Vec::new());
+    let shelf = Shelf::at(&stores::of_workspace(global)?).await?;
     for path in paths {
         let policy = policies::holding(global, None, path).await.unwrap_or_default();
-        match check::canvas_with_connections(path, connections, &policy, Secrets::Ask) {
+        match check::canvas_with_connections(path, connections, &policy, Secrets::Ask, &shelf) {
             Ok(checked) => canvases.push(checked.canvas.value),
             Err(mut wrong) => problems.append(&mut wrong.0),
         }

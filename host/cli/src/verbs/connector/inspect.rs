@@ -1,10 +1,11 @@
 //! `caravan connector inspect`: a manifest in plain words.
 use crate::out;
-use caravan_model::Digest;
+use caravan_connectors::Outline;
 use caravan_model::manifest::{Flag, Hash, Manifest, MatchKey, QuotaScope, QuotaUnit, SettingKind, World};
 
 /// What a connector may send, to whom, and within which limits.
-pub fn in_words(manifest: &Manifest, digest: &Digest) -> String {
+pub fn in_words(outline: &Outline) -> String {
+    let Outline { manifest, digest, .. } = outline;
     let mut text = format!("{} ({} {})\n", manifest.title, manifest.name, manifest.version);
     let mut line = |label: &str, words: String| {
         if !words.is_empty() {
@@ -20,6 +21,8 @@ pub fn in_words(manifest: &Manifest, digest: &Digest) -> String {
         World::Source => "reads members of audiences",
     };
     line("interface", format!("caravan:connector@{}, {world}", manifest.wit));
+    let loud = outline.capabilities().into_iter().filter(|capability| capability.stands_out);
+    section(&mut text, "Look twice", loud.map(|capability| format!("! it wants to {}", capability.words)).collect());
     section(&mut text, "May send", manifest.keys.iter().map(key).collect());
     section(&mut text, "Says with each person added", manifest.flags.iter().map(flag).collect());
     section(&mut text, "To", routes(manifest));
