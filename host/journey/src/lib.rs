@@ -31,6 +31,7 @@
 //! assert_eq!(plan.after_delay(StepIx(0)).0, Target::Exit);
 //! ```
 pub mod compare;
+mod compile;
 pub mod delay;
 pub mod document;
 pub mod entry;

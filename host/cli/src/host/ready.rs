@@ -35,9 +35,9 @@ impl Ready {
     ) -> anyhow::Result<Ready> {
         let mut used = connections_in_use(&store).await?;
         used.extend(canvases.iter().flat_map(|canvas| canvas.audiences.values()).map(|spec| spec.connection.clone()));
-        if used.is_empty() {
-            let cure = "name a canvas that syncs an audience: `caravan serve win-back.yaml`";
-            return Err(usage("there is nothing to serve: no canvas, and a store without queues", cure).into());
+        if canvases.is_empty() && store.versions().await?.is_empty() {
+            let cure = "name a canvas: `caravan serve win-back.yaml`";
+            return Err(usage("there is nothing to serve: no canvas, and a store without any", cure).into());
         }
         let checked = check::connections(connections, &used, Secrets::Ask, &Shelf::of(&store).await?)?;
         let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), lab).await?;
