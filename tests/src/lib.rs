@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: the binary, labs in processes of their own, sets of members, sinks for mails and
 //! webhooks, and an oracle that shares no code with the host.
 pub mod host;
+pub mod node;
 pub mod oracle;
 pub mod people;
 pub mod python;

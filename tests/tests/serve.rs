@@ -1,6 +1,6 @@
 //! `caravan serve`: events stream in from Segment's own library, people reach the partner, and neither a SIGKILL nor a
 //! SIGTERM in the middle loses or doubles anybody.
-use caravan_tests::{KEY, LAB_CONNECTIONS, Lab, Place, Served, audience_named, keys_of, oracle, patient, python};
+use caravan_tests::{KEY, LAB_CONNECTIONS, Lab, Place, Served, audience_named, keys_of, node, oracle, patient, python};
 use std::collections::BTreeSet;
 
 const CANVAS: &str = r#"
@@ -61,6 +61,20 @@ fn segments_own_library_streams_people_in_and_a_kill_and_a_restart_lose_and_doub
     assert_eq!(served.send("/v1/track", bought).0, 200);
     let inside = expected.len() as u64 - 1;
     patient("one has left", || served.metric(&["caravan_inside{", "win-back"]) == Some(inside));
+    assert_eq!(served.term(), Some(0));
+}
+
+#[test]
+fn segments_library_for_node_works_unchanged() {
+    let (place, lab) = scene();
+    let people: usize = if std::env::var_os("CARAVAN_TEST_FULL").is_some() { 50_000 } else { 1_000 };
+    let served = Served::start(&place, &lab, "127.0.0.1:0");
+    node::run("stream.mjs", &[&served.url, KEY, "0", &people.to_string()]);
+    let expected: BTreeSet<String> =
+        (0..people).filter(|n| n % 10 != 0).map(|n| oracle::sha256(&format!("p{n}@example.com"))).collect();
+    patient("all are at the partner", || there(&lab).len() >= expected.len());
+    assert!(there(&lab) == expected, "exactly those whom the canvas admits");
+    assert_eq!(served.metric(&["caravan_entered{", "win-back"]), Some(expected.len() as u64));
     assert_eq!(served.term(), Some(0));
 }
 
