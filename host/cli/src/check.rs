@@ -83,6 +83,8 @@ pub fn canvas_with_connections(
             connections: read.as_ref().map(|document| &document.value),
             manifest: Some(&manifest),
             policy: Some(policy),
+            // Publishing knows the store's.
+            groups: None,
         };
         problems.extend(validate(canvas, &facts));
     }

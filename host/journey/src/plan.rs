@@ -5,7 +5,7 @@ use crate::walk::Way;
 use caravan_model::canvas::{Advance, ConsentNeed, EntryRule, EventTrigger, ExitRule, Share, Step, WaitFor};
 use caravan_model::changes::Changes;
 use caravan_model::status::reason;
-use caravan_model::{Action, Canvas, CanvasId, Code, Duration, Filter, Problem, Reason, Status, StepId, StepIx};
+use caravan_model::{Action, Canvas, CanvasId, Code, Duration, Filter, Group, Problem, Reason, Status, StepId, StepIx};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -40,6 +40,8 @@ pub struct CompiledCanvas {
     pub entry: EntryRule,
     /// What ends an entry at once.
     pub exits: Vec<ExitRule>,
+    /// The segments and lists that it mentions.
+    pub groups: BTreeSet<Group>,
 }
 
 /// A step, ready to walk.
@@ -69,10 +71,10 @@ pub enum StepKind {
     },
     /// One variant for each person, always the same.
     Experiment(Vec<VariantStep>),
-    /// Waits for an event, at most so long.
+    /// Waits for something of the person, at most so long.
     WaitFor {
         /// What is waited for.
-        event: EventTrigger,
+        what: Awaited,
         /// How long at most.
         timeout: Duration,
     },
@@ -82,6 +84,25 @@ pub enum StepKind {
     Sync(SyncStep),
     /// Ends the entry.
     Exit,
+}
+
+/// What a step waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Awaited {
+    /// An event; one that happened before the wait does not count.
+    Event(EventTrigger),
+    /// Being in a segment; who is in it does not wait.
+    Segment(String),
+}
+
+impl Awaited {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Awaited::Event(event) => &event.event,
+            Awaited::Segment(segment) => segment,
+        }
+    }
 }
 
 /// A variant of an experiment, ready to walk.
@@ -132,6 +153,7 @@ impl CompiledCanvas {
             audiences: canvas.audiences.keys().cloned().collect(),
             entry: canvas.entry.clone(),
             exits: canvas.exit.clone(),
+            groups: crate::segments::mentions(canvas).into_iter().map(|(_, group)| group).collect(),
         })
     }
 
@@ -164,6 +186,7 @@ impl CompiledCanvas {
         match way {
             Way::Next => Reason::none(),
             Way::NoDate => Reason::new(reason::NO_DATE, ""),
+            Way::Happened => Reason::new(reason::HAPPENED, ""),
             Way::DatePassed => Reason::new(reason::DATE_PASSED, ""),
             Way::Arm(arm) => Reason::new(reason::BRANCH, format!("arm {}", u32::from(arm) + 1)),
             Way::Else => Reason::new(reason::BRANCH, "else"),
@@ -204,17 +227,35 @@ impl CompiledCanvas {
         }
     }
 
-    /// The event that a step waits for, where it does.
-    pub fn awaited(&self, step: StepIx) -> Option<&EventTrigger> {
+    /// What a step waits for, where it does.
+    pub fn awaited(&self, step: StepIx) -> Option<&Awaited> {
         match &self.step(step)?.kind {
-            StepKind::WaitFor { event, .. } => Some(event),
+            StepKind::WaitFor { what, .. } => Some(what),
             _ => None,
         }
     }
 
     /// Whether any step waits for an event of this name.
-    pub fn awaits(&self, event: &str) -> bool {
-        self.steps.iter().any(|step| matches!(&step.kind, StepKind::WaitFor { event: own, .. } if own.event == event))
+    pub fn awaits_event(&self, name: &str) -> bool {
+        self.all_awaited().any(|what| matches!(what, Awaited::Event(event) if event.event == name))
+    }
+
+    /// Whether any step waits for a segment of this name.
+    pub fn awaits_segment(&self, name: &str) -> bool {
+        self.all_awaited().any(|what| matches!(what, Awaited::Segment(segment) if segment == name))
+    }
+
+    /// All that its steps wait for.
+    pub fn all_awaited(&self) -> impl Iterator<Item = &Awaited> {
+        self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::WaitFor { what, .. } => Some(what),
+            _ => None,
+        })
+    }
+
+    /// Whether anything in it asks for segments or lists of the person.
+    pub fn needs_groups(&self) -> bool {
+        !self.groups.is_empty()
     }
 
     /// Where people go for whom it happened what this step waits for.
@@ -327,11 +368,17 @@ impl Resolver<'_> {
             }
             (StepKind::Update(Arc::new(changes)), next()?)
         } else if let Some(wait) = &step.wait_for {
-            let WaitFor { event: Some(event), properties, segment: None, timeout, .. } = wait else {
-                return not_yet("wait_for");
+            let what = match wait {
+                WaitFor { event: Some(event), properties, segment: None, .. } => {
+                    Awaited::Event(EventTrigger { event: event.clone(), properties: properties.clone() })
+                }
+                WaitFor { event: None, segment: Some(segment), .. } => Awaited::Segment(segment.clone()),
+                _ => {
+                    let words = "a wait is for an event or for a segment";
+                    return Err(Problem::new(Code::BadValue, words).at_path(at("wait_for")));
+                }
             };
-            let event = EventTrigger { event: event.clone(), properties: properties.clone() };
-            (StepKind::WaitFor { event, timeout: *timeout }, next()?)
+            (StepKind::WaitFor { what, timeout: wait.timeout }, next()?)
         } else if let Some(sync) = &step.audience_sync {
             let place = self.canvas.audiences.keys().position(|name| *name == sync.audience);
             let audience = place.and_then(|at| u16::try_from(at).ok()).map(AudienceIx).ok_or_else(|| {

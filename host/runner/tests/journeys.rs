@@ -118,3 +118,31 @@ async fn an_event_that_is_recorded_wakes_whoever_waits_for_it() {
     assert_eq!(stage.reasons(version, 0).await, [passed("happened"), passed("timed-out")].into());
     assert_eq!(stage.fake().members("new-1"), emails(0..10));
 }
+
+#[tokio::test]
+async fn rule_11_12_people_inside_finish_on_their_version_whatever_is_published_meanwhile() {
+    let stage = Stage::new(50);
+    let first = one_step("long", "add", "email")
+        .replace("start: sync", "start: pause")
+        .replace("steps:\n", "steps:\n  pause: { delay: { for: 1h }, next: sync }\n");
+    let one = stage.publish(&first).await;
+    let none = RunOptions { wait: std::time::Duration::ZERO, source: "f".into(), ..RunOptions::default() };
+    stage.run_with(one, some(0..2_000), none.clone()).await;
+    assert_eq!(stage.count(one, 0, Status::Waiting).await, 2_000);
+    // The new version leads everyone out; those inside are not asked.
+    let two = stage.publish(&one_step("long", "add", "email").replace("start: sync", "start: exit")).await;
+    assert_ne!(one, two);
+    stage.run_with(two, some(1_000..3_000), none).await;
+    let counters = async |version| stage.store.counters(version).await.unwrap();
+    let (before, after) = (counters(one).await, counters(two).await);
+    assert_eq!((before.entered, before.open), (2_000, 2_000));
+    assert_eq!((after.entered, after.open), (1_000, 0), "those inside are kept out");
+    stage.clock.0.fetch_add(3_600_000, std::sync::atomic::Ordering::SeqCst);
+    let end = stage
+        .run_with(one, Vec::new(), RunOptions { wait: std::time::Duration::from_secs(20), ..RunOptions::default() })
+        .await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!(stage.count(one, 1, Status::Synced).await, 2_000);
+    assert_eq!(stage.fake().members("new-1"), emails(0..2_000));
+    assert_eq!(stage.store.counters(one).await.unwrap().open, 0);
+}

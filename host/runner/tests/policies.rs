@@ -2,10 +2,11 @@
 mod common;
 use caravan_model::{Action, Code, Consent, Millis, Profile, Status};
 use caravan_runner::{RunEnd, RunOptions};
-use caravan_store::{DocumentKind, Slots, Store};
+use caravan_store::{DocumentKind, LaneState, Slots, Store};
 use common::*;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Keeps a policy in the store, as `caravan policy set` does.
 async fn set(stage: &Stage, text: &str) {
@@ -246,4 +247,28 @@ async fn rule_11_15_a_part_of_people_who_said_nothing_has_no_flags_and_new_words
     assert_eq!((calls[1].1.action, &calls[1].1.flags[0].values), (Action::Add, &vec![2]));
     stage.run(version, "i", vec![person("a")]).await;
     assert_eq!(stage.count(version, 0, Status::Unchanged).await, 2);
+}
+
+#[tokio::test]
+async fn a_slot_that_is_taken_away_holds_the_queue_and_given_again_lets_people_go_on() {
+    let stage = Stage::new(10);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    waiting_after(&stage, Reaction::Throttle(60_000), version).await;
+    set(&stage, "format: 1\nentitlements: { free: [meta] }\n").await;
+    stage.clock.0.fetch_add(120_000, std::sync::atomic::Ordering::SeqCst);
+    let calls = stage.fake().calls().len();
+    let options = RunOptions { wait: Duration::from_millis(50), ..RunOptions::default() };
+    let RunEnd::Waits(..) = stage.run_with(version, Vec::new(), options).await else { panic!("it is held") };
+    let LaneState::Held { reason, .. } = stage.lane().await.state else { panic!("it is held") };
+    assert_eq!(reason.code, "not_entitled");
+    assert_eq!((stage.count(version, 0, Status::Waiting).await, stage.fake().calls().len()), (10, calls));
+    // No call looks whether it may go on: the policy does.
+    assert_eq!(stage.fake().partner.lock().unwrap().checks, 0);
+    let problem = stage.runner().publish(canvas(&one_step("two", "add", "email")), &connections()).await.unwrap_err();
+    assert_eq!(problem.code(), Code::NotEntitled);
+
+    set(&stage, "format: 1\nentitlements: { free: [], purchases: 1, slots: [fake] }\n").await;
+    let end = stage.run(version, "", Vec::new()).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!(stage.count(version, 0, Status::Synced).await, 10);
 }

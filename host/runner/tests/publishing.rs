@@ -1,10 +1,11 @@
 //! Audiences get the partner's id, once.
 mod common;
 use caravan_model::{Code, Status};
-use caravan_runner::RunEnd;
+use caravan_runner::{RunEnd, RunOptions};
 use caravan_store::Store;
 use common::*;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 #[tokio::test]
 async fn an_audience_is_made_once_although_the_process_died_after_making_it() {
@@ -22,6 +23,54 @@ async fn an_audience_is_made_once_although_the_process_died_after_making_it() {
     assert_eq!(version, again);
     let bound = stage.store.audience("one/list").await.unwrap().unwrap();
     assert_eq!((bound.partner_id.as_deref(), bound.made_by_us), (Some("new-1"), true));
+}
+
+#[tokio::test]
+async fn an_audience_that_needs_people_is_made_with_the_first_once_although_the_answer_was_lost() {
+    let mut needs_rows = manifest(10);
+    needs_rows["audience"] = serde_json::json!({"create": true, "create_needs_rows": true});
+    let stage = Stage::of(needs_rows);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    assert_eq!(stage.fake().partner.lock().unwrap().made, 0, "nobody is there yet");
+    assert_eq!(version, stage.publish(&one_step("one", "add", "email")).await);
+    let runner = stage.runner();
+    let first = stage.lane().await.key;
+    assert!(first.marker_to_be_made().is_some(), "{first:?}");
+    let words = runner.recreate("one/list").await.unwrap_err().to_string();
+    assert!(words.contains("first people"), "{words}");
+
+    stage.fake().partner.lock().unwrap().dies_after_making = true;
+    let options = RunOptions { source: "f".into(), wait: Duration::from_millis(100), ..RunOptions::default() };
+    let RunEnd::Waits(..) = stage.run_with(version, people(0..25), options).await else { panic!("it is held") };
+    assert_eq!(stage.lane().await.key, first);
+    stage.fake().partner.lock().unwrap().dies_after_making = false;
+    let end = stage.run(version, "", Vec::new()).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!(stage.fake().partner.lock().unwrap().made, 1);
+    assert_eq!(stage.fake().members("new-1"), emails(0..25));
+    assert_eq!(stage.count(version, 0, Status::Synced).await, 25);
+    let bound = stage.store.audience("one/list").await.unwrap().unwrap();
+    assert_eq!((bound.partner_id.as_deref(), bound.made_by_us), (Some("new-1"), true));
+    assert_eq!(stage.lane().await.key.audience, "new-1");
+
+    // What was made is an audience like any other.
+    let out = one_step("out", "remove", "email").replace("name: List, if_missing: create", "id: new-1");
+    let out = stage.publish(&out).await;
+    let end = stage.run(out, "g", people(0..5)).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!(stage.fake().members("new-1"), emails(5..25));
+}
+
+#[tokio::test]
+async fn removals_make_no_audience() {
+    let mut needs_rows = manifest(10);
+    needs_rows["audience"] = serde_json::json!({"create": true, "create_needs_rows": true});
+    let stage = Stage::of(needs_rows);
+    let version = stage.publish(&one_step("out", "remove", "email")).await;
+    let end = stage.run(version, "f", people(0..5)).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!(stage.fake().partner.lock().unwrap().made, 0);
+    assert_eq!(stage.count(version, 0, Status::Unchanged).await, 5);
 }
 
 #[tokio::test]

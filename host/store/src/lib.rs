@@ -43,6 +43,7 @@ mod entries;
 mod events;
 mod fail;
 mod follow_ups;
+mod groups;
 mod holds;
 mod inbox;
 mod lanes;

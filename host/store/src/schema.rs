@@ -199,6 +199,15 @@ CREATE TABLE IF NOT EXISTS inbox(seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEG
 -- How many entered a canvas, by when the workspace's day began.
 CREATE TABLE IF NOT EXISTS admitted(canvas INTEGER, day INTEGER, n INTEGER NOT NULL, PRIMARY KEY(canvas, day))
   WITHOUT ROWID;
+-- Segments and lists (`kind` is model::GroupKind's number), and who is in them.
+CREATE TABLE IF NOT EXISTS people_group(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL,
+  UNIQUE(kind, name));
+CREATE TABLE IF NOT EXISTS grouped(people_group INTEGER, profile INTEGER, since INTEGER NOT NULL,
+  PRIMARY KEY(people_group, profile)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS grouped_profile ON grouped(profile, people_group);
+-- Who changed since their segments were looked at, with a number that grows with each change.
+CREATE TABLE IF NOT EXISTS restless(profile INTEGER PRIMARY KEY, n INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS restless_n ON restless(n);
 -- Bytes of installed connectors, by their SHA-256 digest.
 CREATE TABLE IF NOT EXISTS component(digest BLOB PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL,
   at INTEGER NOT NULL, bytes BLOB NOT NULL);

@@ -51,7 +51,28 @@ impl Hands {
         delivery: Option<&DeliveryArgs>,
         work: impl AsyncFnOnce(&Hands) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let hands = Hands::open(global, delivery).await?;
+        Hands::at(stores::existing(global)?, delivery, work).await
+    }
+
+    /// The same with a store that is made if the named one is not there.
+    ///
+    /// # Errors
+    /// As [`Hands::with`].
+    pub async fn making<T>(
+        global: &Global,
+        delivery: Option<&DeliveryArgs>,
+        work: impl AsyncFnOnce(&Hands) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let path = stores::named(global)?.map_or_else(|| stores::existing(global), Ok)?;
+        Hands::at(path, delivery, work).await
+    }
+
+    async fn at<T>(
+        path: PathBuf,
+        delivery: Option<&DeliveryArgs>,
+        work: impl AsyncFnOnce(&Hands) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let hands = Hands::open(path, delivery).await?;
         let done = work(&hands).await;
         let closed = hands.runner.close().await;
         let done = done?;
@@ -59,8 +80,7 @@ impl Hands {
         Ok(done)
     }
 
-    async fn open(global: &Global, delivery: Option<&DeliveryArgs>) -> anyhow::Result<Hands> {
-        let path = stores::existing(global)?;
+    async fn open(path: PathBuf, delivery: Option<&DeliveryArgs>) -> anyhow::Result<Hands> {
         let store = Sqlite::open(&path, OpenOptions::default())?;
         let (mut host, mut lab, mut reach) = (Host::none(), None, Err("this command sends nothing".to_owned()));
         if let Some(delivery) = delivery {

@@ -41,10 +41,8 @@ fn read(text: &str) -> Result<Standing, Problem> {
         |words: String| Problem::new(Code::StoreDamaged, format!("how a connector stands cannot be read: {words}"));
     let value: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
     let digest = |value: &Value| value.as_str().map(str::parse::<Digest>).transpose().map_err(wrong);
-    let waiting = match digest(&value["waiting"]["digest"])? {
-        Some(digest) => Some(Waiting { digest, by: value["waiting"]["by"].as_str().unwrap_or_default().to_owned() }),
-        None => None,
-    };
+    let by = || value["waiting"]["by"].as_str().unwrap_or_default().to_owned();
+    let waiting = digest(&value["waiting"]["digest"])?.map(|digest| Waiting { digest, by: by() });
     Ok(Standing { active: digest(&value["active"])?, before: digest(&value["before"])?, waiting })
 }
 

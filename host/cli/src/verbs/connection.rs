@@ -9,7 +9,9 @@ use crate::{out, stores};
 use caravan_model::port::{
     AccountInfo, Answer, Ask, CallContext, Clock, Connector, Connectors, Finding, FindingState, SystemClock,
 };
-use caravan_model::{Cause, Connection, Fault, Problem, Target};
+use caravan_model::{Cause, Code, Connection, Fault, Problem, Target};
+use caravan_runner::policy_of;
+use caravan_store::Sqlite;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +26,7 @@ pub async fn connection(global: &Global, verb: ConnectionVerb) -> anyhow::Result
         ConnectionVerb::Accounts(args) => (args, false),
     };
     let (connection, connector, _lab) = open(global, args).await?;
+    entitled(global, args, &connector.manifest().name).await?;
     if checks {
         check_all(global, args, &connection, connector.as_ref()).await
     } else {
@@ -52,6 +55,19 @@ async fn open(
     let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
     let connector = host.connector(&args.name)?;
     Ok((connection, connector, lab))
+}
+
+/// A partner that the policy of the store gives no slot is not connected.
+async fn entitled(global: &Global, args: &ConnectionArgs, connector: &str) -> anyhow::Result<()> {
+    let store = match stores::existing(global) {
+        Ok(store) => store,
+        Err(problem) if global.store.is_some() => return Err(problem.into()),
+        Err(_) => return Ok(()),
+    };
+    let policy = policy_of(&Sqlite::open_read_only(store)?).await?;
+    let Some(words) = policy.refuses(connector) else { return Ok(()) };
+    let problem = Problem::new(Code::NotEntitled, words).at_path(format!("connections.{}.connector", args.name));
+    Err(problem.cure("use another partner, or give this one a slot in the policy's `entitlements`").into())
 }
 
 fn context(seed: &str) -> CallContext {

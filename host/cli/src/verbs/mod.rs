@@ -1,4 +1,5 @@
 //! One file per verb.
+mod activate;
 mod alert;
 mod audience;
 mod batch;
@@ -7,6 +8,7 @@ mod connection;
 mod connector;
 mod dry_run;
 mod explain;
+mod group;
 mod lab;
 mod policy;
 mod profile;
@@ -42,6 +44,8 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         Verb::Profile(verb) => profile::profile(&global, verb).await,
         Verb::Audience(verb) => audience::audience(&global, verb).await,
         Verb::Queue(verb) => queue::queue(&global, verb).await,
+        Verb::Segment(verb) => group::segment(&global, verb).await,
+        Verb::List(verb) => group::lists(&global, verb).await,
         Verb::Alert(verb) => alert::alert(&global, verb).await,
         Verb::Batch(BatchVerb::Show(args)) => batch::show(&global, &look(&global)?, &args).await,
         Verb::Policy(PolicyVerb::Set { policy }) => policy::set(&global, &policy).await,
@@ -56,7 +60,7 @@ fn look(global: &Global) -> anyhow::Result<Sqlite> {
 }
 
 /// Says on stderr which other canvases undo what this version does.
-async fn tell_opposites(runner: &Runner<Sqlite>, version: &Version) -> anyhow::Result<()> {
+pub async fn tell_opposites(runner: &Runner<Sqlite>, version: &Version) -> anyhow::Result<()> {
     for opposite in runner.opposites(version).await? {
         eprintln!("note: {opposite}");
     }

@@ -6,6 +6,7 @@
 mod audience_book;
 mod canvases;
 mod caps;
+mod groups;
 mod holds;
 mod people;
 mod rebind;
@@ -19,6 +20,7 @@ mod waits;
 pub use audience_book::{current_name, is_former};
 pub use canvases::Stopped;
 pub use caps::caps_of;
+pub use groups::{count_whoever, is_filled, lists_of};
 pub use holds::Resumed;
 pub use people::{Erased, Imported};
 pub use rebind::Rebound;

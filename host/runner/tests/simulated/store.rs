@@ -3,8 +3,8 @@
 //! write.
 use caravan_journey::plan::{CompiledCanvas, StepKind, Target};
 use caravan_model::{
-    Canvas, Digest, Duration, Event, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
-    VisitId,
+    Canvas, Digest, Duration, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx,
+    VersionId, VisitId,
 };
 use caravan_store::*;
 use std::collections::BTreeMap;
@@ -220,6 +220,12 @@ the_store! {
         fn erased_at(identifier: &str) -> Option<Millis>;
         fn refused_removals() -> Vec<RefusedRemovals>;
         fn members(lane: LaneId, after: ProfileId, limit: usize) -> Vec<(ProfileId, Membership)>;
+        fn group_members(group: Group, after: ProfileId, limit: usize) -> Vec<(ProfileId, Millis)>;
+        fn groups_of(profiles: Vec<ProfileId>) -> Vec<Vec<Group>>;
+        fn group_sizes() -> Vec<(Group, u64)>;
+        fn restless(limit: usize) -> Vec<Restless>;
+        fn everyone(after: ProfileId, limit: usize) -> Vec<Known>;
+        fn people(profiles: Vec<ProfileId>) -> Vec<Known>;
         fn holds() -> Vec<Hold>;
         fn charges(now: Millis) -> Vec<Charge>;
         fn follow_ups(now: Millis, limit: usize) -> Vec<FollowUp>;
@@ -250,6 +256,7 @@ the_store! {
         fn release(lease: Lease) -> ();
         fn publish(lease: Lease, canvas: Canvas, now: Millis) -> Version;
         fn bind(lease: Lease, audience: Audience) -> ();
+        fn name_audience(lease: Lease, key: LaneKey, id: String, parts: Vec<(String, String)>) -> bool;
         fn lane(lease: Lease, lane: LaneSpec) -> (LaneId, u32);
         fn upsert(lease: Lease, people: Vec<Profile>, now: Millis) -> Vec<Known>;
         fn record(lease: Lease, events: Vec<(String, Option<String>, Event)>, now: Millis) -> Vec<ProfileId>;
@@ -261,6 +268,8 @@ the_store! {
         fn set_lane(lease: Lease, lane: LaneId, state: LaneState) -> ();
         fn offer(lease: Lease, offers: Vec<Offer>, settles: Vec<ProfileId>, now: Millis) -> u64;
         fn resend(lease: Lease, resend: Resend) -> Resent;
+        fn regroup(lease: Lease, changes: Vec<Regroup>, told: bool, looked: Vec<Restless>, now: Millis) -> u64;
+        fn disband(lease: Lease, group: Group) -> ();
         fn give_up(lease: Lease, lane: LaneId, now: Millis) -> u64;
         fn move_operations(
             lease: Lease, from: LaneId, to: LaneId, steps: Vec<(VersionId, StepIx)>, now: Millis

@@ -330,6 +330,14 @@ pub enum DocumentKind {
     Pin,
     /// How many may enter a canvas; id = the canvas's.
     Caps,
+    /// A segment's rule; id = its name.
+    Segment,
+    /// A list; id = its name.
+    List,
+    /// How far people were looked through for a segment; id = its name.
+    Sweep,
+    /// Up to when a canvas's schedule has run; id = the canvas's.
+    Schedule,
 }
 
 impl DocumentKind {
@@ -345,6 +353,10 @@ impl DocumentKind {
             DocumentKind::Grant => "grant",
             DocumentKind::Pin => "pin",
             DocumentKind::Caps => "caps",
+            DocumentKind::Segment => "segment",
+            DocumentKind::List => "list",
+            DocumentKind::Sweep => "sweep",
+            DocumentKind::Schedule => "schedule",
         }
     }
 }

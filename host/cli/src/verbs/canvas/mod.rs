@@ -1,6 +1,9 @@
-//! `caravan canvas validate | fmt | schema | pause | stop | resume | cap`.
+//! `caravan canvas validate | fmt | schema | publish | preview | forecast | pause | stop | resume | cap`.
 mod cap;
 mod files;
+mod forecast;
+mod preview;
+pub mod publish;
 mod state;
 
 use crate::args::{CanvasVerb, Global};
@@ -26,6 +29,9 @@ pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
             })?;
             Ok(End::Done)
         }
+        CanvasVerb::Publish(args) => publish::publish(global, &args).await,
+        CanvasVerb::Preview(args) => preview::preview(global, &args).await,
+        CanvasVerb::Forecast(args) => forecast::forecast(global, &args).await,
         CanvasVerb::Pause { canvas } => state::pause(global, &canvas).await,
         CanvasVerb::Stop { canvas, now } => state::stop(global, &canvas, now).await,
         CanvasVerb::Cap(args) => cap::cap(global, args).await,
