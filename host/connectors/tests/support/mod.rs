@@ -243,7 +243,7 @@ pub async fn sync(connector: &BoundConnector, rows: u32) -> CallOutcome {
     connector.call(context(), Ask::Sync { target: settled_target(connector), part: part(rows) }).await
 }
 
-fn settled_target(connector: &BoundConnector) -> Target {
+pub fn settled_target(connector: &BoundConnector) -> Target {
     Target { settings: serde_json::to_string(connector.settings()).unwrap(), ..target() }
 }
 
