@@ -121,3 +121,24 @@ fn an_app_stands_only_where_the_partner_gives_it_tokens_and_not_beside_a_token()
     let none = place.run(["connection", "check", "by-app"]).expect(2);
     assert!(none.stderr.contains("CV026") && none.stderr.contains("no tokens"), "{none:?}");
 }
+
+#[test]
+fn a_token_is_renewed_before_it_ends() {
+    let (place, lab) = (place("criteo", "1", ""), Place::new().lab());
+    lab.post("/_lab/settings", &json!({"token_seconds": 2})).expect("settings");
+    place.write(
+        "in.yaml",
+        "format: 1\ncanvas: in\naudiences:\n  one: { connection: by-app, account: main, name: One, if_missing: create }\n  \
+         two: { connection: by-app, account: main, name: Two, if_missing: create }\nentry: { trigger: { event: e }, start: \
+         one }\nsteps:\n  one: { audience_sync: { audience: one, action: add, match: [email], advance: when_synced }, next: \
+         two }\n  two: { audience_sync: { audience: two, action: add, match: [email] }, next: exit }\n",
+    );
+    // The first call lasts longer than its token lives.
+    let dial = json!({"partner": "criteo", "route": "users-add", "fault": "slow", "ms": 3_000, "count": 1});
+    lab.post("/_lab/faults", &dial).expect("a dial");
+    let ran = run(&place, &lab, "a.csv").expect(0);
+    assert_eq!(totals::of_status(&ran.json(), "synced"), 2, "{ran:?}");
+    let criteo = lab.get("/_lab/calls").expect("calls")["partners"]["criteo"].clone();
+    assert!(criteo["routes"]["POST oauth2/token"].as_u64() >= Some(2), "{criteo}");
+    assert_eq!(criteo["refused"], 0, "nothing went with a token that had ended: {criteo}");
+}
