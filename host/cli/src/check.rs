@@ -198,10 +198,28 @@ fn load(
             problems
                 .push(connections.problem(Code::BadConnection, &at.key("settings"), words).cure("correct the setting"));
         }
+        if connection.app.is_some() {
+            let cure = "write `secret:` with the place of a token instead";
+            let words = match (&component.manifest().auth.token, &connection.secret) {
+                (None, _) => Some(format!("{} gives apps no tokens of their own", component.manifest().title)),
+                (Some(_), Some(_)) => Some("`app` and `secret` both stand here".to_owned()),
+                (Some(_), None) => None,
+            };
+            let problem = |words| connections.problem(Code::BadConnection, &at.key("app"), words).cure(cure);
+            problems.extend(words.map(problem));
+        }
         if secrets == Secrets::Ask {
             for secret in needed(component.manifest(), connection) {
-                if let Err(words) = vault.secret(name, &secret) {
-                    let at = if secret == "token" { at.key("secret") } else { at.key("secrets").key(&secret) };
+                let by_app = secret == "token" && connection.app.is_some();
+                let found = if by_app { vault.app(name).map(drop) } else { vault.secret(name, &secret).map(drop) };
+                if let Err(words) = found {
+                    let at = if by_app {
+                        at.key("app").key("secret")
+                    } else if secret == "token" {
+                        at.key("secret")
+                    } else {
+                        at.key("secrets").key(&secret)
+                    };
                     let cure = "set the variable or write the file, and never the secret itself into this file";
                     problems.push(connections.problem(Code::MissingSecret, &at, words).cure(cure));
                 }

@@ -2,6 +2,7 @@
 use crate::{
     call,
     component::LoadedComponent,
+    desk::TokenDesk,
     egress::{
         Policy,
         credentials::{Credentials, Placement},
@@ -19,6 +20,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+use tokio::time::Instant;
 
 /// Which connection a connector is bound to, and within which bounds.
 #[derive(Clone)]
@@ -47,6 +49,7 @@ pub struct BoundConnector {
     vault: Arc<dyn Vault>,
     /// Match keys that manifest and grant both name.
     sends: BTreeSet<String>,
+    desk: Option<TokenDesk>,
 }
 
 impl std::fmt::Debug for BoundConnector {
@@ -87,6 +90,7 @@ impl BoundConnector {
             route.granted = grant.allows(&asked.host, &route.name) || grant.allows(&route.host, &route.name);
         }
         let placement = Placement::new(manifest).map_err(|wrong| bad(&wrong))?;
+        let desk = TokenDesk::new(manifest, &settings).map_err(|wrong| bad(&wrong))?;
         let policy = Policy {
             routes,
             placement,
@@ -105,15 +109,27 @@ impl BoundConnector {
             settings,
             accounts: binding.accounts,
             vault: binding.vault,
+            desk,
         })
     }
 
-    /// Reads the secrets that calls need, now: a mended one is found at the next call.
-    pub(crate) fn credentials(&self) -> Result<Credentials, Fault> {
+    /// Reads the secrets that calls need, now: a mended one is found at the next call. Where the connection keeps an app,
+    /// the token is the one that the partner gave it.
+    pub(crate) async fn credentials(&self, deadline: Instant) -> Result<Credentials, Fault> {
         let unauthorized =
             |words: String| Fault::Unauthorized { cause: Cause::new(Code::MissingSecret.as_str(), words) };
         let mut secrets = BTreeMap::new();
+        if let Some(desk) = &self.desk
+            && !matches!(self.policy.reach, Reach::InProcess(_))
+            && let Some(app) = self.vault.app(&self.connection).map_err(unauthorized)?
+        {
+            let clients = &self.component.sandbox().clients;
+            secrets.insert("token".to_owned(), desk.token(app, &self.policy.reach, clients, deadline).await?);
+        }
         for (name, required) in &self.policy.placement.wanted {
+            if secrets.contains_key(name) {
+                continue;
+            }
             let secret = match self.policy.reach {
                 Reach::InProcess(_) => Ok(Secret::new(LAB_TOKEN)),
                 _ => self.vault.secret(&self.connection, name),
@@ -142,6 +158,13 @@ impl BoundConnector {
                     ),
                 ),
             }),
+        }
+    }
+
+    /// The partner did not let a call in: the next one gets a token of its own.
+    pub(crate) async fn not_let_in(&self) {
+        if let Some(desk) = &self.desk {
+            desk.forget().await;
         }
     }
 

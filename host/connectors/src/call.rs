@@ -40,6 +40,14 @@ pub(crate) async fn run(bound: &BoundConnector, context: CallContext, ask: Ask) 
         sync,
     };
     let (answer, effect) = evidence.judge(ended);
+    let refused = match &answer {
+        Ok(Answer::Report(report)) => report.fault.as_ref(),
+        Ok(_) => None,
+        Err(fault) => Some(fault),
+    };
+    if matches!(refused, Some(Fault::Unauthorized { .. })) {
+        bound.not_let_in().await;
+    }
     CallOutcome { answer, effect, requests: ledger.records(), usage: ledger.usage(), log }
 }
 
@@ -67,7 +75,7 @@ async fn attempt(bound: &BoundConnector, context: CallContext, ask: Ask, ledger:
     if let Some(Err(fault)) = people.map(|part| bound.check_keys(part)) {
         return not_run(fault);
     }
-    let credentials = match bound.credentials() {
+    let credentials = match bound.credentials(deadline).await {
         Ok(credentials) => Arc::new(credentials),
         Err(fault) => return not_run(fault),
     };

@@ -28,6 +28,7 @@ mod cache;
 mod call;
 mod compiler;
 mod component;
+mod desk;
 mod egress;
 mod grant;
 mod log;

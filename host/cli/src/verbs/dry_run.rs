@@ -14,7 +14,7 @@ use caravan_model::canvas::ConsentNeed;
 use caravan_model::port::{Clock, Connector, Connectors, RequestRecord, SystemClock};
 use caravan_model::{Code, Millis, Problem, Profile, reasons};
 use caravan_runner::{Demands, DryRun, DryRunResult, dry_run as play, registered_name};
-use caravan_store::{Sqlite, Store};
+use caravan_store::{Sqlite, Store, to_be_made};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -146,6 +146,9 @@ async fn of_step(global: &Global, of: &StepOf<'_>) -> anyhow::Result<(Alone, Dry
                     eprintln!(
                         "note: the audience is made by the first run; until then its id stands as {NO_AUDIENCE_YET}"
                     );
+                    if component.manifest().audience.create_needs_rows {
+                        eprintln!("note: the partner makes it with its first batch, which then goes in that request");
+                    }
                 }
                 (NO_AUDIENCE_YET.to_owned(), Vec::new())
             }
@@ -176,7 +179,9 @@ async fn bound(store: &Path, name: &str) -> Option<(String, Vec<(String, String)
         return None;
     }
     let audience = Sqlite::open_read_only(store).ok()?.audience(name).await.ok()??;
-    Some((audience.partner_id?, audience.parts))
+    // One that waits for its first people is not at the partner yet.
+    let made = |id: &String| *id != to_be_made(&audience.marker);
+    Some((audience.partner_id.clone().filter(made)?, audience.parts))
 }
 
 /// A component for itself.

@@ -92,6 +92,12 @@ fn needs(manifest: &Manifest) -> Vec<String> {
         let must = if secret.required { "" } else { " (may be left out)" };
         lines.push(format!("the secret `{}`: {}{must}", secret.name, secret.title));
     }
+    if let Some(grant) = &manifest.auth.token {
+        lines.push(format!(
+            "or an app's id and secret, which the host changes for tokens at {}{}",
+            grant.host, grant.path
+        ));
+    }
     lines.push("the component itself never sees a credential".to_owned());
     lines
 }
