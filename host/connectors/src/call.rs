@@ -101,6 +101,13 @@ async fn attempt(bound: &BoundConnector, context: CallContext, ask: Ask, ledger:
     (ended, breach, log.take(), credentials.scrubber.clone())
 }
 
+/// For how many ticks of computing a call has a core to itself: what a full batch takes many times over.
+const FULL_SPEED: u32 = 20;
+/// How long it rests after each further tick, so that one that never ends leaves most of a core to its neighbours.
+const REST: std::time::Duration = std::time::Duration::from_millis(20);
+/// Ticks that pass while it rests: they are not charged.
+const RESTED: u64 = 2;
+
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
 fn open_egress(
@@ -130,12 +137,17 @@ fn open_store(bound: &BoundConnector, state: CallState) -> Store<CallState> {
     store.set_hostcall_fuel(HANDED_OVER);
     store.set_max_component_handles(4096);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|mut context| {
+    let at_full_speed = bound.policy.limits.cpu_ticks.saturating_sub(FULL_SPEED);
+    store.epoch_deadline_callback(move |mut context| {
         let bounds = &mut context.data_mut().bounds;
         match bounds.ticks_left.checked_sub(1) {
             Some(left) => {
                 bounds.ticks_left = left;
-                Ok(UpdateDeadline::Yield(1))
+                Ok(if left >= at_full_speed {
+                    UpdateDeadline::Yield(1)
+                } else {
+                    UpdateDeadline::YieldCustom(1 + RESTED, Box::pin(tokio::time::sleep(REST)))
+                })
             }
             None => {
                 bounds.breach = Some(Breach::Cpu);

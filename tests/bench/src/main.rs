@@ -4,6 +4,7 @@ mod call;
 mod identity;
 mod load;
 mod machine;
+mod neighbour;
 mod path;
 mod peer;
 mod quota;
@@ -25,10 +26,11 @@ pub struct Effort {
 type Case = (&'static str, fn(Effort) -> Result<Vec<Figure>>);
 
 /// All cases, in the order in which they run.
-const CASES: [Case; 7] = [
+const CASES: [Case; 8] = [
     ("identity", identity::measure),
     ("load", load::measure),
     ("call", call::measure),
+    ("neighbour", neighbour::measure),
     ("path", path::measure),
     ("quota", quota::measure),
     ("stream", stream::measure),
