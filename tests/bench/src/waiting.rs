@@ -58,7 +58,8 @@ pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
         ensure!(Instant::now() < limit, "{gone} of {people} left");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let late = |share: f64| left.iter().find(|(_, gone)| *gone as f64 >= people as f64 * share).map_or(f64::NAN, |at| at.0);
+    let late =
+        |share: f64| left.iter().find(|(_, gone)| *gone as f64 >= people as f64 * share).map_or(f64::NAN, |at| at.0);
     let figures = vec![
         Figure::of("waiting", format!("{people} people in a delay: restart to ready"), "s", Goal::AtMost(2.0), ready),
         Figure::of("waiting", "peak memory of the host that serves them", "MB", Goal::AtMost(300.0), memory),

@@ -1,10 +1,9 @@
 //! Random canvases, faults, withdrawals and crashes over one store: in the end the partner holds exactly what the last
 //! operation of each person asked for, and the books balance.
-mod common;
+use crate::common::*;
 use caravan_model::{Profile, VersionId};
 use caravan_runner::{RunEnd, RunOptions};
 use caravan_store::{Standing, Store};
-use common::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

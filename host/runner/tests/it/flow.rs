@@ -1,9 +1,8 @@
 //! People through a canvas: everyone is accounted for.
-mod common;
+use crate::common::*;
 use caravan_model::{Consent, Status};
 use caravan_runner::{IntakeRow, RunEnd, RunOptions};
 use caravan_store::{LaneState, Store};
-use common::*;
 use std::time::Duration;
 
 const TWO_WAYS: &str = "

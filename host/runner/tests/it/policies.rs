@@ -1,9 +1,8 @@
 //! The workspace's policy and a step's own demand, from publish to the part: rule 11.15.
-mod common;
+use crate::common::*;
 use caravan_model::{Action, Code, Consent, Millis, Profile, Status};
 use caravan_runner::{RunEnd, RunOptions};
 use caravan_store::{DocumentKind, LaneState, Slots, Store};
-use common::*;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,11 +1,10 @@
 //! What people do to queues, audiences, people and canvases beside a run.
-mod common;
+use crate::common::*;
 use caravan_model::{Consent, ProfileId, Status, StepIx};
 use caravan_runner::RunEnd;
 use caravan_runner::RunOptions;
 use caravan_runner::control::{CanvasState, Resends, is_former, states, what_waits};
 use caravan_store::{HoldScope, LaneKey, LaneState, Origin, Standing, Store};
-use common::*;
 use std::time::Duration;
 
 /// A stage whose calls page early.

@@ -1,12 +1,11 @@
 //! The watch over a real store, with a messenger that keeps what it is given: told in time, told once, never a storm.
-mod common;
+use crate::common::*;
 use caravan_model::alert::{Channel, Message, Messenger, SendError};
 use caravan_model::port::BoxFuture;
 use caravan_model::{Consent, Duration, LaneId, Millis, Profile, Reason, VersionId};
 use caravan_runner::RunOptions;
 use caravan_runner::alerts::{AlertBook, AlertOptions, Watch};
 use caravan_store::{Audience, DocumentKind, LaneKey, LaneSpec, LaneState, Lease, OpenOptions, Slots, Sqlite, Store};
-use common::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 

@@ -1,9 +1,8 @@
 //! Each rule of the design's section 11 that delivery touches, by its name.
-mod common;
+use crate::common::*;
 use caravan_model::{Action, Consent, Duration, Event, Millis, Status};
 use caravan_runner::{RunEnd, RunOptions};
 use caravan_store::{Slots, Standing, Store};
-use common::*;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 

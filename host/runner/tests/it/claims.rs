@@ -1,9 +1,8 @@
 //! Claims of steps through the whole runner: `keep_for` by timer, and takeback beside another's claim (design, 11.17).
-mod common;
+use crate::common::*;
 use caravan_model::{Action, Status, VersionId};
 use caravan_runner::{DeliverOptions, RunEnd};
 use caravan_store::Store;
-use common::*;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;

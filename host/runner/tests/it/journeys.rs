@@ -1,9 +1,8 @@
 //! Steps that do more than wait and sync, through the whole runner.
-mod common;
+use crate::common::*;
 use caravan_model::{Duration, Event, Profile, Status};
 use caravan_runner::{RunEnd, RunOptions};
 use caravan_store::{Caps, Store};
-use common::*;
 
 fn some(ids: std::ops::Range<usize>) -> Vec<Profile> {
     ids.map(|id| person(format!("p{id}"))).collect()

@@ -1,9 +1,8 @@
 //! Rules of the design's section 11 that concern attempts, strikes, outcomes and poison (11.6 to 11.10).
-mod common;
+use crate::common::*;
 use caravan_model::{Action, Consent, Millis, Status};
 use caravan_runner::{RunEnd, RunOptions};
 use caravan_store::{LaneState, Slots, Store};
-use common::*;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 

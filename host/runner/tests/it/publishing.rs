@@ -1,9 +1,8 @@
 //! Audiences get the partner's id, once.
-mod common;
+use crate::common::*;
 use caravan_model::{Code, Status};
 use caravan_runner::{RunEnd, RunOptions};
 use caravan_store::Store;
-use common::*;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
