@@ -139,7 +139,7 @@ async fn swap(switch: Arc<Switch>, good: [Arc<Counted>; 2], bad: Arc<Counted>, d
 #[tokio::test(flavor = "multi_thread")]
 async fn many_changes_of_version_within_a_run_lose_and_double_nobody() {
     let full = std::env::var_os("CARAVAN_TEST_FULL").is_some();
-    let (count, rows, at_least) = if full { (1_000_000, 500, 1_000) } else { (20_000, 100, 50) };
+    let (count, rows, at_least) = if full { (1_000_000, 500, 1_000) } else { (20_000, 100, 30) };
     let place = Place::new();
     let lab = place.lab();
     let address = lab.get("/").expect("addresses")["partners"]["meta"].as_str().expect("an address").to_owned();
