@@ -1,6 +1,7 @@
 //! One file per verb.
 mod alert;
 mod audience;
+mod audit;
 mod batch;
 mod canvas;
 mod connection;
@@ -45,6 +46,7 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         Verb::Queue(verb) => queue::queue(&global, verb).await,
         Verb::Alert(verb) => alert::alert(&global, verb).await,
         Verb::Batch(BatchVerb::Show(args)) => batch::show(&global, &look(&global)?, &args).await,
+        Verb::Audit(verb) => audit::audit(&global, verb).await,
         Verb::Policy(PolicyVerb::Set { policy }) => policy::set(&global, &policy).await,
         Verb::Policy(PolicyVerb::Check { policy }) => policy::check(&global, &policy).await,
         Verb::Policy(PolicyVerb::Show) => policy::show(&global, &look(&global)?).await,

@@ -2,6 +2,7 @@
 use crate::args::{Global, ServeArgs};
 use crate::check::{self, CheckedConnections, Secrets};
 use crate::fail::{End, Problems, usage};
+use crate::host::hands::actor;
 use crate::host::{Host, alerts, connections_in_use, lab};
 use crate::verbs::tell_opposites;
 use crate::{out, policies, stop, stores};
@@ -59,7 +60,7 @@ async fn go(
     cancel: watch::Receiver<bool>,
 ) -> anyhow::Result<End> {
     for canvas in canvases {
-        let version = runner.publish(canvas, &checked.connections.value).await?;
+        let version = runner.acting(actor()).publish(canvas, &checked.connections.value).await?;
         tell_opposites(runner, &version).await?;
         if !global.quiet {
             eprintln!("{} is live, version {}", version.canvas.canvas, version.number);

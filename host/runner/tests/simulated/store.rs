@@ -223,6 +223,8 @@ the_store! {
         fn charges(now: Millis) -> Vec<Charge>;
         fn follow_ups(now: Millis, limit: usize) -> Vec<FollowUp>;
         fn documents(kind: DocumentKind) -> Vec<(String, String)>;
+        fn notes(after: u64, limit: usize) -> Vec<Noted>;
+        fn newest_note() -> Option<(u64, String)>;
         fn peek(lane: LaneId, limit: usize) -> Vec<Queued>;
         fn open_slice(lane: LaneId) -> Option<Slice>;
         fn recheck(part: PartId) -> Vec<Queued>;
@@ -273,6 +275,9 @@ the_store! {
         fn lift(lease: Lease, scope: HoldScope, now: Millis) -> bool;
         fn correct(lease: Lease, correction: Correction) -> u64;
         fn put_documents(lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>) -> ();
+        fn note(
+            lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>, notes: Vec<Note>
+        ) -> ();
         fn prune(lease: Lease, before: Millis) -> u64;
         fn seal(lease: Lease, sealing: Sealing) -> Option<Slice>;
         fn attempt(lease: Lease, part: PartId, deadline: Millis, charges: Vec<Charge>, now: Millis) -> u32;

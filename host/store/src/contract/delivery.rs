@@ -324,6 +324,10 @@ pub enum DocumentKind {
     Canvas,
     /// How many may enter a canvas; id = the canvas's.
     Caps,
+    /// A member of the workspace; id = their e-mail address.
+    Member,
+    /// A key; id = its name.
+    Key,
 }
 
 impl DocumentKind {
@@ -336,6 +340,8 @@ impl DocumentKind {
             DocumentKind::Notice => "notice",
             DocumentKind::Canvas => "canvas",
             DocumentKind::Caps => "caps",
+            DocumentKind::Member => "member",
+            DocumentKind::Key => "key",
         }
     }
 }
