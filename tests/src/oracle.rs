@@ -34,6 +34,20 @@ pub fn email(value: &str) -> Option<String> {
     (good && dots).then_some(value)
 }
 
+/// `google.md` section 4: white space out, lower case; at Gmail without dots and tag.
+pub fn google_email(value: &str) -> Option<String> {
+    let compact: String = value.chars().filter(|c| !c.is_whitespace()).collect();
+    let address = email(&compact)?;
+    let (local, domain) = address.split_once('@')?;
+    Some(match domain {
+        "gmail.com" | "googlemail.com" => {
+            let local: String = local.split('+').next().unwrap_or_default().replace('.', "");
+            format!("{local}@{domain}")
+        }
+        _ => address,
+    })
+}
+
 /// FN, LN: lower case, punctuation out, inner spaces kept.
 pub fn name(value: &str) -> Option<String> {
     let kept: String = value.trim().to_lowercase().chars().filter(|c| c.is_alphanumeric() || *c == ' ').collect();

@@ -82,20 +82,6 @@ fn with_answers(people: &[oracle::Row], place: &Place, name: &str) -> std::path:
     path
 }
 
-/// `google.md` section 4: white space out, lower case; at Gmail without dots and tag.
-fn email(value: &str) -> Option<String> {
-    let compact: String = value.chars().filter(|c| !c.is_whitespace()).collect();
-    let address = oracle::email(&compact)?;
-    let (local, domain) = address.split_once('@')?;
-    Some(match domain {
-        "gmail.com" | "googlemail.com" => {
-            let local: String = local.split('+').next().unwrap_or_default().replace('.', "");
-            format!("{local}@{domain}")
-        }
-        _ => address,
-    })
-}
-
 /// Given and family names: lower case, neither punctuation nor white space.
 fn name(value: &str) -> Option<String> {
     oracle::name(value).map(|name| name.replace(' ', ""))
@@ -107,7 +93,8 @@ type Member = BTreeMap<&'static str, String>;
 /// The members that a person becomes: one for each e-mail, the address with each.
 fn members(row: &oracle::Row) -> Vec<Member> {
     let cell = |name: &str| row.get(name).map(String::as_str).unwrap_or_default();
-    let emails: BTreeSet<String> = oracle::several(cell("email")).iter().filter_map(|value| email(value)).collect();
+    let emails: BTreeSet<String> =
+        oracle::several(cell("email")).iter().filter_map(|value| oracle::google_email(value)).collect();
     let (zip, country) = (cell("zip").trim(), cell("country").trim().to_uppercase());
     let address = match (name(cell("first_name")), name(cell("last_name"))) {
         (Some(first), Some(last)) if !zip.is_empty() && country.len() == 2 => Some((first, last)),

@@ -2,11 +2,11 @@
 use caravan_tests::{Place, keys_of, python};
 use std::collections::BTreeSet;
 
-fn speaks(partner: &str, key: &str) {
+fn speaks(partner: &str, script: &str, key: &str) {
     let lab = Place::new().lab();
     let addresses = lab.get("/").expect("addresses");
     let address = addresses["partners"][partner].as_str().expect("an address").to_owned();
-    let said = python::run(&format!("{partner}.py"), &[&address], "");
+    let said = python::run(script, &[&address], "");
     let said: serde_json::Value = serde_json::from_str(said.lines().last().unwrap_or_default()).expect("JSON");
     let audience = said["audience"].as_str().expect("an audience");
     let expected: BTreeSet<String> =
@@ -17,6 +17,9 @@ fn speaks(partner: &str, key: &str) {
 
 #[test]
 fn official_sdks_work_against_the_lab() {
-    speaks("meta", "EMAIL");
-    speaks("tiktok", "EMAIL_SHA256");
+    speaks("criteo", "contact_lists.py", "email");
+    speaks("google", "data_manager.py", "EMAIL");
+    speaks("meta", "meta.py", "EMAIL");
+    speaks("pinterest", "customer_lists.py", "EMAIL");
+    speaks("tiktok", "tiktok.py", "EMAIL_SHA256");
 }

@@ -1,8 +1,10 @@
 //! For each partner that takes one kind of identifier per call: after an add and a remove, the lab's member set equals an
 //! independent calculation from the users file.
-use caravan_tests::{Lab, Place, audience_named, keys_of, oracle, python, word};
-use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use caravan_tests::people::{People, assert_same};
+use caravan_tests::{Lab, Place, audience_named, keys_of, oracle, word};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 use xtask::totals;
 
 const PEOPLE: u64 = 3_000;
@@ -14,9 +16,6 @@ connections:
   pinterest: { connector: pinterest, lab: true, accounts: { main: "549755000000" } }
   snapchat: { connector: snapchat, lab: true, accounts: { main: 8adc3db7-8148-4fbf-999c-000000000001 } }
 "#;
-
-/// Key → values.
-type Sets = BTreeMap<String, BTreeSet<String>>;
 
 fn canvas(id: &str, partner: &str, audience: &str, action: &str, keys: &str) -> String {
     format!(
@@ -32,45 +31,6 @@ steps:
   sync: {{ audience_sync: {{ audience: people, action: {action}, match: [{keys}] }}, next: exit }}
 "#
     )
-}
-
-/// E.164 digits of the numbers of a file, in the order of its rows, by a library that the host does not use.
-fn phones(people: &[oracle::Row]) -> Vec<Vec<String>> {
-    let numbers = |row: &oracle::Row| oracle::several(row.get("phone").map(String::as_str).unwrap_or_default());
-    let lines: String = people
-        .iter()
-        .flat_map(|row| numbers(row).into_iter().map(|number| format!("{}\t{number}\n", row["country"])))
-        .collect();
-    let said = python::run("phones.py", &[], &lines);
-    let mut said = said.lines();
-    let of = |row: &oracle::Row, said: &mut std::str::Lines<'_>| -> Vec<String> {
-        let digits = numbers(row).into_iter().map(|_| said.next().expect("one answer for each number").to_owned());
-        digits.filter(|digits| !digits.is_empty()).collect()
-    };
-    people.iter().map(|row| of(row, &mut said)).collect()
-}
-
-/// What should stand, under the partner's names of an e-mail and of a phone number, if it has one.
-fn expected(people: &[oracle::Row], email: &str, phone: Option<&str>) -> Sets {
-    let phones = phones(people);
-    let mut sets = Sets::new();
-    for (row, numbers) in people.iter().zip(phones).filter(|(row, _)| !oracle::blocked(row)) {
-        for address in oracle::several(&row["email"]).iter().filter_map(|value| oracle::email(value)) {
-            sets.entry(email.to_owned()).or_default().insert(oracle::sha256(&address));
-        }
-        for (number, key) in numbers.iter().filter_map(|number| Some((number, phone?))) {
-            sets.entry(key.to_owned()).or_default().insert(oracle::sha256(number));
-        }
-    }
-    sets
-}
-
-fn assert_same(found: &Sets, expected: &Sets) {
-    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
-    for (key, expected) in expected {
-        let (missing, extra) = (expected.difference(&found[key]).count(), found[key].difference(expected).count());
-        assert_eq!((missing, extra), (0, 0), "{key}: {missing} missing, {extra} too many of {}", expected.len());
-    }
 }
 
 /// One partner, its words, and its names.
@@ -96,18 +56,19 @@ fn plays(place: &Place, lab: &Lab, case: &Case<'_>, id: impl Fn() -> String) {
     };
     let added = run("add.yaml", &word(&file)).expect(0).json();
     assert_eq!((totals::accounted(&added), added["open"].as_u64()), (Some(PEOPLE), Some(0)), "{added}");
-    let people = oracle::read(&file);
-    let stand = expected(&people, case.email, case.phone);
+    let people = People::read(&file);
+    let phone = case.phone.map(|key| (key, str::to_owned as fn(&str) -> String));
+    let stand = people.sets(0, (case.email, oracle::email), phone);
     assert!(stand[case.email].len() > PEOPLE as usize / 2, "the people have addresses");
-    assert_same(&keys_of(lab, &id()).expect("members"), &stand);
+    assert_same(case.partner, &keys_of(lab, &id()).expect("members"), &stand);
 
     let text = std::fs::read_to_string(&file).expect("people");
-    let half: Vec<&str> = text.lines().take(1 + people.len() / 2).collect();
+    let half: Vec<&str> = text.lines().take(1 + people.rows.len() / 2).collect();
     let leavers = place.write("leavers.csv", half.join("\n") + "\n");
     let removed = run("remove.yaml", &word(&leavers)).expect(0).json();
     assert_eq!(totals::accounted(&removed), Some(PEOPLE / 2), "{removed}");
-    let rest = expected(&people[people.len() / 2..], case.email, case.phone);
-    assert_same(&keys_of(lab, &id()).expect("members"), &rest);
+    let rest = people.sets(people.rows.len() / 2, (case.email, oracle::email), phone);
+    assert_same(case.partner, &keys_of(lab, &id()).expect("members"), &rest);
 }
 
 fn made(partner: &str, email: &str, phone: &str) {
@@ -133,6 +94,15 @@ fn snapchats_segment_equals_an_independent_calculation() {
     made("snapchat", "EMAIL_SHA256", "PHONE_SHA256");
 }
 
+/// The only list at the lab whose name begins so: its marker follows.
+fn list_like(lab: &Lab, name: &str) -> String {
+    let all = lab.get("/_lab/audiences").expect("audiences");
+    let of_name = |audience: &&Value| audience["name"].as_str().is_some_and(|found| found.starts_with(name));
+    let found: Vec<&Value> = all["audiences"].as_array().expect("a list").iter().filter(of_name).collect();
+    assert_eq!(found.len(), 1, "{all}");
+    found[0]["audience"].as_str().or_else(|| found[0]["id"].as_str()).expect("an id").to_owned()
+}
+
 #[test]
 fn pinterests_list_equals_an_independent_calculation() {
     let place = Place::new();
@@ -143,4 +113,49 @@ fn pinterests_list_equals_an_independent_calculation() {
     let case =
         Case { partner: "pinterest", audience: r#"id: "77", kind: EMAIL"#, keys: "email", email: "EMAIL", phone: None };
     plays(&place, &lab, &case, || "77".to_owned());
+}
+
+const NEW: &str = r#"name: "Lapsed people", kind: EMAIL, if_missing: create"#;
+
+#[test]
+fn pinterests_list_is_made_with_its_first_people() {
+    let place = Place::new();
+    let lab = place.lab();
+    let case = Case { partner: "pinterest", audience: NEW, keys: "email", email: "EMAIL", phone: None };
+    plays(&place, &lab, &case, || list_like(&lab, "Lapsed people"));
+    let calls = lab.get("/_lab/calls").expect("calls");
+    let routes = &calls["partners"]["pinterest"]["routes"];
+    assert_eq!(routes["POST ad_accounts/{account}/customer_lists"], 1, "{routes}");
+    assert_eq!(routes["POST ad_accounts/{account}/audiences"], 1, "{routes}");
+}
+
+#[test]
+fn a_host_that_is_killed_while_pinterests_list_is_made_makes_no_second() {
+    let place = Place::new();
+    let lab = place.lab();
+    place.write("connections.yaml", CONNECTIONS);
+    place.write("add.yaml", canvas("people-add", "pinterest", NEW, "add", "email"));
+    let rows: String = (0..50).map(|n| format!("u{n},u{n}@example.com\n")).collect();
+    place.write("users.csv", format!("external_id,email\n{rows}"));
+    // The list is made, and its answer never comes.
+    let dial = json!({"partner": "pinterest", "route": "create", "fault": "hang-after", "ms": 600_000, "count": 1});
+    lab.post("/_lab/faults", &dial).expect("a dial");
+    let words = ["run", "add.yaml", "--users", "users.csv", "--store", "s.caravan", "--lab", &lab.url, "--json"];
+    let mut host = place.caravan(words).spawn().expect("caravan starts");
+    let began = Instant::now();
+    let made = || lab.get("/_lab/audiences").expect("audiences")["audiences"].as_array().map_or(0, Vec::len);
+    while made() == 0 {
+        assert!(began.elapsed() < Duration::from_secs(100), "the list is made");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    host.kill().expect("killed");
+    host.wait().expect("it ended");
+    let ran = place.run(words).expect(0).json();
+    assert_eq!(totals::of_status(&ran, "synced"), 50, "{ran}");
+    let list = list_like(&lab, "Lapsed people");
+    let expected: BTreeSet<String> = (0..50).map(|n| oracle::sha256(&format!("u{n}@example.com"))).collect();
+    assert_eq!(keys_of(&lab, &list).expect("members")["EMAIL"], expected);
+    // The name leads to what Pinterest made, as any other audience's does.
+    let shown = place.run(["audience", "list", "--store", "s.caravan", "--json"]).expect(0);
+    assert!(shown.stdout.contains(&format!("\"{list}\"")), "{shown:?}");
 }

@@ -167,3 +167,28 @@ fn a_policy_with_a_mistake_is_refused_with_its_line_and_changes_nothing() {
     }
     assert_eq!(place.run(["policy", "show", "--store", "s.caravan", "--json"]).expect(0).json(), json!({"format": 1}));
 }
+
+#[test]
+fn a_partner_without_a_slot_is_neither_published_nor_connected() {
+    let (place, lab) = (place("external_id,email\na,a@example.com\n"), Place::new().lab());
+    let slots = |name: &str, slots: &str| {
+        let text = format!("format: 1\nentitlements: {{ free: [google], purchases: 1, slots: [{slots}] }}\n");
+        word(&place.write(name, text))
+    };
+    let (with, without) = (slots("with.yaml", "meta"), slots("without.yaml", "pinterest, snapchat"));
+    let refused = run(&place, &lab, &["--policy", &without]).expect(2);
+    assert!(format!("{}{}", refused.stdout, refused.stderr).contains("CV029"), "{refused:?}");
+    assert_eq!(lab.get("/_lab/audiences").expect("audiences")["audiences"], json!([]), "nothing was made");
+    run(&place, &lab, &["--policy", &with]).expect(0);
+
+    // Taking the slot away names the live canvas, and needs a yes.
+    let set = |words: &[&str]| place.run([&["policy", "set"], words, &["--store", "s.caravan"]].concat());
+    let said = set(&[&without]).expect(1);
+    assert!(said.stdout.contains("policy is live") && said.stdout.contains("no slot"), "{said:?}");
+    set(&[&without, "--yes"]).expect(1);
+    let check = || place.run(["connection", "check", "lab-meta", "--store", "s.caravan", "--lab", &lab.url]);
+    let checked = check().expect(2);
+    assert!(format!("{}{}", checked.stdout, checked.stderr).contains("CV029"), "{checked:?}");
+    set(&[&with]).expect(0);
+    check().expect(0);
+}

@@ -1,13 +1,7 @@
 //! `caravan serve`: events stream in from Segment's own library, people reach the partner, and neither a SIGKILL nor a
 //! SIGTERM in the middle loses or doubles anybody.
-use caravan_tests::{LAB_CONNECTIONS, Lab, Place, audience_named, keys_of, oracle, patient, python};
-use serde_json::Value;
+use caravan_tests::{KEY, LAB_CONNECTIONS, Lab, Place, Served, audience_named, keys_of, node, oracle, patient, python};
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-
-const KEY: &str = "k-0f2c";
 
 const CANVAS: &str = r#"
 format: 1
@@ -23,74 +17,6 @@ steps:
   pause: { delay: { for: 30d }, next: exit }
 exit: [ { event: Bought } ]
 "#;
-
-/// A host that serves.
-struct Served {
-    child: Child,
-    url: String,
-}
-
-impl Served {
-    fn start(place: &Place, lab: &Lab, listen: &str) -> Served {
-        let arguments =
-            ["serve", "canvas.yaml", "--store", "s.caravan", "--lab", &lab.url, "--listen", listen, "--json"];
-        let mut command = place.caravan(arguments);
-        let mut child = command.env("CARAVAN_WRITE_KEYS", KEY).stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("its address");
-        let said: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
-        Served { url: said["listen"].as_str().expect("an address").to_owned(), child }
-    }
-
-    fn address(&self) -> &str {
-        self.url.trim_start_matches("http://")
-    }
-
-    /// Status and whole text of an answer.
-    fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address()).expect("it listens");
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}\
-             content-length: {length}\r\n\r\n{body}",
-            self.address()
-        )
-        .expect("a request");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
-        (status.unwrap_or_else(|| panic!("no status: {answer}")), answer)
-    }
-
-    fn send(&self, path: &str, body: &str) -> (u16, String) {
-        // The key as basic authentication's user name: `k-0f2c:`.
-        self.ask("POST", path, "authorization: Basic ay0wZjJjOg==\r\n", body)
-    }
-
-    /// The value of a metric whose line contains these words.
-    fn metric(&self, words: &[&str]) -> Option<u64> {
-        let (status, text) = self.ask("GET", "/metrics", "", "");
-        assert_eq!(status, 200, "{text}");
-        let samples = text.lines().filter(|line| !line.starts_with('#'));
-        let line = samples.into_iter().find(|line| words.iter().all(|word| line.contains(word)))?;
-        line.rsplit(' ').next()?.trim().parse().ok()
-    }
-
-    fn term(mut self) -> Option<i32> {
-        let ended = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        assert!(ended.expect("kill").success());
-        self.child.wait().expect("its end").code()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // Gone already after `term`.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn scene() -> (Place, Lab) {
     let place = Place::new();
@@ -135,6 +61,20 @@ fn segments_own_library_streams_people_in_and_a_kill_and_a_restart_lose_and_doub
     assert_eq!(served.send("/v1/track", bought).0, 200);
     let inside = expected.len() as u64 - 1;
     patient("one has left", || served.metric(&["caravan_inside{", "win-back"]) == Some(inside));
+    assert_eq!(served.term(), Some(0));
+}
+
+#[test]
+fn segments_library_for_node_works_unchanged() {
+    let (place, lab) = scene();
+    let people: usize = if std::env::var_os("CARAVAN_TEST_FULL").is_some() { 50_000 } else { 1_000 };
+    let served = Served::start(&place, &lab, "127.0.0.1:0");
+    node::run("stream.mjs", &[&served.url, KEY, "0", &people.to_string()]);
+    let expected: BTreeSet<String> =
+        (0..people).filter(|n| n % 10 != 0).map(|n| oracle::sha256(&format!("p{n}@example.com"))).collect();
+    patient("all are at the partner", || there(&lab).len() >= expected.len());
+    assert!(there(&lab) == expected, "exactly those whom the canvas admits");
+    assert_eq!(served.metric(&["caravan_entered{", "win-back"]), Some(expected.len() as u64));
     assert_eq!(served.term(), Some(0));
 }
 

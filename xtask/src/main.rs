@@ -12,7 +12,7 @@ use xtask::stage;
 const USAGE: &str = "\
 cargo xtask demo [--trouble] [--people N] [--again]   100,000 people through two sandboxed components to the lab
 cargo xtask test [--full]                             the whole suite, as CI runs it
-cargo xtask bench [CASE…] [--quick]                   measure: call, identity, path, load
+cargo xtask bench [CASE…] [--quick]                   measure: call, identity, path, load, neighbour, quota
 cargo xtask build-guests                              the connectors, for wasm32-wasip2
 cargo xtask tidy                                      formatting, file sizes, paths named in the docs";
 

@@ -12,7 +12,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
         _ => bail!("`cargo xtask test` knows only --full"),
     };
     let mut stages = Stages::new(6);
-    python()?;
+    others()?;
     stages.step("Tidy: formatting, file sizes, paths in the docs", tidy::run)?;
     build::guests(&mut stages)?;
     stages.step("Connectors: their own tests, natively", || {
@@ -40,21 +40,32 @@ pub fn run(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The tests compare with Python programs of others; where Python cannot make environments, Debian's package is installed.
-fn python() -> Result<()> {
-    let there =
-        || Command::new("python3").args(["-c", "import ensurepip, venv"]).output().is_ok_and(|o| o.status.success());
-    if there() {
+/// The tests compare with Python and Node programs of others; where one is missing, Debian's package is installed.
+fn others() -> Result<()> {
+    let works = |command: &str, arguments: &[&str]| {
+        Command::new(command).args(arguments).output().is_ok_and(|output| output.status.success())
+    };
+    let python = || works("python3", &["-c", "import ensurepip, venv"]);
+    let node = || works("node", &["--version"]) && works("npm", &["--version"]);
+    let mut packages = Vec::new();
+    if !python() {
+        packages.push("python3-venv");
+    }
+    if !node() {
+        packages.extend(["nodejs", "npm"]);
+    }
+    if packages.is_empty() {
         return Ok(());
     }
     // Without root, or elsewhere than on Debian, this fails, and the words below say what to do.
-    for arguments in [["update", "-qq"].as_slice(), &["install", "-y", "-qq", "python3-venv"]] {
+    let install = [&["install", "-y", "-qq"], packages.as_slice()].concat();
+    for arguments in [["update", "-qq"].as_slice(), &install] {
         if !Command::new("apt-get").args(arguments).status().is_ok_and(|status| status.success()) {
             break;
         }
     }
-    if !there() {
-        bail!("the suite needs python3 with venv, for the partners' own SDKs: install it (Debian: python3-venv)");
+    if !python() || !node() {
+        bail!("the suite needs programs of others: install {} (the names of Debian's packages)", packages.join(", "));
     }
     Ok(())
 }

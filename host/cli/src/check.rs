@@ -1,8 +1,9 @@
 //! Everything that can be known before anything is done: files, connectors, match fields, settings, secrets.
 use crate::fail::Problems;
+use crate::files;
 use crate::host::workshop::Workshop;
-use crate::{bundle, files};
-use caravan_connectors::{LoadedComponent, LocalVault};
+use crate::registry::Shelf;
+use caravan_connectors::{Grant, LoadedComponent, LocalVault};
 use caravan_journey::document::{Document, Path as Place};
 use caravan_journey::validate::{Facts, validate};
 use caravan_model::connection::SecretRef;
@@ -29,6 +30,8 @@ pub struct Checked {
     pub connections: Document<Connections>,
     /// The components of the connections that are used, by the connection's name.
     pub components: BTreeMap<String, Arc<LoadedComponent>>,
+    /// What each of them may do.
+    pub grants: BTreeMap<String, Grant>,
 }
 
 /// Connections without a fault, and the components of those that are used.
@@ -37,6 +40,8 @@ pub struct CheckedConnections {
     pub connections: Document<Connections>,
     /// The components by the connection's name.
     pub components: BTreeMap<String, Arc<LoadedComponent>>,
+    /// What each of them may do.
+    pub grants: BTreeMap<String, Grant>,
 }
 
 /// Checks a canvas for itself, and against the policy.
@@ -58,16 +63,17 @@ pub fn canvas_with_connections(
     connections: &Path,
     policy: &Policy,
     secrets: Secrets,
+    shelf: &Shelf,
 ) -> Result<Checked, Problems> {
     let mut problems = Vec::new();
     let canvas = files::canvas(canvas).map_err(|problem| problems.push(problem)).ok();
     let read = read_connections(connections).map_err(|problem| problems.push(problem)).ok();
     let used: BTreeSet<&str> =
         canvas.iter().flat_map(|canvas| canvas.value.audiences.values()).map(|a| a.connection.as_str()).collect();
-    let mut components = BTreeMap::new();
+    let (mut components, mut grants) = (BTreeMap::new(), BTreeMap::new());
     let mut wrong = Vec::new();
     if let Some(connections) = &read {
-        components = load(connections, &used, secrets, &mut wrong);
+        (components, grants) = load(connections, &used, (secrets, shelf), &mut wrong);
     }
     if let Some(canvas) = &canvas {
         let manifest = |connection: &str| -> Option<&Manifest> {
@@ -77,12 +83,16 @@ pub fn canvas_with_connections(
             connections: read.as_ref().map(|document| &document.value),
             manifest: Some(&manifest),
             policy: Some(policy),
+            // Publishing knows the store's.
+            groups: None,
         };
         problems.extend(validate(canvas, &facts));
     }
     problems.extend(wrong);
     match (canvas, read) {
-        (Some(canvas), Some(connections)) if problems.is_empty() => Ok(Checked { canvas, connections, components }),
+        (Some(canvas), Some(connections)) if problems.is_empty() => {
+            Ok(Checked { canvas, connections, components, grants })
+        }
         _ => Err(Problems(problems)),
     }
 }
@@ -91,7 +101,7 @@ pub fn canvas_with_connections(
 ///
 /// # Errors
 /// It is not there, or cannot work.
-pub fn connection(path: &Path, name: &str) -> Result<CheckedConnections, Problems> {
+pub fn connection(path: &Path, name: &str, shelf: &Shelf) -> Result<CheckedConnections, Problems> {
     let connections = read_connections(path).map_err(|problem| Problems(vec![problem]))?;
     if !connections.value.connections.contains_key(name) {
         let names: Vec<&str> = connections.value.connections.keys().map(String::as_str).collect();
@@ -101,16 +111,21 @@ pub fn connection(path: &Path, name: &str) -> Result<CheckedConnections, Problem
         return Err(Problems(vec![problem]));
     }
     let mut problems = Vec::new();
-    let components = load(&connections, &BTreeSet::from([name]), Secrets::Overlook, &mut problems);
+    let (components, grants) = load(&connections, &BTreeSet::from([name]), (Secrets::Overlook, shelf), &mut problems);
     Problems::check(problems)?;
-    Ok(CheckedConnections { connections, components })
+    Ok(CheckedConnections { connections, components, grants })
 }
 
 /// Checks those of some connections that a file has; the others are not asked for.
 ///
 /// # Errors
 /// The file cannot be read, has none of them, or one that it has cannot work.
-pub fn connections(path: &Path, used: &BTreeSet<String>, secrets: Secrets) -> Result<CheckedConnections, Problems> {
+pub fn connections(
+    path: &Path,
+    used: &BTreeSet<String>,
+    secrets: Secrets,
+    shelf: &Shelf,
+) -> Result<CheckedConnections, Problems> {
     let connections = read_connections(path).map_err(|problem| Problems(vec![problem]))?;
     let known = &connections.value.connections;
     let used: BTreeSet<&str> = used.iter().map(String::as_str).filter(|name| known.contains_key(*name)).collect();
@@ -122,9 +137,9 @@ pub fn connections(path: &Path, used: &BTreeSet<String>, secrets: Secrets) -> Re
         return Err(Problems(vec![problem]));
     }
     let mut problems = Vec::new();
-    let components = load(&connections, &used, secrets, &mut problems);
+    let (components, grants) = load(&connections, &used, (secrets, shelf), &mut problems);
     Problems::check(problems)?;
-    Ok(CheckedConnections { connections, components })
+    Ok(CheckedConnections { connections, components, grants })
 }
 
 /// Reads connections; relative paths of secrets then start at the file's folder.
@@ -150,28 +165,29 @@ fn read_connections(path: &Path) -> Result<Document<Connections>, Problem> {
 fn load(
     connections: &Document<Connections>,
     used: &BTreeSet<&str>,
-    secrets: Secrets,
+    (secrets, shelf): (Secrets, &Shelf),
     problems: &mut Vec<Problem>,
-) -> BTreeMap<String, Arc<LoadedComponent>> {
+) -> (BTreeMap<String, Arc<LoadedComponent>>, BTreeMap<String, Grant>) {
     let folder = files::folder(Path::new(&connections.file));
     let vault = LocalVault::new(connections.value.connections.clone());
     let mut workshop: Option<Workshop> = None;
-    let mut components = BTreeMap::new();
+    let (mut components, mut grants) = (BTreeMap::new(), BTreeMap::new());
     for (name, connection) in connections.value.connections.iter().filter(|(name, _)| used.contains(name.as_str())) {
         let at = Place::root().key("connections").key(name);
         let place = |problem: Problem, at: &Place| {
             let placed = connections.problem(problem.code, at, problem.message);
             Problem { cure: problem.cure, ..placed }
         };
-        let component = bundle::find(&connection.connector, &folder).and_then(|bytes| {
+        let component = shelf.find(name, &connection.connector, &folder).and_then(|found| {
             if workshop.is_none() {
                 workshop = Some(Workshop::open()?);
             }
-            workshop
-                .as_mut()
-                .map_or_else(|| Err(Problem::new(Code::Internal, "no sandbox")), |workshop| workshop.load(&bytes))
+            let component = workshop.as_mut().map(|workshop| workshop.load(&found.bytes));
+            component
+                .unwrap_or_else(|| Err(Problem::new(Code::Internal, "no sandbox")))
+                .map(|component| (component, found.grant))
         });
-        let component = match component {
+        let (component, grant) = match component {
             Ok(component) => component,
             Err(problem) => {
                 problems.push(place(problem, &at.key("connector")));
@@ -182,18 +198,37 @@ fn load(
             problems
                 .push(connections.problem(Code::BadConnection, &at.key("settings"), words).cure("correct the setting"));
         }
+        if connection.app.is_some() {
+            let cure = "write `secret:` with the place of a token instead";
+            let words = match (&component.manifest().auth.token, &connection.secret) {
+                (None, _) => Some(format!("{} gives apps no tokens of their own", component.manifest().title)),
+                (Some(_), Some(_)) => Some("`app` and `secret` both stand here".to_owned()),
+                (Some(_), None) => None,
+            };
+            let problem = |words| connections.problem(Code::BadConnection, &at.key("app"), words).cure(cure);
+            problems.extend(words.map(problem));
+        }
         if secrets == Secrets::Ask {
             for secret in needed(component.manifest(), connection) {
-                if let Err(words) = vault.secret(name, &secret) {
-                    let at = if secret == "token" { at.key("secret") } else { at.key("secrets").key(&secret) };
+                let by_app = secret == "token" && connection.app.is_some();
+                let found = if by_app { vault.app(name).map(drop) } else { vault.secret(name, &secret).map(drop) };
+                if let Err(words) = found {
+                    let at = if by_app {
+                        at.key("app").key("secret")
+                    } else if secret == "token" {
+                        at.key("secret")
+                    } else {
+                        at.key("secrets").key(&secret)
+                    };
                     let cure = "set the variable or write the file, and never the secret itself into this file";
                     problems.push(connections.problem(Code::MissingSecret, &at, words).cure(cure));
                 }
             }
         }
+        grants.insert(name.clone(), grant.unwrap_or_else(|| Grant::as_asked(component.manifest())));
         components.insert(name.clone(), component);
     }
-    components
+    (components, grants)
 }
 
 /// The secrets that a connection must have.

@@ -14,6 +14,7 @@ mod mask;
 mod names;
 mod out;
 mod policies;
+mod registry;
 mod stop;
 mod stores;
 mod summary;
@@ -23,7 +24,19 @@ mod verbs;
 use clap::Parser as _;
 use std::process::ExitCode;
 
+/// What nobody types: this program again, as the compiler of a component ([`caravan_connectors::compile`]).
+const COMPILE: &str = "__compile";
+
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == COMPILE) {
+        return match caravan_connectors::compile(std::io::stdin().lock(), std::io::stdout().lock()) {
+            Ok(()) => fail::End::Done.into(),
+            Err(problem) => {
+                eprintln!("{}", problem.message);
+                fail::End::NotDone.into()
+            }
+        };
+    }
     let args = match args::Args::try_parse() {
         Ok(args) => args,
         Err(error) => {

@@ -72,7 +72,7 @@ pub struct Refusals {
 /// The store cannot be read.
 pub async fn refusals(store: &impl Store, policy: &Policy) -> anyhow::Result<Refusals> {
     let mut refusals = Refusals::default();
-    if policy.labels.deny.is_empty() {
+    if policy.labels.deny.is_empty() && policy.entitlements.is_none() {
         return Ok(refusals);
     }
     let mut newest: BTreeMap<String, (u32, Arc<Canvas>)> = BTreeMap::new();

@@ -31,6 +31,14 @@ pub fn of_canvas(global: &Global, id: &str, canvas: &Path) -> Result<PathBuf, Pr
     Ok(named(global)?.unwrap_or_else(|| canvas.with_file_name(format!("{id}.{ENDING}"))))
 }
 
+/// The store of a workspace: the named one, else `workspace.caravan` here, made if need be.
+///
+/// # Errors
+/// As [`named`].
+pub fn of_workspace(global: &Global) -> Result<PathBuf, Problem> {
+    Ok(named(global)?.unwrap_or_else(|| PathBuf::from("workspace.caravan")))
+}
+
 /// A store that is there already: the named one, else the only one in this folder.
 ///
 /// # Errors

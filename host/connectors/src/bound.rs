@@ -2,6 +2,7 @@
 use crate::{
     call,
     component::LoadedComponent,
+    desk::TokenDesk,
     egress::{
         Policy,
         credentials::{Credentials, Placement},
@@ -13,9 +14,13 @@ use crate::{
     vault::LAB_TOKEN,
 };
 use caravan_model::port::{Ask, BoxFuture, CallContext, CallOutcome, Connector, Secret, Vault};
-use caravan_model::{Cause, Code, Digest, Fault, Manifest, Problem};
+use caravan_model::{Cause, Code, Digest, Fault, Manifest, Part, Problem};
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use tokio::time::Instant;
 
 /// Which connection a connector is bound to, and within which bounds.
 #[derive(Clone)]
@@ -42,6 +47,9 @@ pub struct BoundConnector {
     pub(crate) settings: Map<String, Value>,
     accounts: Option<Vec<String>>,
     vault: Arc<dyn Vault>,
+    /// Match keys that manifest and grant both name.
+    sends: BTreeSet<String>,
+    desk: Option<TokenDesk>,
 }
 
 impl std::fmt::Debug for BoundConnector {
@@ -82,30 +90,46 @@ impl BoundConnector {
             route.granted = grant.allows(&asked.host, &route.name) || grant.allows(&route.host, &route.name);
         }
         let placement = Placement::new(manifest).map_err(|wrong| bad(&wrong))?;
+        let desk = TokenDesk::new(manifest, &settings).map_err(|wrong| bad(&wrong))?;
         let policy = Policy {
             routes,
             placement,
-            limits: binding.grant.limits,
+            limits: binding.grant.limits.clone(),
             usage: manifest.usage.clone(),
             reach: binding.reach,
             trace: manifest.trace.clone(),
         };
+        let asked = manifest.keys.iter().filter(|key| binding.grant.sends(&key.key));
+        let sends = asked.map(|key| key.key.clone()).collect();
         Ok(BoundConnector {
+            sends,
             component,
             policy: Arc::new(policy),
             connection: binding.connection,
             settings,
             accounts: binding.accounts,
             vault: binding.vault,
+            desk,
         })
     }
 
-    /// Reads the secrets that calls need, now: a mended one is found at the next call.
-    pub(crate) fn credentials(&self) -> Result<Credentials, Fault> {
+    /// Reads the secrets that calls need, now: a mended one is found at the next call. Where the connection keeps an app,
+    /// the token is the one that the partner gave it.
+    pub(crate) async fn credentials(&self, deadline: Instant) -> Result<Credentials, Fault> {
         let unauthorized =
             |words: String| Fault::Unauthorized { cause: Cause::new(Code::MissingSecret.as_str(), words) };
         let mut secrets = BTreeMap::new();
+        if let Some(desk) = &self.desk
+            && !matches!(self.policy.reach, Reach::InProcess(_))
+            && let Some(app) = self.vault.app(&self.connection).map_err(unauthorized)?
+        {
+            let clients = &self.component.sandbox().clients;
+            secrets.insert("token".to_owned(), desk.token(app, &self.policy.reach, clients, deadline).await?);
+        }
         for (name, required) in &self.policy.placement.wanted {
+            if secrets.contains_key(name) {
+                continue;
+            }
             let secret = match self.policy.reach {
                 Reach::InProcess(_) => Ok(Secret::new(LAB_TOKEN)),
                 _ => self.vault.secret(&self.connection, name),
@@ -119,6 +143,29 @@ impl BoundConnector {
             }
         }
         Credentials::new(&self.policy.placement, &secrets).map_err(unauthorized)
+    }
+
+    /// Whether a part's people may be shown to the component at all.
+    pub(crate) fn check_keys(&self, part: &Part) -> Result<(), Fault> {
+        match part.columns.iter().find(|column| !self.sends.contains(&column.key)) {
+            None => Ok(()),
+            Some(column) => Err(Fault::Stopped {
+                cause: Cause::new(
+                    Code::Denied.as_str(),
+                    format!(
+                        "the grant does not cover the match key `{0}`. This line of the grant would allow it:\nsend: [{0}]",
+                        column.key
+                    ),
+                ),
+            }),
+        }
+    }
+
+    /// The partner did not let a call in: the next one gets a token of its own.
+    pub(crate) async fn not_let_in(&self) {
+        if let Some(desk) = &self.desk {
+            desk.forget().await;
+        }
     }
 
     /// Whether the connection has this account.

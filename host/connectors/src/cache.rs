@@ -1,7 +1,9 @@
 //! Compiled components, kept by digest and engine in a folder of our own.
 //!
-//! A compiled component is machine code that is trusted when loaded, so the folder is ours alone (0700), files are
-//! written beside and renamed, and nothing that a user hands us is ever loaded as compiled code.
+//! A compiled component is machine code that is trusted when loaded, so the folder is ours alone (0700), each file carries
+//! a tag (HMAC) over component, engine and code by a key that lies elsewhere, files are written beside and renamed, and
+//! nothing that a user hands us is ever loaded as compiled code.
+use crate::mac::{TAG, same, tag};
 use caravan_model::Digest;
 use std::{
     fs,
@@ -13,34 +15,59 @@ use std::{
 use wasmtime::{Engine, component::Component};
 
 /// The folder of compiled components.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct CompileCache {
     folder: PathBuf,
+    key: [u8; 32],
+}
+
+impl std::fmt::Debug for CompileCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CompileCache").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// Machine code that this host's own compiler made, in this process, in its child, or in an earlier one.
+#[allow(unsafe_code)] // See below.
+pub(crate) fn trusted(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: callers have the code from a pipe of our own child process, whose program is ours, or from a file that
+    // carries our tag over component, engine and code.
+    unsafe { Component::deserialize(engine, code) }
 }
 
 impl CompileCache {
     /// Opens the folder, making it if need be; `None` where others may write to it.
-    pub(crate) fn open(folder: &Path) -> io::Result<Option<CompileCache>> {
+    pub(crate) fn open(folder: &Path, key: [u8; 32]) -> io::Result<Option<CompileCache>> {
         make_private(folder)?;
-        Ok(is_private(folder)?.then(|| CompileCache { folder: folder.to_owned() }))
+        Ok(is_private(folder)?.then(|| CompileCache { folder: folder.to_owned(), key }))
     }
 
-    fn file(&self, engine: &Engine, digest: &Digest) -> PathBuf {
+    /// The engine's name: code for another one is of no use.
+    fn engine(engine: &Engine) -> String {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        self.folder.join(format!("{digest}-{:016x}.cwasm", hasher.finish()))
+        format!("{:016x}", hasher.finish())
     }
 
-    /// The compiled component, if it is there and fits this engine.
-    #[allow(unsafe_code)] // See below.
+    fn file(&self, engine: &str, digest: &Digest) -> PathBuf {
+        self.folder.join(format!("{digest}-{engine}.cwasm"))
+    }
+
+    fn tag(&self, engine: &str, digest: &Digest, code: &[u8]) -> [u8; TAG] {
+        tag(&self.key, &[b"caravan compiled component", &digest.0, engine.as_bytes(), code])
+    }
+
+    /// The compiled component, if it is there, is ours and fits this engine.
     pub(crate) fn load(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
-        let file = self.file(engine, digest);
-        if !file.exists() {
+        let name = CompileCache::engine(engine);
+        let file = self.file(&name, digest);
+        let bytes = fs::read(&file).ok()?;
+        let (code, found) = bytes.split_at_checked(bytes.len().checked_sub(TAG)?)?;
+        if !same(&self.tag(&name, digest, code), found) {
+            tracing::warn!(file = %file.display(), "a compiled component does not carry our tag; compiling anew");
             return None;
         }
-        // SAFETY: the file was written by `store` below, from code that this engine's compiler made; its folder is
-        // writable by this user alone, checked at `open`, and files are replaced by renaming, never changed in place.
-        match unsafe { Component::deserialize_file(engine, &file) } {
+        match trusted(engine, code) {
             Ok(component) => Some(component),
             Err(wrong) => {
                 tracing::debug!(file = %file.display(), error = %wrong, "a compiled component does not fit; compiling anew");
@@ -49,19 +76,20 @@ impl CompileCache {
         }
     }
 
-    /// Keeps a compiled component; failing to is no error, only slower next time.
-    pub(crate) fn store(&self, engine: &Engine, digest: &Digest, component: &Component) {
-        if let Err(wrong) = self.try_store(engine, digest, component) {
+    /// Keeps machine code; failing to is no error, only slower next time.
+    pub(crate) fn store(&self, engine: &Engine, digest: &Digest, code: &[u8]) {
+        if let Err(wrong) = self.try_store(engine, digest, code) {
             tracing::warn!(error = %wrong, "a compiled component cannot be kept");
         }
     }
 
-    fn try_store(&self, engine: &Engine, digest: &Digest, component: &Component) -> io::Result<()> {
+    fn try_store(&self, engine: &Engine, digest: &Digest, code: &[u8]) -> io::Result<()> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
-        let code = component.serialize().map_err(io::Error::other)?;
+        let name = CompileCache::engine(engine);
         let count = COUNTER.fetch_add(1, Ordering::Relaxed);
         let beside = self.folder.join(format!(".{}-{count}.new", std::process::id()));
-        let written = write_private(&beside, &code).and_then(|()| fs::rename(&beside, self.file(engine, digest)));
+        let tagged = [code, &self.tag(&name, digest, code)].concat();
+        let written = write_private(&beside, &tagged).and_then(|()| fs::rename(&beside, self.file(&name, digest)));
         if written.is_err() {
             let _ = fs::remove_file(&beside);
         }

@@ -40,6 +40,14 @@ pub(crate) async fn run(bound: &BoundConnector, context: CallContext, ask: Ask) 
         sync,
     };
     let (answer, effect) = evidence.judge(ended);
+    let refused = match &answer {
+        Ok(Answer::Report(report)) => report.fault.as_ref(),
+        Ok(_) => None,
+        Err(fault) => Some(fault),
+    };
+    if matches!(refused, Some(Fault::Unauthorized { .. })) {
+        bound.not_let_in().await;
+    }
     CallOutcome { answer, effect, requests: ledger.records(), usage: ledger.usage(), log }
 }
 
@@ -59,7 +67,15 @@ async fn attempt(bound: &BoundConnector, context: CallContext, ask: Ask, ledger:
     if let Some(Err(fault)) = account_of(&ask).map(|account| bound.check_account(account)) {
         return not_run(fault);
     }
-    let credentials = match bound.credentials() {
+    let people = match &ask {
+        Ask::Sync { part, .. } => Some(&**part),
+        Ask::CreateAudience { seed, .. } => seed.as_ref(),
+        _ => None,
+    };
+    if let Some(Err(fault)) = people.map(|part| bound.check_keys(part)) {
+        return not_run(fault);
+    }
+    let credentials = match bound.credentials(deadline).await {
         Ok(credentials) => Arc::new(credentials),
         Err(fault) => return not_run(fault),
     };
@@ -84,6 +100,13 @@ async fn attempt(bound: &BoundConnector, context: CallContext, ask: Ask, ledger:
     drop(store); // Ends open lines of the log, and requests still under way.
     (ended, breach, log.take(), credentials.scrubber.clone())
 }
+
+/// For how many ticks of computing a call has a core to itself: what a full batch takes many times over.
+const FULL_SPEED: u32 = 20;
+/// How long it rests after each further tick, so that one that never ends leaves most of a core to its neighbours.
+const REST: std::time::Duration = std::time::Duration::from_millis(20);
+/// Ticks that pass while it rests: they are not charged.
+const RESTED: u64 = 2;
 
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
@@ -114,12 +137,17 @@ fn open_store(bound: &BoundConnector, state: CallState) -> Store<CallState> {
     store.set_hostcall_fuel(HANDED_OVER);
     store.set_max_component_handles(4096);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|mut context| {
+    let at_full_speed = bound.policy.limits.cpu_ticks.saturating_sub(FULL_SPEED);
+    store.epoch_deadline_callback(move |mut context| {
         let bounds = &mut context.data_mut().bounds;
         match bounds.ticks_left.checked_sub(1) {
             Some(left) => {
                 bounds.ticks_left = left;
-                Ok(UpdateDeadline::Yield(1))
+                Ok(if left >= at_full_speed {
+                    UpdateDeadline::Yield(1)
+                } else {
+                    UpdateDeadline::YieldCustom(1 + RESTED, Box::pin(tokio::time::sleep(REST)))
+                })
             }
             None => {
                 bounds.breach = Some(Breach::Cpu);

@@ -1,9 +1,9 @@
 //! A loaded component: compiled, linked against deny-all WASI and our egress, ready to be instantiated.
 use crate::{
+    outline::Outline,
     sandbox::Sandbox,
-    section,
     state::CallState,
-    world::{DestinationPre, EXPORTS, WIT_VERSION},
+    world::{DestinationPre, WIT_VERSION},
 };
 use caravan_model::{Code, Digest, Manifest, Problem};
 use std::sync::Arc;
@@ -29,16 +29,7 @@ impl std::fmt::Debug for LoadedComponent {
 
 impl LoadedComponent {
     pub(crate) fn load(sandbox: &Arc<Sandbox>, bytes: &[u8]) -> Result<LoadedComponent, Problem> {
-        let anatomy = section::dissect(bytes)?;
-        let manifest = section::manifest(&anatomy, WIT_VERSION)?;
-        if let Some(missing) = EXPORTS.iter().find(|name| !anatomy.exports.iter().any(|export| export == *name)) {
-            return Err(wrong_world(&format!("it does not export `{missing}`")));
-        }
-        // Under its default settings every route and credential must be readable.
-        let defaults = manifest.settings_with(&serde_json::Map::new()).map_err(|wrong| section::bad(&wrong))?;
-        crate::bound::compile_routes(&manifest, &defaults)?;
-        crate::egress::credentials::Placement::new(&manifest).map_err(|wrong| section::bad(&wrong))?;
-        let digest = Digest::of(bytes);
+        let Outline { manifest, digest, .. } = Outline::read(bytes)?;
         let engine = sandbox.engine(bytes.len())?;
         // A small component may still need more than a pool holds ready for one.
         let (pre, sync) = match prepare(sandbox, engine, &digest, bytes) {
@@ -90,7 +81,8 @@ fn link(engine: &Engine, component: &Component) -> wasmtime::Result<DestinationP
     DestinationPre::new(linker.instantiate_pre(component)?)
 }
 
-fn wrong_world(what: &str) -> Problem {
+/// The problem of a component that does not fit the world.
+pub(crate) fn wrong_world(what: &str) -> Problem {
     Problem::new(
         Code::WrongWorld,
         format!("this component is not of the world caravan:connector/destination@{WIT_VERSION} that this host serves: {what}"),

@@ -1,6 +1,7 @@
 //! The sandbox: engines, their clock of epochs, and the pooled HTTP client. One per process.
 use crate::{
-    cache::CompileCache,
+    cache::{self, CompileCache},
+    compiler::Compiler,
     component::LoadedComponent,
     egress::{Clients, trust::Trust},
 };
@@ -26,6 +27,10 @@ const LARGEST_POOLED: usize = 4 << 20;
 pub struct SandboxOptions {
     /// Where compiled components are kept; none = compiled anew by each process.
     pub cache_dir: Option<PathBuf>,
+    /// The key of the tags that compiled components carry; without one, none is kept. It lies outside `cache_dir`.
+    pub cache_key: Option<[u8; 32]>,
+    /// Compiles in a process of its own; none = in this one, which is for components of our own alone.
+    pub compiler: Option<Compiler>,
     /// How many calls may run at the same time; more wait within their deadlines.
     pub calls: u32,
     /// How long dialling a partner may take.
@@ -36,7 +41,14 @@ pub struct SandboxOptions {
 
 impl Default for SandboxOptions {
     fn default() -> Self {
-        SandboxOptions { cache_dir: None, calls: 64, connect_timeout: Duration::from_secs(10), trust: Trust::default() }
+        SandboxOptions {
+            cache_dir: None,
+            cache_key: None,
+            compiler: None,
+            calls: 64,
+            connect_timeout: Duration::from_secs(10),
+            trust: Trust::default(),
+        }
     }
 }
 
@@ -45,6 +57,7 @@ pub struct Sandbox {
     pooled: Engine,
     on_demand: OnceLock<Engine>,
     cache: Option<CompileCache>,
+    compiler: Option<Compiler>,
     pub(crate) clients: Clients,
     pub(crate) permits: Arc<Semaphore>,
 }
@@ -65,10 +78,10 @@ impl Sandbox {
         keep_freed_memory();
         let pooled = Engine::new(&config(Some(calls))).or_else(|_| Engine::new(&config(None))).map_err(no_engine)?;
         start_clock(&pooled)?;
-        let cache = match &options.cache_dir {
+        let cache = match options.cache_dir.as_ref().zip(options.cache_key) {
             None => None,
-            Some(folder) => {
-                let cache = CompileCache::open(folder).map_err(|wrong| {
+            Some((folder, key)) => {
+                let cache = CompileCache::open(folder, key).map_err(|wrong| {
                     Problem::new(
                         Code::UnreadableFile,
                         format!("the folder of compiled connectors cannot be used: {wrong}"),
@@ -86,6 +99,7 @@ impl Sandbox {
             pooled,
             on_demand: OnceLock::new(),
             cache,
+            compiler: options.compiler,
             clients: Clients::new(options.connect_timeout, options.trust)?,
             permits: Arc::new(Semaphore::new(calls as usize)),
         }))
@@ -119,7 +133,8 @@ impl Sandbox {
         Ok(self.on_demand.get_or_init(|| engine))
     }
 
-    /// A component compiled by this engine, from the cache where it is there.
+    /// A component compiled for this engine: from the cache where it is there, else in the child process where there is
+    /// a compiler.
     pub(crate) fn compiled(
         &self,
         engine: &Engine,
@@ -129,12 +144,25 @@ impl Sandbox {
         if let Some(component) = self.cache.as_ref().and_then(|cache| cache.load(engine, digest)) {
             return Ok(component);
         }
-        let component = wasmtime::component::Component::from_binary(engine, bytes)?;
+        let Some(compiler) = &self.compiler else {
+            let component = wasmtime::component::Component::from_binary(engine, bytes)?;
+            if let Some(cache) = &self.cache {
+                cache.store(engine, digest, &component.serialize()?);
+            }
+            return Ok(component);
+        };
+        let code = compiler.run(bytes).map_err(|words| wasmtime::format_err!("{words}"))?;
+        let component = cache::trusted(engine, &code)?;
         if let Some(cache) = &self.cache {
-            cache.store(engine, digest, &component);
+            cache.store(engine, digest, &code);
         }
         Ok(component)
     }
+}
+
+/// An engine that compiles for all others, and holds no pool of memory ready.
+pub(crate) fn compiling_engine() -> Result<Engine, Problem> {
+    Engine::new(&config(None)).map_err(no_engine)
 }
 
 /// Makes the C library keep the chunks of bodies that are freed. By default glibc hands the end of its heap back to the

@@ -121,7 +121,7 @@ impl ScrubStream {
     }
 }
 
-fn percent(text: &str, lower: bool) -> String {
+pub(crate) fn percent(text: &str, lower: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

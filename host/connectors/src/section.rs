@@ -5,6 +5,10 @@ use wasmparser::{Encoding, Parser, Payload};
 
 /// The largest manifest.
 const LARGEST: usize = 1 << 20;
+/// The largest component: those of Python have about 20 MB.
+const LARGEST_COMPONENT: usize = 64 << 20;
+/// How deep components and modules may be nested: those that toolchains make are three deep.
+const DEEPEST: u32 = 16;
 
 /// What stands in a component's bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +17,8 @@ pub(crate) struct Anatomy {
     pub(crate) manifest: Option<Vec<u8>>,
     /// Names that the component exports.
     pub(crate) exports: Vec<String>,
+    /// Names that the component imports.
+    pub(crate) imports: Vec<String>,
     /// Versions of `caravan:connector` among its imports and exports.
     pub(crate) contract: Vec<String>,
 }
@@ -26,6 +32,9 @@ pub(crate) fn dissect(bytes: &[u8]) -> Result<Anatomy, Problem> {
         Problem::new(Code::NotAComponent, what)
             .cure("build the connector for wasm32-wasip2 (`cargo build --release --target wasm32-wasip2`) and give that .wasm file")
     };
+    if bytes.len() > LARGEST_COMPONENT {
+        return Err(not(format!("this component is larger than {} MiB", LARGEST_COMPONENT >> 20)));
+    }
     if !bytes.starts_with(b"\0asm") {
         return Err(not("these bytes are no WebAssembly: they do not begin with `\\0asm`".into()));
     }
@@ -38,7 +47,12 @@ pub(crate) fn dissect(bytes: &[u8]) -> Result<Anatomy, Problem> {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                 return Err(not("this is a core WebAssembly module, no component".into()));
             }
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
+                depth += 1;
+                if depth > DEEPEST {
+                    return Err(not(format!("its components are nested more than {DEEPEST} deep")));
+                }
+            }
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CustomSection(section) if section.name() == SECTION => {
                 let data = section.data();
@@ -61,6 +75,7 @@ pub(crate) fn dissect(bytes: &[u8]) -> Result<Anatomy, Problem> {
                 for import in section {
                     let import = import.map_err(|wrong| not(wrong.message().to_owned()))?;
                     anatomy.name(import.name.name);
+                    anatomy.imports.push(import.name.name.to_owned());
                 }
             }
             _ => {}

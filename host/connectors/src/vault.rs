@@ -1,6 +1,6 @@
 //! Secrets from where `connections.yaml` says they are: an environment variable or a file, read at each call.
 use caravan_model::connection::{Connection, SecretRef};
-use caravan_model::port::{Secret, Vault};
+use caravan_model::port::{App, Secret, Vault};
 use std::{collections::BTreeMap, io::Read as _};
 
 /// The token of a lab connection that names no secret.
@@ -42,6 +42,12 @@ impl Vault for LocalVault {
             )),
             None => Err(format!("connection `{connection}` names no secret `{name}`; add it under `secrets:`")),
         }
+    }
+
+    fn app(&self, connection: &str) -> Result<Option<App>, String> {
+        let Some(app) = self.connections.get(connection).and_then(|known| known.app.as_ref()) else { return Ok(None) };
+        let secret = read(&app.secret).map_err(|what| format!("connection `{connection}`: {what}"))?;
+        Ok(Some(App { id: app.id.clone(), secret }))
     }
 }
 

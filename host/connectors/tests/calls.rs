@@ -132,11 +132,11 @@ async fn a_route_outside_the_grant_is_denied_with_the_lines_that_would_allow_it(
     let peer = Peer::meta().await;
     let component = load("meta");
     let mut binding = binding(&component, peer.lab(META));
-    binding.grant.routes.retain(|route| route != "add");
+    binding.grant.to.values_mut().for_each(|routes| routes.retain(|route| route != "add"));
     let outcome = sync(&BoundConnector::new(component, binding).unwrap(), 1).await;
     let (class, words) = fault(&outcome);
     assert_eq!(class, "stopped", "{outcome:?}");
-    assert!(words.contains("hosts: [graph.facebook.com]\nroutes: [add]"), "{words}");
+    assert!(words.contains("to: { \"graph.facebook.com\": [add] }"), "{words}");
     assert_eq!((outcome.effect, peer.received().len()), (Effect::None, 0));
 }
 

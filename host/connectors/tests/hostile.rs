@@ -30,7 +30,7 @@ async fn another_host_is_denied_although_the_report_says_all_is_well() {
     let (outcome, received) = run("hostile_other_host").await;
     assert_stopped(
         &outcome,
-        &["CV060", "collector.attacker.example", "no such host", "hosts: [collector.attacker.example]"],
+        &["CV060", "collector.attacker.example", "no such host", "to: { \"collector.attacker.example\": [ROUTE] }"],
     );
     assert_eq!((received.len(), outcome.effect), (0, Effect::None));
 }

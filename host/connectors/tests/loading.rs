@@ -61,7 +61,11 @@ fn a_manifest_that_cannot_be_used_is_refused() {
 #[test]
 fn a_cached_component_loads_within_milliseconds() {
     let folder = tempfile::tempdir().unwrap();
-    let options = SandboxOptions { cache_dir: Some(folder.path().join("compiled")), ..SandboxOptions::default() };
+    let options = SandboxOptions {
+        cache_dir: Some(folder.path().join("compiled")),
+        cache_key: Some([7; 32]),
+        ..SandboxOptions::default()
+    };
     let bytes = guest("meta");
     let began = Instant::now();
     Sandbox::new(options.clone()).unwrap().load(&bytes).unwrap();
@@ -87,7 +91,11 @@ fn a_cache_that_others_may_write_to_is_not_used() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-    let options = SandboxOptions { cache_dir: Some(folder.path().to_owned()), ..SandboxOptions::default() };
+    let options = SandboxOptions {
+        cache_dir: Some(folder.path().to_owned()),
+        cache_key: Some([7; 32]),
+        ..SandboxOptions::default()
+    };
     Sandbox::new(options).unwrap().load(&guest("meta")).unwrap();
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -96,7 +104,8 @@ fn a_cache_that_others_may_write_to_is_not_used() {
 fn a_damaged_file_in_the_cache_is_compiled_anew() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("compiled");
-    let options = SandboxOptions { cache_dir: Some(cache.clone()), ..SandboxOptions::default() };
+    let options =
+        SandboxOptions { cache_dir: Some(cache.clone()), cache_key: Some([7; 32]), ..SandboxOptions::default() };
     Sandbox::new(options.clone()).unwrap().load(&guest("meta")).unwrap();
     let file = std::fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
     std::fs::write(&file, b"no code").unwrap();

@@ -26,7 +26,12 @@ pub enum Occasion<'a> {
 /// Whether the rule admits the person on this occasion: the trigger fits, and `who` holds. Whether they may enter
 /// *again* is [`may_enter_again`].
 pub fn admits(rule: &EntryRule, person: &Person<'_>, occasion: Occasion<'_>, scene: &Scene<'_>) -> bool {
-    triggers(&rule.trigger, person, occasion, scene) && rule.who.as_ref().is_none_or(|who| evaluate(who, person, scene))
+    triggers(&rule.trigger, person, occasion, scene) && admits_whoever(rule, person, scene)
+}
+
+/// Whether `who` holds of the person, whatever the occasion.
+pub fn admits_whoever(rule: &EntryRule, person: &Person<'_>, scene: &Scene<'_>) -> bool {
+    rule.who.as_ref().is_none_or(|who| evaluate(who, person, scene))
 }
 
 /// Whether the occasion is the trigger's.

@@ -2,7 +2,7 @@
 use crate::compare::{Found, Reading, holds};
 use crate::person::{Person, Scene};
 use caravan_model::filter::{Compare, EventFilter};
-use caravan_model::{Consent, Event, Filter, Profile};
+use caravan_model::{Consent, Event, Filter, Group, Profile};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,19 +27,50 @@ pub fn evaluate(filter: &Filter, person: &Person<'_>, scene: &Scene<'_>) -> bool
 /// The names of the events that a filter looks at: what must be loaded before it is evaluated.
 pub fn needs_events(filter: &Filter) -> BTreeSet<&str> {
     let mut names = BTreeSet::new();
-    collect_events(filter, &mut names);
+    visit(filter, &mut |filter| {
+        if let Filter::Event(event) = filter {
+            names.insert(event.event.as_str());
+        }
+    });
     names
 }
 
-fn collect_events<'a>(filter: &'a Filter, names: &mut BTreeSet<&'a str>) {
-    match filter {
-        Filter::All(all) => all.all.iter().for_each(|filter| collect_events(filter, names)),
-        Filter::Any(any) => any.any.iter().for_each(|filter| collect_events(filter, names)),
-        Filter::Not(not) => collect_events(&not.not, names),
+/// The segments and lists that a filter mentions.
+pub fn groups_of(filter: &Filter) -> BTreeSet<Group> {
+    let mut groups = BTreeSet::new();
+    visit(filter, &mut |filter| match filter {
+        Filter::Segment(segment) => drop(groups.insert(Group::segment(&segment.segment))),
+        Filter::List(list) => drop(groups.insert(Group::list(&list.list))),
+        _ => {}
+    });
+    groups
+}
+
+/// Whether time alone can change whether someone fulfils a filter.
+pub fn depends_on_time(filter: &Filter) -> bool {
+    let dated = |compare: &Compare| compare.within.is_some() || compare.before.is_some();
+    let mut depends = false;
+    visit(filter, &mut |filter| match filter {
+        Filter::Attr(attr) => depends |= dated(&attr.is),
         Filter::Event(event) => {
-            names.insert(&event.event);
+            depends |= event.within.is_some()
+                || event.properties.values().any(dated)
+                || event.first.as_ref().is_some_and(dated)
+                || event.last.as_ref().is_some_and(dated);
         }
-        Filter::Attr(_) | Filter::Segment(_) | Filter::List(_) | Filter::Consent(_) | Filter::Tracking(_) => {}
+        _ => {}
+    });
+    depends
+}
+
+/// Shows a filter and all below it.
+fn visit<'a>(filter: &'a Filter, see: &mut dyn FnMut(&'a Filter)) {
+    see(filter);
+    match filter {
+        Filter::All(all) => all.all.iter().for_each(|below| visit(below, see)),
+        Filter::Any(any) => any.any.iter().for_each(|below| visit(below, see)),
+        Filter::Not(not) => visit(&not.not, see),
+        _ => {}
     }
 }
 

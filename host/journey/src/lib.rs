@@ -6,6 +6,7 @@
 //! * [`validate`] says what is wrong with a canvas before anyone enters it;
 //! * [`plan`] turns a sound canvas into steps by number; [`walk`] moves one person through it until they rest;
 //! * [`entry`] says who enters and who leaves, [`filter`] who fulfils a condition, [`lot`] who gets which variant;
+//! * [`segments`] are rules that filters mention by name, [`schedule`] says when a clock lets people in;
 //! * [`policy`] says what a workspace's policy denies to labelled data;
 //! * [`sealing`] says which operations of a lane are sent, [`pacing`] when a call may go, [`retry`] what follows when one
 //!   fails.
@@ -30,6 +31,7 @@
 //! assert_eq!(plan.after_delay(StepIx(0)).0, Target::Exit);
 //! ```
 pub mod compare;
+mod compile;
 pub mod delay;
 pub mod document;
 pub mod entry;
@@ -40,7 +42,9 @@ pub mod person;
 pub mod plan;
 pub mod policy;
 pub mod retry;
+pub mod schedule;
 pub mod sealing;
+pub mod segments;
 pub mod suggest;
 pub mod update;
 pub mod validate;

@@ -1,11 +1,12 @@
 //! A canvas compiled: steps by number, targets resolved, delays parsed. Immutable and shared by all entries.
+use crate::compile::Resolver;
 use crate::delay::DelayRule;
 use crate::lot::{lot, share_of};
 use crate::walk::Way;
-use caravan_model::canvas::{Advance, ConsentNeed, EntryRule, EventTrigger, ExitRule, Share, Step, WaitFor};
+use caravan_model::canvas::{Advance, EntryRule, EventTrigger, ExitRule, Share};
 use caravan_model::changes::Changes;
 use caravan_model::status::reason;
-use caravan_model::{Action, Canvas, CanvasId, Code, Duration, Filter, Problem, Reason, Status, StepId, StepIx};
+use caravan_model::{Action, Canvas, CanvasId, Code, Duration, Filter, Group, Problem, Reason, Status, StepId, StepIx};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ pub struct CompiledCanvas {
     pub entry: EntryRule,
     /// What ends an entry at once.
     pub exits: Vec<ExitRule>,
+    /// The segments and lists that it mentions.
+    pub groups: BTreeSet<Group>,
 }
 
 /// A step, ready to walk.
@@ -69,10 +72,10 @@ pub enum StepKind {
     },
     /// One variant for each person, always the same.
     Experiment(Vec<VariantStep>),
-    /// Waits for an event, at most so long.
+    /// Waits for something of the person, at most so long.
     WaitFor {
         /// What is waited for.
-        event: EventTrigger,
+        what: Awaited,
         /// How long at most.
         timeout: Duration,
     },
@@ -82,6 +85,25 @@ pub enum StepKind {
     Sync(SyncStep),
     /// Ends the entry.
     Exit,
+}
+
+/// What a step waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Awaited {
+    /// An event; one that happened before the wait does not count.
+    Event(EventTrigger),
+    /// Being in a segment; who is in it does not wait.
+    Segment(String),
+}
+
+impl Awaited {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Awaited::Event(event) => &event.event,
+            Awaited::Segment(segment) => segment,
+        }
+    }
 }
 
 /// A variant of an experiment, ready to walk.
@@ -132,6 +154,7 @@ impl CompiledCanvas {
             audiences: canvas.audiences.keys().cloned().collect(),
             entry: canvas.entry.clone(),
             exits: canvas.exit.clone(),
+            groups: crate::segments::mentions(canvas).into_iter().map(|(_, group)| group).collect(),
         })
     }
 
@@ -164,6 +187,7 @@ impl CompiledCanvas {
         match way {
             Way::Next => Reason::none(),
             Way::NoDate => Reason::new(reason::NO_DATE, ""),
+            Way::Happened => Reason::new(reason::HAPPENED, ""),
             Way::DatePassed => Reason::new(reason::DATE_PASSED, ""),
             Way::Arm(arm) => Reason::new(reason::BRANCH, format!("arm {}", u32::from(arm) + 1)),
             Way::Else => Reason::new(reason::BRANCH, "else"),
@@ -204,17 +228,35 @@ impl CompiledCanvas {
         }
     }
 
-    /// The event that a step waits for, where it does.
-    pub fn awaited(&self, step: StepIx) -> Option<&EventTrigger> {
+    /// What a step waits for, where it does.
+    pub fn awaited(&self, step: StepIx) -> Option<&Awaited> {
         match &self.step(step)?.kind {
-            StepKind::WaitFor { event, .. } => Some(event),
+            StepKind::WaitFor { what, .. } => Some(what),
             _ => None,
         }
     }
 
     /// Whether any step waits for an event of this name.
-    pub fn awaits(&self, event: &str) -> bool {
-        self.steps.iter().any(|step| matches!(&step.kind, StepKind::WaitFor { event: own, .. } if own.event == event))
+    pub fn awaits_event(&self, name: &str) -> bool {
+        self.all_awaited().any(|what| matches!(what, Awaited::Event(event) if event.event == name))
+    }
+
+    /// Whether any step waits for a segment of this name.
+    pub fn awaits_segment(&self, name: &str) -> bool {
+        self.all_awaited().any(|what| matches!(what, Awaited::Segment(segment) if segment == name))
+    }
+
+    /// All that its steps wait for.
+    pub fn all_awaited(&self) -> impl Iterator<Item = &Awaited> {
+        self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::WaitFor { what, .. } => Some(what),
+            _ => None,
+        })
+    }
+
+    /// Whether anything in it asks for segments or lists of the person.
+    pub fn needs_groups(&self) -> bool {
+        !self.groups.is_empty()
     }
 
     /// Where people go for whom it happened what this step waits for.
@@ -255,111 +297,5 @@ impl CompiledCanvas {
             }
         }
         names
-    }
-}
-
-struct Resolver<'a> {
-    canvas: &'a Canvas,
-}
-
-impl Resolver<'_> {
-    fn target(&self, id: &StepId, path: &str) -> Result<Target, Problem> {
-        if id.is_exit() {
-            return Ok(Target::Exit);
-        }
-        self.canvas.steps.index_of(id.as_str()).map(Target::Step).ok_or_else(|| {
-            Problem::new(Code::MissingStep, format!("there is no step `{id}`"))
-                .at_path(path)
-                .cure("name one of the canvas's steps, or `exit`")
-        })
-    }
-
-    fn required(&self, id: Option<&StepId>, path: &str) -> Result<Target, Problem> {
-        match id {
-            Some(id) => self.target(id, path),
-            None => Err(Problem::new(Code::DeadEnd, "nothing follows here")
-                .at_path(path)
-                .cure("name the step that follows, or `exit`")),
-        }
-    }
-
-    fn step(&self, id: &StepId, step: &Step) -> Result<CompiledStep, Problem> {
-        let at = |field: &str| format!("steps.{id}.{field}");
-        let not_yet = |what: &str| {
-            Err(Problem::new(Code::NotYet, format!("this version cannot run `{what}` yet")).at_path(at(what)))
-        };
-        if let [_, .., _] | [] = step.kinds().as_slice() {
-            return Err(Problem::new(Code::StepKind, "a step has exactly one kind").at_path(format!("steps.{id}")));
-        }
-        let next = || self.required(step.next.as_ref(), &at("next"));
-        let (kind, next) = if let Some(delay) = &step.delay {
-            let rule = DelayRule::new(delay).map_err(|why| Problem::new(Code::BadValue, why).at_path(at("delay")))?;
-            (StepKind::Delay(rule), next()?)
-        } else if let Some(arms) = &step.branch {
-            let otherwise = match &step.otherwise_branch {
-                None => next()?,
-                some => self.required(some.as_ref(), &at("else"))?,
-            };
-            let arms = arms
-                .iter()
-                .enumerate()
-                .map(|(i, arm)| Ok((arm.condition.clone(), self.target(&arm.next, &at(&format!("branch[{i}].next")))?)))
-                .collect::<Result<_, Problem>>()?;
-            (StepKind::Branch { arms, otherwise }, otherwise)
-        } else if let Some(variants) = &step.experiment {
-            let variants: Vec<VariantStep> = variants
-                .iter()
-                .enumerate()
-                .map(|(i, variant)| {
-                    let next = self.target(&variant.next, &at(&format!("experiment[{i}].next")))?;
-                    Ok(VariantStep { label: variant.label(i), weight: variant.weight, next })
-                })
-                .collect::<Result<_, Problem>>()?;
-            if variants.iter().all(|variant| variant.weight == 0) {
-                let words = "an experiment has at least one variant with a weight above 0";
-                return Err(Problem::new(Code::BadValue, words).at_path(at("experiment")));
-            }
-            (StepKind::Experiment(variants), Target::Exit)
-        } else if let Some(changes) = &step.update {
-            let changes = Changes(changes.clone());
-            if let Some((path, words, cure)) = crate::update::flaws(&changes).into_iter().next() {
-                return Err(Problem::new(Code::BadValue, words).at_path(at(&format!("update.{path}"))).cure(cure));
-            }
-            (StepKind::Update(Arc::new(changes)), next()?)
-        } else if let Some(wait) = &step.wait_for {
-            let WaitFor { event: Some(event), properties, segment: None, timeout, .. } = wait else {
-                return not_yet("wait_for");
-            };
-            let event = EventTrigger { event: event.clone(), properties: properties.clone() };
-            (StepKind::WaitFor { event, timeout: *timeout }, next()?)
-        } else if let Some(sync) = &step.audience_sync {
-            let place = self.canvas.audiences.keys().position(|name| *name == sync.audience);
-            let audience = place.and_then(|at| u16::try_from(at).ok()).map(AudienceIx).ok_or_else(|| {
-                Problem::new(Code::UnknownAudience, format!("the canvas names no audience `{}`", sync.audience))
-                    .at_path(at("audience_sync.audience"))
-            })?;
-            let sync = SyncStep {
-                audience,
-                action: sync.action,
-                match_on: sync.match_on.clone(),
-                purpose: sync.purpose.clone().unwrap_or_else(|| DEFAULT_PURPOSE.to_owned()),
-                consent_required: sync.consent == ConsentNeed::Required,
-                keep_for: sync.keep_for,
-                advance: sync.advance,
-            };
-            (StepKind::Sync(sync), next()?)
-        } else if step.exit.is_some() {
-            (StepKind::Exit, Target::Exit)
-        } else {
-            return not_yet(step.kinds().first().copied().unwrap_or("step"));
-        };
-        let in_vain = step.wait_for.as_ref().and_then(|wait| wait.on_timeout.as_ref());
-        let otherwise = match step.otherwise.as_ref().or(in_vain) {
-            Some(target) => {
-                self.target(target, &at(if in_vain.is_some() { "wait_for.on_timeout" } else { "otherwise" }))?
-            }
-            None => next,
-        };
-        Ok(CompiledStep { id: id.clone(), kind, next, otherwise })
     }
 }

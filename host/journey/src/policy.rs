@@ -92,7 +92,29 @@ pub fn check(policy: &Document<Policy>) -> Vec<Problem> {
             say(&at.key("labels").index(j), format!("no field carries the label `{label}`"), cure);
         }
     }
+    problems.extend(entitled(policy));
     problems.sort_by_key(|problem| problem.line);
+    problems
+}
+
+/// What is wrong with the slots.
+fn entitled(policy: &Document<Policy>) -> Vec<Problem> {
+    let Some(entitlements) = &policy.value.entitlements else { return Vec::new() };
+    let at = Path::root().key("entitlements").key("slots");
+    let mut problems = Vec::new();
+    let mut say = |at: &Path, message: String, cure: &str| {
+        problems.push(policy.problem(Code::BadValue, at, message).cure(cure.to_owned()));
+    };
+    let (given, bought) = (entitlements.slots.len(), entitlements.bought());
+    if given > bought {
+        let message = format!("{given} slots are given, and {bought} were bought: three for each of `purchases`");
+        say(&at, message, "take a partner out, or write how many purchases there are");
+    }
+    let mut seen: BTreeSet<&str> = entitlements.free.iter().map(String::as_str).collect();
+    for (i, name) in entitlements.slots.iter().enumerate().filter(|(_, name)| !seen.insert(name)) {
+        let message = format!("`{name}` is free, or has a slot already");
+        say(&at.index(i), message, "take it out: its slot is for another partner");
+    }
     problems
 }
 

@@ -2,7 +2,7 @@
 use crate::filter;
 use crate::lot::{lot, share_of};
 use crate::person::{Person, Scene};
-use crate::plan::{AudienceIx, CompiledCanvas, StepKind, Target};
+use crate::plan::{AudienceIx, Awaited, CompiledCanvas, StepKind, Target};
 use caravan_model::canvas::Advance;
 use caravan_model::{Action, Millis, Profile, StepIx};
 
@@ -45,6 +45,8 @@ pub enum Way {
     Variant(u16),
     /// Without waiting: the person has no date to wait for.
     NoDate,
+    /// Without waiting: the person is in the segment already.
+    Happened,
     /// Without waiting: the person's date has passed.
     DatePassed,
 }
@@ -129,6 +131,10 @@ impl CompiledCanvas {
                         return Ok(Rest::Delay { step: index, due });
                     }
                     moves.push(Move::Passed { step: index, way: rule.way_at_once(person, scene.zone) });
+                    at = step.next;
+                }
+                StepKind::WaitFor { what: Awaited::Segment(segment), .. } if scene.groups.in_segment(segment) => {
+                    moves.push(Move::Passed { step: index, way: Way::Happened });
                     at = step.next;
                 }
                 StepKind::WaitFor { timeout, .. } => {

@@ -221,6 +221,8 @@ impl World {
     }
 
     async fn partner(&self, partner: Partner, request: &Request<Bytes>) -> Reply {
+        let named = if partner == Partner::Google { google::named(request) } else { None };
+        let request = named.as_ref().unwrap_or(request);
         let Plan { call, job, counted } = match partner {
             Partner::Google => google::plan(self, request),
             Partner::Marketo => marketo::plan(self, request),

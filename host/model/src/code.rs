@@ -51,13 +51,16 @@ codes! {
     UnknownConnection = "CV024", "A connection that does not exist", "CV024";
     UnknownAccount = "CV025", "An account that the connection does not have", "CV025";
     BadConnection = "CV026", "A connection that cannot work", "CV026";
+    UnknownGroup = "CV028", "A segment or list that does not exist", "CV028";
     DeniedUse = "CV027", "A use of data that policy denies", "CV027";
+    NotEntitled = "CV029", "A partner that nobody is entitled to", "CV029";
     NotYet = "CV030", "Something that this version cannot do yet", "CV030";
     UserRow = "CV040", "A row of people that cannot be read", "CV040";
     NotAComponent = "CV050", "A file that is no WebAssembly component", "CV050";
     WrongWorld = "CV051", "A component of another world or version", "CV051";
     BadManifest = "CV052", "A connector without a usable manifest", "CV052";
     UnknownConnector = "CV053", "A connector that is not there", "CV053";
+    AwaitingApproval = "CV054", "A connector that waits for approval", "CV054";
     Denied = "CV060", "A request that was not granted", "CV060";
     LimitBreached = "CV061", "A connector that broke a limit", "CV061";
     Unreached = "CV062", "A partner that cannot be reached", "CV062";

@@ -26,6 +26,10 @@ pub struct Connection {
     /// Where the token comes from. A value written here is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretRef>,
+    /// An app of the partner's instead of a token: the host gets tokens by itself, and renews them, where the partner
+    /// gives them to apps (Criteo, Marketo).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<AppRef>,
     /// When the token ends, where it does: a day (`2027-01-31`) or an instant (RFC 3339). People who subscribed to alerts
     /// are told a week and a day before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,6 +49,16 @@ pub struct Connection {
     /// True: the partner's emulator on this machine, never the partner.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lab: bool,
+}
+
+/// `{ id: 0f3a…, secret: { env: CRITEO_APP_SECRET } }`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AppRef {
+    /// The app's id (`client_id`), which is no secret.
+    pub id: String,
+    /// Where its secret is kept.
+    pub secret: SecretRef,
 }
 
 /// Where a secret is kept: `{ env: META_TOKEN }` or `{ file: /run/secrets/meta }`.

@@ -19,6 +19,7 @@ pub mod connection;
 pub mod exchange;
 pub mod fault;
 pub mod filter;
+mod group;
 pub mod id;
 pub mod manifest;
 mod message;
@@ -39,6 +40,7 @@ pub use connection::{Connection, Connections};
 pub use exchange::{Exchange, exchanges_of};
 pub use fault::{AudienceState, Cause, Effect, Fault, Refusal, Report};
 pub use filter::Filter;
+pub use group::{Group, GroupChange, GroupKind, Segment, is_group_name};
 pub use id::{
     CanvasId, Digest, EntryId, LaneId, PartId, ProfileId, SliceId, Slot, StepId, StepIx, SubscriptionId, VersionId,
     VisitId, slot_of,

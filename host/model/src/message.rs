@@ -1,5 +1,5 @@
 //! What streams in about people: who they are, what they did.
-use crate::{Event, Profile};
+use crate::{Event, GroupChange, Profile};
 use serde::{Deserialize, Serialize};
 
 /// One message about one person. Its serde form is what the inbox keeps.
@@ -10,4 +10,7 @@ pub struct Message {
     /// What they did, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<Event>,
+    /// The group that they joined or left, if any: ours alone, never heard from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupChange>,
 }

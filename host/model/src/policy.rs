@@ -20,6 +20,38 @@ pub struct Policy {
     /// Labels on fields, and what data with them must not be used for.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
+    /// Which partners may be used; all of them where this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entitlements: Option<Entitlements>,
+    /// What connectors by others need before they are used.
+    #[serde(default, skip_serializing_if = "ConnectorPolicy::is_empty")]
+    pub connectors: ConnectorPolicy,
+}
+
+/// `connectors: { approval: other }`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConnectorPolicy {
+    /// Who may allow a version: whoever installed it too, or somebody else alone.
+    pub approval: Approval,
+}
+
+/// Who may allow a connector's version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Approval {
+    /// Anybody, also who installed it.
+    #[default]
+    #[serde(rename = "self")]
+    Own,
+    /// Somebody else than who installed it.
+    Other,
+}
+
+impl ConnectorPolicy {
+    fn is_empty(&self) -> bool {
+        *self == ConnectorPolicy::default()
+    }
 }
 
 /// A workspace without a policy: nothing is demanded or denied beyond what people themselves denied.
@@ -30,6 +62,8 @@ impl Default for Policy {
             consent: ConsentPolicy::default(),
             tracking: TrackingPolicy::default(),
             labels: Labels::default(),
+            entitlements: None,
+            connectors: ConnectorPolicy::default(),
         }
     }
 }
@@ -76,7 +110,53 @@ pub struct Deny {
     pub action: String,
 }
 
+/// How many partners one purchase brings.
+pub const SLOTS_PER_PURCHASE: usize = 3;
+
+/// `entitlements: { purchases: 1, slots: [tiktok, pinterest, snapchat] }`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Entitlements {
+    /// Connectors that cost no slot, by the names in their manifests.
+    pub free: Vec<String>,
+    /// How often three slots were bought for this installation.
+    pub purchases: u32,
+    /// The connectors that slots were given to.
+    pub slots: Vec<String>,
+}
+
+impl Default for Entitlements {
+    fn default() -> Entitlements {
+        Entitlements { free: ["google", "meta"].map(str::to_owned).to_vec(), purchases: 0, slots: Vec::new() }
+    }
+}
+
+impl Entitlements {
+    /// How many slots were bought.
+    pub fn bought(&self) -> usize {
+        usize::try_from(self.purchases).unwrap_or(usize::MAX).saturating_mul(SLOTS_PER_PURCHASE)
+    }
+}
+
 impl Policy {
+    /// Why a connector may not be used, in words; `None` where it may.
+    ///
+    /// ```
+    /// use caravan_model::{Policy, policy::Entitlements};
+    /// let mut policy = Policy::default();
+    /// assert!(policy.refuses("tiktok").is_none());
+    /// policy.entitlements = Some(Entitlements::default());
+    /// assert!(policy.refuses("meta").is_none());
+    /// assert_eq!(policy.refuses("tiktok").unwrap(), "`tiktok` is not among the free partners and has no slot");
+    /// ```
+    pub fn refuses(&self, connector: &str) -> Option<String> {
+        let entitlements = self.entitlements.as_ref()?;
+        // Slots beyond those that were bought are none, whatever a policy of an older version says.
+        let slots = entitlements.slots.iter().take(entitlements.bought());
+        let may = entitlements.free.iter().chain(slots).any(|entitled| entitled == connector);
+        (!may).then(|| format!("`{connector}` is not among the free partners and has no slot"))
+    }
+
     /// Whether an add for this purpose needs a granted consent.
     pub fn demands_consent(&self, purpose: &str) -> bool {
         self.consent.demand.iter().any(|demanded| demanded == purpose)

@@ -30,7 +30,7 @@ pub trait Rng: Send {
 }
 
 /// A secret value; never printed.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<str>);
 
 impl Secret {
@@ -51,6 +51,15 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// An app of a partner's, which the host changes for tokens.
+#[derive(Clone, PartialEq, Eq)]
+pub struct App {
+    /// Its id, which is no secret.
+    pub id: String,
+    /// Its secret.
+    pub secret: Secret,
+}
+
 /// Where secrets come from.
 pub trait Vault: Send + Sync {
     /// A connection's secret: `token`, or one that its manifest names. Asked for at every call, so that a mended
@@ -59,6 +68,15 @@ pub trait Vault: Send + Sync {
     /// # Errors
     /// In plain words: which variable or file is missing. Never the value.
     fn secret(&self, connection: &str, name: &str) -> Result<Secret, String>;
+
+    /// A connection's app; `None` where it brings its token itself.
+    ///
+    /// # Errors
+    /// In plain words: which variable or file is missing. Never the value.
+    fn app(&self, connection: &str) -> Result<Option<App>, String> {
+        let _ = connection;
+        Ok(None)
+    }
 }
 
 /// What a connector is asked.

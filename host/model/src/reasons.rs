@@ -193,6 +193,12 @@ pub const ALL: &[Meaning] = &[
         Some(Code::UnknownConnector),
     ),
     of(
+        "not_entitled",
+        "held: the policy gives this partner no slot",
+        "give it one in the policy's `entitlements` (`caravan policy set FILE`); people then go on by themselves",
+        Some(Code::NotEntitled),
+    ),
+    of(
         "held-stopped",
         "held: the connector did what it may not",
         "read which rule or limit stopped it; grant more if that is right, then `caravan queue resume QUEUE`",

@@ -1,5 +1,6 @@
 //! Advancing: positions whose time has come walk on until they rest again.
 use crate::control::still_versions;
+use crate::crowds::Crowds;
 use crate::moves::{Pace, moves_from};
 use crate::progress::Meter;
 use crate::route::Route;
@@ -65,15 +66,13 @@ async fn walk_due<S: Store>(
     let mut all = Vec::new();
     for (version, due) in by_version {
         let Some(route) = shared.route(version) else { continue };
-        let events = if route.events.is_empty() {
-            Vec::new()
-        } else {
-            let profiles: Vec<ProfileId> = due.iter().map(|due| due.profile).collect();
-            shared.store.events(profiles, route.events.clone()).await?
-        };
+        let people: Vec<ProfileId> = due.iter().map(|due| due.profile).collect();
+        let crowds = Crowds::read(&shared.store, &route, &people).await?;
+        let names = crowds.events(&route);
+        let events = if names.is_empty() { Vec::new() } else { shared.store.events(people, names).await? };
         let zone = shared.options.workspace_zone.clone();
         let pace = Pace { now, skip_delays: skip_delays_of == Some(version) };
-        let walked = shared.chance.aside(move || walk_version(&route, due, &events, pace, &zone));
+        let walked = shared.chance.aside(move || walk_version(&route, due, &events, &crowds, pace, &zone));
         all.extend(walked.await??);
     }
     Ok(all)
@@ -83,6 +82,7 @@ fn walk_version(
     route: &Route,
     due: Vec<Due>,
     events: &[Vec<Event>],
+    crowds: &Crowds,
     pace: Pace,
     zone: &caravan_journey::TimeZone,
 ) -> crate::Result<Vec<Advance>> {
@@ -99,6 +99,8 @@ fn walk_version(
                 profile: due.person.as_deref().unwrap_or(&nobody),
                 events: events.get(at).map_or(&[][..], Vec::as_slice),
             };
+            let crowd = crowds.crowd(due.profile, person, scene);
+            let scene = scene.with_groups(&crowd);
             let (from, why) = match due.arrives {
                 true => (Target::Step(due.step), Reason::none()),
                 false => route.plan.after_delay(due.step),

@@ -1,6 +1,7 @@
 //! Attempts: the parts of one open slice are called one after the other until they have ended or the lane has to wait.
 use crate::delivery::{Worked, span};
-use crate::holds::{next_probe, target_of};
+use crate::holds::next_probe;
+use crate::making::Making;
 use crate::pacing::Pass;
 use crate::settlement::{Attempted, Books, Circumstances, Next, remaining, settle};
 use crate::shared::{LaneMemory, Plug, Shared};
@@ -8,7 +9,7 @@ use crate::steps::Steps;
 use crate::strikes::{removal_and_rest, strikes_of};
 use caravan_journey::retry::History;
 use caravan_model::port::{Answer, Ask, CallContext, CallOutcome};
-use caravan_model::{Action, Cause, Effect, Fault, Part, Report};
+use caravan_model::{Action, Cause, Effect, Fault, Part, Report, Target};
 use caravan_store::{Lane, LaneState, Settlement, Slice, Store};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,6 +22,10 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) struct Delivery<'a, S> {
     pub shared: &'a Arc<Shared<S>>,
     pub lane: &'a Lane,
+    /// Where its calls go.
+    pub target: Target,
+    /// What the audience is made of, while it is still to be made.
+    pub making: Option<Making>,
     pub plug: &'a Plug,
     pub steps: &'a Steps,
     pub memory: &'a mut LaneMemory,
@@ -89,7 +94,7 @@ impl<S: Store> Delivery<'_, S> {
         let (places, sent) = remaining(&part);
         let family = self.memory.families.of(part.id, part.part.people() as u32, part.poison);
         let family = *family;
-        let outcome = self.call(sent.clone()).await;
+        let outcome = self.call(sent.clone()).await?;
         self.worked.calls += 1;
         self.shared.options.alerts.signals.called(&self.slice.connection, self.lane.id, &outcome);
         let now = self.shared.now();
@@ -166,21 +171,36 @@ impl<S: Store> Delivery<'_, S> {
         Ok(())
     }
 
-    async fn call(&self, sent: Arc<Part>) -> CallOutcome {
-        let deadline = self.shared.options.call_deadline;
-        let context = CallContext { at: self.slice.at, seed: sent.id.clone(), deadline, record_bodies: false };
-        let target = target_of(self.lane, self.plug);
-        let call = self.plug.connector.call(context, Ask::Sync { target, part: sent });
-        tokio::time::timeout(deadline + GRACE, call).await.unwrap_or_else(|_| CallOutcome {
-            answer: Ok(Answer::Report(Report::fault(Fault::Unavailable {
-                after_ms: None,
-                cause: Cause::new("deadline", "the call did not end by its deadline"),
-            }))),
-            effect: Effect::MayHaveLanded,
-            requests: Vec::new(),
-            usage: Vec::new(),
-            log: Vec::new(),
+    async fn call(&mut self, sent: Arc<Part>) -> crate::Result<CallOutcome> {
+        let longest = self.shared.options.call_deadline + GRACE;
+        let context = self.context(&sent);
+        let call = async {
+            match self.making.clone() {
+                Some(making) => self.first_call(context, making, sent).await,
+                None => Ok(self.sync(context, sent).await),
+            }
+        };
+        tokio::time::timeout(longest, call).await.unwrap_or_else(|_| {
+            Ok(CallOutcome {
+                answer: Ok(Answer::Report(Report::fault(Fault::Unavailable {
+                    after_ms: None,
+                    cause: Cause::new("deadline", "the call did not end by its deadline"),
+                }))),
+                effect: Effect::MayHaveLanded,
+                requests: Vec::new(),
+                usage: Vec::new(),
+                log: Vec::new(),
+            })
         })
+    }
+
+    fn context(&self, sent: &Part) -> CallContext {
+        let deadline = self.shared.options.call_deadline;
+        CallContext { at: self.slice.at, seed: sent.id.clone(), deadline, record_bodies: false }
+    }
+
+    pub(crate) async fn sync(&self, context: CallContext, sent: Arc<Part>) -> CallOutcome {
+        self.plug.connector.call(context, Ask::Sync { target: self.target.clone(), part: sent }).await
     }
 
     /// Takes people out of the first part before it is sent again: consent withdrawn or erased always, exited only

@@ -1,13 +1,14 @@
 //! Delivery: one piece of work on one lane. A slice is sealed, or an open one is taken up, and its parts are called
 //! one after the other until they have ended or the lane has to wait ([`crate::attempts`]).
 use crate::attempts::Delivery;
-use crate::holds::probe;
+use crate::holds::{hold, probe, target_of};
 use crate::ledger::Ledger;
+use crate::making::Making;
 use crate::pacing::{Paced, Pass};
 use crate::prepare::{LaneFacts, prepare, slice_length};
 use crate::shared::{LaneMemory, Plug, Shared};
 use crate::steps::Steps;
-use caravan_model::{Millis, Problem};
+use caravan_model::{Millis, Problem, Reason};
 use caravan_store::{Lane, LaneState, Slice, Store};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -57,6 +58,11 @@ async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut La
             return Ok(worked);
         }
     };
+    if let Some(words) = shared.not_entitled(&plug.connector.manifest().name) {
+        worked.open = open.is_some();
+        hold(shared, lane, memory, Reason::new("not_entitled", words)).await?;
+        return Ok(worked);
+    }
     if matches!(lane.state, LaneState::Held { .. }) {
         worked.open = open.is_some();
         if !probe(shared, lane, &plug, memory).await? {
@@ -97,7 +103,9 @@ async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut La
     let mut riding = slice.parts.iter().flat_map(|part| part.riders.iter()).flat_map(|rider| &rider.operations);
     let owed = riding.any(|operation| operation.0 < 0);
     let (plug, steps) = (&plug, &steps);
-    let delivery = Delivery { shared, lane, plug, steps, memory, slice, owed, fresh, pass, worked };
+    let making = Making::of(lane);
+    let target = target_of(lane, plug);
+    let delivery = Delivery { shared, lane, target, making, plug, steps, memory, slice, owed, fresh, pass, worked };
     delivery.all_parts().await
 }
 

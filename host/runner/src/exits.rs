@@ -2,12 +2,15 @@
 //! 11.13).
 use crate::route::Route;
 use crate::runner::Runner;
-use crate::wakes::{Happened, News, wake};
+use crate::wakes::{Happened, News, What, wake};
 use caravan_journey::plan::CompiledCanvas;
-use caravan_journey::{Person, Scene, entry::event_exits};
+use caravan_journey::{
+    Person, Scene,
+    entry::{event_exits, segment_exits},
+};
 use caravan_model::canvas::{ExitRule, Trigger};
 use caravan_model::status::reason;
-use caravan_model::{Event, ProfileId, Reason, VersionId};
+use caravan_model::{Event, GroupKind, ProfileId, Reason, VersionId};
 use caravan_store::{Lease, NewestEntry, Store};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -24,13 +27,18 @@ impl<S: Store> Runner<S> {
         let happened: Vec<Event> = events.iter().map(|(_, _, event)| event.clone()).collect();
         let profiles = self.store.record(lease, events, self.clock.now()).await?;
         let scene = Scene::at(self.clock.now()).in_zone(&self.options.workspace_zone);
-        let all = || profiles.iter().zip(&happened).map(|(profile, event)| Happened { profile: *profile, event });
+        let all = || {
+            profiles
+                .iter()
+                .zip(&happened)
+                .map(|(profile, event)| Happened { profile: *profile, what: What::Event(event) })
+        };
         let mut routes = Vec::new();
         for version in self.store.versions().await? {
             let plan = CompiledCanvas::new(&version.canvas)?;
-            let endings = all().filter(|one| ends(&plan, &one.event.name)).collect();
+            let endings = all().filter(|one| ends(&plan, one.what)).collect();
             let_out(&self.store, lease, (version.id, &plan), endings, &scene).await?;
-            if happened.iter().any(|event| plan.awaits(&event.name)) {
+            if happened.iter().any(|event| plan.awaits_event(&event.name)) {
                 routes.push(Arc::new(Route::of(&self.store, lease, &version).await?));
             }
         }
@@ -39,9 +47,15 @@ impl<S: Store> Runner<S> {
     }
 }
 
-/// Whether events of this name end entries.
-pub(crate) fn ends(plan: &CompiledCanvas, name: &str) -> bool {
-    plan.exits.iter().any(|rule| matches!(rule, ExitRule::Event(wanted) if wanted.event == name))
+/// Whether something of this name ends entries.
+pub(crate) fn ends(plan: &CompiledCanvas, what: What<'_>) -> bool {
+    plan.exits.iter().any(|rule| match (rule, what) {
+        (ExitRule::Event(wanted), What::Event(event)) => wanted.event == event.name,
+        (ExitRule::Segment(wanted), What::Joined(group)) => {
+            group.kind == GroupKind::Segment && wanted.segment == group.name
+        }
+        _ => false,
+    })
 }
 
 /// Whether an event is the one by which the entry began: it neither ends nor wakes that one.
@@ -66,11 +80,17 @@ pub(crate) async fn let_out<S: Store>(
     let newest: HashMap<ProfileId, NewestEntry> =
         newest.into_iter().filter(|entry| entry.version == version).map(|entry| (entry.profile, entry)).collect();
     let mut leaving = BTreeSet::new();
-    for Happened { profile, event } in endings {
+    for Happened { profile, what } in endings {
         let Some(entry) = newest.get(&profile) else { continue };
         let Some(person) = &entry.person else { continue };
-        let person = Person { profile: person, events: std::slice::from_ref(event) };
-        if !began_it(plan, entry, event, scene) && event_exits(&plan.exits, event, entry.began, &person, scene) {
+        let leaves = match what {
+            What::Event(event) => {
+                let person = Person { profile: person, events: std::slice::from_ref(event) };
+                !began_it(plan, entry, event, scene) && event_exits(&plan.exits, event, entry.began, &person, scene)
+            }
+            What::Joined(group) => segment_exits(&plan.exits, &group.name),
+        };
+        if leaves {
             leaving.insert(profile);
         }
     }

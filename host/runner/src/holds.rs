@@ -13,14 +13,40 @@ pub(crate) fn next_probe(options: &RunnerOptions, probes: u32, now: Millis) -> M
     now.after(caravan_model::Duration(wait))
 }
 
-/// Where a lane's calls go.
+/// Where a lane's calls go; without an audience where it is still to be made.
 pub(crate) fn target_of(lane: &Lane, plug: &Plug) -> Target {
+    if lane.key.marker_to_be_made().is_some() {
+        return Target {
+            account: lane.key.account.clone(),
+            audience: String::new(),
+            audience_parts: Vec::new(),
+            settings: plug.settings.to_string(),
+        };
+    }
     Target {
         account: lane.key.account.clone(),
         audience: lane.key.audience.clone(),
         audience_parts: lane.audience_parts.clone(),
         settings: plug.settings.to_string(),
     }
+}
+
+/// Holds a lane for a reason of ours, or goes on holding it.
+pub(crate) async fn hold<S: Store>(
+    shared: &Shared<S>,
+    lane: &Lane,
+    memory: &mut LaneMemory,
+    reason: Reason,
+) -> crate::Result<()> {
+    let now = shared.now();
+    let (since, probes) = match &lane.state {
+        LaneState::Held { since, probes, .. } => (*since, *probes),
+        LaneState::Open | LaneState::Waiting { .. } => (now, 0),
+    };
+    memory.probes = memory.probes.max(probes).saturating_add(1);
+    let probe = next_probe(&shared.options, memory.probes, now);
+    let state = LaneState::Held { reason, since, probe, probes: memory.probes };
+    Ok(shared.store.set_lane(shared.lease, lane.id, state).await?)
 }
 
 /// Looks at a held lane by `check`. Gives whether it may be tried again; where the check cannot tell, it may.

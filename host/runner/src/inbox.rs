@@ -2,18 +2,20 @@
 //!
 //! Everything before the last write is harmless when repeated: entries are keyed by the message's number, which is the
 //! row of the intake source [`SOURCE`]. The last write keeps the events and forgets the messages.
-use crate::control::caps_of;
-use crate::control::states;
+use crate::control::{caps_of, states};
+use crate::crowds::Crowds;
 use crate::exits;
+use crate::in_step::{in_step_with, let_go};
 use crate::moves::{Pace, entry_moves};
+use crate::occasions;
 use crate::route::Route;
 use crate::shared::Shared;
-use crate::wakes::{self, Happened, News};
+use crate::wakes::{self, Happened, News, What};
 use caravan_journey::entry::{Occasion, admits};
-use caravan_journey::plan::StepKind;
+use caravan_journey::plan::Awaited;
 use caravan_journey::{Person, Scene, day_start};
-use caravan_model::canvas::{ExitRule, Trigger};
-use caravan_model::{CanvasId, Event, Message, ProfileId};
+use caravan_model::canvas::{Existing, ExitRule, Trigger};
+use caravan_model::{CanvasId, Event, Group, GroupKind, Message, Profile, ProfileId};
 use caravan_store::{Candidate, EnterBatch, Inbound, Known, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -45,9 +47,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
             messages.truncate(cut);
         }
         done += messages.len() as u64;
-        let people = messages.iter().map(|(_, message)| message.who.clone()).collect();
-        let known = shared.store.upsert(shared.lease, people, shared.now()).await?;
-        let chunk = Chunk { last, messages, known };
+        let chunk = merge_in(&shared, last, messages).await?;
         let canvases = states(&shared.store).await?;
         for route in shared.newest_versions() {
             if canvases.of(route.canvas.as_str()).admits() {
@@ -57,6 +57,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
         wake(&shared, &chunk).await?;
         for route in shared.versions() {
             let_out(&shared, &route, &chunk).await?;
+            out_of_step(&shared, &route, &chunk).await?;
         }
         let kept =
             chunk.messages.into_iter().filter_map(|(_, message)| Some((message.who.external_id, None, message.event?)));
@@ -64,6 +65,39 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
         shared.wake();
     }
     Ok(done)
+}
+
+/// Merges the people of messages in. Messages of ours about someone who is erased meanwhile are left out: nobody is made
+/// anew by them.
+async fn merge_in<S: Store>(shared: &Shared<S>, last: u64, messages: Vec<(u64, Message)>) -> crate::Result<Chunk> {
+    let ours: Vec<ProfileId> =
+        messages.iter().filter_map(|(_, message)| Some(message.group.as_ref()?.profile)).collect();
+    let people: Vec<Profile> = messages
+        .iter()
+        .filter(|(_, message)| message.group.is_none())
+        .map(|(_, message)| message.who.clone())
+        .collect();
+    let mut merged = match people.is_empty() {
+        true => Vec::new(),
+        false => shared.store.upsert(shared.lease, people, shared.now()).await?,
+    }
+    .into_iter();
+    let ours: HashMap<ProfileId, Known> = match ours.is_empty() {
+        true => HashMap::new(),
+        false => shared.store.people(ours).await?.into_iter().map(|known| (known.id, known)).collect(),
+    };
+    let mut chunk = Chunk { last, messages: Vec::new(), known: Vec::new() };
+    for (seq, message) in messages {
+        let known = match &message.group {
+            Some(change) => ours.get(&change.profile).cloned(),
+            None => merged.next(),
+        };
+        if let Some(known) = known {
+            chunk.messages.push((seq, message));
+            chunk.known.push(known);
+        }
+    }
+    Ok(chunk)
 }
 
 /// What cannot be read was written by another version of this program: it is left out with a warning.
@@ -90,25 +124,42 @@ enum Effect {
 /// belong into one chunk.
 fn returns<S: Store>(shared: &Shared<S>, messages: &[(u64, Message)]) -> Option<usize> {
     let mut effects: HashMap<String, BTreeSet<Effect>> = HashMap::new();
-    let mut may = |event: &str, effect| effects.entry(event.to_owned()).or_default().insert(effect);
+    let mut may = |what: String, effect| effects.entry(what).or_default().insert(effect);
     for route in shared.versions() {
-        if let Trigger::Event(trigger) = &route.plan.entry.trigger {
-            may(&trigger.event, Effect::LetsIn);
-        }
-        for step in &route.plan.steps {
-            if let StepKind::WaitFor { event, .. } = &step.kind {
-                may(&event.event, Effect::Wakes);
+        match &route.plan.entry.trigger {
+            Trigger::Event(trigger) => may(event_key(&trigger.event), Effect::LetsIn),
+            Trigger::Segment(trigger) => {
+                let group = Group::segment(&trigger.segment);
+                may(left_key(&group), Effect::LetsOut);
+                may(group_key(&group), Effect::LetsIn)
             }
+            Trigger::List(trigger) => may(group_key(&Group::list(&trigger.list)), Effect::LetsIn),
+            Trigger::Schedule(_) | Trigger::Api(_) => false,
+        };
+        for what in route.plan.all_awaited() {
+            let key = match what {
+                Awaited::Event(event) => event_key(&event.event),
+                Awaited::Segment(segment) => group_key(&Group::segment(segment)),
+            };
+            may(key, Effect::Wakes);
         }
         for rule in &route.plan.exits {
-            if let ExitRule::Event(wanted) = rule {
-                may(&wanted.event, Effect::LetsOut);
-            }
+            let key = match rule {
+                ExitRule::Event(wanted) => event_key(&wanted.event),
+                ExitRule::Segment(wanted) => group_key(&Group::segment(&wanted.segment)),
+            };
+            may(key, Effect::LetsOut);
         }
     }
     let mut met: HashMap<&str, Effect> = HashMap::new();
     messages.iter().position(|(_, message)| {
-        let Some(own) = message.event.as_ref().and_then(|event| effects.get(&event.name)) else { return false };
+        let key = match (&message.event, &message.group) {
+            (Some(event), _) => event_key(&event.name),
+            (None, Some(change)) if change.joined => group_key(&change.group),
+            (None, Some(change)) => left_key(&change.group),
+            (None, None) => return false,
+        };
+        let Some(own) = effects.get(&key) else { return false };
         let (Some(first), Some(last)) = (own.first(), own.last()) else { return false };
         let before = met.entry(message.who.external_id.as_str()).or_insert(*first);
         let is_return = first < before;
@@ -117,39 +168,77 @@ fn returns<S: Store>(shared: &Shared<S>, messages: &[(u64, Message)]) -> Option<
     })
 }
 
-/// The events of a chunk with a name that counts, with the places of their messages.
-fn events_named(chunk: &Chunk, counts: impl Fn(&str) -> bool) -> Vec<(usize, &Event)> {
-    let all = chunk.messages.iter().enumerate();
-    all.filter_map(|(at, (_, message))| Some((at, message.event.as_ref().filter(|event| counts(&event.name))?)))
-        .collect()
+fn event_key(name: &str) -> String {
+    format!("event {name}")
 }
 
-/// Lets people into a version by the events that trigger it.
+fn left_key(group: &Group) -> String {
+    format!("left {}", group_key(group))
+}
+
+fn group_key(group: &Group) -> String {
+    format!("{} {}", group.kind.word(), group.name)
+}
+
+/// What happened by a chunk, with the places of its messages.
+fn whats(chunk: &Chunk) -> impl Iterator<Item = (usize, What<'_>)> {
+    chunk.messages.iter().enumerate().filter_map(|(at, (_, message))| match (&message.event, &message.group) {
+        (Some(event), _) => Some((at, What::Event(event))),
+        (None, Some(change)) if change.joined => Some((at, What::Joined(&change.group))),
+        _ => None,
+    })
+}
+
+/// Whether something may let people in.
+fn lets_in(trigger: &Trigger, what: What<'_>) -> bool {
+    match (trigger, what) {
+        (Trigger::Event(wanted), What::Event(event)) => wanted.event == event.name,
+        (Trigger::Segment(wanted), What::Joined(group)) => *group == Group::segment(&wanted.segment),
+        (Trigger::List(wanted), What::Joined(group)) => *group == Group::list(&wanted.list),
+        _ => false,
+    }
+}
+
+/// Lets people into a version by what triggers it.
 async fn let_in<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &Chunk) -> crate::Result<()> {
-    let Trigger::Event(trigger) = &route.plan.entry.trigger else { return Ok(()) };
-    let coming = events_named(chunk, |name| name == trigger.event);
+    let coming: Vec<_> = whats(chunk).filter(|(_, what)| lets_in(&route.plan.entry.trigger, *what)).collect();
     if coming.is_empty() || shared.route(route.version).is_none() {
         return Ok(());
     }
+    let only_existing =
+        matches!(&route.plan.entry.trigger, Trigger::Segment(trigger) if trigger.existing == Existing::Only);
+    let still_to_come = occasions::still_to_come(&shared.store, route).await?;
     let ids: Vec<ProfileId> = coming.iter().filter_map(|(at, _)| chunk.known.get(*at).map(|known| known.id)).collect();
-    let before = match route.events.is_empty() {
+    let crowds = Crowds::read(&shared.store, route, &ids).await?;
+    let names = crowds.events(route);
+    let before: HashMap<ProfileId, Vec<Event>> = match names.is_empty() {
         true => HashMap::new(),
         false => {
-            let found = shared.store.events(ids.clone(), route.events.clone()).await?;
-            ids.iter().copied().zip(found).collect::<HashMap<_, _>>()
+            let found = shared.store.events(ids.clone(), names.clone()).await?;
+            ids.iter().copied().zip(found).collect()
         }
     };
     let now = shared.now();
     let scene = Scene::at(now).in_zone(&shared.options.workspace_zone);
     let pace = Pace { now, skip_delays: false };
     let (mut candidates, mut refused, mut scratch) = (Vec::new(), 0u64, Vec::new());
-    for (at, event) in coming {
+    for (at, what) in coming {
         let (Some(known), Some((seq, _))) = (chunk.known.get(at), chunk.messages.get(at)) else { continue };
-        let events = seen(&before, chunk, at, known.id, route);
+        let (occasion, began) = match what {
+            What::Event(event) => (Occasion::Event(event), event.at),
+            // Those who are in the group at publishing are let in one after the other, this one among them.
+            What::Joined(_) if only_existing => continue,
+            What::Joined(_) if still_to_come.is_some_and(|after| known.id > after) => continue,
+            What::Joined(group) if group.kind == GroupKind::Segment => (Occasion::Segment(&group.name), now),
+            What::Joined(group) => (Occasion::List(&group.name), now),
+        };
+        let events = seen(&before, chunk, at, known.id, &names);
         let person = Person { profile: &known.profile, events: &events };
-        if admits(&route.plan.entry, &person, Occasion::Event(event), &scene) {
+        let crowd = crowds.crowd(known.id, person, scene);
+        let scene = scene.with_groups(&crowd);
+        if admits(&route.plan.entry, &person, occasion, &scene) {
             let moves = entry_moves(route, &person, &scene, pace, &mut scratch)?;
-            candidates.push(Candidate { profile: known.id, row: *seq, began: event.at, moves });
+            candidates.push(Candidate { profile: known.id, row: *seq, began, moves });
         } else {
             refused += 1;
         }
@@ -164,43 +253,49 @@ async fn let_in<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &C
     Ok(())
 }
 
-/// What a person has done as far as a version looks at it, up to a message of the chunk.
+/// What a person has done of these events, up to a message of the chunk.
 fn seen(
     before: &HashMap<ProfileId, Vec<Event>>,
     chunk: &Chunk,
     upto: usize,
     who: ProfileId,
-    route: &Route,
+    names: &[String],
 ) -> Vec<Event> {
-    if route.events.is_empty() {
+    if names.is_empty() {
         return Vec::new();
     }
     let mut events = before.get(&who).cloned().unwrap_or_default();
     let own = chunk.messages.iter().zip(&chunk.known).take(upto + 1).filter(|(_, known)| known.id == who);
-    let looked_at = |event: &Event| route.events.contains(&event.name);
+    let looked_at = |event: &Event| names.contains(&event.name);
     events.extend(own.filter_map(|((_, message), _)| message.event.clone().filter(looked_at)));
     events
 }
 
-/// Ends entries into a version by the events that end them.
+/// Ends entries into a version by what ends them.
 async fn let_out<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &Chunk) -> crate::Result<()> {
-    let ending = events_named(chunk, |name| exits::ends(&route.plan, name));
-    let endings = happened(chunk, ending);
+    let endings = happened(chunk, |what| exits::ends(&route.plan, what));
     let scene = Scene::at(shared.now()).in_zone(&shared.options.workspace_zone);
     exits::let_out(&shared.store, shared.lease, (route.version, &route.plan), endings, &scene).await
 }
 
+/// Lets people go who left the segment with which a version is in step.
+async fn out_of_step<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &Chunk) -> crate::Result<()> {
+    let left = chunk.messages.iter().filter_map(|(_, message)| message.group.as_ref()).filter(|change| !change.joined);
+    let left = left.filter(|change| in_step_with(route, &change.group)).map(|change| change.profile).collect();
+    let_go(&shared.store, shared.lease, route, left, shared.now()).await
+}
+
 /// Lets everyone go on who waits for something of the chunk.
 async fn wake<S: Store>(shared: &Arc<Shared<S>>, chunk: &Chunk) -> crate::Result<()> {
-    let news = News { happened: happened(chunk, events_named(chunk, |_| true)), kept: false };
+    let news = News { happened: happened(chunk, |_| true), kept: false };
     let scene = Scene::at(shared.now()).in_zone(&shared.options.workspace_zone);
     wakes::wake(&shared.store, shared.lease, &shared.versions(), &news, &scene).await?;
     Ok(())
 }
 
-fn happened<'a>(chunk: &Chunk, events: Vec<(usize, &'a Event)>) -> Vec<Happened<'a>> {
-    let one = |(at, event): (usize, &'a Event)| Some(Happened { profile: chunk.known.get(at)?.id, event });
-    events.into_iter().filter_map(one).collect()
+fn happened<'a>(chunk: &'a Chunk, counts: impl Fn(What<'a>) -> bool) -> Vec<Happened<'a>> {
+    let one = |(at, what): (usize, What<'a>)| Some(Happened { profile: chunk.known.get(at)?.id, what });
+    whats(chunk).filter(|(_, what)| counts(*what)).filter_map(one).collect()
 }
 
 /// Of each canvas its newest version; it alone lets people in.

@@ -1,12 +1,13 @@
 //! Intake: people of a source enter a version, in chunks. Reading them, storing them and walking them overlap.
 use crate::control::caps_of;
+use crate::crowds::Crowds;
 use crate::moves::{Pace, entry_moves};
 use crate::progress::Meter;
 use crate::route::Route;
 use crate::shared::Shared;
 use caravan_journey::entry::{Occasion, admits};
 use caravan_journey::{Person, Scene, day_start};
-use caravan_model::{Event, Filter, Millis, Profile};
+use caravan_model::{Event, Filter, Millis, Profile, ProfileId};
 use caravan_store::{Candidate, Caps, EnterBatch, Known, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,6 +57,7 @@ struct Stored {
     rows: Vec<u64>,
     known: Vec<Known>,
     events: Vec<Vec<Event>>,
+    crowds: Crowds,
     refused: BTreeMap<String, u64>,
     next_row: u64,
 }
@@ -165,13 +167,12 @@ async fn store_chunks<S: Store>(
 ) -> crate::Result<()> {
     while let Some(chunk) = from.recv().await {
         let known = shared.store.upsert(shared.lease, chunk.people, shared.now()).await?;
-        let events = if route.events.is_empty() {
-            Vec::new()
-        } else {
-            let ids = known.iter().map(|known| known.id).collect();
-            shared.store.events(ids, route.events.clone()).await?
-        };
-        let stored = Stored { rows: chunk.rows, known, events, refused: chunk.refused, next_row: chunk.next_row };
+        let ids: Vec<ProfileId> = known.iter().map(|known| known.id).collect();
+        let crowds = Crowds::read(&shared.store, &route, &ids).await?;
+        let names = crowds.events(&route);
+        let events = if names.is_empty() { Vec::new() } else { shared.store.events(ids, names).await? };
+        let stored =
+            Stored { rows: chunk.rows, known, events, crowds, refused: chunk.refused, next_row: chunk.next_row };
         if to.send(stored).await.is_err() {
             return Ok(());
         }
@@ -194,7 +195,7 @@ async fn enter<S: Store>(shared: &Arc<Shared<S>>, task: &Task, chunk: Stored, me
 }
 
 fn walk(task: &Task, chunk: Stored, now: Millis, zone: &caravan_journey::TimeZone) -> crate::Result<EnterBatch> {
-    let Stored { rows, known, events, mut refused, next_row } = chunk;
+    let Stored { rows, known, events, crowds, mut refused, next_row } = chunk;
     let route = &task.route;
     let pace = Pace { now, skip_delays: task.skip_delays };
     let scene = Scene::at(now).in_zone(zone);
@@ -202,6 +203,8 @@ fn walk(task: &Task, chunk: Stored, now: Millis, zone: &caravan_journey::TimeZon
     let mut scratch = Vec::new();
     for (at, (row, known)) in rows.into_iter().zip(known).enumerate() {
         let person = Person { profile: &known.profile, events: events.get(at).map_or(&[][..], Vec::as_slice) };
+        let crowd = crowds.crowd(known.id, person, scene);
+        let scene = scene.with_groups(&crowd);
         if !admits(&route.plan.entry, &person, Occasion::Row { event: None }, &scene) {
             *refused.entry(why_refused(route, &person, &scene).to_owned()).or_default() += 1;
             continue;

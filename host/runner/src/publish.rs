@@ -1,6 +1,9 @@
 //! Publishing: each audience of a canvas gets the partner's id, once, and the version goes live (design, 1 and 11.2).
 use crate::chance::Chance;
+use crate::control::lists_of;
+use crate::crowds::segments_of;
 use crate::error::problem_of;
+use crate::making;
 use crate::policy::policy_of;
 use crate::route::{lane_key, lane_spec, registered_name};
 use crate::runner::Runner;
@@ -8,11 +11,12 @@ use crate::shared::{Plug, plug_of};
 use caravan_journey::document::Document;
 use caravan_journey::plan::CompiledCanvas;
 use caravan_journey::retry::backoff;
+use caravan_journey::segments::unknown_groups;
 use caravan_journey::validate::denied_uses;
 use caravan_model::canvas::{AudienceSpec, IfMissing};
 use caravan_model::port::{Answer, Ask, AudienceInfo, CallContext};
 use caravan_model::{Canvas, Code, Connections, Fault, Problem};
-use caravan_store::{Audience, Lease, Store, Version};
+use caravan_store::{Audience, Lease, Store, Version, to_be_made};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -46,7 +50,7 @@ impl<S: Store> Runner<S> {
     ///
     /// # Errors
     /// A connection, account or audience that is not there (CV024 to CV026, CV080), match keys that the connector does
-    /// not take (CV020, CV021), a use of data that the workspace's policy denies (CV027), a partner that refuses.
+    /// not take (CV020, CV021), a segment or list that is not there (CV028), a use of data that the workspace's policy denies (CV027), a partner that refuses.
     pub async fn publish(&self, canvas: Canvas, connections: &Connections) -> crate::Result<Version> {
         let lease = self.lease().await?;
         let plan = CompiledCanvas::new(&canvas)?;
@@ -65,6 +69,11 @@ impl<S: Store> Runner<S> {
             let plans = plug.group_plans(&sync.match_on).map_err(|problem| problem.at_path(format!("{path}.match")))?;
             let group = plans.first().map(|plan| plan.group.clone()).unwrap_or_default();
             groups.entry(name).or_insert(group);
+        }
+        let segments = segments_of(&self.store).await?.into_keys().collect();
+        let missing = unknown_groups(&Document::without_file(canvas.clone()), &segments, &lists_of(&self.store).await?);
+        if let Some(first) = missing.into_iter().next() {
+            return Err(first.into());
         }
         let policy = policy_of(&self.store).await?;
         let manifest = |connection: &str| plugs.get(connection).map(|plug| plug.connector.manifest());
@@ -89,7 +98,11 @@ impl<S: Store> Runner<S> {
             };
             let bound = self.resolve(lease, &wanted, said).await?;
             if let Some(key) = lane_key(&bound) {
-                let stripes = wanted.plug.connector.manifest().batch.parallel_per_audience;
+                // The first people of an audience that is to be made go in one call.
+                let stripes = match key.marker_to_be_made() {
+                    None => wanted.plug.connector.manifest().batch.parallel_per_audience,
+                    Some(_) => 1,
+                };
                 self.store.lane(lease, lane_spec(&bound, key, stripes)).await?;
             }
         }
@@ -201,7 +214,8 @@ impl<S: Store> Runner<S> {
         Ok(found)
     }
 
-    /// Asks the partner to make an audience whose marker is stored, and binds it.
+    /// Asks the partner to make an audience whose marker is stored, and binds it. Where the partner makes none without
+    /// people, its marker stands for its id until the first of them are sent ([`crate::making`]).
     pub(crate) async fn create(
         &self,
         lease: Lease,
@@ -209,6 +223,13 @@ impl<S: Store> Runner<S> {
         mut audience: Audience,
     ) -> crate::Result<Audience> {
         can_create(wanted)?;
+        if wanted.plug.connector.manifest().audience.create_needs_rows {
+            audience.partner_id = Some(to_be_made(&audience.marker));
+            audience.parts = making::parts(partner_name(wanted));
+            audience.made_by_us = true;
+            self.store.bind(lease, audience.clone()).await?;
+            return Ok(audience);
+        }
         let ask = Ask::CreateAudience {
             account: wanted.account.clone(),
             name: partner_name(wanted).to_owned(),
@@ -277,10 +298,6 @@ pub(crate) fn can_create(wanted: &Wanted<'_>) -> Result<(), Problem> {
     if !rules.create {
         let words = format!("{} has no way to make an audience", wanted.plug.connector.manifest().title);
         return Err(Problem::new(Code::AudienceMissing, words).at_path(path).cure(cure));
-    }
-    if rules.create_needs_rows {
-        let words = "this version cannot make an audience that needs its first people";
-        return Err(Problem::new(Code::NotYet, words).at_path(path).cure(cure));
     }
     Ok(())
 }

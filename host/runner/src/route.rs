@@ -4,7 +4,7 @@ use caravan_journey::{
     plan::{CompiledCanvas, StepKind},
 };
 use caravan_model::{CanvasId, LaneId, VersionId};
-use caravan_store::{Audience, LaneKey, LaneSpec, Lease, Store, Version};
+use caravan_store::{Audience, Lane, LaneKey, LaneSpec, Lease, Store, Version};
 
 /// A version, ready to walk.
 #[derive(Debug)]
@@ -26,14 +26,19 @@ pub(crate) struct Route {
 /// An audience of a version.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteLane {
-    /// The lane's key; all stripes have it.
-    pub key: LaneKey,
-    /// The lane.
+    /// The lane: the first of its stripes.
     pub lane: LaneId,
     /// The store's number of the connection.
     pub connection: u32,
     /// The connection.
     pub connection_name: String,
+}
+
+impl RouteLane {
+    /// Whether a lane is one of its stripes. Keys are not asked: an audience that is made meanwhile gets another.
+    pub fn is_of(&self, lane: &Lane) -> bool {
+        self.lane.0 == lane.id.0 - i64::from(lane.stripe)
+    }
 }
 
 /// The name under which a canvas's audience is registered.
@@ -71,14 +76,15 @@ impl Route {
                 continue;
             };
             // Publishing opened it with its stripes.
-            let (lane, connection) = store.lane(lease, lane_spec(&bound, key.clone(), 1)).await?;
-            lanes.push(Some(RouteLane { key, lane, connection, connection_name: bound.connection }));
+            let (lane, connection) = store.lane(lease, lane_spec(&bound, key, 1)).await?;
+            lanes.push(Some(RouteLane { lane, connection, connection_name: bound.connection }));
         }
-        let needs_people = plan.steps.iter().any(|step| match &step.kind {
+        let looks_at_people = plan.steps.iter().any(|step| match &step.kind {
             StepKind::Branch { .. } | StepKind::Experiment(_) => true,
             StepKind::Delay(rule) => !matches!(rule, DelayRule::For(_) | DelayRule::Until(_)),
             StepKind::WaitFor { .. } | StepKind::Update(_) | StepKind::Sync(_) | StepKind::Exit => false,
         });
+        let needs_people = looks_at_people || plan.needs_groups();
         let events = plan.needs_events().into_iter().map(str::to_owned).collect();
         Ok(Route { version: version.id, canvas: version.canvas.canvas.clone(), plan, lanes, events, needs_people })
     }

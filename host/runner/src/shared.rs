@@ -157,6 +157,11 @@ impl<S: Store> Shared<S> {
         self.clock.now()
     }
 
+    /// Why a connector may not be used under today's policy; `None` where it may.
+    pub(crate) fn not_entitled(&self, connector: &str) -> Option<String> {
+        self.policy.refuses(connector)
+    }
+
     /// Whether old exchanges are to be looked for now.
     pub(crate) fn is_time_to_prune(&self, now: Millis, every: caravan_model::Duration) -> bool {
         let due = Millis(self.pruned.load(Ordering::Relaxed)).after(every) <= now;

@@ -4,7 +4,7 @@ use crate::delivery::{self, Worked, due_of};
 use crate::progress::{LaneProgress, Meter, Progress, RunEnd, Totals};
 use crate::route::Route;
 use crate::shared::Shared;
-use crate::{advance, chores, inbox, judged, waits};
+use crate::{advance, chores, groups, inbox, judged, occasions, waits};
 use caravan_model::{LaneId, Millis};
 use caravan_store::{Lane, LaneState, Store};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,7 @@ pub(crate) enum Done {
     Chores { done: u64, by: Millis },
     FollowedUp { asked: u64, by: Millis },
     WorkedOff { messages: u64, by: Millis },
+    Grouped { changed: u64, next: Millis, by: Millis },
     Lane(LaneId, Worked),
 }
 
@@ -46,6 +47,9 @@ pub(crate) struct Supervisor<S: Store> {
     chores: Errand,
     follow_ups: Errand,
     inbox: Errand,
+    groups: Errand,
+    /// When segments are swept or a schedule runs next.
+    groups_due: Millis,
     /// Lanes that are being worked on.
     busy: BTreeSet<LaneId>,
     /// Lanes that may have an open slice.
@@ -110,6 +114,8 @@ impl<S: Store> Supervisor<S> {
             chores: Errand::WANTED,
             follow_ups: Errand::WANTED,
             inbox: Errand::WANTED,
+            groups: Errand::WANTED,
+            groups_due: Millis::NEVER,
             busy: BTreeSet::new(),
             open: BTreeSet::new(),
             looked: BTreeSet::new(),
@@ -145,7 +151,7 @@ impl<S: Store> Supervisor<S> {
             if self.errands().iter().any(|errand| errand.wanted && !errand.under_way) {
                 continue;
             }
-            let nap = self.nap(nap_until);
+            let nap = self.nap(nap_until.min(self.groups_due));
             tokio::select! {
                 biased;
                 Some(done) = self.tasks.join_next() => self.finished(done)?,
@@ -165,14 +171,15 @@ impl<S: Store> Supervisor<S> {
     }
 
     fn want_all(&mut self) {
-        for errand in [&mut self.advancing, &mut self.chores, &mut self.follow_ups, &mut self.inbox] {
+        for errand in [&mut self.advancing, &mut self.chores, &mut self.follow_ups, &mut self.inbox, &mut self.groups] {
             errand.wanted = true;
         }
     }
 
-    fn errands(&self) -> [Errand; 4] {
+    fn errands(&self) -> [Errand; 5] {
         let inbox = Errand { wanted: self.inbox.wanted && self.stays, ..self.inbox };
-        [self.advancing, self.chores, self.follow_ups, inbox]
+        let groups = Errand { wanted: self.groups.wanted && self.stays, ..self.groups };
+        [self.advancing, self.chores, self.follow_ups, inbox, groups]
     }
 
     /// Sets a task to each errand that is wanted.
@@ -197,6 +204,14 @@ impl<S: Store> Supervisor<S> {
         if self.stays && self.inbox.begins() {
             let shared = self.shared.clone();
             self.tasks.spawn(async move { Ok(Done::WorkedOff { messages: inbox::run(shared).await?, by }) });
+        }
+        if self.stays && self.groups.begins() {
+            let shared = self.shared.clone();
+            self.tasks.spawn(async move {
+                let (changed, sweep) = groups::run(shared.clone()).await?;
+                let (entered, run) = occasions::run(shared).await?;
+                Ok(Done::Grouped { changed: changed + entered, next: sweep.min(run), by })
+            });
         }
     }
 
@@ -296,6 +311,14 @@ impl<S: Store> Supervisor<S> {
                         self.want_all();
                     }
                 }
+                Done::Grouped { changed, next, by } => {
+                    self.groups.ended(by);
+                    self.groups_due = next;
+                    if changed > 0 {
+                        self.quiet_since = now;
+                        self.want_all();
+                    }
+                }
                 Done::Lane(lane, worked) => {
                     self.busy.remove(&lane);
                     if worked.open {
@@ -356,7 +379,7 @@ impl<S: Store> Supervisor<S> {
     /// Whether the run waits for a lane: the version's own, and whatever owes people a removal.
     fn is_of_interest(&self, lane: &Lane) -> bool {
         let Some(route) = &self.route else { return true };
-        lane.owed > 0 || route.lanes.iter().flatten().any(|own| own.key == lane.key)
+        lane.owed > 0 || route.lanes.iter().flatten().any(|own| own.is_of(lane))
     }
 
     async fn interrupted(&mut self) -> crate::Result<RunEnd> {

@@ -32,7 +32,7 @@ pub(crate) fn lines(
     for (at, step) in route.iter().flat_map(|route| route.plan.steps.iter().enumerate()) {
         let what = match &step.kind {
             StepKind::Delay(_) => "delay".to_owned(),
-            StepKind::WaitFor { event, .. } => format!("wait for {}", event.event),
+            StepKind::WaitFor { what, .. } => format!("wait for {}", what.name()),
             _ => continue,
         };
         let here =

@@ -3,24 +3,52 @@
 //! Waking follows arrival (design, 11.13): an event wakes whoever waits for it when it is worked off, unless it is dated
 //! before their entry. Events are heard in order, so that one wait after the other may end within one chunk.
 use crate::control::still_versions;
+use crate::crowds::Crowds;
 use crate::exits::began_it;
 use crate::moves::{Pace, moves_from};
 use crate::route::Route;
-use caravan_journey::plan::Target;
+use caravan_journey::plan::{Awaited, Target};
 use caravan_journey::{Person, Scene, entry::is_the_event};
 use caravan_model::status::reason;
-use caravan_model::{EntryId, Event, Profile, ProfileId, Reason, Status};
+use caravan_model::{EntryId, Event, Group, GroupKind, Profile, ProfileId, Reason, Status};
 use caravan_store::{Advance, Due, Lease, Move, NewestEntry, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Something that a person did, in the order of arrival.
+/// Something that happened with a person, in the order of arrival.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Happened<'a> {
     /// Who.
     pub profile: ProfileId,
     /// What.
-    pub event: &'a Event,
+    pub what: What<'a>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What<'a> {
+    /// They did something.
+    Event(&'a Event),
+    /// They joined a segment or list.
+    Joined(&'a Group),
+}
+
+impl<'a> What<'a> {
+    /// The event, if it was one.
+    pub fn event(self) -> Option<&'a Event> {
+        match self {
+            What::Event(event) => Some(event),
+            What::Joined(_) => None,
+        }
+    }
+
+    /// Whether a version waits for something of this name anywhere.
+    pub fn is_awaited(self, route: &Route) -> bool {
+        match self {
+            What::Event(event) => route.plan.awaits_event(&event.name),
+            What::Joined(group) => group.kind == GroupKind::Segment && route.plan.awaits_segment(&group.name),
+        }
+    }
 }
 
 /// What happened, and whether the store keeps it already among the people's events.
@@ -49,9 +77,8 @@ pub(crate) async fn wake<S: Store>(
 ) -> crate::Result<u64> {
     let routes: HashMap<_, _> =
         routes.iter().filter(|route| route.is_complete()).map(|route| (route.version, route)).collect();
-    let awaited = |name: &str| routes.values().any(|route| route.plan.awaits(name));
-    let mut who: BTreeSet<ProfileId> =
-        news.happened.iter().filter(|one| awaited(&one.event.name)).map(|one| one.profile).collect();
+    let awaited = |one: &&Happened<'_>| routes.values().any(|route| one.what.is_awaited(route));
+    let mut who: BTreeSet<ProfileId> = news.happened.iter().filter(awaited).map(|one| one.profile).collect();
     if who.is_empty() {
         return Ok(0);
     }
@@ -84,12 +111,21 @@ pub(crate) async fn wake<S: Store>(
                 let Some(person) = entry.person.clone() else { continue };
                 let own = places.get(&due.profile).map_or(&[][..], Vec::as_slice);
                 let behind = heard.get(&due.visit.entry).map_or(0, |at| at + 1);
+                let awaited = route.plan.awaited(due.step);
                 let wakes = |at: &&usize| {
-                    let event = news.happened[**at].event;
-                    let view = Person { profile: &person, events: std::slice::from_ref(event) };
-                    let is_new =
-                        **at >= behind && event.at >= entry.began && !began_it(&route.plan, entry, event, scene);
-                    is_new && route.plan.awaited(due.step).is_some_and(|it| is_the_event(it, event, &view, scene))
+                    **at >= behind
+                        && match (news.happened[**at].what, awaited) {
+                            (What::Event(event), Some(Awaited::Event(wanted))) => {
+                                let view = Person { profile: &person, events: std::slice::from_ref(event) };
+                                event.at >= entry.began
+                                    && !began_it(&route.plan, entry, event, scene)
+                                    && is_the_event(wanted, event, &view, scene)
+                            }
+                            (What::Joined(group), Some(Awaited::Segment(wanted))) => {
+                                group.kind == GroupKind::Segment && group.name == *wanted
+                            }
+                            _ => false,
+                        }
                 };
                 if let Some(&at) = own.iter().find(wakes) {
                     heard.insert(due.visit.entry, at);
@@ -119,8 +155,11 @@ async fn go_on<S: Store>(
             // Where the canvas is paused, the person goes as far as the door of the next step.
             Target::Step(step) if still.contains(&due.version) => vec![Move::Arrive { step }],
             next => {
-                let events = seen(store, &due, route, news, at).await?;
+                let crowds = Crowds::read(store, route, &[due.profile]).await?;
+                let events = seen(store, &due, &crowds.events(route), news, at).await?;
                 let view = Person { profile: &person, events: &events };
+                let crowd = crowds.crowd(due.profile, view, *scene);
+                let scene = &scene.with_groups(&crowd);
                 let pace = Pace { now: scene.now, skip_delays: false };
                 moves_from(route, next, &view, scene, pace, &mut scratch)?
             }
@@ -132,22 +171,22 @@ async fn go_on<S: Store>(
     Ok(all)
 }
 
-/// What a person has done as far as the canvas looks at it, up to a place.
+/// What a person has done of these events, up to a place.
 async fn seen<S: Store>(
     store: &S,
     due: &Due,
-    route: &Route,
+    names: &[String],
     news: &News<'_>,
     upto: usize,
 ) -> crate::Result<Vec<Event>> {
-    if route.events.is_empty() {
+    if names.is_empty() {
         return Ok(Vec::new());
     }
-    let kept = store.events(vec![due.profile], route.events.clone()).await?;
+    let kept = store.events(vec![due.profile], names.to_vec()).await?;
     let mut events = kept.into_iter().next().unwrap_or_default();
     if !news.kept {
         let own = news.happened.iter().take(upto + 1).filter(|one| one.profile == due.profile);
-        events.extend(own.map(|one| one.event).filter(|event| route.events.contains(&event.name)).cloned());
+        events.extend(own.filter_map(|one| one.what.event()).filter(|event| names.contains(&event.name)).cloned());
     }
     Ok(events)
 }

@@ -96,6 +96,8 @@ pub(crate) struct Books {
     pub(crate) now: Millis,
     versions: HashMap<VersionId, VersionFacts>,
     lanes: HashMap<LaneId, LaneFacts>,
+    /// Whether there are segments: then it is noted who changes.
+    pub(crate) segments: bool,
     /// How many connections are interned; their ids count from 0.
     pub(crate) connections: u32,
     reasons: HashMap<Reason, i64>,
@@ -144,7 +146,8 @@ impl Books {
             reasons.insert(Reason { code: row.get(1)?, words: row.get(2)? }, row.get(0)?);
         }
         let now = Millis(meta(db, "now")?.unwrap_or(0));
-        Ok(Books { numbers, kept: numbers, now, versions, lanes, connections, reasons })
+        let segments = crate::groups::any_segment(db)?;
+        Ok(Books { numbers, kept: numbers, now, versions, lanes, segments, connections, reasons })
     }
 
     /// Takes over what was read anew after an undone call.

@@ -3,10 +3,12 @@ use crate::contract::*;
 use crate::schema::set_meta;
 use crate::sqlite::Sqlite;
 use crate::{
-    audiences, audit, claims, counters, documents, entries, events, follow_ups, holds, inbox, lanes, membership,
-    moving, notes, owed, parts, people, positions, quotas, settlement, slices, trace, versions,
+    audiences, audit, claims, components, counters, documents, entries, events, follow_ups, groups, holds, inbox,
+    lanes, membership, moving, notes, owed, parts, people, positions, quotas, settlement, slices, trace, versions,
 };
-use caravan_model::{Canvas, Event, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId};
+use caravan_model::{
+    Canvas, Digest, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
+};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -66,6 +68,16 @@ impl Store for Sqlite {
 
     async fn bind(&self, lease: Lease, audience: Audience) -> Result<()> {
         self.write(lease, "register an audience", move |tx| audiences::bind(tx.db, &audience)).await
+    }
+
+    async fn name_audience(
+        &self,
+        lease: Lease,
+        key: LaneKey,
+        id: String,
+        parts: Vec<(String, String)>,
+    ) -> Result<bool> {
+        self.write(lease, "give an audience its id", move |tx| audiences::name(tx, &key, &id, &parts)).await
     }
 
     async fn lane(&self, lease: Lease, lane: LaneSpec) -> Result<(LaneId, u32)> {
@@ -253,6 +265,45 @@ impl Store for Sqlite {
         self.stir(lease, "refill an audience", move |tx| claims::refill(tx, refill)).await
     }
 
+    async fn regroup(
+        &self,
+        lease: Lease,
+        changes: Vec<Regroup>,
+        told: bool,
+        looked: Vec<Restless>,
+        now: Millis,
+    ) -> Result<u64> {
+        self.stir(lease, "regroup people", move |tx| groups::regroup(tx, changes, told, &looked, now)).await
+    }
+
+    async fn disband(&self, lease: Lease, group: Group) -> Result<()> {
+        self.write(lease, "forget a group", move |tx| groups::disband(tx.db, &group)).await
+    }
+
+    async fn group_members(&self, group: Group, after: ProfileId, limit: usize) -> Result<Vec<(ProfileId, Millis)>> {
+        self.read("read who is in a group", move |db| groups::members(db, &group, after, limit)).await
+    }
+
+    async fn groups_of(&self, profiles: Vec<ProfileId>) -> Result<Vec<Vec<Group>>> {
+        self.read("read the groups of people", move |db| groups::of(db, &profiles)).await
+    }
+
+    async fn group_sizes(&self) -> Result<Vec<(Group, u64)>> {
+        self.read("count groups", groups::sizes).await
+    }
+
+    async fn restless(&self, limit: usize) -> Result<Vec<Restless>> {
+        self.read("read who changed", move |db| groups::restless(db, limit)).await
+    }
+
+    async fn everyone(&self, after: ProfileId, limit: usize) -> Result<Vec<Known>> {
+        self.read("read people", move |db| groups::everyone(db, after, limit)).await
+    }
+
+    async fn people(&self, profiles: Vec<ProfileId>) -> Result<Vec<Known>> {
+        self.read("read people", move |db| groups::known(db, profiles)).await
+    }
+
     async fn hold(&self, lease: Lease, hold: Hold) -> Result<()> {
         self.stir(lease, "hold", move |tx| holds::hold(tx, hold)).await
     }
@@ -282,7 +333,30 @@ impl Store for Sqlite {
     }
 
     async fn put_documents(&self, lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>) -> Result<()> {
-        self.stir(lease, "write documents", move |tx| documents::put(tx.db, &documents)).await
+        self.stir(lease, "write documents", move |tx| documents::put(tx, &documents)).await
+    }
+
+    async fn keep_component(
+        &self,
+        lease: Lease,
+        name: String,
+        version: String,
+        bytes: Vec<u8>,
+        now: Millis,
+    ) -> Result<Digest> {
+        self.write(lease, "keep a connector", move |tx| components::keep(tx, &name, &version, &bytes, now)).await
+    }
+
+    async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>> {
+        self.read("read a connector", move |db| components::bytes(db, digest)).await
+    }
+
+    async fn components(&self) -> Result<Vec<ComponentRecord>> {
+        self.read("read connectors", components::all).await
+    }
+
+    async fn drop_component(&self, lease: Lease, digest: Digest) -> Result<bool> {
+        self.write(lease, "forget a connector", move |tx| components::drop(tx.db, digest)).await
     }
 
     async fn note(
@@ -292,7 +366,7 @@ impl Store for Sqlite {
         notes: Vec<Note>,
     ) -> Result<()> {
         self.write(lease, "keep a note", move |tx| {
-            documents::put(tx.db, &documents)?;
+            documents::put(tx, &documents)?;
             notes::append(tx.db, &notes)
         })
         .await

@@ -1,6 +1,8 @@
 //! Documents that stand beside versions: policy, subscriptions, alerts, how canvases stand.
 use crate::contract::DocumentKind;
 use crate::fail::Done;
+use crate::groups;
+use crate::writer::Tx;
 use caravan_model::Millis;
 use rusqlite::Connection;
 
@@ -12,7 +14,8 @@ pub(crate) fn all(db: &Connection, kind: DocumentKind) -> Done<Vec<(String, Stri
 }
 
 /// Writes or removes documents.
-pub(crate) fn put(db: &Connection, documents: &[(DocumentKind, String, Option<String>)]) -> Done<()> {
+pub(crate) fn put(tx: &mut Tx<'_>, documents: &[(DocumentKind, String, Option<String>)]) -> Done<()> {
+    let db = tx.db;
     let mut put = db.prepare_cached("INSERT INTO document VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET body = ?3")?;
     let mut drop = db.prepare_cached("DELETE FROM document WHERE kind = ?1 AND id = ?2")?;
     for (kind, id, body) in documents {
@@ -20,6 +23,9 @@ pub(crate) fn put(db: &Connection, documents: &[(DocumentKind, String, Option<St
             Some(body) => put.execute((kind.word(), id, body))?,
             None => drop.execute((kind.word(), id))?,
         };
+    }
+    if documents.iter().any(|(kind, _, _)| *kind == DocumentKind::Segment) {
+        tx.books.segments = groups::any_segment(db)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Events: appending them once each, and reading them by person and name.
 use crate::books::{mistyped, next};
 use crate::fail::Done;
+use crate::groups;
 use crate::inbox::REMEMBERED;
 use crate::owed;
 use crate::people;
@@ -41,6 +42,7 @@ pub(crate) fn record(
             continue;
         }
         let properties = serde_json::to_string(&event.properties)?;
+        groups::stir(db, tx.books, id)?;
         insert.execute((id.0, next(&mut tx.books.numbers.event), event.at.0, event.name, properties))?;
     }
     Ok(whose)

@@ -50,6 +50,19 @@ pub(crate) fn lift(tx: &mut Tx<'_>, scope: &HoldScope, now: Millis) -> Done<bool
     Ok(there > 0)
 }
 
+/// A hold goes on under another scope: what it holds got another key.
+pub(crate) fn rename(db: &Connection, from: &HoldScope, to: HoldScope) -> Done<()> {
+    for hold in all(db)?.into_iter().filter(|hold| hold.scope == *from) {
+        let hold = Hold { scope: to.clone(), ..hold };
+        db.prepare_cached("UPDATE hold SET scope = ?2, body = ?3 WHERE scope = ?1")?.execute((
+            serde_json::to_string(from)?,
+            serde_json::to_string(&to)?,
+            serde_json::to_string(&hold)?,
+        ))?;
+    }
+    Ok(())
+}
+
 fn restop_all(tx: &mut Tx<'_>) -> Done<()> {
     for lane in lanes::ids(tx.db)? {
         restop(tx, lane)?;

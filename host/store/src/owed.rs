@@ -2,6 +2,7 @@
 use crate::books::mistyped;
 use crate::contract::{LaneKey, Offer, Origin, Outcome, Owing, Receipt, RefusedRemovals};
 use crate::fail::{Done, Fail};
+use crate::groups;
 use crate::ledger::Ledger;
 use crate::membership;
 use crate::parts::{self, name_of};
@@ -265,6 +266,7 @@ pub(crate) fn erase(tx: &mut Tx<'_>, profiles: &[ProfileId], now: Millis) -> Don
         }
         empty.execute([profile.0])?;
         events.execute([profile.0])?;
+        groups::forget(db, profile)?;
         drop_rows(db, profile)?;
         note(db, profile, Origin::Erasure, now)?;
     }

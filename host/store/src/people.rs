@@ -2,6 +2,7 @@
 use crate::books::{mistyped, next};
 use crate::contract::{Known, Origin};
 use crate::fail::{Done, Fail};
+use crate::groups;
 use crate::membership;
 use crate::owed;
 use crate::writer::Tx;
@@ -102,6 +103,7 @@ pub(crate) fn upsert(tx: &mut Tx<'_>, workspace: &str, people: Vec<Profile>) -> 
                     json.clear();
                     serde_json::to_writer(&mut json, &merged)?;
                     update.execute((id.0, &json))?;
+                    groups::stir(db, tx.books, id)?;
                 }
                 person = merged;
                 id
@@ -110,6 +112,7 @@ pub(crate) fn upsert(tx: &mut Tx<'_>, workspace: &str, people: Vec<Profile>) -> 
                 json.clear();
                 serde_json::to_writer(&mut json, &person)?;
                 insert.execute((id.0, slot_of(workspace, &person.external_id).0, &json))?;
+                groups::stir(db, tx.books, id)?;
                 id
             }
         };
@@ -122,16 +125,16 @@ pub(crate) fn upsert(tx: &mut Tx<'_>, workspace: &str, people: Vec<Profile>) -> 
     Ok(known)
 }
 
-/// Changes a person's own fields and attributes; does nothing to who was erased.
-pub(crate) fn change(db: &Connection, id: ProfileId, changes: &Changes) -> Done<()> {
-    let Some(known) = load(db, id)? else { return Ok(()) };
+/// Changes a person's own fields and attributes; does nothing to who was erased. Gives whether anything changed.
+pub(crate) fn change(db: &Connection, id: ProfileId, changes: &Changes) -> Done<bool> {
+    let Some(known) = load(db, id)? else { return Ok(false) };
     let mut changed = known.clone();
     changes.apply(&mut changed);
     if changed != known {
         let data = serde_json::to_vec(&changed)?;
         db.prepare_cached("UPDATE profile SET data = ?2 WHERE id = ?1")?.execute((id.0, data))?;
     }
-    Ok(())
+    Ok(changed != known)
 }
 
 /// Whether someone takes back what they allowed: a consent, or being sold and shared.

@@ -2,6 +2,7 @@
 use crate::books::{Books, VersionFacts};
 use crate::contract::{Move, Origin};
 use crate::fail::{Done, Fail};
+use crate::groups;
 use crate::ledger::Ledger;
 use crate::people;
 use crate::records::Operation;
@@ -92,7 +93,9 @@ impl<'a> Rests<'a> {
                     in_range(who, *step)?;
                     let passed = (Status::Passed, &Reason::none());
                     ledger.is_final((self.db, &mut *books), visit, (who.version, *step), passed.0, passed.1)?;
-                    people::change(self.db, who.profile, changes)?;
+                    if people::change(self.db, who.profile, changes)? {
+                        groups::stir(self.db, books, who.profile)?;
+                    }
                     if last {
                         return stray("lead nowhere");
                     }

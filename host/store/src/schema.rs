@@ -205,6 +205,18 @@ CREATE TABLE IF NOT EXISTS note(n INTEGER PRIMARY KEY, at INTEGER NOT NULL, who 
 CREATE TABLE IF NOT EXISTS note_head(one INTEGER PRIMARY KEY CHECK (one = 1), n INTEGER NOT NULL, hash TEXT NOT NULL);
 CREATE TRIGGER IF NOT EXISTS note_stays BEFORE UPDATE ON note BEGIN SELECT RAISE(ABORT, 'notes are not changed'); END;
 CREATE TRIGGER IF NOT EXISTS note_remains BEFORE DELETE ON note BEGIN SELECT RAISE(ABORT, 'notes are not removed'); END;
+-- Segments and lists (`kind` is model::GroupKind's number), and who is in them.
+CREATE TABLE IF NOT EXISTS people_group(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL,
+  UNIQUE(kind, name));
+CREATE TABLE IF NOT EXISTS grouped(people_group INTEGER, profile INTEGER, since INTEGER NOT NULL,
+  PRIMARY KEY(people_group, profile)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS grouped_profile ON grouped(profile, people_group);
+-- Who changed since their segments were looked at, with a number that grows with each change.
+CREATE TABLE IF NOT EXISTS restless(profile INTEGER PRIMARY KEY, n INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS restless_n ON restless(n);
+-- Bytes of installed connectors, by their SHA-256 digest.
+CREATE TABLE IF NOT EXISTS component(digest BLOB PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL,
+  at INTEGER NOT NULL, bytes BLOB NOT NULL);
 ";
 
 /// Brings an older store's tables up to this format, in one transaction.

@@ -77,7 +77,7 @@ pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
 }
 
 /// A part of digests.
-fn part(rows: u32) -> Part {
+pub fn part(rows: u32) -> Part {
     let columns = KEYS.iter().enumerate().map(|(at, key)| {
         let mut column = Column::with_capacity(key, rows as usize, 64);
         for row in 0..rows {
@@ -97,7 +97,7 @@ fn part(rows: u32) -> Part {
 }
 
 /// µs of one call through the component.
-async fn through(connector: &BoundConnector, part: &Arc<Part>) -> Result<f64> {
+pub async fn through(connector: &BoundConnector, part: &Arc<Part>) -> Result<f64> {
     let settings = serde_json::Value::Object(connector.settings().clone()).to_string();
     let target =
         Target { account: "act_1".into(), audience: "23840000000000001".into(), audience_parts: Vec::new(), settings };

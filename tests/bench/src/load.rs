@@ -23,7 +23,7 @@ fn cache() -> PathBuf {
 
 /// Meta's component, bound to a lab connection at this address.
 pub fn bound(peer: Option<SocketAddr>) -> Result<(Arc<Sandbox>, BoundConnector)> {
-    let options = SandboxOptions { cache_dir: Some(cache()), ..SandboxOptions::default() };
+    let options = SandboxOptions { cache_dir: Some(cache()), cache_key: Some([0; 32]), ..SandboxOptions::default() };
     let sandbox = Sandbox::new(options).map_err(|problem| anyhow!("{problem}"))?;
     let component = sandbox.load(&meta()?).map_err(|problem| anyhow!("{problem}"))?;
     let connection = Connection { connector: "meta".into(), lab: true, ..Connection::default() };
@@ -49,7 +49,8 @@ pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
     let (_first, connector) = bound(None)?;
     let mut loads = Vec::new();
     for _ in 0..rounds.min(50) {
-        let options = SandboxOptions { cache_dir: Some(cache()), ..SandboxOptions::default() };
+        let options =
+            SandboxOptions { cache_dir: Some(cache()), cache_key: Some([0; 32]), ..SandboxOptions::default() };
         let sandbox = Sandbox::new(options).map_err(|problem| anyhow!("{problem}"))?;
         let began = Instant::now();
         sandbox.load(&bytes).map_err(|problem| anyhow!("{problem}"))?;

@@ -4,10 +4,13 @@ mod call;
 mod identity;
 mod load;
 mod machine;
+mod neighbour;
 mod path;
 mod peer;
 mod quota;
+mod stream;
 mod table;
+mod waiting;
 
 use anyhow::{Result, bail};
 use table::Figure;
@@ -23,12 +26,15 @@ pub struct Effort {
 type Case = (&'static str, fn(Effort) -> Result<Vec<Figure>>);
 
 /// All cases, in the order in which they run.
-const CASES: [Case; 5] = [
+const CASES: [Case; 8] = [
     ("identity", identity::measure),
     ("load", load::measure),
     ("call", call::measure),
+    ("neighbour", neighbour::measure),
     ("path", path::measure),
     ("quota", quota::measure),
+    ("stream", stream::measure),
+    ("waiting", waiting::measure),
 ];
 
 fn main() -> Result<()> {

@@ -37,6 +37,14 @@ pub enum CanvasVerb {
         #[arg(long, conflicts_with = "connections")]
         policy: bool,
     },
+    /// Makes canvases live, without letting anyone in: `caravan serve` runs them.
+    Publish(PublishArgs),
+    /// Walks one person of the store through a canvas with time travel, and shows every decision and what each sync
+    /// would send. Changes nothing.
+    Preview(PreviewArgs),
+    /// The check before a launch: who of the store may enter now, whom each sync could send and whom not and why, in how
+    /// many calls, and how long the partner's quota makes that last. Exit 1 where something is worth a warning.
+    Forecast(ForecastArgs),
     /// Stops entries and everyone who waits at a step, until it is resumed; what is queued still goes.
     Pause {
         /// The canvas's id.
@@ -83,4 +91,50 @@ impl CapArgs {
     pub fn changes(&self) -> bool {
         self.off || self.total.is_some() || self.day.is_some() || self.run.is_some()
     }
+}
+
+/// `caravan canvas publish`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PublishArgs {
+    /// The canvases.
+    #[arg(required = true, value_name = "CANVAS")]
+    pub canvases: Vec<PathBuf>,
+    /// The connections; connections.yaml in this folder if not given.
+    #[arg(long, value_name = "FILE", default_value = "connections.yaml")]
+    pub connections: PathBuf,
+    /// The address of a running lab, for lab connections; without it one starts in the process.
+    #[arg(long, env = "CARAVAN_LAB", value_name = "URL")]
+    pub lab: Option<String>,
+}
+
+/// `caravan canvas preview`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PreviewArgs {
+    /// The canvas.
+    pub canvas: PathBuf,
+    /// The person: an external id, alias or any other identifier of the store.
+    #[arg(long, value_name = "ID")]
+    pub profile: String,
+    /// When they enter, as 2026-12-24T09:00:00Z; now if not given.
+    #[arg(long, value_name = "INSTANT")]
+    pub at: Option<String>,
+    /// What `wait_for` steps wait for happens at once; else they wait in vain.
+    #[arg(long)]
+    pub happens: bool,
+    /// Partners refuse the person where the canvas waits for their answer; else they take them.
+    #[arg(long)]
+    pub refused: bool,
+    /// The connections; connections.yaml beside the canvas if it is there.
+    #[arg(long, value_name = "FILE")]
+    pub connections: Option<PathBuf>,
+}
+
+/// `caravan canvas forecast`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ForecastArgs {
+    /// The canvas.
+    pub canvas: PathBuf,
+    /// The connections; connections.yaml beside the canvas if it is there.
+    #[arg(long, value_name = "FILE")]
+    pub connections: Option<PathBuf>,
 }

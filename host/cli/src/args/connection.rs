@@ -1,4 +1,4 @@
-//! `caravan connection VERB` and `caravan connector VERB`.
+//! `caravan connection VERB`.
 use clap::{Args as ClapArgs, Subcommand};
 use std::path::PathBuf;
 
@@ -22,16 +22,4 @@ pub struct ConnectionArgs {
     /// The address of a running lab, for lab connections.
     #[arg(long, env = "CARAVAN_LAB", value_name = "URL")]
     pub lab: Option<String>,
-}
-
-/// `caravan connector VERB`.
-#[derive(Clone, Debug, Subcommand)]
-pub enum ConnectorVerb {
-    /// What a connector asks for and how it sends, in plain words, without running it.
-    Inspect {
-        /// A bundled connector's name, or a component's file.
-        connector: String,
-    },
-    /// The connectors inside this program.
-    List,
 }

@@ -5,8 +5,10 @@ mod audit;
 mod batch;
 mod canvas;
 mod connection;
+mod connector;
 mod delivery;
 mod dry_run;
+mod group;
 mod lab;
 mod policy;
 mod profile;
@@ -18,10 +20,12 @@ pub use alert::{AlertAddArgs, AlertVerb};
 pub use audience::AudienceVerb;
 pub use audit::AuditVerb;
 pub use batch::{BatchArgs, BatchVerb};
-pub use canvas::{CanvasVerb, CapArgs};
-pub use connection::{ConnectionArgs, ConnectionVerb, ConnectorVerb};
+pub use canvas::{CanvasVerb, CapArgs, ForecastArgs, PreviewArgs, PublishArgs};
+pub use connection::{ConnectionArgs, ConnectionVerb};
+pub use connector::ConnectorVerb;
 pub use delivery::DeliveryArgs;
 pub use dry_run::DryRunArgs;
+pub use group::{ActivateArgs, ActivationMode, ListVerb, SegmentVerb};
 pub use lab::{LabArgs, LabVerb};
 pub use policy::PolicyVerb;
 pub use profile::ProfileVerb;
@@ -87,6 +91,12 @@ pub enum Verb {
     /// People.
     #[command(subcommand)]
     Profile(ProfileVerb),
+    /// Segments: rules that say who is in.
+    #[command(subcommand)]
+    Segment(SegmentVerb),
+    /// Lists: people who were put on them.
+    #[command(subcommand)]
+    List(ListVerb),
     /// Connections to partners.
     #[command(subcommand)]
     Connection(ConnectionVerb),

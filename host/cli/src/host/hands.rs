@@ -5,6 +5,7 @@ use super::{Host, alerts, connections_in_use};
 use crate::args::{DeliveryArgs, Global};
 use crate::check::{self, Secrets};
 use crate::fail::End;
+use crate::registry::Shelf;
 use crate::{files, out, stop, stores};
 use caravan_model::port::SystemClock;
 use caravan_runner::DeliverOptions;
@@ -51,7 +52,28 @@ impl Hands {
         delivery: Option<&DeliveryArgs>,
         work: impl AsyncFnOnce(&Hands) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let hands = Hands::open(global, delivery).await?;
+        Hands::at(stores::existing(global)?, delivery, work).await
+    }
+
+    /// The same with a store that is made if the named one is not there.
+    ///
+    /// # Errors
+    /// As [`Hands::with`].
+    pub async fn making<T>(
+        global: &Global,
+        delivery: Option<&DeliveryArgs>,
+        work: impl AsyncFnOnce(&Hands) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let path = stores::named(global)?.map_or_else(|| stores::existing(global), Ok)?;
+        Hands::at(path, delivery, work).await
+    }
+
+    async fn at<T>(
+        path: PathBuf,
+        delivery: Option<&DeliveryArgs>,
+        work: impl AsyncFnOnce(&Hands) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let hands = Hands::open(path, delivery).await?;
         let done = work(&hands).await;
         let closed = hands.runner.close().await;
         let done = done?;
@@ -59,8 +81,7 @@ impl Hands {
         Ok(done)
     }
 
-    async fn open(global: &Global, delivery: Option<&DeliveryArgs>) -> anyhow::Result<Hands> {
-        let path = stores::existing(global)?;
+    async fn open(path: PathBuf, delivery: Option<&DeliveryArgs>) -> anyhow::Result<Hands> {
         let store = Sqlite::open(&path, OpenOptions::default())?;
         let (mut host, mut lab, mut reach) = (Host::none(), None, Err("this command sends nothing".to_owned()));
         if let Some(delivery) = delivery {
@@ -149,9 +170,9 @@ async fn connect(
         return Ok(None);
     }
     let audiences = store.audiences().await?;
-    let checked = check::connections(file, &connections_in_use(store).await?, Secrets::Ask)?;
+    let checked = check::connections(file, &connections_in_use(store).await?, Secrets::Ask, &Shelf::of(store).await?)?;
     let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), lab_url).await?;
-    let host = Host::bind(&checked.connections, &checked.components, lab.as_ref())?;
+    let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
     if let Some(lab) = &lab {
         lab.adopt_all(&audiences);
     }

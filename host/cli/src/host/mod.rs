@@ -2,6 +2,7 @@
 pub mod alerts;
 pub mod hands;
 pub mod lab;
+pub mod ready;
 pub mod workshop;
 
 use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalVault, Reach};
@@ -9,7 +10,7 @@ use caravan_journey::document::{Document, token_end};
 use caravan_model::port::{Connector, Connectors};
 use caravan_model::{Code, Connections, Millis, Problem};
 use caravan_store::Store;
-use lab::LabHome;
+use lab::{DryTransport, LabHome};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -43,21 +44,48 @@ impl Host {
     pub fn bind(
         connections: &Document<Connections>,
         components: &BTreeMap<String, Arc<LoadedComponent>>,
+        grants: &BTreeMap<String, Grant>,
         lab: Option<&LabHome>,
     ) -> Result<Host, Problem> {
+        let vault = LocalVault::new(connections.value.connections.clone());
+        Host::with(connections, components, grants, vault, |is_lab, component| match lab {
+            _ if !is_lab => Ok(Reach::Partner),
+            Some(lab) => Ok(Reach::Lab(lab.map(component.manifest())?)),
+            None => Err(Problem::new(Code::Internal, "a lab connection was bound without a lab")),
+        })
+    }
+
+    /// Binds all checked connections to nothing: their manifests and settings are there, no secret is asked for, and a call
+    /// reaches nobody.
+    ///
+    /// # Errors
+    /// A setting that cannot stand.
+    pub fn unconnected(
+        connections: &Document<Connections>,
+        components: &BTreeMap<String, Arc<LoadedComponent>>,
+        grants: &BTreeMap<String, Grant>,
+    ) -> Result<Host, Problem> {
+        Host::with(connections, components, grants, LocalVault::default(), |_, component| {
+            Ok(Reach::InProcess(Arc::new(DryTransport::new(component.manifest()))))
+        })
+    }
+
+    fn with(
+        connections: &Document<Connections>,
+        components: &BTreeMap<String, Arc<LoadedComponent>>,
+        grants: &BTreeMap<String, Grant>,
+        vault: LocalVault,
+        reach: impl Fn(bool, &LoadedComponent) -> Result<Reach, Problem>,
+    ) -> Result<Host, Problem> {
         let connections = &connections.value.connections;
-        let vault = Arc::new(LocalVault::new(connections.clone()));
+        let vault = Arc::new(vault);
         let mut host = Host::none();
         for (name, component) in components {
             let Some(connection) = connections.get(name) else { continue };
-            let reach = match lab {
-                _ if !connection.lab => Reach::Partner,
-                Some(lab) => Reach::Lab(lab.map(component.manifest())?),
-                None => return Err(Problem::new(Code::Internal, "a lab connection was bound without a lab")),
-            };
+            let reach = reach(connection.lab, component)?;
             let binding = Binding {
                 connection: name.clone(),
-                grant: Grant::as_asked(component.manifest()),
+                grant: grants.get(name).cloned().unwrap_or_default(),
                 settings: connection.settings.clone(),
                 accounts: Some(connection.accounts.values().cloned().collect()),
                 vault: vault.clone(),

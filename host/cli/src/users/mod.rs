@@ -7,6 +7,7 @@ mod csv;
 pub mod events;
 mod fields;
 mod json;
+pub mod rows;
 
 use buffer::Buffer;
 use caravan_model::{Code, Digest, Problem, Profile};

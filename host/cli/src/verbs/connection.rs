@@ -4,11 +4,14 @@ use crate::check;
 use crate::fail::End;
 use crate::host::Host;
 use crate::host::lab::LabHome;
-use crate::out;
+use crate::registry::Shelf;
+use crate::{out, stores};
 use caravan_model::port::{
     AccountInfo, Answer, Ask, CallContext, Clock, Connector, Connectors, Finding, FindingState, SystemClock,
 };
-use caravan_model::{Cause, Connection, Fault, Problem, Target};
+use caravan_model::{Cause, Code, Connection, Fault, Problem, Target};
+use caravan_runner::policy_of;
+use caravan_store::Sqlite;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +25,8 @@ pub async fn connection(global: &Global, verb: ConnectionVerb) -> anyhow::Result
         ConnectionVerb::Check(args) => (args, true),
         ConnectionVerb::Accounts(args) => (args, false),
     };
-    let (connection, connector, _lab) = open(args).await?;
+    let (connection, connector, _lab) = open(global, args).await?;
+    entitled(global, args, &connector.manifest().name).await?;
     if checks {
         check_all(global, args, &connection, connector.as_ref()).await
     } else {
@@ -31,17 +35,39 @@ pub async fn connection(global: &Global, verb: ConnectionVerb) -> anyhow::Result
 }
 
 /// The connection, bound to its connector.
-async fn open(args: &ConnectionArgs) -> anyhow::Result<(Connection, Arc<dyn Connector>, Option<LabHome>)> {
-    let checked = check::connection(&args.connections, &args.name)?;
+async fn open(
+    global: &Global,
+    args: &ConnectionArgs,
+) -> anyhow::Result<(Connection, Arc<dyn Connector>, Option<LabHome>)> {
+    let shelf = match stores::existing(global) {
+        Ok(store) => Shelf::at(&store).await?,
+        // Without a store nothing is installed; one that was named must be there.
+        Err(problem) if global.store.is_some() => return Err(problem.into()),
+        Err(_) => Shelf::default(),
+    };
+    let checked = check::connection(&args.connections, &args.name, &shelf)?;
     let connection = checked.connections.value.connections.get(&args.name).cloned().unwrap_or_default();
     let lab = match (connection.lab, &args.lab) {
         (false, _) => None,
         (true, Some(url)) => Some(LabHome::attach(url).await?),
         (true, None) => Some(LabHome::start().await?),
     };
-    let host = Host::bind(&checked.connections, &checked.components, lab.as_ref())?;
+    let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
     let connector = host.connector(&args.name)?;
     Ok((connection, connector, lab))
+}
+
+/// A partner that the policy of the store gives no slot is not connected.
+async fn entitled(global: &Global, args: &ConnectionArgs, connector: &str) -> anyhow::Result<()> {
+    let store = match stores::existing(global) {
+        Ok(store) => store,
+        Err(problem) if global.store.is_some() => return Err(problem.into()),
+        Err(_) => return Ok(()),
+    };
+    let policy = policy_of(&Sqlite::open_read_only(store)?).await?;
+    let Some(words) = policy.refuses(connector) else { return Ok(()) };
+    let problem = Problem::new(Code::NotEntitled, words).at_path(format!("connections.{}.connector", args.name));
+    Err(problem.cure("use another partner, or give this one a slot in the policy's `entitlements`").into())
 }
 
 fn context(seed: &str) -> CallContext {

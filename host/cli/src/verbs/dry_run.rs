@@ -5,15 +5,16 @@ use crate::check::{self, Secrets};
 use crate::fail::{End, Problems, usage};
 use crate::host::lab::DryTransport;
 use crate::host::workshop::Workshop;
+use crate::registry::Shelf;
 use crate::users::Users;
 use crate::{bundle, files, out, policies, stores};
 use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalVault, Reach};
 use caravan_journey::plan::DEFAULT_PURPOSE;
 use caravan_model::canvas::ConsentNeed;
 use caravan_model::port::{Clock, Connector, Connectors, RequestRecord, SystemClock};
-use caravan_model::{Code, Problem, Profile, reasons};
+use caravan_model::{Code, Millis, Problem, Profile, reasons};
 use caravan_runner::{Demands, DryRun, DryRunResult, dry_run as play, registered_name};
-use caravan_store::{Sqlite, Store};
+use caravan_store::{Sqlite, Store, to_be_made};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,7 +63,17 @@ impl Alone {
 /// Prints the requests and what became of each person.
 pub async fn dry_run(global: &Global, args: &DryRunArgs) -> anyhow::Result<End> {
     let (alone, asked) = match (&args.canvas, &args.step) {
-        (Some(canvas), Some(step)) => of_step(global, args, canvas, step).await?,
+        (Some(canvas), Some(step)) => {
+            let of = StepOf {
+                canvas,
+                step,
+                connections: args.connections.as_deref(),
+                policy: args.policy.as_deref(),
+                audience: args.audience.clone(),
+                at: SystemClock.now(),
+            };
+            of_step(global, &of).await?
+        }
         _ => of_connector(args)?,
     };
     let people = people(&args.users)?;
@@ -76,11 +87,38 @@ pub async fn dry_run(global: &Global, args: &DryRunArgs) -> anyhow::Result<End> 
     Ok(if result.faults.is_empty() { End::Done } else { End::NeedsYou })
 }
 
+/// A step of a canvas, and what is said beside it.
+pub struct StepOf<'a> {
+    /// The canvas.
+    pub canvas: &'a Path,
+    /// The step's id.
+    pub step: &'a str,
+    /// The connections; those beside the canvas if not given.
+    pub connections: Option<&'a Path>,
+    /// The policy; the store's if not given.
+    pub policy: Option<&'a Path>,
+    /// The partner's id of the audience, where it is not known yet.
+    pub audience: Option<String>,
+    /// When it is sent.
+    pub at: Millis,
+}
+
+/// What a step would send for one person.
+///
+/// # Errors
+/// The canvas or its connection cannot be used.
+pub async fn of_one(global: &Global, of: &StepOf<'_>, person: Profile) -> anyhow::Result<DryRunResult> {
+    let (alone, asked) = of_step(global, of).await?;
+    Ok(play(&alone, &asked, vec![person]).await?)
+}
+
 /// A step of a canvas: what a run would send for these people if all of them came to it.
-async fn of_step(global: &Global, args: &DryRunArgs, path: &Path, step: &str) -> anyhow::Result<(Alone, DryRun)> {
-    let connections = files::connections_path(args.connections.as_deref(), path);
-    let policy = policies::holding(global, args.policy.as_deref(), path).await?;
-    let checked = check::canvas_with_connections(path, &connections, &policy, Secrets::Overlook)?;
+async fn of_step(global: &Global, of: &StepOf<'_>) -> anyhow::Result<(Alone, DryRun)> {
+    let (path, step) = (of.canvas, of.step);
+    let connections = files::connections_path(of.connections, path);
+    let policy = policies::holding(global, of.policy, path).await?;
+    let shelf = Shelf::of_canvas(global, path).await?;
+    let checked = check::canvas_with_connections(path, &connections, &policy, Secrets::Overlook, &shelf)?;
     let canvas = &checked.canvas.value;
     let Some(sync) = canvas.steps.get(step).and_then(|step| step.audience_sync.as_ref()) else {
         let syncs: Vec<&str> =
@@ -99,7 +137,7 @@ async fn of_step(global: &Global, args: &DryRunArgs, path: &Path, step: &str) ->
     let account = connection.accounts.get(&spec.account).cloned().unwrap_or_default();
     let store = stores::of_canvas(global, canvas.canvas.as_str(), path)?;
     let registered = registered_name(&canvas.canvas, &sync.audience);
-    let (audience, audience_parts) = match args.audience.clone().or_else(|| spec.id.clone()) {
+    let (audience, audience_parts) = match of.audience.clone().or_else(|| spec.id.clone()) {
         Some(id) => (id, Vec::new()),
         None => match bound(&store, &registered).await {
             Some(found) => found,
@@ -108,6 +146,9 @@ async fn of_step(global: &Global, args: &DryRunArgs, path: &Path, step: &str) ->
                     eprintln!(
                         "note: the audience is made by the first run; until then its id stands as {NO_AUDIENCE_YET}"
                     );
+                    if component.manifest().audience.create_needs_rows {
+                        eprintln!("note: the partner makes it with its first batch, which then goes in that request");
+                    }
                 }
                 (NO_AUDIENCE_YET.to_owned(), Vec::new())
             }
@@ -123,7 +164,7 @@ async fn of_step(global: &Global, args: &DryRunArgs, path: &Path, step: &str) ->
         match_on: sync.match_on.clone(),
         purpose: sync.purpose.clone(),
         demands: Demands::of(&policy, sync.purpose.as_deref().unwrap_or(DEFAULT_PURPOSE), required),
-        at: SystemClock.now(),
+        at: of.at,
         deadline: Duration::from_secs(60),
     };
     let accounts = Some(connection.accounts.values().cloned().collect());
@@ -138,7 +179,9 @@ async fn bound(store: &Path, name: &str) -> Option<(String, Vec<(String, String)
         return None;
     }
     let audience = Sqlite::open_read_only(store).ok()?.audience(name).await.ok()??;
-    Some((audience.partner_id?, audience.parts))
+    // One that waits for its first people is not at the partner yet.
+    let made = |id: &String| *id != to_be_made(&audience.marker);
+    Some((audience.partner_id.clone().filter(made)?, audience.parts))
 }
 
 /// A component for itself.
@@ -237,7 +280,8 @@ fn people(paths: &[PathBuf]) -> Result<Vec<Profile>, Problems> {
     Ok(people)
 }
 
-fn as_json(result: &DryRunResult) -> Value {
+/// A dry run as data.
+pub fn as_json(result: &DryRunResult) -> Value {
     let requests: Vec<Value> = result.requests.iter().map(request).collect();
     let results: Vec<Value> = result
         .results

@@ -1,4 +1,5 @@
 //! One file per verb.
+mod activate;
 mod alert;
 mod audience;
 mod audit;
@@ -8,7 +9,7 @@ mod connection;
 mod connector;
 mod dry_run;
 mod explain;
-mod inspect;
+mod group;
 mod lab;
 mod policy;
 mod profile;
@@ -40,10 +41,12 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         Verb::Explain { code } => explain::explain(&global, code.as_deref()),
         Verb::Canvas(verb) => canvas::canvas(&global, verb).await,
         Verb::Connection(verb) => connection::connection(&global, verb).await,
-        Verb::Connector(verb) => connector::connector(&global, verb),
+        Verb::Connector(verb) => connector::connector(&global, verb).await,
         Verb::Profile(verb) => profile::profile(&global, verb).await,
         Verb::Audience(verb) => audience::audience(&global, verb).await,
         Verb::Queue(verb) => queue::queue(&global, verb).await,
+        Verb::Segment(verb) => group::segment(&global, verb).await,
+        Verb::List(verb) => group::lists(&global, verb).await,
         Verb::Alert(verb) => alert::alert(&global, verb).await,
         Verb::Batch(BatchVerb::Show(args)) => batch::show(&global, &look(&global)?, &args).await,
         Verb::Audit(verb) => audit::audit(&global, verb).await,
@@ -59,7 +62,7 @@ fn look(global: &Global) -> anyhow::Result<Sqlite> {
 }
 
 /// Says on stderr which other canvases undo what this version does.
-async fn tell_opposites(runner: &Runner<Sqlite>, version: &Version) -> anyhow::Result<()> {
+pub async fn tell_opposites(runner: &Runner<Sqlite>, version: &Version) -> anyhow::Result<()> {
     for opposite in runner.opposites(version).await? {
         eprintln!("note: {opposite}");
     }

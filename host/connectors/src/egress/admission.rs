@@ -146,7 +146,7 @@ impl Egress {
         let host = request.uri.host().unwrap_or_default();
         let path: String = request.uri.path().chars().take(200).collect();
         let what = format!("{} {}://{host}{path}", request.method, request.uri.scheme_str().unwrap_or("?"));
-        let lines = |routes: &str| format!("hosts: [{host}]\nroutes: [{routes}]");
+        let lines = |route: &str| crate::grant::to_line(host, route);
         Denial::rule(match misfit {
             Misfit::Url(why) => format!("{what}: {why}; no grant can allow this"),
             Misfit::Host => format!(

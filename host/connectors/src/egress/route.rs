@@ -165,7 +165,7 @@ pub fn find<'a>(
 ///
 /// # Errors
 /// The place is no setting, stands elsewhere, leaves no domain behind it, or its value is no label.
-fn host_under(host: &str, settings: &Map<String, Value>) -> Result<String, String> {
+pub(crate) fn host_under(host: &str, settings: &Map<String, Value>) -> Result<String, String> {
     if !host.contains(['{', '}']) {
         return Ok(host.to_owned());
     }

@@ -47,7 +47,13 @@ pub fn sandbox() -> Arc<Sandbox> {
 pub fn sandbox_with(trust: Trust) -> Arc<Sandbox> {
     static CACHE: OnceLock<tempfile::TempDir> = OnceLock::new();
     let cache = CACHE.get_or_init(|| tempfile::tempdir().unwrap()).path().join("compiled");
-    Sandbox::new(SandboxOptions { cache_dir: Some(cache), trust, ..SandboxOptions::default() }).unwrap()
+    Sandbox::new(SandboxOptions {
+        cache_dir: Some(cache),
+        cache_key: Some([7; 32]),
+        trust,
+        ..SandboxOptions::default()
+    })
+    .unwrap()
 }
 
 pub fn load(name: &str) -> Arc<LoadedComponent> {
@@ -237,7 +243,7 @@ pub async fn sync(connector: &BoundConnector, rows: u32) -> CallOutcome {
     connector.call(context(), Ask::Sync { target: settled_target(connector), part: part(rows) }).await
 }
 
-fn settled_target(connector: &BoundConnector) -> Target {
+pub fn settled_target(connector: &BoundConnector) -> Target {
     Target { settings: serde_json::to_string(connector.settings()).unwrap(), ..target() }
 }
 

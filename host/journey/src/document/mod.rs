@@ -87,6 +87,21 @@ pub fn read_policy(file: &str, text: &str) -> Result<Document<Policy>, Problem> 
     Ok(document)
 }
 
+/// Reads a segment.
+///
+/// # Errors
+/// As [`read_canvas`].
+pub fn read_segment(file: &str, text: &str) -> Result<Document<caravan_model::Segment>, Problem> {
+    let document: Document<caravan_model::Segment> = read(file, text, |_, _| None)?;
+    check_format(&document, document.value.format)?;
+    Ok(document)
+}
+
+/// The JSON Schema of a segment.
+pub fn segment_schema() -> serde_json::Value {
+    schemars::schema_for!(caravan_model::Segment).to_value()
+}
+
 /// The JSON Schema of a canvas.
 pub fn canvas_schema() -> serde_json::Value {
     schemars::schema_for!(Canvas).to_value()

@@ -39,6 +39,13 @@ pub(super) fn written_out(file: &str, root: &Node) -> Option<Problem> {
                     }
                     _ => misplaced(file, root, &at, value),
                 },
+                "app" => match &value.kind {
+                    Kind::Map(fields) => {
+                        let mut told = fields.iter().filter(|(field, _)| field.text != "id");
+                        told.find_map(|(field, value)| misplaced(file, root, &at.key(&field.text), value))
+                    }
+                    _ => misplaced(file, root, &at, value),
+                },
                 other if SECRETLY_NAMED.contains(&other.to_ascii_lowercase().as_str()) => {
                     let message = format!("a connection has no field `{other}`, and no secret stands in this file");
                     Some(problem(file, root, &at, message))

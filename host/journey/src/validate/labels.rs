@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// canvas looks at on the way to one. Where the manifest of a connection is not known, its match fields are not checked.
 pub fn denied_uses(canvas: &Document<Canvas>, manifest: Option<&ManifestOf<'_>>, policy: &Policy) -> Vec<Problem> {
     let mut audit = Audit { canvas, policy, problems: Vec::new() };
+    if let Some(manifest) = manifest {
+        audit.partners(manifest);
+    }
     if policy.labels.deny.is_empty() {
         return audit.problems;
     }
@@ -40,6 +43,17 @@ struct Audit<'a> {
 }
 
 impl Audit<'_> {
+    /// The partners that nobody is entitled to.
+    fn partners(&mut self, manifest: &ManifestOf<'_>) {
+        for (name, audience) in &self.canvas.value.audiences {
+            let Some(manifest) = manifest(&audience.connection) else { continue };
+            let Some(words) = self.policy.refuses(&manifest.name) else { continue };
+            let at = Path::root().key("audiences").key(name).key("connection");
+            let cure = "use another partner, or give this one a slot in the policy's `entitlements`";
+            self.problems.push(self.canvas.problem(Code::NotEntitled, &at, words).cure(cure.to_owned()));
+        }
+    }
+
     /// The fields that a sync sends.
     fn mapping(&mut self, at: &Path, sync: &AudienceSync, manifest: Option<&ManifestOf<'_>>, actions: &BTreeSet<&str>) {
         let audience = self.canvas.value.audiences.get(&sync.audience);

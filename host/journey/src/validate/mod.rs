@@ -8,8 +8,12 @@ mod steps;
 pub use labels::denied_uses;
 
 use crate::document::{Document, Path};
+use crate::schedule::{Schedule, ScheduleFault};
+use crate::segments::unknown_groups;
 use crate::suggest;
+use caravan_model::canvas::Trigger;
 use caravan_model::{Canvas, Code, Connections, Manifest, Policy, Problem};
+use std::collections::BTreeSet;
 
 /// Looks up the manifest of a connection's connector, by the connection's name; `None` where it is not known.
 pub type ManifestOf<'a> = dyn Fn(&str) -> Option<&'a Manifest> + 'a;
@@ -23,6 +27,8 @@ pub struct Facts<'a> {
     pub manifest: Option<&'a ManifestOf<'a>>,
     /// The workspace's policy.
     pub policy: Option<&'a Policy>,
+    /// The names of the workspace's segments, and of its lists.
+    pub groups: Option<(&'a BTreeSet<String>, &'a BTreeSet<String>)>,
 }
 
 /// Checks a canvas. An empty answer means that [`crate::plan::CompiledCanvas::new`] succeeds and that every walk ends.
@@ -34,6 +40,10 @@ pub fn validate(canvas: &Document<Canvas>, facts: &Facts<'_>) -> Vec<Problem> {
     graph::check(&mut findings);
     partner::check(&mut findings, facts);
     not_yet::check(&mut findings);
+    schedule(&mut findings);
+    if let Some((segments, lists)) = facts.groups {
+        findings.problems.extend(unknown_groups(canvas, segments, lists));
+    }
     if let Some(policy) = facts.policy {
         findings.problems.extend(denied_uses(canvas, facts.manifest, policy));
     }
@@ -60,6 +70,22 @@ impl<'a> Findings<'a> {
 /// Where a step stands.
 fn step_path(id: &str) -> Path {
     Path::root().key("steps").key(id)
+}
+
+/// A schedule that can be read.
+fn schedule(findings: &mut Findings<'_>) {
+    let Trigger::Schedule(trigger) = &findings.canvas().entry.trigger else { return };
+    let at = Path::root().key("entry").key("trigger");
+    match Schedule::new(trigger) {
+        Ok(_) => {}
+        Err(ScheduleFault::Cron(words)) => {
+            let cure = "write minute, hour, day of month, month and weekday: \"0 9 * * MON\"";
+            findings.add(Code::BadValue, &at.key("schedule"), words, cure);
+        }
+        Err(ScheduleFault::Zone(words)) => {
+            findings.add(Code::BadValue, &at.key("tz"), words, "write an IANA time zone, for instance Europe/Paris");
+        }
+    }
 }
 
 /// The audiences against the connections.

@@ -93,7 +93,7 @@ pub(crate) fn problems_of(text: &str) -> Vec<Problem> {
     let connections = read_connections("connections.yaml", CONNECTIONS).unwrap().value;
     let manifest = manifest();
     let look_up = |name: &str| (name == "acme").then_some(&manifest);
-    let facts = Facts { connections: Some(&connections), manifest: Some(&look_up), policy: None };
+    let facts = Facts { connections: Some(&connections), manifest: Some(&look_up), ..Facts::default() };
     match read_canvas("canvas.yaml", text) {
         Ok(canvas) => validate(&canvas, &facts),
         Err(problem) => vec![problem],
@@ -411,36 +411,43 @@ fn a_step_that_removes_people_keeps_nobody() {
 
 #[test]
 fn cv030_what_cannot_run_yet_is_named_and_not_left_out() {
-    case(
-        "{ event: e, where: { plan: { in: [pro] } } }",
-        "{ segment: s, existing: enter }",
-        Code::NotYet,
-        6,
-        "entry.trigger.segment",
-        "`segment` trigger",
-        "event",
-    );
-    case("consent: advertising", "not: { list: vip }", Code::NotYet, 7, "entry.who.all[1].not.list", "a list", "");
-    case(
-        "event: app_open, within: 7d",
-        "segment: s",
-        Code::NotYet,
-        12,
-        "steps.active.branch[0].if.segment",
-        "a segment",
-        "",
-    );
-    case("steps:", "exit: [ { segment: s } ]\nsteps:", Code::NotYet, 9, "exit[0].segment", "segment", "event");
     case("delay: { for: 2d }", "webhook: { use: mailer }", Code::NotYet, 10, "steps.pause.webhook", "`webhook`", "");
-    case(
-        "delay: { for: 2d }",
-        "wait_for: { segment: x, timeout: 1d }",
-        Code::NotYet,
-        10,
-        "steps.pause.wait_for.segment",
-        "a wait for a segment",
-        "",
-    );
+}
+
+#[test]
+fn cv028_segments_and_lists_that_are_not_there_are_named_with_their_place() {
+    let (segments, lists) = (["lapsed".to_owned()].into(), ["vip".to_owned()].into());
+    let missing = |old: &str, new: &str, line: u32, path: &str| {
+        assert!(SOUND.contains(old), "{old}");
+        let canvas = read_canvas("canvas.yaml", &SOUND.replacen(old, new, 1)).unwrap();
+        let problems = validate(&canvas, &Facts { groups: Some((&segments, &lists)), ..Facts::default() });
+        let [problem] = problems.as_slice() else { panic!("{new}: {problems:#?}") };
+        let found = (problem.code, problem.line, problem.path.as_deref());
+        assert_eq!(found, (Code::UnknownGroup, Some(line), Some(path)), "{problem}");
+    };
+    let trigger = "{ event: e, where: { plan: { in: [pro] } } }";
+    missing(trigger, "{ segment: lapse, existing: enter }", 6, "entry.trigger.segment");
+    missing(trigger, "{ schedule: '0 9 * * *', tz: UTC, segment: s }", 6, "entry.trigger.segment");
+    missing(trigger, "{ list: lapsed }", 6, "entry.trigger.list");
+    missing("consent: advertising", "not: { list: gold }", 7, "entry.who.all[1].not.list");
+    missing("event: app_open, within: 7d", "segment: s", 12, "steps.active.branch[0].if.segment");
+    missing("steps:", "exit: [ { segment: s } ]\nsteps:", 9, "exit[0].segment");
+    missing("delay: { for: 2d }", "wait_for: { segment: x, timeout: 1d }", 10, "steps.pause.wait_for.segment");
+    let sound = SOUND.replacen(trigger, "{ segment: lapsed, existing: skip }", 1);
+    let canvas = read_canvas("canvas.yaml", &sound.replacen("consent: advertising", "list: vip", 1)).unwrap();
+    assert_eq!(validate(&canvas, &Facts { groups: Some((&segments, &lists)), ..Facts::default() }), []);
+}
+
+#[test]
+fn cv004_a_schedule_is_cron_in_a_zone() {
+    let trigger = "{ event: e, where: { plan: { in: [pro] } } }";
+    let bad = |schedule: &str, at: &str, message: &str| {
+        let new = format!("{{ {schedule}, segment: s }}");
+        case(trigger, &new, Code::BadValue, 6, &format!("entry.trigger.{at}"), message, "");
+    };
+    bad("schedule: often, tz: UTC", "schedule", "no schedule");
+    bad("schedule: '0 0 31 2 *', tz: UTC", "schedule", "never comes");
+    bad("schedule: '0 9 * * MON', tz: Mars/Base", "tz", "no time zone");
 }
 
 #[test]

@@ -115,6 +115,8 @@ fn cv026_a_secret_written_out_is_refused_and_never_repeated() {
         ("secret: { env: TOKEN }", format!("secrets: {{ app: {secret} }}"), "connections.acme.secrets.app"),
         ("secret: { env: TOKEN }", format!("secrets: {secret}"), "connections.acme.secrets"),
         ("secret: { env: TOKEN }", format!("access_token: {secret}"), "connections.acme.access_token"),
+        ("secret: { env: TOKEN }", format!("app: {secret}"), "connections.acme.app"),
+        ("secret: { env: TOKEN }", format!("app: {{ id: a, secret: {secret} }}"), "connections.acme.app.secret"),
     ] {
         let problem = read_connections("connections.yaml", &CONNECTIONS.replace(old, &new)).unwrap_err();
         assert_eq!(problem.code, Code::BadConnection, "{problem}");

@@ -317,7 +317,9 @@ fn trigger() -> impl Strategy<Value = Trigger> {
     prop_oneof![
         (text(), proptest::collection::btree_map(text(), compare(), 0..2))
             .prop_map(|(event, properties)| Trigger::Event(EventTrigger { event, properties })),
-        text().prop_map(|segment| Trigger::Segment(SegmentTrigger { segment, existing: Existing::Skip })),
+        (text(), any::<bool>()).prop_map(|(segment, in_step)| {
+            Trigger::Segment(SegmentTrigger { segment, existing: Existing::Skip, in_step })
+        }),
         (text(), text(), text()).prop_map(|(schedule, tz, segment)| Trigger::Schedule(ScheduleTrigger {
             schedule,
             tz,

@@ -34,7 +34,8 @@ fn denied(text: &str, old: &str, new: &str) -> Vec<Problem> {
     let connections = read_connections("connections.yaml", CONNECTIONS).unwrap().value;
     let (manifest, policy) = (manifest(), policy(text).value);
     let look_up = |name: &str| (name == "acme").then_some(&manifest);
-    let facts = Facts { connections: Some(&connections), manifest: Some(&look_up), policy: Some(&policy) };
+    let facts =
+        Facts { connections: Some(&connections), manifest: Some(&look_up), policy: Some(&policy), groups: None };
     let canvas = read_canvas("canvas.yaml", &SOUND.replacen(old, new, 1)).unwrap();
     let problems = validate(&canvas, &facts);
     problems.into_iter().filter(|problem| problem.code == Code::DeniedUse).collect()
@@ -218,4 +219,40 @@ fn a_removal_has_no_use_for_a_demand_of_consent() {
     let found = problems_of(&text);
     let paths: Vec<_> = found.iter().map(|problem| (problem.code, problem.path.as_deref().unwrap_or(""))).collect();
     assert!(paths.contains(&(Code::UnknownField, "steps.sync.audience_sync.consent")), "{found:#?}");
+}
+
+#[test]
+fn a_partner_without_a_slot_is_refused_where_the_policy_says_who_is_entitled() {
+    let of = |entitlements: &str| format!("format: 1\nentitlements: {entitlements}\n");
+    let problems = |text: &str| {
+        let connections = read_connections("connections.yaml", CONNECTIONS).unwrap().value;
+        let (manifest, policy) = (manifest(), policy(text).value);
+        let look_up = |name: &str| (name == "acme").then_some(&manifest);
+        let facts =
+            Facts { connections: Some(&connections), manifest: Some(&look_up), policy: Some(&policy), groups: None };
+        let canvas = read_canvas("canvas.yaml", SOUND).unwrap();
+        validate(&canvas, &facts).into_iter().filter(|problem| problem.code == Code::NotEntitled).collect::<Vec<_>>()
+    };
+    let name = manifest().name;
+    assert_eq!(problems("format: 1\n"), [], "without entitlements all partners may be used");
+    assert_eq!(problems(&of(&format!("{{ free: [{name}] }}"))), []);
+    assert_eq!(problems(&of(&format!("{{ free: [], purchases: 1, slots: [a, b, {name}] }}"))), []);
+    let refused = problems(&of("{ free: [other], purchases: 1, slots: [a, b, c] }"));
+    assert!(!refused.is_empty() && refused.iter().all(|problem| problem.message.contains("no slot")), "{refused:#?}");
+    assert!(refused[0].path.as_deref().is_some_and(|path| path.ends_with(".connection")), "{refused:#?}");
+}
+
+#[test]
+fn slots_are_three_for_each_purchase_and_none_is_given_twice() {
+    let said = |entitlements: &str| {
+        let text = format!("format: 1\nentitlements: {entitlements}\n");
+        check(&read_policy("policy.yaml", &text).unwrap())
+            .into_iter()
+            .map(|problem| problem.message)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(said("{ purchases: 2, slots: [a, b, c, d, e, f] }"), Vec::<String>::new());
+    assert!(said("{ purchases: 1, slots: [a, b, c, d] }")[0].contains("3 were bought"));
+    assert!(said("{ purchases: 1, slots: [a, a] }")[0].contains("already"));
+    assert!(said("{ purchases: 1, slots: [meta] }")[0].contains("is free"));
 }

@@ -133,8 +133,9 @@ fn rule_11_9_after_72_hours_of_flowing_or_30_days_in_all_it_expires_but_not_what
 fn search(people: u32, poison: &[u32]) -> (u32, Vec<u32>, bool) {
     let fault = Fault::Bug { cause: cause() };
     let (mut made, mut extra, mut found) = (0, 0, Vec::new());
-    let mut open = vec![0..people];
-    while let Some(range) = open.pop() {
+    let mut open = Vec::from([(0u32, people)]);
+    while let Some((from, to)) = open.pop() {
+        let range = from..to;
         made += u32::from(range.len() < people as usize);
         if !poison.iter().any(|row| range.contains(row)) {
             continue;
@@ -150,8 +151,8 @@ fn search(people: u32, poison: &[u32]) -> (u32, Vec<u32>, bool) {
             Treatment::Halve => {
                 extra += 2;
                 let middle = range.start + (range.end - range.start) / 2;
-                open.push(middle..range.end);
-                open.push(range.start..middle);
+                open.push((middle, range.end));
+                open.push((range.start, middle));
             }
             Treatment::Reject { reason } => {
                 assert_eq!(reason.code, reason::POISON);

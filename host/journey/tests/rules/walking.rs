@@ -165,6 +165,9 @@ fn step() -> impl Strategy<Value = String> {
             format!("{{ experiment: [ {{ weight: 1, next: {one} }}, {{ weight: {weight}, next: {two} }} ] }}")
         }),
         (target(), 0u32..7).prop_map(|(to, n)| format!("{{ update: {{ n: {n} }}, next: {to} }}")),
+        (target(), target(), prop_oneof![Just("event: e"), Just("segment: s")]).prop_map(|(next, vain, what)| {
+            format!("{{ wait_for: {{ {what}, timeout: 1d, on_timeout: {vain} }}, next: {next} }}")
+        }),
         Just("{ exit: true }".to_owned()),
     ]
 }
@@ -173,7 +176,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
     #[test]
     fn a_canvas_without_problems_compiles_and_all_its_walks_end(
-        steps in proptest::collection::vec(step(), 6), n in 0u32..7, synced: bool,
+        steps in proptest::collection::vec(step(), 6), n in 0u32..7, synced: bool, happens: bool,
     ) {
         let mut text = String::from(
             "format: 1\ncanvas: c\naudiences: { a: { connection: x, account: y } }\n\
@@ -190,12 +193,17 @@ proptest! {
             let mut at = plan.start;
             for _ in 0..20 {
                 let walk = plan.walk(at, &person(&profile), &Scene::at(NOW));
+                prop_assert_eq!(&walk, &plan.walk(at, &person(&profile), &Scene::at(NOW)), "the same again");
                 prop_assert!(walk.is_ok(), "{}", text);
                 at = match walk.unwrap().rest {
                     Rest::Exit => break,
                     Rest::Delay { step, due } => {
                         prop_assert!(due > NOW);
-                        plan.after_delay(step).0
+                        if happens && plan.awaited(step).is_some() {
+                            plan.after_event(step)
+                        } else {
+                            plan.after_delay(step).0
+                        }
                     }
                     Rest::Sync { step, .. } => plan.after_sync(step, if synced { Status::Synced } else { Status::Rejected }),
                 };

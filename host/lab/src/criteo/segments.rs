@@ -83,8 +83,8 @@ fn entity(audience: &Shelved) -> Value {
         "description": audience.description,
         "type": audience.kind,
         "advertiserId": audience.account,
-        "createdAt": audience.created,
-        "updatedAt": audience.updated,
+        "createdAt": crate::marketo::date(audience.created),
+        "updatedAt": crate::marketo::date(audience.updated),
     });
     if is_contact_list(audience) {
         attributes["contactList"] = json!({"isReadOnly": audience.read_only});

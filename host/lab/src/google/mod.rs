@@ -2,6 +2,7 @@
 //! all at one address (contract `google.md`).
 
 mod account;
+mod enums;
 mod error;
 mod lists;
 mod members;
@@ -26,6 +27,7 @@ use error::{GoogleError, ROW_REASONS, Violation};
 use request::Body;
 use state::{Deed, Service};
 
+pub(crate) use enums::named;
 pub(crate) use settings::GoogleSettings;
 pub(crate) use shown::{listed, standing};
 pub(crate) use state::GoogleState;

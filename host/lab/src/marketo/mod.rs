@@ -238,6 +238,6 @@ pub(crate) fn fault(strike: &Strike) -> Reply {
 }
 
 /// `YYYY-MM-DDThh:mm:ssZ`.
-fn date(seconds: u64) -> String {
+pub(crate) fn date(seconds: u64) -> String {
     format!("{}Z", crate::tiktok::date(seconds).replace(' ', "T"))
 }

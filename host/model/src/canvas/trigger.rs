@@ -40,6 +40,10 @@ pub struct SegmentTrigger {
     pub segment: String,
     /// What about those who are in it already; must be said.
     pub existing: Existing,
+    /// Keeps the canvas's audiences in step with the segment: whoever leaves it leaves the canvas, and the claims that its
+    /// steps gave them end; whoever changes is sent anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_step: bool,
 }
 
 /// What happens with those who are in a segment already.
@@ -50,6 +54,8 @@ pub enum Existing {
     Enter,
     /// Only who joins later enters.
     Skip,
+    /// They enter at publish, and nobody later.
+    Only,
 }
 
 /// `{ schedule: "0 9 * * MON", tz: Europe/Paris, segment: s }`
@@ -98,6 +104,7 @@ struct TriggerFields {
     properties: Option<BTreeMap<String, Compare>>,
     segment: Option<String>,
     existing: Option<Existing>,
+    in_step: Option<bool>,
     schedule: Option<String>,
     tz: Option<String>,
     api: Option<bool>,
@@ -116,6 +123,7 @@ impl TriggerFields {
                 "where" => once("where", &mut fields.properties, &mut map)?,
                 "segment" => once("segment", &mut fields.segment, &mut map)?,
                 "existing" => once("existing", &mut fields.existing, &mut map)?,
+                "in_step" => once("in_step", &mut fields.in_step, &mut map)?,
                 "schedule" => once("schedule", &mut fields.schedule, &mut map)?,
                 "tz" => once("tz", &mut fields.tz, &mut map)?,
                 "api" => once("api", &mut fields.api, &mut map)?,
@@ -160,9 +168,9 @@ impl<'de> Deserialize<'de> for Trigger {
                     fields.only(&["event", "where"])?;
                     Ok(Trigger::Event(EventTrigger { event, properties: fields.properties.unwrap_or_default() }))
                 } else if let Some(segment) = fields.segment.clone() {
-                    fields.only(&["segment", "existing"])?;
+                    fields.only(&["segment", "existing", "in_step"])?;
                     let existing = fields.existing.ok_or_else(|| A::Error::missing_field("existing"))?;
-                    Ok(Trigger::Segment(SegmentTrigger { segment, existing }))
+                    Ok(Trigger::Segment(SegmentTrigger { segment, existing, in_step: fields.in_step.unwrap_or(false) }))
                 } else if let Some(api) = fields.api {
                     fields.only(&["api"])?;
                     Ok(Trigger::Api(ApiTrigger { api }))

@@ -152,6 +152,19 @@ pub struct Auth {
     /// Further secrets of a connection, beside the token.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretSpec>,
+    /// Where the host changes an app's id and secret for the token, where a connection keeps these instead of a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenGrant>,
+}
+
+/// A token endpoint that takes `client_credentials` (RFC 6749, 4.4) as a form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenGrant {
+    /// Its host, one of the manifest's.
+    pub host: String,
+    /// Its path.
+    pub path: String,
 }
 
 /// A further secret.

@@ -84,6 +84,12 @@ pub(super) fn hold_of(code: &str) -> Hold {
             Some(Code::LimitBreached),
             Critical,
         ),
+        "not_entitled" => (
+            "the policy gives this partner no slot",
+            "give it one in the policy's entitlements",
+            Some(Code::NotEntitled),
+            Critical,
+        ),
         "held-by-person" => ("a person holds it", "resume it when it may go on", None, Warning),
         _ => ("something must be mended first", "look at the queue", None, Warning),
     };

@@ -47,6 +47,10 @@ impl<S: Store> Runner<S> {
                 return Ok(left);
             }
         }
+        if lane_key(&known).is_some_and(|key| key.marker_to_be_made().is_some()) {
+            let problem = Problem::new(Code::Usage, format!("`{audience}` is still to be made with its first people"));
+            return Err(problem.cure("send somebody there: `caravan run` or `caravan queue flush`").into());
+        }
         let (spec, name, group_words) = self.spec_of(audience).await?;
         let plug = self.plug_for(&mut HashMap::new(), &known.connection).await?;
         let group = plug.group_plans(&group_words)?.first().map(|plan| plan.group.clone()).unwrap_or_default();

@@ -244,14 +244,15 @@ impl Connector for Fake {
                     });
                     (Ok(Answer::Audiences(infos.collect(), None)), Effect::None)
                 }
-                Ask::CreateAudience { name, marker, .. } => {
+                Ask::CreateAudience { name, marker, seed, .. } => {
                     let mut partner = self.partner.lock().unwrap();
                     let known = partner.audiences.iter().find(|(_, a)| a.1 == marker).map(|(id, _)| id.clone());
                     let adopted = known.is_some();
                     let id = known.unwrap_or_else(|| {
                         partner.made += 1;
                         let id = format!("new-{}", partner.made);
-                        partner.audiences.insert(id.clone(), (name, marker, BTreeSet::new()));
+                        let rows = seed.iter().flat_map(|part| (0..part.rows as usize).map(|row| row_of(part, row)));
+                        partner.audiences.insert(id.clone(), (name, marker, rows.collect()));
                         id
                     });
                     if partner.dies_after_making {
@@ -264,7 +265,7 @@ impl Connector for Fake {
                 Ask::Check { target } => {
                     let mut partner = self.partner.lock().unwrap();
                     partner.checks += 1;
-                    let there = partner.audiences.contains_key(&target.audience);
+                    let there = target.audience.is_empty() || partner.audiences.contains_key(&target.audience);
                     let findings = [("token", !partner.dead), ("audience", there)].map(|(subject, good)| Finding {
                         subject: subject.into(),
                         state: if good { FindingState::Good } else { FindingState::Failed },

@@ -7,6 +7,7 @@ mod again;
 mod answers;
 mod days;
 mod deaths;
+mod groups;
 mod judged;
 mod oracle;
 mod outages;

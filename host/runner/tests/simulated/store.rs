@@ -3,7 +3,8 @@
 //! write.
 use caravan_journey::plan::{CompiledCanvas, StepKind, Target};
 use caravan_model::{
-    Canvas, Duration, Event, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId, VisitId,
+    Canvas, Digest, Duration, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx,
+    VersionId, VisitId,
 };
 use caravan_store::*;
 use std::collections::BTreeMap;
@@ -219,12 +220,20 @@ the_store! {
         fn erased_at(identifier: &str) -> Option<Millis>;
         fn refused_removals() -> Vec<RefusedRemovals>;
         fn members(lane: LaneId, after: ProfileId, limit: usize) -> Vec<(ProfileId, Membership)>;
+        fn group_members(group: Group, after: ProfileId, limit: usize) -> Vec<(ProfileId, Millis)>;
+        fn groups_of(profiles: Vec<ProfileId>) -> Vec<Vec<Group>>;
+        fn group_sizes() -> Vec<(Group, u64)>;
+        fn restless(limit: usize) -> Vec<Restless>;
+        fn everyone(after: ProfileId, limit: usize) -> Vec<Known>;
+        fn people(profiles: Vec<ProfileId>) -> Vec<Known>;
         fn holds() -> Vec<Hold>;
         fn charges(now: Millis) -> Vec<Charge>;
         fn follow_ups(now: Millis, limit: usize) -> Vec<FollowUp>;
         fn documents(kind: DocumentKind) -> Vec<(String, String)>;
         fn notes(after: u64, limit: usize) -> Vec<Noted>;
         fn newest_note() -> Option<(u64, String)>;
+        fn component(digest: Digest) -> Option<Vec<u8>>;
+        fn components() -> Vec<ComponentRecord>;
         fn peek(lane: LaneId, limit: usize) -> Vec<Queued>;
         fn open_slice(lane: LaneId) -> Option<Slice>;
         fn recheck(part: PartId) -> Vec<Queued>;
@@ -249,6 +258,7 @@ the_store! {
         fn release(lease: Lease) -> ();
         fn publish(lease: Lease, canvas: Canvas, now: Millis) -> Version;
         fn bind(lease: Lease, audience: Audience) -> ();
+        fn name_audience(lease: Lease, key: LaneKey, id: String, parts: Vec<(String, String)>) -> bool;
         fn lane(lease: Lease, lane: LaneSpec) -> (LaneId, u32);
         fn upsert(lease: Lease, people: Vec<Profile>, now: Millis) -> Vec<Known>;
         fn record(lease: Lease, events: Vec<(String, Option<String>, Event)>, now: Millis) -> Vec<ProfileId>;
@@ -260,6 +270,8 @@ the_store! {
         fn set_lane(lease: Lease, lane: LaneId, state: LaneState) -> ();
         fn offer(lease: Lease, offers: Vec<Offer>, settles: Vec<ProfileId>, now: Millis) -> u64;
         fn resend(lease: Lease, resend: Resend) -> Resent;
+        fn regroup(lease: Lease, changes: Vec<Regroup>, told: bool, looked: Vec<Restless>, now: Millis) -> u64;
+        fn disband(lease: Lease, group: Group) -> ();
         fn give_up(lease: Lease, lane: LaneId, now: Millis) -> u64;
         fn move_operations(
             lease: Lease, from: LaneId, to: LaneId, steps: Vec<(VersionId, StepIx)>, now: Millis
@@ -278,6 +290,8 @@ the_store! {
         fn note(
             lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>, notes: Vec<Note>
         ) -> ();
+        fn keep_component(lease: Lease, name: String, version: String, bytes: Vec<u8>, now: Millis) -> Digest;
+        fn drop_component(lease: Lease, digest: Digest) -> bool;
         fn prune(lease: Lease, before: Millis) -> u64;
         fn seal(lease: Lease, sealing: Sealing) -> Option<Slice>;
         fn attempt(lease: Lease, part: PartId, deadline: Millis, charges: Vec<Charge>, now: Millis) -> u32;

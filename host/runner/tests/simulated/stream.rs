@@ -21,11 +21,11 @@ steps:
 fn message(id: &str, who: u32, event: &str, n: u64, at: Millis) -> (Option<String>, Message) {
     let properties = [("n".to_owned(), n.into())].into_iter().collect();
     let event = Event { name: event.to_owned(), at, properties };
-    (Some(id.to_owned()), Message { who: person(format!("p{who}")), event: Some(event) })
+    (Some(id.to_owned()), Message { who: person(format!("p{who}")), event: Some(event), group: None })
 }
 
 /// Serves for a while; messages may come in meanwhile.
-async fn served(world: &World, span: Duration) {
+pub async fn served(world: &World, span: Duration) {
     let (cancel, cancelled) = watch::channel(false);
     let (tell, _) = watch::channel(caravan_runner::Progress::default());
     let runner = world.runner();

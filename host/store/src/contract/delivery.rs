@@ -322,12 +322,22 @@ pub enum DocumentKind {
     Notice,
     /// How a canvas stands: paused, stopping, stopped.
     Canvas,
+    /// How an installed connector stands: which version is in use, which waits; id = its name.
+    Connector,
+    /// What a connector version may do; id = its digest.
+    Grant,
+    /// The version that a connection stays with; id = the connection's name.
+    Pin,
     /// How many may enter a canvas; id = the canvas's.
     Caps,
-    /// A member of the workspace; id = their e-mail address.
-    Member,
-    /// A key; id = its name.
-    Key,
+    /// A segment's rule; id = its name.
+    Segment,
+    /// A list; id = its name.
+    List,
+    /// How far people were looked through for a segment; id = its name.
+    Sweep,
+    /// Up to when a canvas's schedule has run; id = the canvas's.
+    Schedule,
 }
 
 impl DocumentKind {
@@ -339,9 +349,14 @@ impl DocumentKind {
             DocumentKind::Alert => "alert",
             DocumentKind::Notice => "notice",
             DocumentKind::Canvas => "canvas",
+            DocumentKind::Connector => "connector",
+            DocumentKind::Grant => "grant",
+            DocumentKind::Pin => "pin",
             DocumentKind::Caps => "caps",
-            DocumentKind::Member => "member",
-            DocumentKind::Key => "key",
+            DocumentKind::Segment => "segment",
+            DocumentKind::List => "list",
+            DocumentKind::Sweep => "sweep",
+            DocumentKind::Schedule => "schedule",
         }
     }
 }

@@ -30,7 +30,7 @@ pub struct Audience {
     pub connector: String,
     /// The partner's account id.
     pub account: String,
-    /// The partner's audience id; `None` while it is being made.
+    /// The partner's audience id; `None` while it is being made, [`to_be_made`] while it waits for its first people.
     pub partner_id: Option<String>,
     /// Further ids.
     pub parts: Vec<(String, String)>,

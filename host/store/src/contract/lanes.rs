@@ -15,6 +15,21 @@ pub struct LaneKey {
     pub audience: String,
 }
 
+/// What stands before our marker in place of an id.
+const TO_BE_MADE: &str = "new:";
+
+/// What stands for the id of an audience that its partner makes only with its first people, until they come.
+pub fn to_be_made(marker: &str) -> String {
+    format!("{TO_BE_MADE}{marker}")
+}
+
+impl LaneKey {
+    /// The marker under which the audience is made with its first people; `None` where it has an id.
+    pub fn marker_to_be_made(&self) -> Option<&str> {
+        self.audience.strip_prefix(TO_BE_MADE)
+    }
+}
+
 /// How a lane stands. Everything here is durable; a restart forgets none of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]

@@ -3,8 +3,10 @@
 //! Who calls: `runner` alone. Every writing call carries the epoch of the caller's lease and is refused as
 //! [`Error::Fenced`] once another owner has taken over. Every writing call is harmless when repeated after its commit
 //! was acknowledged or lost: by an intake key, by positions that are no longer there, or by a part that has ended.
+mod components;
 mod delivery;
 mod entries;
+mod groups;
 mod inbox;
 mod lanes;
 mod leases;
@@ -13,8 +15,10 @@ mod reading;
 mod slices;
 
 pub use caravan_model::Charge;
+pub use components::*;
 pub use delivery::*;
 pub use entries::*;
+pub use groups::*;
 pub use inbox::*;
 pub use lanes::*;
 pub use leases::*;
@@ -23,7 +27,8 @@ pub use reading::*;
 pub use slices::*;
 
 use caravan_model::{
-    Canvas, Event, LaneId, Millis, PartId, Problem, Profile, ProfileId, Reason, Status, StepIx, VersionId, VisitId,
+    Canvas, Digest, Event, Group, LaneId, Millis, PartId, Problem, Profile, ProfileId, Reason, Status, StepIx,
+    VersionId, VisitId,
 };
 use std::future::Future;
 
@@ -76,6 +81,16 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn audiences(&self) -> impl Future<Output = Result<Vec<Audience>>> + Send;
     /// Registers or changes one. Written before the partner is asked to make it (with its marker), and again after.
     fn bind(&self, lease: Lease, audience: Audience) -> impl Future<Output = Result<()>> + Send;
+    /// Gives an audience that was still to be made the partner's id: its lane, all names that lead to it and a person's
+    /// hold on it have the new key from then on, in one transaction; it is ours. False, and nothing is changed, where
+    /// another lane has that key already.
+    fn name_audience(
+        &self,
+        lease: Lease,
+        key: LaneKey,
+        id: String,
+        parts: Vec<(String, String)>,
+    ) -> impl Future<Output = Result<bool>> + Send;
     /// The lane of a bound audience, made if need be; also interns its connection (the number in `Move::Offer`). With
     /// more than one stripe, the id is the first one's; who offers names that, and each person has a stripe of their own
     /// for ever, so the number of a lane's first day counts.
@@ -248,6 +263,37 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// `forget`, the old audience is gone: what was recorded there is dropped. At most `limit` from `after` on.
     fn refill(&self, lease: Lease, refill: Refill) -> impl Future<Output = Result<Walked>> + Send;
 
+    /// Puts people into groups and takes them out. Where it is `told`, each change that is one becomes a message of the inbox
+    /// ([`caravan_model::GroupChange`]) in the same transaction; people of `looked` are no longer restless, unless they
+    /// changed again. Erased people are left out. Gives how many changes there were.
+    fn regroup(
+        &self,
+        lease: Lease,
+        changes: Vec<Regroup>,
+        told: bool,
+        looked: Vec<Restless>,
+        now: Millis,
+    ) -> impl Future<Output = Result<u64>> + Send;
+    /// Forgets a group and who is in it, without a message.
+    fn disband(&self, lease: Lease, group: Group) -> impl Future<Output = Result<()>> + Send;
+    /// Who is in a group and since when, by ascending profile from `after` on.
+    fn group_members(
+        &self,
+        group: Group,
+        after: ProfileId,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(ProfileId, Millis)>>> + Send;
+    /// The groups that these people are in, in the order of `profiles`.
+    fn groups_of(&self, profiles: Vec<ProfileId>) -> impl Future<Output = Result<Vec<Vec<Group>>>> + Send;
+    /// All groups that anybody was in, with how many are in now.
+    fn group_sizes(&self) -> impl Future<Output = Result<Vec<(Group, u64)>>> + Send;
+    /// Who changed since their segments were looked at, oldest first. Noted only while there are segments.
+    fn restless(&self, limit: usize) -> impl Future<Output = Result<Vec<Restless>>> + Send;
+    /// People by ascending id from `after` on; erased ones are left out.
+    fn everyone(&self, after: ProfileId, limit: usize) -> impl Future<Output = Result<Vec<Known>>> + Send;
+    /// These people, by ascending id; erased ones are left out.
+    fn people(&self, profiles: Vec<ProfileId>) -> impl Future<Output = Result<Vec<Known>>> + Send;
+
     /// A person holds what this names; holding it again changes the words.
     fn hold(&self, lease: Lease, hold: Hold) -> impl Future<Output = Result<()>> + Send;
     /// Ends a hold; false where there is none. Time held does not flow (design, 11.9).
@@ -283,6 +329,23 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn notes(&self, after: u64, limit: usize) -> impl Future<Output = Result<Vec<Noted>>> + Send;
     /// The number and hash of the newest record that was ever appended; `None` before the first.
     fn newest_note(&self) -> impl Future<Output = Result<Option<(u64, String)>>> + Send;
+    /// Keeps a connector's bytes, by their own digest, so that every host of the store has them. The same bytes again do
+    /// nothing. Gives the digest.
+    fn keep_component(
+        &self,
+        lease: Lease,
+        name: String,
+        version: String,
+        bytes: Vec<u8>,
+        now: Millis,
+    ) -> impl Future<Output = Result<Digest>> + Send;
+    /// The bytes with this digest; checked against it.
+    fn component(&self, digest: Digest) -> impl Future<Output = Result<Option<Vec<u8>>>> + Send;
+    /// All kept connectors without their bytes, by name and then by the time of their coming.
+    fn components(&self) -> impl Future<Output = Result<Vec<ComponentRecord>>> + Send;
+    /// Forgets a connector's bytes; false where there are none. Whoever calls makes sure that nobody is pinned to them.
+    fn drop_component(&self, lease: Lease, digest: Digest) -> impl Future<Output = Result<bool>> + Send;
+
     /// Forgets exchanges of attempts that ended before. Gives how many.
     fn prune(&self, lease: Lease, before: Millis) -> impl Future<Output = Result<u64>> + Send;
 

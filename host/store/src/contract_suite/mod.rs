@@ -3,8 +3,10 @@
 #![allow(missing_docs, reason = "each function's name says what it shows")]
 
 pub mod claims;
+pub mod components;
 pub mod delivery;
 pub mod entries;
+pub mod groups;
 pub mod inbox;
 pub mod journeys;
 pub mod lanes;
@@ -44,6 +46,7 @@ macro_rules! contract_suite {
             memberships_keep_recorded_sets_and_claims
             a_canvas_published_twice_is_one_version
             audiences_and_lanes_are_kept_by_their_keys
+            an_audience_that_was_to_be_made_gets_its_id_everywhere_at_once
             an_old_lease_is_fenced_from_every_writing_call
             a_change_is_never_missed
         );
@@ -63,6 +66,10 @@ macro_rules! contract_suite {
         );
         $crate::contract_suite!(@module $engine, journeys:
             an_update_is_kept_with_its_move
+        );
+        $crate::contract_suite!(@module $engine, groups:
+            groups_change_once_and_tell_the_inbox
+            who_changes_is_restless_while_there_are_segments
         );
         $crate::contract_suite!(@module $engine, inbox:
             messages_wait_in_order_once_each
@@ -106,6 +113,9 @@ macro_rules! contract_suite {
             rule_11_9_holds_by_people_stop_the_clock
             quotas_are_kept_with_the_attempt
             documents_and_exchanges_are_kept
+        );
+        $crate::contract_suite!(@module $engine, components:
+            a_connectors_bytes_are_kept_once_by_their_digest
         );
         $crate::contract_suite!(@module $engine, claims:
             rule_11_17_claims_end_one_by_one

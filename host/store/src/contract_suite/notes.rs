@@ -29,8 +29,8 @@ pub async fn notes_are_appended_to_one_chain_with_their_documents(engine: impl E
     // Whatever is edited, left out or put in another place is seen.
     for edit in [
         |notes: &mut Vec<Noted>| notes[1].who = "cli:eve".into(),
-        |notes| drop(notes.remove(1)),
-        |notes| notes.swap(0, 1),
+        |notes: &mut Vec<Noted>| drop(notes.remove(1)),
+        |notes: &mut Vec<Noted>| notes.swap(0, 1),
     ] {
         let mut edited = notes.clone();
         edit(&mut edited);

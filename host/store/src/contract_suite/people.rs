@@ -228,6 +228,51 @@ pub async fn audiences_and_lanes_are_kept_by_their_keys(engine: impl Engine) {
     );
 }
 
+pub async fn an_audience_that_was_to_be_made_gets_its_id_everywhere_at_once(engine: impl Engine) {
+    let mut w = World::new(engine).await;
+    let marker = to_be_made("caravan-1");
+    let key = LaneKey { audience: marker.clone(), ..lane_key("") };
+    assert_eq!((key.marker_to_be_made(), lane_key("9").marker_to_be_made()), (Some("caravan-1"), None));
+    let audience = |name: &str| Audience {
+        name: name.into(),
+        connection: "meta-main".into(),
+        connector: key.connector.clone(),
+        account: key.account.clone(),
+        partner_id: Some(marker.clone()),
+        parts: vec![("name".into(), "VIP".into())],
+        marker: "caravan-1".into(),
+        made_by_us: false,
+    };
+    for name in ["one/vip", "two/vip"] {
+        w.store.bind(w.lease, audience(name)).await.expect("bound");
+    }
+    let (lane, _) = w.store.lane(w.lease, lane_spec(&marker, "meta-main", false, Vec::new())).await.expect("a lane");
+    let now = w.now;
+    let hold = |key: &LaneKey| Hold {
+        scope: HoldScope::Audience { key: key.clone() },
+        by: "someone".into(),
+        words: "wait".into(),
+        since: now,
+    };
+    w.store.hold(w.lease, hold(&key)).await.expect("held");
+    let parts = vec![("audience".to_owned(), "7".to_owned())];
+    let name = |id: &str| w.store.name_audience(w.lease, key.clone(), id.to_owned(), parts.clone());
+    // Another queue has this one: nothing is changed.
+    assert!(!name("aud-1").await.expect("an answer"));
+    assert!(name("aud-9").await.expect("an answer"));
+    assert!(name("aud-9").await.expect("an answer"), "said again");
+    w = w.crash().await;
+    for name in ["one/vip", "two/vip"] {
+        let bound = w.store.audience(name).await.expect("read").expect("bound");
+        assert_eq!((bound.partner_id.as_deref(), &bound.parts, bound.made_by_us), (Some("aud-9"), &parts, true));
+    }
+    let lanes = w.store.lanes().await.expect("lanes");
+    let named = lanes.iter().find(|known| known.id == lane).expect("the same lane");
+    assert_eq!((&named.key, &named.audience_parts, named.made_by_us), (&lane_key("aud-9"), &parts, true));
+    assert_eq!(named.held_by, [hold(&lane_key("aud-9"))]);
+    w.balanced().await;
+}
+
 pub async fn an_old_lease_is_fenced_from_every_writing_call(engine: impl Engine) {
     let mut w = World::new(engine).await;
     let people = w.people(0..1).await;

@@ -3,6 +3,7 @@
 use crate::check::{self, Secrets};
 use crate::files;
 use crate::host::lab::DryTransport;
+use crate::registry::Shelf;
 use caravan_connectors::{Binding, BoundConnector, Grant, LocalVault, Reach};
 use caravan_model::port::{Ask, CallContext, Connector};
 use caravan_model::{Code, Problem, Target};
@@ -37,7 +38,7 @@ async fn render(store: &impl Store, connections: Option<&Path>, part: &PartRecor
     }
     let file = connections.unwrap_or(Path::new(files::CONNECTIONS));
     let used = BTreeSet::from([part.connection.clone()]);
-    let checked = check::connections(file, &used, Secrets::Overlook)?;
+    let checked = check::connections(file, &used, Secrets::Overlook, &Shelf::of(store).await?)?;
     let Some(component) = checked.components.get(&part.connection) else {
         return Err(Problem::new(Code::Internal, "a checked connection has no component").into());
     };

@@ -1,17 +1,24 @@
 //! `caravan canvas validate | fmt`: what is in files.
 use crate::args::Global;
 use crate::fail::{End, Problems};
+use crate::registry::Shelf;
 use crate::{check, files, out};
 use caravan_journey::document;
 use caravan_model::Policy;
 use std::path::{Path, PathBuf};
 
 /// Says everything that is wrong. Connections are looked at where the file is named or lies beside the canvas.
-pub fn validate(global: &Global, canvas: &Path, connections: Option<&Path>, policy: &Policy) -> anyhow::Result<End> {
+pub fn validate(
+    global: &Global,
+    canvas: &Path,
+    connections: Option<&Path>,
+    (policy, shelf): (&Policy, &Shelf),
+) -> anyhow::Result<End> {
     let named = connections.is_some();
     let path = files::connections_path(connections, canvas);
     let checked = if named || path.exists() {
-        check::canvas_with_connections(canvas, &path, policy, check::Secrets::Overlook).map(|checked| checked.canvas)
+        check::canvas_with_connections(canvas, &path, policy, check::Secrets::Overlook, shelf)
+            .map(|checked| checked.canvas)
     } else {
         check::canvas_alone(canvas, policy)
     };

@@ -1,10 +1,14 @@
-//! `caravan canvas validate | fmt | schema | pause | stop | resume | cap`.
+//! `caravan canvas validate | fmt | schema | publish | preview | forecast | pause | stop | resume | cap`.
 mod cap;
 mod files;
+mod forecast;
+mod preview;
+pub mod publish;
 mod state;
 
 use crate::args::{CanvasVerb, Global};
 use crate::fail::End;
+use crate::registry::Shelf;
 use crate::{out, policies};
 use caravan_journey::document;
 
@@ -13,7 +17,8 @@ pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
     match verb {
         CanvasVerb::Validate { canvas, connections, policy } => {
             let policy = policies::holding(global, policy.as_deref(), &canvas).await?;
-            files::validate(global, &canvas, connections.as_deref(), &policy)
+            let shelf = Shelf::of_canvas(global, &canvas).await?;
+            files::validate(global, &canvas, connections.as_deref(), (&policy, &shelf))
         }
         CanvasVerb::Fmt { canvas, check, write } => files::fmt(global, &canvas, check, write),
         CanvasVerb::Schema { connections, policy } => {
@@ -24,6 +29,9 @@ pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
             })?;
             Ok(End::Done)
         }
+        CanvasVerb::Publish(args) => publish::publish(global, &args).await,
+        CanvasVerb::Preview(args) => preview::preview(global, &args).await,
+        CanvasVerb::Forecast(args) => forecast::forecast(global, &args).await,
         CanvasVerb::Pause { canvas } => state::pause(global, &canvas).await,
         CanvasVerb::Stop { canvas, now } => state::stop(global, &canvas, now).await,
         CanvasVerb::Cap(args) => cap::cap(global, args).await,

@@ -11,6 +11,7 @@ use crate::fail::{End, Problems};
 use crate::host::hands::actor;
 use crate::host::lab::{self, LabHome};
 use crate::host::{Host, alerts};
+use crate::registry::Shelf;
 use crate::users::{Users, events::Events};
 use crate::verbs::{policy, tell_opposites};
 use crate::{files, policies, stop, stores};
@@ -41,13 +42,13 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
         // Only for the sake of lines and of all problems at once: publishing asks the store again.
         None => policies::holding(global, None, &args.canvas).await.unwrap_or_default(),
     };
-    let prepared = prepare(global, args, &policy)?;
+    let prepared = prepare(global, args, &policy, &Shelf::of_canvas(global, &args.canvas).await?)?;
     for warning in prepared.users.iter().flat_map(|users| &users.warnings) {
         eprintln!("note: {warning}");
     }
     let Checked { connections, components, .. } = &prepared.checked;
     let lab = lab::of_connections(&connections.value, components.keys(), args.lab.as_deref()).await?;
-    let host = Host::bind(&prepared.checked.connections, &prepared.checked.components, lab.as_ref())?;
+    let host = Host::bind(connections, components, &prepared.checked.grants, lab.as_ref())?;
     let store = Sqlite::open(&prepared.store, OpenOptions::default())?;
     if let Some(lab) = &lab {
         lab.adopt_all(&store.audiences().await?);
@@ -69,10 +70,10 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
 }
 
 /// Checks everything: canvas, connections, connectors, secrets, the heads of all files.
-fn prepare(global: &Global, args: &RunArgs, policy: &Policy) -> Result<Prepared, Problems> {
+fn prepare(global: &Global, args: &RunArgs, policy: &Policy, shelf: &Shelf) -> Result<Prepared, Problems> {
     let connections = files::connections_path(args.connections.as_deref(), &args.canvas);
     let mut problems = Vec::new();
-    let checked = check::canvas_with_connections(&args.canvas, &connections, policy, Secrets::Ask);
+    let checked = check::canvas_with_connections(&args.canvas, &connections, policy, Secrets::Ask, shelf);
     let checked = checked.map_err(|mut wrong| problems.append(&mut wrong.0)).ok();
     let mut users = Vec::new();
     for path in &args.users {

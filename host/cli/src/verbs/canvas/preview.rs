@@ -1,0 +1,133 @@
+//! `caravan canvas preview`: one person's way through a canvas with time travel, and what each sync would send.
+use crate::args::{Global, PreviewArgs};
+use crate::check::{self, Secrets};
+use crate::fail::{End, usage};
+use crate::registry::Shelf;
+use crate::verbs::{self, dry_run};
+use crate::{files, out, policies};
+use caravan_model::port::{Clock, SystemClock};
+use caravan_model::{Code, Millis, Problem, reasons};
+use caravan_runner::{Assumed, DryRunResult, Preview, PreviewVisit, RunnerOptions, preview as walk};
+use caravan_store::Store;
+use serde_json::{Value, json};
+
+/// Shows every decision, and each sync as a dry run.
+pub async fn preview(global: &Global, args: &PreviewArgs) -> anyhow::Result<End> {
+    let from = match &args.at {
+        Some(text) => instant(text)?,
+        None => SystemClock.now(),
+    };
+    let connections = files::connections_path(args.connections.as_deref(), &args.canvas);
+    let policy = policies::holding(global, None, &args.canvas).await?;
+    let store = verbs::look(global)?;
+    let checked = check::canvas_with_connections(
+        &args.canvas,
+        &connections,
+        &policy,
+        Secrets::Overlook,
+        &Shelf::of(&store).await?,
+    )?;
+    let found = store.find(&args.profile).await?;
+    let [who] = found.as_slice() else {
+        let words = match found.len() {
+            0 => "nobody in the store has this identifier".to_owned(),
+            several => format!("{several} people in the store have this identifier"),
+        };
+        return Err(Problem::new(Code::NotFound, words).cure("name an external id of one person by --profile").into());
+    };
+    let assumed = Assumed { happens: args.happens, synced: !args.refused };
+    let zone = RunnerOptions::default().workspace_zone;
+    let way = walk(&store, &checked.canvas.value, *who, from, &zone, assumed).await?;
+    let mut dry = Vec::with_capacity(way.visits.len());
+    for visit in &way.visits {
+        dry.push(match visit.kind {
+            "audience_sync" if !way.control => Some(sent(global, args, visit).await?),
+            _ => None,
+        });
+    }
+    if global.json {
+        out::print_json(&as_json(&way, &dry))?;
+    } else {
+        out::print(&in_words(&way, &dry))?;
+    }
+    Ok(End::Done)
+}
+
+fn instant(text: &str) -> anyhow::Result<Millis> {
+    let read: Result<jiff::Timestamp, _> = text.parse();
+    let at = read.map_err(|_| usage(format!("`{text}` is no instant"), "write --at 2026-12-24T09:00:00Z"))?;
+    Ok(Millis(at.as_millisecond()))
+}
+
+/// What a sync would send for the person as they are then.
+async fn sent(global: &Global, args: &PreviewArgs, visit: &PreviewVisit) -> anyhow::Result<DryRunResult> {
+    let of = dry_run::StepOf {
+        canvas: &args.canvas,
+        step: &visit.step,
+        connections: args.connections.as_deref(),
+        policy: None,
+        audience: None,
+        at: visit.at,
+    };
+    dry_run::of_one(global, &of, visit.person.clone()).await
+}
+
+fn as_json(way: &Preview, dry: &[Option<DryRunResult>]) -> Value {
+    let visits: Vec<Value> = way
+        .visits
+        .iter()
+        .zip(dry)
+        .map(|(visit, dry)| {
+            json!({"at": visit.at, "step": visit.step, "kind": visit.kind, "reason": visit.reason,
+            "until": visit.until, "sync": dry.as_ref().map(dry_run::as_json)})
+        })
+        .collect();
+    json!({"external_id": way.external_id, "kept_out_by": way.kept_out_by, "control": way.control, "visits": visits,
+        "cut": way.cut})
+}
+
+fn in_words(way: &Preview, dry: &[Option<DryRunResult>]) -> String {
+    let mut text = match &way.kept_out_by {
+        Some(filter) => {
+            let rule = serde_json::to_string(filter).unwrap_or_default();
+            format!("{} would be kept out: this does not hold: {rule}. If they came in:\n", way.external_id)
+        }
+        None => format!("{} would enter\n", way.external_id),
+    };
+    let rows: Vec<Vec<String>> = way
+        .visits
+        .iter()
+        .zip(dry)
+        .map(|(visit, dry)| {
+            vec![out::instant(visit.at), visit.step.clone(), visit.kind.to_owned(), decision(visit, dry.as_ref())]
+        })
+        .collect();
+    text.push_str(&out::table(&["at", "step", "kind", "what happens"], &rows));
+    if way.cut {
+        text.push_str("and so on: the canvas goes round\n");
+    }
+    text
+}
+
+fn decision(visit: &PreviewVisit, dry: Option<&DryRunResult>) -> String {
+    let mut words = reasons::words_of(&visit.reason).into_owned();
+    if let Some(until) = visit.until {
+        words = format!(
+            "waits until {}{}",
+            out::instant(until),
+            if words.is_empty() { "".into() } else { format!(": {words}") }
+        );
+    }
+    if let Some(dry) = dry {
+        let person = dry.results.first();
+        let status = person.map_or("", |person| person.status.word());
+        let why = person.map(|person| &person.reason).filter(|why| !why.code.is_empty());
+        let why = why.map_or(String::new(), |why| format!(" ({})", reasons::words_of(why)));
+        let requests: Vec<String> =
+            dry.requests.iter().map(|request| format!("{} {}", request.method, request.url)).collect();
+        let sends =
+            if requests.is_empty() { "sends nothing".to_owned() } else { format!("sends {}", requests.join(", ")) };
+        words = format!("{status}{why}: {sends}");
+    }
+    words
+}

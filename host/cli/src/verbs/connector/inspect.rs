@@ -1,0 +1,172 @@
+//! `caravan connector inspect`: a manifest in plain words.
+use crate::out;
+use caravan_connectors::Outline;
+use caravan_model::manifest::{Flag, Hash, Manifest, MatchKey, QuotaScope, QuotaUnit, SettingKind, World};
+
+/// What a connector may send, to whom, and within which limits.
+pub fn in_words(outline: &Outline) -> String {
+    let Outline { manifest, digest, .. } = outline;
+    let mut text = format!("{} ({} {})\n", manifest.title, manifest.name, manifest.version);
+    let mut line = |label: &str, words: String| {
+        if !words.is_empty() {
+            text.push_str(&format!("  {label:<11}{words}\n"));
+        }
+    };
+    line("digest", format!("sha256:{digest}"));
+    line("publisher", manifest.publisher.name.clone());
+    line("support", manifest.publisher.support.clone());
+    line("docs", manifest.publisher.docs.clone());
+    let world = match manifest.world {
+        World::Destination => "writes people into audiences",
+        World::Source => "reads members of audiences",
+    };
+    line("interface", format!("caravan:connector@{}, {world}", manifest.wit));
+    let loud = outline.capabilities().into_iter().filter(|capability| capability.stands_out);
+    section(&mut text, "Look twice", loud.map(|capability| format!("! it wants to {}", capability.words)).collect());
+    section(&mut text, "May send", manifest.keys.iter().map(key).collect());
+    section(&mut text, "Says with each person added", manifest.flags.iter().map(flag).collect());
+    section(&mut text, "To", routes(manifest));
+    section(&mut text, "Needs", needs(manifest));
+    section(&mut text, "Limits", limits(manifest));
+    section(&mut text, "Audiences", audiences(manifest));
+    section(&mut text, "Settings", manifest.settings.iter().map(setting).collect());
+    text
+}
+
+fn section(text: &mut String, title: &str, lines: Vec<String>) {
+    if lines.is_empty() {
+        return;
+    }
+    text.push_str(&format!("\n{title}\n"));
+    lines.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
+}
+
+fn key(key: &MatchKey) -> String {
+    let form = match key.hash {
+        Hash::None => "UNHASHED".to_owned(),
+        Hash::Sha256Hex => "hashed (SHA-256)".to_owned(),
+        Hash::Sha256Base64 => "hashed (SHA-256, base64)".to_owned(),
+        Hash::Md5Hex => "hashed (MD5)".to_owned(),
+        Hash::Sha256OfMd5 => "hashed (SHA-256 of MD5)".to_owned(),
+    };
+    let words: Vec<&str> = key.sources.iter().map(|source| source.name.as_str()).collect();
+    let alone = if key.identifies { "" } else { ", only beside others" };
+    format!("{} as {}, {form}{alone}; match: {}", key.title, key.key, words.join(", "))
+}
+
+fn flag(flag: &Flag) -> String {
+    format!("{}: what they said about `{}`", flag.key, flag.purpose)
+}
+
+fn routes(manifest: &Manifest) -> Vec<String> {
+    let mut lines = Vec::new();
+    for host in &manifest.hosts {
+        lines.push(format!("https://{host}"));
+        for route in manifest.routes.iter().filter(|route| route.host == *host) {
+            let mut notes = Vec::new();
+            if route.writes {
+                notes.push("changes members");
+            }
+            if !route.auth {
+                notes.push("without credentials");
+            }
+            let notes = if notes.is_empty() { String::new() } else { format!("  ({})", notes.join(", ")) };
+            lines.push(format!("  {:<6} {}{notes}", route.method, route.path));
+        }
+    }
+    lines
+}
+
+fn needs(manifest: &Manifest) -> Vec<String> {
+    let mut lines: Vec<String> = manifest
+        .auth
+        .headers
+        .iter()
+        .map(|(name, template)| format!("credentials, which the host puts into the header {name}: {template}"))
+        .collect();
+    for (route, parameters) in &manifest.auth.query {
+        let names: Vec<&str> = parameters.keys().map(String::as_str).collect();
+        lines.push(format!("credentials, which the host puts into the query of `{route}`: {}", names.join(", ")));
+    }
+    for secret in &manifest.auth.secrets {
+        let must = if secret.required { "" } else { " (may be left out)" };
+        lines.push(format!("the secret `{}`: {}{must}", secret.name, secret.title));
+    }
+    if let Some(grant) = &manifest.auth.token {
+        lines.push(format!(
+            "or an app's id and secret, which the host changes for tokens at {}{}",
+            grant.host, grant.path
+        ));
+    }
+    lines.push("the component itself never sees a credential".to_owned());
+    lines
+}
+
+fn limits(manifest: &Manifest) -> Vec<String> {
+    let batch = &manifest.batch;
+    let actions: Vec<&str> = manifest.actions.iter().map(|action| action.word()).collect();
+    let mut lines = vec![
+        format!("actions: {}", actions.join(", ")),
+        format!("at most {} rows and {} MiB per call", out::count(batch.rows.into()), batch.bytes >> 20),
+        match batch.parallel_per_audience {
+            1 => "one call at a time per audience".to_owned(),
+            n => format!("{n} calls at a time per audience"),
+        },
+    ];
+    for quota in &manifest.quotas {
+        let unit = match quota.unit {
+            QuotaUnit::Calls => "calls",
+            QuotaUnit::Rows => "rows",
+            QuotaUnit::Bytes => "bytes",
+            QuotaUnit::InFlight => "calls at the same time",
+        };
+        let scope = match quota.scope {
+            QuotaScope::App => "all connections together",
+            QuotaScope::Login => "a connection",
+            QuotaScope::Account => "an ad account",
+            QuotaScope::Audience => "an audience",
+        };
+        let per = quota.per.map(|per| format!(" per {per}")).unwrap_or_default();
+        lines.push(format!("quota: {} {unit}{per} for {scope}", out::count(quota.amount)));
+    }
+    lines
+}
+
+fn audiences(manifest: &Manifest) -> Vec<String> {
+    let rules = &manifest.audience;
+    let mut lines = vec![match (rules.create, rules.create_needs_rows) {
+        (false, _) => "are made at the partner, not by us".to_owned(),
+        (true, false) => "can be made by us".to_owned(),
+        (true, true) => "can be made by us, with their first people".to_owned(),
+    }];
+    for kind in &rules.kinds {
+        lines.push(format!("kind {}: {}", kind.kind, kind.keys.join(", ")));
+    }
+    if rules.serves_from > 0 {
+        lines.push(format!("served from {} members on", out::count(rules.serves_from)));
+    }
+    if rules.per_account > 0 {
+        lines.push(format!("at most {} per account", out::count(rules.per_account.into())));
+    }
+    match rules.member_life {
+        Some(life) => {
+            lines.push(format!("members stay for {life}; a repeat is sent again after {}", renewal(manifest)))
+        }
+        None => lines.push("members stay until they are removed".to_owned()),
+    }
+    lines
+}
+
+fn renewal(manifest: &Manifest) -> String {
+    manifest.renewal_age().map_or_else(|| "never".to_owned(), |age| age.to_string())
+}
+
+fn setting(setting: &caravan_model::manifest::Setting) -> String {
+    let kind = match &setting.kind {
+        SettingKind::Text { default } => format!("text, {default:?} if not given"),
+        SettingKind::Choice { values, default } => format!("one of {}; {default} if not given", values.join(", ")),
+        SettingKind::Switch { default } => format!("true or false; {default} if not given"),
+        SettingKind::Number { default } => format!("a number; {default} if not given"),
+    };
+    format!("{}: {} ({kind})", setting.name, setting.title)
+}

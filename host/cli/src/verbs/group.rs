@@ -1,0 +1,188 @@
+//! `caravan segment …` and `caravan list …`.
+use crate::args::{Global, ListVerb, SegmentVerb};
+use crate::fail::{End, Problems};
+use crate::host::hands::{Hands, actor};
+use crate::users::rows::Rows;
+use crate::verbs::activate;
+use crate::{ask, files, out, verbs};
+use caravan_journey::{document, segments};
+use caravan_model::port::{Clock, SystemClock};
+use caravan_model::{Code, Group, GroupKind, Problem, ProfileId, Segment};
+use caravan_runner::control::{count_whoever, is_filled, lists_of};
+use caravan_runner::{RunnerOptions, segments_of};
+use caravan_store::Store;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Does a verb of segments.
+pub async fn segment(global: &Global, verb: SegmentVerb) -> anyhow::Result<End> {
+    match verb {
+        SegmentVerb::Set { segment } => set(global, &segment).await,
+        SegmentVerb::List => list(global, GroupKind::Segment).await,
+        SegmentVerb::Show { segment, members } => show(global, Group::segment(segment), members).await,
+        SegmentVerb::Count { segment } => count(global, &segment).await,
+        SegmentVerb::Activate(args) => activate::activate(global, &args).await,
+        SegmentVerb::Remove { segment } => remove(global, Group::segment(segment)).await,
+        SegmentVerb::Schema => {
+            out::print_json(&document::segment_schema())?;
+            Ok(End::Done)
+        }
+    }
+}
+
+/// Does a verb of lists.
+pub async fn lists(global: &Global, verb: ListVerb) -> anyhow::Result<End> {
+    match verb {
+        ListVerb::Create { list } => {
+            Hands::making(global, None, async |hands| {
+                let is_new = hands.runner().create_list(&list).await?;
+                if is_new {
+                    let object = format!("list {list}");
+                    hands.runner().acting(actor()).note("list.create", &object, json!({})).await?;
+                }
+                let already = if is_new { "is made" } else { "was there already" };
+                say(global, &json!({"list": list, "made": is_new}), &format!("list {list} {already}\n"))
+            })
+            .await
+        }
+        ListVerb::Add { list, users } => put(global, &list, &users, true).await,
+        ListVerb::Take { list, users } => put(global, &list, &users, false).await,
+        ListVerb::List => self::list(global, GroupKind::List).await,
+        ListVerb::Show { list, members } => show(global, Group::list(list), members).await,
+        ListVerb::Remove { list } => remove(global, Group::list(list)).await,
+    }
+}
+
+fn say(global: &Global, data: &serde_json::Value, words: &str) -> anyhow::Result<End> {
+    if global.json {
+        out::print_json(data)?
+    } else {
+        out::print(words)?
+    }
+    Ok(End::Done)
+}
+
+fn read(path: &Path) -> anyhow::Result<document::Document<Segment>> {
+    let text = files::text(path)?;
+    Ok(document::read_segment(&path.display().to_string(), &text)?)
+}
+
+async fn checked(store: &impl Store, document: &document::Document<Segment>) -> anyhow::Result<()> {
+    let others: BTreeMap<_, _> =
+        segments_of(store).await?.into_iter().map(|(name, segment)| (name, segment.who)).collect();
+    Ok(Problems::check(segments::problems(document, &others, &lists_of(store).await?))?)
+}
+
+async fn set(global: &Global, path: &Path) -> anyhow::Result<End> {
+    let document = read(path)?;
+    Hands::making(global, None, async |hands| {
+        checked(hands.store(), &document).await?;
+        let segment = &document.value;
+        hands.runner().set_segment(segment).await?;
+        let object = format!("segment {}", segment.segment);
+        hands.runner().acting(actor()).note("segment.set", &object, json!({})).await?;
+        let words = format!("segment {} is kept; a serving host asks everyone its rule\n", segment.segment);
+        say(global, &json!({"segment": segment.segment}), &words)
+    })
+    .await
+}
+
+async fn put(global: &Global, list: &str, files: &[PathBuf], joined: bool) -> anyhow::Result<End> {
+    let open = Rows::open_all(files)?;
+    Hands::with(global, None, async |hands| {
+        let (mut changed, mut bad) = (0, 0);
+        for mut rows in open {
+            changed += hands.runner().list_people(list, &mut rows, joined).await?;
+            bad += rows.finish()?;
+        }
+        let details = json!({"changed": changed, "joined": joined});
+        hands.runner().acting(actor()).note("list.change", &format!("list {list}"), details).await?;
+        let way = if joined { "put on" } else { "taken off" };
+        let mut words = format!("{} {way} {list}", out::people(changed));
+        if bad > 0 {
+            words.push_str(&format!("; {} cannot be read", out::plural(bad, "row", "rows")));
+        }
+        say(global, &json!({"list": list, "changed": changed, "bad": bad}), &format!("{words}\n"))?;
+        Ok(if bad > 0 { End::NeedsYou } else { End::Done })
+    })
+    .await
+}
+
+async fn list(global: &Global, kind: GroupKind) -> anyhow::Result<End> {
+    let store = verbs::look(global)?;
+    let names: Vec<String> = match kind {
+        GroupKind::Segment => segments_of(&store).await?.into_keys().collect(),
+        GroupKind::List => lists_of(&store).await?.into_iter().collect(),
+    };
+    let sizes: BTreeMap<Group, u64> = store.group_sizes().await?.into_iter().collect();
+    let (mut rows, mut words) = (Vec::new(), String::new());
+    for name in names {
+        let n = sizes.get(&Group { kind, name: name.clone() }).copied().unwrap_or(0);
+        words.push_str(&format!("{name}  {}\n", out::people(n)));
+        rows.push(json!({"name": name, "members": n}));
+    }
+    if words.is_empty() {
+        words = format!("there is no {} yet\n", kind.word());
+    }
+    say(global, &json!(rows), &words)
+}
+
+async fn show(global: &Global, group: Group, members: usize) -> anyhow::Result<End> {
+    let store = verbs::look(global)?;
+    let segment = segments_of(&store).await?.remove(&group.name).filter(|_| group.kind == GroupKind::Segment);
+    let there = segment.is_some() || (group.kind == GroupKind::List && lists_of(&store).await?.contains(&group.name));
+    if !there {
+        let words = format!("there is no {} `{}`", group.kind.word(), group.name);
+        let cure = format!("`caravan {} list` shows what there is", group.kind.word());
+        return Err(Problem::new(Code::UnknownGroup, words).cure(cure).into());
+    }
+    let sizes = store.group_sizes().await?;
+    let n = sizes.iter().find(|(one, _)| *one == group).map_or(0, |(_, n)| *n);
+    let page = store.group_members(group.clone(), ProfileId(0), members).await?;
+    let known = store.people(page.iter().map(|(id, _)| *id).collect()).await?;
+    let ids: Vec<&str> = known.iter().map(|known| known.profile.external_id.as_str()).collect();
+    let filled = group.kind == GroupKind::List || is_filled(&store, &group.name).await?;
+    let mut words = format!("{} {}: {}", group.kind.word(), group.name, out::people(n));
+    if !filled {
+        words.push_str("; a serving host has not asked everyone its rule yet");
+    }
+    words.push('\n');
+    if let Some(segment) = &segment {
+        words.push_str(&serde_json::to_string_pretty(&segment.who)?);
+        words.push('\n');
+    }
+    ids.iter().for_each(|id| words.push_str(&format!("  {id}\n")));
+    let data =
+        json!({"kind": group.kind, "name": group.name, "members": n, "filled": filled, "rule": segment, "ids": ids});
+    say(global, &data, &words)
+}
+
+async fn count(global: &Global, named: &str) -> anyhow::Result<End> {
+    let store = verbs::look(global)?;
+    let path = Path::new(named);
+    let segment = match segments_of(&store).await?.remove(named) {
+        Some(segment) => segment,
+        None => {
+            let document = read(path)?;
+            checked(&store, &document).await?;
+            document.value
+        }
+    };
+    let zone = RunnerOptions::default().workspace_zone;
+    let (fulfil, all) = count_whoever(&store, &segment.who, SystemClock.now(), &zone).await?;
+    let words = format!("{} of {} fulfil {} now\n", out::count(fulfil), out::people(all), segment.segment);
+    say(global, &json!({"segment": segment.segment, "fulfil": fulfil, "people": all}), &words)
+}
+
+async fn remove(global: &Global, group: Group) -> anyhow::Result<End> {
+    ask::confirm(global, &format!("this forgets the {} {}", group.kind.word(), group.name))?;
+    Hands::with(global, None, async |hands| {
+        hands.runner().forget_group(&group).await?;
+        let verb = format!("{}.remove", group.kind.word());
+        hands.runner().acting(actor()).note(&verb, &format!("{} {}", group.kind.word(), group.name), json!({})).await?;
+        let words = format!("{} {} is forgotten\n", group.kind.word(), group.name);
+        say(global, &json!({"removed": group.name}), &words)
+    })
+    .await
+}

@@ -1,0 +1,194 @@
+//! A stranger's connector is installed, looked at, allowed, upgraded, rolled back and removed, and until somebody allows it
+//! nothing of it is used.
+mod common;
+use common::{Folder, Ran};
+use std::path::Path;
+
+#[track_caller]
+fn good(ran: Ran) -> Ran {
+    assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
+    ran
+}
+
+/// The connector for Meta with texts of its manifest changed, each into one of the same length.
+fn version(changes: &[(&str, &str)]) -> Vec<u8> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest-steps/target/wasm32-wasip2/release/meta.wasm");
+    let mut bytes = std::fs::read(file).expect("build the guests first: cargo xtask build-guests");
+    for (from, to) in changes {
+        assert_eq!(from.len(), to.len());
+        let places: Vec<usize> =
+            (0..bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from.as_bytes())).collect();
+        assert!(!places.is_empty(), "{from}");
+        places.into_iter().for_each(|at| bytes[at..at + to.len()].copy_from_slice(to.as_bytes()));
+    }
+    bytes
+}
+
+const NEXT: (&str, &str) = ("\"version\": \"0.1.0\"", "\"version\": \"0.1.1\"");
+const WIDER: (&str, &str) = (
+    "\"path\": \"/{settings.api_version}/{audience}/users\"",
+    "\"path\": \"/{settings.api_version}/{any}/users\"     ",
+);
+
+fn as_who(folder: &Folder, who: &str, args: &[&str]) -> Ran {
+    let mut all = args.to_vec();
+    all.extend(["--store", "s.caravan"]);
+    Ran::of(folder.command(&all).env("USER", who).output().expect("it runs"))
+}
+
+fn ann(folder: &Folder, args: &[&str]) -> Ran {
+    as_who(folder, "ann", args)
+}
+
+fn states(folder: &Folder) -> Vec<(String, String)> {
+    let list = good(ann(folder, &["connector", "list", "--json"])).json();
+    let rows = list.as_array().expect("rows").iter().filter(|row| row["version"] != "");
+    rows.map(|row| {
+        (row["version"].as_str().unwrap_or_default().to_owned(), row["state"].as_str().unwrap_or_default().to_owned())
+    })
+    .collect()
+}
+
+fn pair(version: &str, state: &str) -> (String, String) {
+    (version.to_owned(), state.to_owned())
+}
+
+#[test]
+fn a_component_is_used_only_once_somebody_allowed_it() {
+    let folder = Folder::with_examples();
+    folder.write("stranger.wasm", version(&[]));
+    let installed = good(ann(&folder, &["connector", "install", "stranger.wasm"]));
+    assert!(installed.out.contains("waits for approval"), "{}", installed.out);
+    assert_eq!(states(&folder), [pair("0.1.0", "waits for approval")]);
+    let run = ["run", "win-back.yaml", "--users", "users-sample.csv"];
+    let refused = ann(&folder, &run);
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(refused.err.contains("CV054") && refused.err.contains("connector grant meta"), "{}", refused.err);
+    let allowed = good(ann(&folder, &["connector", "grant", "meta", "--as-asked"]));
+    assert!(allowed.out.contains("grants/meta.yaml"), "{}", allowed.out);
+    assert_eq!(states(&folder), [pair("0.1.0", "in use")]);
+    let grant = folder.read("grants/meta.yaml");
+    assert!(grant.contains("connector: meta@sha256:") && grant.contains("\"graph.facebook.com\": ["), "{grant}");
+    good(ann(&folder, &["canvas", "validate", "win-back.yaml"]));
+}
+
+#[test]
+fn what_a_reviewed_grant_leaves_out_is_denied_with_the_line_that_would_allow_it() {
+    let folder = Folder::with_examples();
+    folder.write("stranger.wasm", version(&[]));
+    good(ann(&folder, &["connector", "install", "stranger.wasm"]));
+    good(ann(&folder, &["connector", "grant", "meta", "--as-asked"]));
+    let text = folder.read("grants/meta.yaml");
+    let less = text.lines().map(|line| if line.starts_with("send:") { "send: [\"FN\", \"PASSPORT\"]" } else { line });
+    folder.write("less.yaml", less.collect::<Vec<_>>().join("\n"));
+    let given = good(ann(&folder, &["connector", "grant", "meta", "--file", "less.yaml"]));
+    assert!(given.err.contains("PASSPORT") && given.err.contains("no effect"), "{}", given.err);
+    assert!(given.out.contains("send: [EMAIL]"), "{}", given.out);
+    let ran = ann(&folder, &["run", "win-back.yaml", "--users", "users-sample.csv", "--json"]);
+    assert_eq!(ran.code, 1, "{}\n{}", ran.out, ran.err);
+    let queues = ann(&folder, &["queue", "list", "--json"]);
+    assert!(queues.out.contains("CV060") && queues.out.contains("send: ["), "{}", queues.out);
+}
+
+#[test]
+fn an_upgrade_that_asks_for_no_more_goes_through_and_one_command_goes_back() {
+    let folder = Folder::new();
+    folder.write("1.wasm", version(&[])).write("2.wasm", version(&[NEXT]));
+    good(ann(&folder, &["connector", "install", "1.wasm"]));
+    good(ann(&folder, &["connector", "grant", "meta", "--as-asked"]));
+    good(ann(&folder, &["connector", "install", "2.wasm"]));
+    let tried = good(ann(&folder, &["connector", "upgrade", "meta", "--only", "shop"]));
+    assert!(tried.out.contains("asks for the same as before"), "{}", tried.out);
+    assert_eq!(states(&folder), [pair("0.1.0", "in use"), pair("0.1.1", "allowed, not in use; pinned by shop")]);
+    good(ann(&folder, &["connector", "rollback", "meta"]));
+    good(ann(&folder, &["connector", "upgrade", "meta"]));
+    assert_eq!(states(&folder), [pair("0.1.0", "in use before"), pair("0.1.1", "in use")]);
+    good(ann(&folder, &["connector", "rollback", "meta"]));
+    assert_eq!(states(&folder), [pair("0.1.0", "in use"), pair("0.1.1", "kept")]);
+    assert_eq!(ann(&folder, &["connector", "rollback", "meta"]).code, 2, "there is nothing before");
+}
+
+#[test]
+fn an_upgrade_that_widens_waits_for_somebody_else_where_the_policy_says_so() {
+    let folder = Folder::new();
+    folder.write("1.wasm", version(&[])).write("2.wasm", version(&[NEXT, WIDER]));
+    folder.write("policy.yaml", "format: 1\nconnectors: { approval: other }\n");
+    good(ann(&folder, &["connector", "install", "1.wasm"]));
+    good(ann(&folder, &["policy", "set", "policy.yaml"]));
+    let grant = ["connector", "grant", "meta", "--as-asked"];
+    let alone = ann(&folder, &grant);
+    assert!(alone.code == 2 && alone.err.contains("somebody else"), "{}", alone.err);
+    good(as_who(&folder, "bob", &grant));
+    good(ann(&folder, &["connector", "install", "2.wasm"]));
+    let waits = ann(&folder, &["connector", "upgrade", "meta"]);
+    assert_eq!(waits.code, 1, "{}\n{}", waits.out, waits.err);
+    assert!(
+        waits.out.contains("+ may now POST https://graph.facebook.com/{settings.api_version}/{any}/users"),
+        "{}",
+        waits.out
+    );
+    assert_eq!(states(&folder), [pair("0.1.0", "in use"), pair("0.1.1", "waits for approval")]);
+    assert_eq!(ann(&folder, &grant).code, 2);
+    good(as_who(&folder, "bob", &grant));
+    good(ann(&folder, &["connector", "upgrade", "meta"]));
+    assert_eq!(states(&folder), [pair("0.1.0", "in use before"), pair("0.1.1", "in use")]);
+}
+
+#[test]
+fn a_pinned_connector_is_not_removed() {
+    let folder = Folder::new();
+    folder.write("1.wasm", version(&[]));
+    let digest = good(ann(&folder, &["connector", "install", "1.wasm", "--json"])).json()["digest"].clone();
+    good(ann(&folder, &["connector", "grant", "meta", "--as-asked"]));
+    let named = format!("meta@sha256:{}", digest.as_str().expect("a digest"));
+    good(ann(&folder, &["connector", "pin", "shop", &named]));
+    let refused = ann(&folder, &["connector", "uninstall", "meta", "--yes"]);
+    assert!(refused.code == 2 && refused.err.contains("shop pinned to it"), "{}", refused.err);
+    good(ann(&folder, &["connector", "pin", "shop"]));
+    good(ann(&folder, &["connector", "uninstall", "meta", "--yes"]));
+    assert!(states(&folder).is_empty());
+}
+
+#[test]
+fn a_folder_installs_what_can_be_used_and_says_what_cannot() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("new")).expect("a folder");
+    folder.write("new/bad.wasm", b"\0asm no component").write("new/good.wasm", version(&[]));
+    folder.write("new/other.wasm", version(&[("\"wit\": \"0.1.0\"", "\"wit\": \"0.9.0\"")]));
+    let ran = ann(&folder, &["connector", "install", "new"]);
+    assert_eq!(ran.code, 1, "{}\n{}", ran.out, ran.err);
+    assert!(ran.err.contains("bad.wasm") && ran.err.contains("CV050"), "{}", ran.err);
+    assert!(
+        ran.err.contains("built for caravan:connector@0.9.0, this host serves caravan:connector@0.1.0"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(states(&folder), [pair("0.1.0", "waits for approval")]);
+}
+
+#[test]
+fn compiled_code_that_was_touched_is_compiled_anew() {
+    let folder = Folder::with_examples();
+    let cache = folder.path("cache");
+    let run = || {
+        let args = ["dry-run", "win-back.yaml", "--step", "meta", "--users", "users-sample.csv"];
+        let mut command = folder.command(&args);
+        command.env("CARAVAN_CACHE", &cache).env("XDG_DATA_HOME", folder.path("data"));
+        good(Ran::of(command.output().expect("it runs")))
+    };
+    run();
+    let kept = || -> Vec<_> {
+        let entries = std::fs::read_dir(&cache).expect("a cache");
+        entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.extension().is_some()).collect()
+    };
+    let file = kept().pop().expect("one compiled connector");
+    let good_code = std::fs::read(&file).expect("its code");
+    let mut touched = good_code.clone();
+    let middle = touched.len() / 2;
+    touched[middle] ^= 1;
+    std::fs::write(&file, touched).expect("touched");
+    let again = run();
+    assert!(again.err.contains("does not carry our tag"), "{}", again.err);
+    assert_eq!(std::fs::read(&file).expect("its code").len(), good_code.len());
+    assert!(!run().err.contains("our tag"));
+}

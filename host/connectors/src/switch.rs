@@ -1,0 +1,282 @@
+//! A connection's connector that changes its version between two calls, tries a new one on one batch at a time, and goes
+//! back by itself where the new one breaks.
+use caravan_model::port::{Answer, Ask, BoxFuture, CallContext, CallOutcome, Connector};
+use caravan_model::{Cause, Code, Digest, Fault, Manifest, Problem, Report};
+use serde_json::{Map, Value};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// For how many batches after its first good one a new version is still watched.
+const WATCHED: u32 = 100;
+
+/// What happened to a connection's version; for logs, alerts and the audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A new version waits for its first batch.
+    OnTrial(Digest),
+    /// Its first batch went well: it serves all batches now.
+    Promoted(Digest),
+    /// It broke: the version before serves again. Why, in the words of its fault.
+    RolledBack {
+        /// The version that broke.
+        from: Digest,
+        /// The version that serves again.
+        to: Digest,
+        /// Why.
+        because: String,
+    },
+}
+
+/// The switch: it serves the port as the version that is in use does.
+///
+/// A call keeps the version that it began with, so that the change falls between two batches. While a version is on
+/// trial, one batch at a time goes through it and all others through the version before. A trap, a broken limit, a `bug`
+/// or `misconfigured` takes it back at once, and the batch is repeated through the version before; what the partner
+/// answers, or does not answer, never does.
+pub struct Switch {
+    /// Whose shape all versions share: what is sealed under one can be sent by another.
+    shape: Arc<dyn Connector>,
+    state: Mutex<State>,
+}
+
+struct State {
+    current: Arc<dyn Connector>,
+    /// The version to go back to.
+    before: Option<Arc<dyn Connector>>,
+    /// Batches for which the current one is still watched.
+    watched: u32,
+    trial: Option<Trial>,
+    changes: Vec<Change>,
+}
+
+struct Trial {
+    candidate: Arc<dyn Connector>,
+    /// A batch is with it.
+    busy: bool,
+}
+
+impl Switch {
+    /// A switch whose version in use is this one.
+    pub fn new(current: Arc<dyn Connector>) -> Switch {
+        let state = State { current: current.clone(), before: None, watched: 0, trial: None, changes: Vec::new() };
+        Switch { shape: current, state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tries another version from the next batch on; a version that was on trial before is dropped. The version in use
+    /// does nothing.
+    ///
+    /// # Errors
+    /// CV052 where what was sealed for the version in use could not be sent by the other one: it begins with the next run.
+    pub fn try_version(&self, candidate: Arc<dyn Connector>) -> Result<(), Problem> {
+        if let Some(what) = other_shape(&*self.shape, &*candidate) {
+            return Err(Problem::new(
+                Code::BadManifest,
+                format!(
+                    "this version cannot take over within a run: its {what} differ from those of the version in use"
+                ),
+            )
+            .cure("let the run end, or stop it: the next one begins with this version"));
+        }
+        let mut state = self.state();
+        if state.current.digest() == candidate.digest() {
+            state.trial = None;
+            return Ok(());
+        }
+        state.changes.push(Change::OnTrial(candidate.digest()));
+        state.trial = Some(Trial { candidate, busy: false });
+        Ok(())
+    }
+
+    /// Goes back to the version before, or drops the one on trial. False where there is neither.
+    pub fn roll_back(&self, because: &str) -> bool {
+        let mut state = self.state();
+        if let Some(trial) = state.trial.take() {
+            let (from, to) = (trial.candidate.digest(), state.current.digest());
+            state.changes.push(Change::RolledBack { from, to, because: because.to_owned() });
+            return true;
+        }
+        state.go_back(because)
+    }
+
+    /// What happened since this was asked last.
+    pub fn changes(&self) -> Vec<Change> {
+        std::mem::take(&mut self.state().changes)
+    }
+
+    /// Which version takes a batch, and whether it is on trial.
+    fn take(&self) -> (Arc<dyn Connector>, bool) {
+        let mut state = self.state();
+        match &mut state.trial {
+            Some(trial) if !trial.busy => {
+                trial.busy = true;
+                (trial.candidate.clone(), true)
+            }
+            _ => (state.current.clone(), false),
+        }
+    }
+
+    /// What a batch's outcome means for the version that carried it. True where that version was taken back.
+    fn judge(&self, version: Digest, outcome: &CallOutcome) -> bool {
+        let verdict = verdict(outcome);
+        let mut state = self.state();
+        if state.trial.as_ref().is_some_and(|trial| trial.candidate.digest() == version) {
+            return state.judge_trial(verdict);
+        }
+        if state.current.digest() != version || state.watched == 0 {
+            // A version that was taken back meanwhile: its last batches too are repeated by the one in use.
+            return matches!(verdict, Verdict::Broken(_)) && state.current.digest() != version;
+        }
+        match verdict {
+            Verdict::Good => state.watched -= 1,
+            Verdict::Broken(because) => return state.go_back(&because),
+            Verdict::Partner => {}
+        }
+        false
+    }
+
+    async fn sync(&self, context: CallContext, ask: Ask) -> CallOutcome {
+        let (version, on_trial) = self.take();
+        let digest = version.digest();
+        let free = on_trial.then(|| Free { switch: self, digest });
+        let mut outcome = version.call(context, ask).await;
+        let taken_back = self.judge(digest, &outcome);
+        drop(free);
+        if taken_back {
+            let because = match fault(&outcome) {
+                Some(fault) => fault.cause().map(ToString::to_string).unwrap_or_default(),
+                None => String::new(),
+            };
+            let words = format!(
+                "version sha256:{} was taken back: {because}; the batch is repeated by the one before",
+                digest.short()
+            );
+            // What it did at the partner stays told in `effect`; the repeat has the same rows.
+            let fault = Fault::Unavailable { after_ms: Some(0), cause: Cause::new("rolled-back", words) };
+            outcome.answer = Ok(Answer::Report(Report::fault(fault)));
+        }
+        outcome
+    }
+}
+
+impl State {
+    fn judge_trial(&mut self, verdict: Verdict) -> bool {
+        match verdict {
+            Verdict::Partner => false,
+            Verdict::Good => {
+                if let Some(trial) = self.trial.take() {
+                    self.changes.push(Change::Promoted(trial.candidate.digest()));
+                    self.before = Some(std::mem::replace(&mut self.current, trial.candidate));
+                    self.watched = WATCHED;
+                }
+                false
+            }
+            Verdict::Broken(because) => {
+                if let Some(trial) = self.trial.take() {
+                    let (from, to) = (trial.candidate.digest(), self.current.digest());
+                    self.changes.push(Change::RolledBack { from, to, because });
+                }
+                true
+            }
+        }
+    }
+
+    fn go_back(&mut self, because: &str) -> bool {
+        let Some(before) = self.before.take() else { return false };
+        let from = std::mem::replace(&mut self.current, before).digest();
+        self.watched = 0;
+        let to = self.current.digest();
+        self.changes.push(Change::RolledBack { from, to, because: because.to_owned() });
+        true
+    }
+}
+
+/// Lets the next batch try a version once this one is through, also where its call was dropped half-way.
+struct Free<'a> {
+    switch: &'a Switch,
+    digest: Digest,
+}
+
+impl Drop for Free<'_> {
+    fn drop(&mut self) {
+        if let Some(trial) = &mut self.switch.state().trial
+            && trial.candidate.digest() == self.digest
+        {
+            trial.busy = false;
+        }
+    }
+}
+
+enum Verdict {
+    /// The partner took the batch.
+    Good,
+    /// The version itself broke.
+    Broken(String),
+    /// The partner's word, or none: it says nothing of the version.
+    Partner,
+}
+
+fn fault(outcome: &CallOutcome) -> Option<&Fault> {
+    match &outcome.answer {
+        Ok(Answer::Report(report)) => report.fault.as_ref(),
+        Ok(_) => None,
+        Err(fault) => Some(fault),
+    }
+}
+
+fn verdict(outcome: &CallOutcome) -> Verdict {
+    let words = |fault: &Fault| fault.cause().map(ToString::to_string).unwrap_or_default();
+    match fault(outcome) {
+        None => Verdict::Good,
+        Some(fault @ (Fault::Bug { .. } | Fault::Misconfigured { .. })) => Verdict::Broken(words(fault)),
+        // A broken limit, and a request beyond the grant, are the version's; a missing account is the connection's.
+        Some(fault @ Fault::Stopped { cause })
+            if [Code::LimitBreached.as_str(), Code::Denied.as_str()].contains(&cause.code.as_str()) =>
+        {
+            Verdict::Broken(words(fault))
+        }
+        Some(_) => Verdict::Partner,
+    }
+}
+
+/// Which part of the shape differs: what is sealed, batched and charged by one version must be right for the other.
+fn other_shape(one: &dyn Connector, other: &dyn Connector) -> Option<&'static str> {
+    let (a, b) = (one.manifest(), other.manifest());
+    let differs = [
+        ("names", a.name != b.name),
+        ("match keys", a.keys != b.keys || a.groups != b.groups || a.flags != b.flags),
+        ("actions", a.actions != b.actions),
+        ("batches", a.batch != b.batch),
+        ("quotas", a.quotas != b.quotas),
+        ("audiences", a.audience != b.audience),
+        ("settings", one.settings() != other.settings()),
+    ];
+    differs.into_iter().find(|(_, differs)| *differs).map(|(what, _)| what)
+}
+
+impl Connector for Switch {
+    fn manifest(&self) -> &Manifest {
+        self.shape.manifest()
+    }
+
+    fn digest(&self) -> Digest {
+        self.state().current.digest()
+    }
+
+    fn settings(&self) -> &Map<String, Value> {
+        self.shape.settings()
+    }
+
+    fn call<'a>(&'a self, context: CallContext, ask: Ask) -> BoxFuture<'a, CallOutcome> {
+        if matches!(ask, Ask::Sync { .. }) {
+            return Box::pin(self.sync(context, ask));
+        }
+        let version = self.state().current.clone();
+        Box::pin(async move { version.call(context, ask).await })
+    }
+}
+
+#[cfg(test)]
+mod tests;

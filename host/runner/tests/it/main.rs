@@ -1,0 +1,14 @@
+//! The runner over the real store, with connectors made for it: one program, so that the runner is compiled once.
+#[path = "../common/mod.rs"]
+mod common;
+
+mod alerts;
+mod attempts;
+mod claims;
+mod control;
+mod flow;
+mod journeys;
+mod policies;
+mod publishing;
+mod rules;
+mod simulation;

@@ -1,0 +1,132 @@
+//! Audiences get the partner's id, once.
+use crate::common::*;
+use caravan_model::{Code, Status};
+use caravan_runner::{RunEnd, RunOptions};
+use caravan_store::Store;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+#[tokio::test]
+async fn an_audience_is_made_once_although_the_process_died_after_making_it() {
+    let stage = Stage::new(10);
+    let text = one_step("one", "add", "email");
+    stage.fake().partner.lock().unwrap().dies_after_making = true;
+    assert!(stage.runner().publish(canvas(&text), &connections()).await.is_err());
+    assert_eq!(stage.fake().partner.lock().unwrap().made, 1);
+    stage.fake().partner.lock().unwrap().dies_after_making = false;
+    // Its name is changed at the partner meanwhile: the marker finds it all the same.
+    stage.fake().partner.lock().unwrap().audiences.get_mut("new-1").unwrap().0 = "Renamed".into();
+    let version = stage.publish(&text).await;
+    assert_eq!(stage.fake().partner.lock().unwrap().made, 1);
+    let again = stage.publish(&text).await;
+    assert_eq!(version, again);
+    let bound = stage.store.audience("one/list").await.unwrap().unwrap();
+    assert_eq!((bound.partner_id.as_deref(), bound.made_by_us), (Some("new-1"), true));
+}
+
+#[tokio::test]
+async fn an_audience_that_needs_people_is_made_with_the_first_once_although_the_answer_was_lost() {
+    let mut needs_rows = manifest(10);
+    needs_rows["audience"] = serde_json::json!({"create": true, "create_needs_rows": true});
+    let stage = Stage::of(needs_rows);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    assert_eq!(stage.fake().partner.lock().unwrap().made, 0, "nobody is there yet");
+    assert_eq!(version, stage.publish(&one_step("one", "add", "email")).await);
+    let runner = stage.runner();
+    let first = stage.lane().await.key;
+    assert!(first.marker_to_be_made().is_some(), "{first:?}");
+    let words = runner.recreate("one/list").await.unwrap_err().to_string();
+    assert!(words.contains("first people"), "{words}");
+
+    stage.fake().partner.lock().unwrap().dies_after_making = true;
+    let options = RunOptions { source: "f".into(), wait: Duration::from_millis(100), ..RunOptions::default() };
+    let RunEnd::Waits(..) = stage.run_with(version, people(0..25), options).await else { panic!("it is held") };
+    assert_eq!(stage.lane().await.key, first);
+    stage.fake().partner.lock().unwrap().dies_after_making = false;
+    let end = stage.run(version, "", Vec::new()).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!(stage.fake().partner.lock().unwrap().made, 1);
+    assert_eq!(stage.fake().members("new-1"), emails(0..25));
+    assert_eq!(stage.count(version, 0, Status::Synced).await, 25);
+    let bound = stage.store.audience("one/list").await.unwrap().unwrap();
+    assert_eq!((bound.partner_id.as_deref(), bound.made_by_us), (Some("new-1"), true));
+    assert_eq!(stage.lane().await.key.audience, "new-1");
+
+    // What was made is an audience like any other.
+    let out = one_step("out", "remove", "email").replace("name: List, if_missing: create", "id: new-1");
+    let out = stage.publish(&out).await;
+    let end = stage.run(out, "g", people(0..5)).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!(stage.fake().members("new-1"), emails(5..25));
+}
+
+#[tokio::test]
+async fn removals_make_no_audience() {
+    let mut needs_rows = manifest(10);
+    needs_rows["audience"] = serde_json::json!({"create": true, "create_needs_rows": true});
+    let stage = Stage::of(needs_rows);
+    let version = stage.publish(&one_step("out", "remove", "email")).await;
+    let end = stage.run(version, "f", people(0..5)).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!(stage.fake().partner.lock().unwrap().made, 0);
+    assert_eq!(stage.count(version, 0, Status::Unchanged).await, 5);
+}
+
+#[tokio::test]
+async fn an_earlier_step_creates_what_a_later_one_removes_from() {
+    let stage = Stage::new(10);
+    let text = "
+format: 1
+canvas: both
+audiences: { list: { connection: c, account: main, name: List, if_missing: create } }
+entry: { trigger: { api: true }, start: add }
+steps:
+  add: { audience_sync: { audience: list, action: add, match: [email], advance: when_synced }, next: remove }
+  remove: { audience_sync: { audience: list, action: remove, match: [email] }, next: exit }
+";
+    let version = stage.publish(text).await;
+    let end = stage.run(version, "f", people(0..25)).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!(stage.fake().partner.lock().unwrap().made, 1);
+    assert_eq!(stage.fake().members("new-1"), BTreeSet::new());
+    assert_eq!(
+        (stage.count(version, 0, Status::Synced).await, stage.count(version, 1, Status::Synced).await),
+        (25, 25)
+    );
+}
+
+#[tokio::test]
+async fn one_audience_of_that_name_is_adopted_none_or_several_are_a_problem() {
+    let stage = Stage::new(10);
+    let fail = one_step("one", "add", "email").replace("create", "fail");
+    let code = |result: caravan_runner::Result<caravan_store::Version>| result.unwrap_err().code();
+    assert_eq!(code(stage.runner().publish(canvas(&fail), &connections()).await), Code::AudienceMissing);
+    let named = |name: &str| (name.to_owned(), String::new(), BTreeSet::new());
+    stage.fake().partner.lock().unwrap().audiences.insert("1".into(), named("List of lists"));
+    assert_eq!(code(stage.runner().publish(canvas(&fail), &connections()).await), Code::AudienceMissing);
+    stage.fake().partner.lock().unwrap().audiences.insert("2".into(), named("List"));
+    stage.publish(&fail).await;
+    let bound = stage.store.audience("one/list").await.unwrap().unwrap();
+    assert_eq!((bound.partner_id.as_deref(), bound.made_by_us), (Some("2"), false));
+    stage.fake().partner.lock().unwrap().audiences.insert("3".into(), named("List"));
+    let other = fail.replace("canvas: one", "canvas: other");
+    assert_eq!(code(stage.runner().publish(canvas(&other), &connections()).await), Code::AudienceMissing);
+    let by_id = other.replace("name: List", "id: \"3\"");
+    stage.publish(&by_id).await;
+    assert_eq!(stage.store.audience("other/list").await.unwrap().unwrap().partner_id.as_deref(), Some("3"));
+}
+
+#[tokio::test]
+async fn what_a_person_mistyped_has_a_code() {
+    let stage = Stage::new(10);
+    let text = one_step("one", "add", "email");
+    for (from, to, code) in [
+        ("connection: c,", "connection: nobody,", Code::UnknownConnection),
+        ("account: main", "account: other", Code::UnknownAccount),
+        ("match: [email]", "match: [mail]", Code::UnknownMatchKey),
+        ("match: [email]", "match: [first_name]", Code::ImpossibleKeys),
+    ] {
+        let wrong = canvas(&text.replace(from, to));
+        assert_eq!(stage.runner().publish(wrong, &connections()).await.unwrap_err().code(), code, "{to}");
+    }
+}

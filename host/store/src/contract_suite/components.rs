@@ -1,0 +1,27 @@
+//! Installed connectors are kept by the digest of their bytes.
+use super::{Engine, World};
+use crate::contract::{DocumentKind, Store};
+use caravan_model::{Digest, Duration};
+
+pub async fn a_connectors_bytes_are_kept_once_by_their_digest(engine: impl Engine) {
+    let w = World::new(engine).await;
+    let keep = |version: &str, bytes: &[u8], now| {
+        w.store.keep_component(w.lease, "acme".to_owned(), version.to_owned(), bytes.to_vec(), now)
+    };
+    let first = keep("1.0.0", b"first", w.now).await.expect("kept");
+    assert_eq!(first, Digest::of(b"first"));
+    let later = w.now.after(Duration::SECOND);
+    assert_eq!(keep("1.0.0", b"first", later).await.expect("a repeat"), first);
+    let second = keep("1.1.0", b"second one", later).await.expect("kept");
+    let pin = (DocumentKind::Pin, "shop".to_owned(), Some(first.to_string()));
+    w.store.put_documents(w.lease, vec![pin]).await.expect("a pin");
+    let w = w.crash().await;
+    let all = w.store.components().await.expect("a list");
+    let seen: Vec<_> = all.iter().map(|one| (one.digest, one.version.as_str(), one.size, one.at)).collect();
+    assert_eq!(seen, [(first, "1.0.0", 5, w.now), (second, "1.1.0", 10, later)]);
+    assert_eq!(w.store.component(first).await.expect("a look").as_deref(), Some(&b"first"[..]));
+    assert!(w.store.drop_component(w.lease, second).await.expect("forgotten"));
+    assert!(!w.store.drop_component(w.lease, second).await.expect("a repeat"));
+    assert_eq!(w.store.component(second).await.expect("a look"), None);
+    assert_eq!(w.store.documents(DocumentKind::Pin).await.expect("pins"), [("shop".to_owned(), first.to_string())]);
+}

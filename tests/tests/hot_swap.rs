@@ -1,0 +1,185 @@
+//! Connectors are changed under load, at batch boundaries: nobody is lost or doubled, a version that breaks is taken back
+//! before its second batch, and a partner's outage takes nothing back.
+//!
+//! By default 20,000 people in batches of 100; with `CARAVAN_TEST_FULL=1` a million, in batches of 500, so that more than
+//! 1,000 changes fall into the run.
+use caravan_connectors::{
+    Binding, BoundConnector, Change, Grant, LabMap, LocalVault, Reach, Sandbox, SandboxOptions, Switch,
+};
+use caravan_journey::document::{read_canvas, read_connections};
+use caravan_model::port::{Ask, BoxFuture, CallContext, CallOutcome, Connector, Connectors, SystemClock};
+use caravan_model::{Connection, Digest, Manifest, Problem, Profile, Status};
+use caravan_runner::{Progress, RunEnd, RunOptions, Runner, RunnerOptions};
+use caravan_store::{OpenOptions, Sqlite, Store as _};
+use caravan_tests::{Place, audience_named, guest, keys_of};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+
+const CANVAS: &str = "
+format: 1
+canvas: swaps
+audiences:
+  all: { connection: shop, account: main, name: Everybody, if_missing: create }
+entry: { trigger: { event: any }, start: sync }
+steps:
+  sync: { audience_sync: { audience: all, action: add, match: [email] }, next: exit }
+";
+const CONNECTIONS: &str =
+    "format: 1\nconnections:\n  shop: { connector: meta, lab: true, accounts: { main: act_1 } }\n";
+
+/// A version that counts the batches it was given.
+struct Counted {
+    inner: BoundConnector,
+    batches: AtomicU32,
+}
+
+impl Connector for Counted {
+    fn manifest(&self) -> &Manifest {
+        self.inner.manifest()
+    }
+
+    fn digest(&self) -> Digest {
+        self.inner.digest()
+    }
+
+    fn settings(&self) -> &serde_json::Map<String, serde_json::Value> {
+        self.inner.settings()
+    }
+
+    fn call<'a>(&'a self, context: CallContext, ask: Ask) -> BoxFuture<'a, CallOutcome> {
+        if matches!(ask, Ask::Sync { .. }) {
+            self.batches.fetch_add(1, Ordering::SeqCst);
+        }
+        self.inner.call(context, ask)
+    }
+}
+
+/// The one connection, through the switch.
+struct One(Arc<Switch>);
+
+impl Connectors for One {
+    fn connector(&self, _: &str) -> Result<Arc<dyn Connector>, Problem> {
+        Ok(self.0.clone())
+    }
+
+    fn default_country(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+/// Meta's component as another version, with smaller batches; `requests` = how many a call may make.
+fn version(sandbox: &Arc<Sandbox>, lab: &str, number: u8, rows: u32, requests: u32) -> Arc<Counted> {
+    let mut bytes = std::fs::read(guest("meta")).expect("the guest");
+    let mut change = |from: &str, to: String| {
+        let to = format!("{to:<width$}", width = from.len());
+        let places: Vec<usize> =
+            (0..bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from.as_bytes())).collect();
+        assert!(!places.is_empty(), "the manifest has no {from}");
+        places.into_iter().for_each(|at| bytes[at..at + to.len()].copy_from_slice(to.as_bytes()));
+    };
+    change("\"version\": \"0.1.0\"", format!("\"version\": \"0.1.{number}\""));
+    change("\"rows\": 10000", format!("\"rows\": {rows}"));
+    let component = sandbox.load(&bytes).expect("a component");
+    let connection = Connection { connector: "meta".into(), lab: true, ..Connection::default() };
+    let mut grant = Grant::as_asked(component.manifest());
+    grant.limits.requests = requests;
+    let binding = Binding {
+        connection: "shop".into(),
+        grant,
+        settings: serde_json::Map::new(),
+        accounts: None,
+        vault: Arc::new(LocalVault::new([("shop".to_owned(), connection)])),
+        reach: Reach::Lab(LabMap::new([("graph.facebook.com", lab.trim_start_matches("http://"))]).expect("a lab")),
+    };
+    let inner = BoundConnector::new(component, binding).expect("a connector");
+    Arc::new(Counted { inner, batches: AtomicU32::new(0) })
+}
+
+fn people(n: u64) -> impl Iterator<Item = (u64, Result<Profile, String>)> + Send + 'static {
+    (0..n).map(|row| {
+        let emails = vec![format!("person{row}@example.com")];
+        (row, Ok(Profile { external_id: format!("p{row}"), emails, ..Profile::default() }))
+    })
+}
+
+/// What the swapping task saw.
+struct Swaps {
+    promoted: u32,
+    rolled_back: Vec<(Digest, String)>,
+}
+
+/// Changes between two good versions whenever the one before has proved itself; after 20 changes a bad one is tried once.
+async fn swap(switch: Arc<Switch>, good: [Arc<Counted>; 2], bad: Arc<Counted>, done: watch::Receiver<bool>) -> Swaps {
+    let mut seen = Swaps { promoted: 0, rolled_back: Vec::new() };
+    let mut next = 1;
+    switch.try_version(good[next].clone()).expect("the same shape");
+    while !*done.borrow() {
+        for change in switch.changes() {
+            match change {
+                Change::Promoted(_) => {
+                    seen.promoted += 1;
+                    next = 1 - next;
+                    let candidate = if seen.promoted == 20 { bad.clone() } else { good[next].clone() };
+                    switch.try_version(candidate).expect("the same shape");
+                }
+                Change::RolledBack { from, because, .. } => {
+                    seen.rolled_back.push((from, because));
+                    switch.try_version(good[next].clone()).expect("the same shape");
+                }
+                Change::OnTrial(_) => {}
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_changes_of_version_within_a_run_lose_and_double_nobody() {
+    let full = std::env::var_os("CARAVAN_TEST_FULL").is_some();
+    let (count, rows, at_least) = if full { (1_000_000, 500, 1_000) } else { (20_000, 100, 50) };
+    let place = Place::new();
+    let lab = place.lab();
+    let address = lab.get("/").expect("addresses")["partners"]["meta"].as_str().expect("an address").to_owned();
+    let sandbox = Sandbox::new(SandboxOptions::default()).expect("a sandbox");
+    let make = |number, requests| version(&sandbox, &address, number, rows, requests);
+    let (one, two, bad) = (make(1, 32), make(2, 32), make(3, 0));
+    let switch = Arc::new(Switch::new(one.clone()));
+    let store = Sqlite::open(place.path("s.caravan"), OpenOptions::default()).expect("a store");
+    let connectors = Arc::new(One(switch.clone()));
+    let runner = Runner::new(store.clone(), connectors, Arc::new(SystemClock), RunnerOptions::default());
+    let canvas = read_canvas("canvas.yaml", CANVAS).expect("a canvas").value;
+    let connections = read_connections("connections.yaml", CONNECTIONS).expect("connections").value;
+    let version = runner.publish(canvas, &connections).await.expect("published");
+    let (finish, finished) = watch::channel(false);
+    let swapping = tokio::spawn(swap(switch.clone(), [one.clone(), two.clone()], bad.clone(), finished));
+    let options =
+        RunOptions { wait: Duration::from_secs(120), skip_delays: false, source: "people".into(), again: false };
+    let (tell, _) = watch::channel(Progress::default());
+    let (_cancel, cancelled) = watch::channel(false);
+    let end = runner.run(version.id, people(count), options, tell, cancelled).await.expect("a run");
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    finish.send_replace(true);
+    let swaps = swapping.await.expect("the swapping task");
+    assert!(swaps.promoted >= at_least, "{} changes", swaps.promoted);
+    // The bad version had one batch, and that went on with the version before.
+    assert_eq!(bad.batches.load(Ordering::SeqCst), 1);
+    assert_eq!(swaps.rolled_back.len(), 1, "{:?}", swaps.rolled_back);
+    assert!(
+        swaps.rolled_back[0].0 == bad.digest() && swaps.rolled_back[0].1.contains("CV061"),
+        "{:?}",
+        swaps.rolled_back
+    );
+    let both = [&one, &two].map(|version| version.batches.load(Ordering::SeqCst));
+    assert!(both.iter().all(|batches| *batches >= at_least / 3), "{both:?}");
+    assert!(u64::from(both.iter().sum::<u32>()) >= count / u64::from(rows), "{both:?}");
+    let counters = store.counters(version.id).await.expect("counters");
+    let synced: u64 = counters.counts.iter().filter(|count| count.status == Status::Synced).map(|count| count.n).sum();
+    assert_eq!((counters.entered, synced), (count, count));
+    assert_eq!(store.audit().await.expect("an audit"), Vec::<String>::new());
+    runner.close().await.expect("closed");
+    let members = keys_of(&lab, &audience_named(&lab, "Everybody").expect("one audience")).expect("members");
+    assert_eq!(members.values().next().map(|values| values.len() as u64), Some(count));
+}
