@@ -1,6 +1,7 @@
 //! The workspace's policy: where a command finds it, and which live canvases it refuses.
 use crate::args::Global;
 use crate::fail::Problems;
+use crate::host::hands::actor;
 use crate::host::workshop::Workshop;
 use crate::{bundle, files, stores};
 use caravan_connectors::LoadedComponent;
@@ -11,7 +12,8 @@ use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Canvas, CanvasId, Policy, Problem};
 use caravan_runner::control::{self, CanvasState};
 use caravan_runner::{POLICY_ID, policy_of};
-use caravan_store::{DocumentKind, Slots, Sqlite, Store};
+use caravan_store::{DocumentKind, Note, Slots, Sqlite, Store};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -112,7 +114,10 @@ pub async fn refusals(store: &impl Store, policy: &Policy) -> anyhow::Result<Ref
 pub async fn keep(store: &impl Store, file: &PolicyFile) -> anyhow::Result<()> {
     let lease = store.lease("caravan policy set", Slots::ALL, SystemClock.now()).await?;
     let document = (DocumentKind::Policy, POLICY_ID.to_owned(), Some(file.text.clone()));
-    let kept = store.put_documents(lease, vec![document]).await;
+    let digest: String =
+        Sha256::digest(file.text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let note = Note::new(SystemClock.now(), actor(), "policy.set", "policy").with("sha256", digest);
+    let kept = store.note(lease, vec![document], vec![note]).await;
     store.release(lease).await?;
     Ok(kept?)
 }

@@ -4,7 +4,7 @@ use crate::schema::set_meta;
 use crate::sqlite::Sqlite;
 use crate::{
     audiences, audit, claims, components, counters, documents, entries, events, follow_ups, groups, holds, inbox,
-    lanes, membership, moving, owed, parts, people, positions, quotas, settlement, slices, trace, versions,
+    lanes, membership, moving, notes, owed, parts, people, positions, quotas, settlement, slices, trace, versions,
 };
 use caravan_model::{
     Canvas, Digest, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
@@ -357,6 +357,27 @@ impl Store for Sqlite {
 
     async fn drop_component(&self, lease: Lease, digest: Digest) -> Result<bool> {
         self.write(lease, "forget a connector", move |tx| components::drop(tx.db, digest)).await
+    }
+
+    async fn note(
+        &self,
+        lease: Lease,
+        documents: Vec<(DocumentKind, String, Option<String>)>,
+        notes: Vec<Note>,
+    ) -> Result<()> {
+        self.write(lease, "keep a note", move |tx| {
+            documents::put(tx, &documents)?;
+            notes::append(tx.db, &notes)
+        })
+        .await
+    }
+
+    async fn notes(&self, after: u64, limit: usize) -> Result<Vec<Noted>> {
+        self.read("read the audit chain", move |db| notes::after(db, after, limit)).await
+    }
+
+    async fn newest_note(&self) -> Result<Option<(u64, String)>> {
+        self.read("read the audit chain", notes::newest).await
     }
 
     async fn prune(&self, lease: Lease, before: Millis) -> Result<u64> {

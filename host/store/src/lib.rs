@@ -50,6 +50,7 @@ mod lanes;
 mod ledger;
 mod membership;
 mod moving;
+mod notes;
 mod owed;
 mod owner;
 mod pack;

@@ -199,6 +199,12 @@ CREATE TABLE IF NOT EXISTS inbox(seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEG
 -- How many entered a canvas, by when the workspace's day began.
 CREATE TABLE IF NOT EXISTS admitted(canvas INTEGER, day INTEGER, n INTEGER NOT NULL, PRIMARY KEY(canvas, day))
   WITHOUT ROWID;
+-- The audit chain. Its newest number and hash stand apart, so that records missing at its end are seen.
+CREATE TABLE IF NOT EXISTS note(n INTEGER PRIMARY KEY, at INTEGER NOT NULL, who TEXT NOT NULL, verb TEXT NOT NULL,
+  object TEXT NOT NULL, details TEXT NOT NULL, before TEXT NOT NULL, hash TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS note_head(one INTEGER PRIMARY KEY CHECK (one = 1), n INTEGER NOT NULL, hash TEXT NOT NULL);
+CREATE TRIGGER IF NOT EXISTS note_stays BEFORE UPDATE ON note BEGIN SELECT RAISE(ABORT, 'notes are not changed'); END;
+CREATE TRIGGER IF NOT EXISTS note_remains BEFORE DELETE ON note BEGIN SELECT RAISE(ABORT, 'notes are not removed'); END;
 -- Segments and lists (`kind` is model::GroupKind's number), and who is in them.
 CREATE TABLE IF NOT EXISTS people_group(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL,
   UNIQUE(kind, name));

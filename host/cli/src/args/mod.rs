@@ -1,6 +1,7 @@
 //! The command line as people type it, a file for each noun.
 mod alert;
 mod audience;
+mod audit;
 mod batch;
 mod canvas;
 mod connection;
@@ -17,6 +18,7 @@ mod serve;
 
 pub use alert::{AlertAddArgs, AlertVerb};
 pub use audience::AudienceVerb;
+pub use audit::AuditVerb;
 pub use batch::{BatchArgs, BatchVerb};
 pub use canvas::{CanvasVerb, CapArgs, ForecastArgs, PreviewArgs, PublishArgs};
 pub use connection::{ConnectionArgs, ConnectionVerb};
@@ -116,4 +118,7 @@ pub enum Verb {
     /// The workspace's policy: what an add needs of a person, and what labelled data must not be used for.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// The audit chain: who changed what.
+    #[command(subcommand)]
+    Audit(AuditVerb),
 }

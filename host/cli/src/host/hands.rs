@@ -9,6 +9,7 @@ use crate::registry::Shelf;
 use crate::{files, out, stop, stores};
 use caravan_model::port::SystemClock;
 use caravan_runner::DeliverOptions;
+use caravan_runner::control::Acting;
 use caravan_runner::{RunEnd, Runner, RunnerOptions};
 use caravan_store::{OpenOptions, Sqlite, Store};
 use serde_json::{Value, json};
@@ -106,6 +107,11 @@ impl Hands {
         &self.runner
     }
 
+    /// The runner in the hands of whoever types this: what is done is noted.
+    pub fn acting(&self) -> Acting<'_, Sqlite> {
+        self.runner.acting(actor())
+    }
+
     /// The store.
     pub fn store(&self) -> &Sqlite {
         self.runner.store()
@@ -146,6 +152,11 @@ impl Hands {
 pub fn who() -> String {
     let of = |variable: &str| std::env::var(variable).ok().filter(|name| !name.is_empty());
     of("USER").or_else(|| of("USERNAME")).unwrap_or_else(|| "somebody".to_owned())
+}
+
+/// The same, as the audit chain names them.
+pub fn actor() -> String {
+    format!("cli:{}", who())
 }
 
 /// The connections of the store's queues and audiences, bound; `None` where no file is named and none lies here.

@@ -1,4 +1,5 @@
 //! A runner with every connection that canvases and the store's queues need: what publishing takes.
+use super::hands::actor;
 use super::lab::{self, LabHome};
 use super::{Host, alerts, connections_in_use};
 use crate::args::Global;
@@ -57,7 +58,7 @@ impl Ready {
     pub async fn publish(&self, global: &Global, canvases: Vec<Canvas>) -> anyhow::Result<Vec<Version>> {
         let mut versions = Vec::new();
         for canvas in canvases {
-            let version = self.runner.publish(canvas, &self.checked.connections.value).await?;
+            let version = self.runner.acting(actor()).publish(canvas, &self.checked.connections.value).await?;
             tell_opposites(&self.runner, &version).await?;
             if !global.quiet {
                 eprintln!("{} is live, version {}", version.canvas.canvas, version.number);

@@ -2,12 +2,13 @@
 use crate::args::{AlertAddArgs, AlertVerb, Global};
 use crate::fail::End;
 use crate::host::alerts;
+use crate::host::hands::actor;
 use crate::{ask, out, stores};
 use caravan_model::alert::{Channel, Messenger as _};
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{CanvasId, Code, Millis, Problem, Severity, Subscription, SubscriptionId};
 use caravan_runner::alerts::{AlertBook, OpenAlert, render, trial};
-use caravan_store::{DocumentKind, OpenOptions, Slots, Sqlite, Store};
+use caravan_store::{DocumentKind, Note, OpenOptions, Slots, Sqlite, Store};
 use serde_json::{Value, json};
 
 /// Does a verb of alerts.
@@ -79,8 +80,10 @@ async fn remarks(store: &Sqlite, wanted: &Subscription) -> anyhow::Result<()> {
 
 async fn write(store: &Sqlite, id: &SubscriptionId, document: Option<String>) -> anyhow::Result<()> {
     let lease = store.lease("caravan alert", Slots::ALL, SystemClock.now()).await?;
+    let verb = if document.is_some() { "alert.add" } else { "alert.remove" };
+    let note = Note::new(SystemClock.now(), actor(), verb, format!("subscription {id}"));
     let written =
-        store.put_documents(lease, vec![(DocumentKind::Subscription, id.as_str().to_owned(), document)]).await;
+        store.note(lease, vec![(DocumentKind::Subscription, id.as_str().to_owned(), document)], vec![note]).await;
     store.release(lease).await?;
     Ok(written?)
 }

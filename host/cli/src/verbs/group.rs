@@ -1,7 +1,7 @@
 //! `caravan segment …` and `caravan list …`.
 use crate::args::{Global, ListVerb, SegmentVerb};
 use crate::fail::{End, Problems};
-use crate::host::hands::Hands;
+use crate::host::hands::{Hands, actor};
 use crate::users::rows::Rows;
 use crate::verbs::activate;
 use crate::{ask, files, out, verbs};
@@ -37,6 +37,10 @@ pub async fn lists(global: &Global, verb: ListVerb) -> anyhow::Result<End> {
         ListVerb::Create { list } => {
             Hands::making(global, None, async |hands| {
                 let is_new = hands.runner().create_list(&list).await?;
+                if is_new {
+                    let object = format!("list {list}");
+                    hands.runner().acting(actor()).note("list.create", &object, json!({})).await?;
+                }
                 let already = if is_new { "is made" } else { "was there already" };
                 say(global, &json!({"list": list, "made": is_new}), &format!("list {list} {already}\n"))
             })
@@ -76,6 +80,8 @@ async fn set(global: &Global, path: &Path) -> anyhow::Result<End> {
         checked(hands.store(), &document).await?;
         let segment = &document.value;
         hands.runner().set_segment(segment).await?;
+        let object = format!("segment {}", segment.segment);
+        hands.runner().acting(actor()).note("segment.set", &object, json!({})).await?;
         let words = format!("segment {} is kept; a serving host asks everyone its rule\n", segment.segment);
         say(global, &json!({"segment": segment.segment}), &words)
     })
@@ -90,6 +96,8 @@ async fn put(global: &Global, list: &str, files: &[PathBuf], joined: bool) -> an
             changed += hands.runner().list_people(list, &mut rows, joined).await?;
             bad += rows.finish()?;
         }
+        let details = json!({"changed": changed, "joined": joined});
+        hands.runner().acting(actor()).note("list.change", &format!("list {list}"), details).await?;
         let way = if joined { "put on" } else { "taken off" };
         let mut words = format!("{} {way} {list}", out::people(changed));
         if bad > 0 {
@@ -171,6 +179,8 @@ async fn remove(global: &Global, group: Group) -> anyhow::Result<End> {
     ask::confirm(global, &format!("this forgets the {} {}", group.kind.word(), group.name))?;
     Hands::with(global, None, async |hands| {
         hands.runner().forget_group(&group).await?;
+        let verb = format!("{}.remove", group.kind.word());
+        hands.runner().acting(actor()).note(&verb, &format!("{} {}", group.kind.word(), group.name), json!({})).await?;
         let words = format!("{} {} is forgotten\n", group.kind.word(), group.name);
         say(global, &json!({"removed": group.name}), &words)
     })

@@ -2,6 +2,7 @@
 mod activate;
 mod alert;
 mod audience;
+mod audit;
 mod batch;
 mod canvas;
 mod connection;
@@ -48,6 +49,7 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         Verb::List(verb) => group::lists(&global, verb).await,
         Verb::Alert(verb) => alert::alert(&global, verb).await,
         Verb::Batch(BatchVerb::Show(args)) => batch::show(&global, &look(&global)?, &args).await,
+        Verb::Audit(verb) => audit::audit(&global, verb).await,
         Verb::Policy(PolicyVerb::Set { policy }) => policy::set(&global, &policy).await,
         Verb::Policy(PolicyVerb::Check { policy }) => policy::check(&global, &policy).await,
         Verb::Policy(PolicyVerb::Show) => policy::show(&global, &look(&global)?).await,

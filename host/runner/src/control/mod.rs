@@ -3,9 +3,11 @@
 //!
 //! Each call writes through the store's contract in chunks, and is harmless when repeated: whoever is interrupted says it
 //! again. What a call queues is sent by the next delivery.
+mod acting;
 mod audience_book;
 mod canvases;
 mod caps;
+mod chain;
 mod groups;
 mod holds;
 mod people;
@@ -17,9 +19,11 @@ mod state;
 mod takeback;
 mod waits;
 
+pub use acting::Acting;
 pub use audience_book::{current_name, is_former};
 pub use canvases::Stopped;
 pub use caps::caps_of;
+pub use chain::{BrokenNote, ChainState, verify_notes};
 pub use groups::{count_whoever, is_filled, lists_of};
 pub use holds::Resumed;
 pub use people::{Erased, Imported};

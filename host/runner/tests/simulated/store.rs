@@ -230,6 +230,8 @@ the_store! {
         fn charges(now: Millis) -> Vec<Charge>;
         fn follow_ups(now: Millis, limit: usize) -> Vec<FollowUp>;
         fn documents(kind: DocumentKind) -> Vec<(String, String)>;
+        fn notes(after: u64, limit: usize) -> Vec<Noted>;
+        fn newest_note() -> Option<(u64, String)>;
         fn component(digest: Digest) -> Option<Vec<u8>>;
         fn components() -> Vec<ComponentRecord>;
         fn peek(lane: LaneId, limit: usize) -> Vec<Queued>;
@@ -285,6 +287,9 @@ the_store! {
         fn lift(lease: Lease, scope: HoldScope, now: Millis) -> bool;
         fn correct(lease: Lease, correction: Correction) -> u64;
         fn put_documents(lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>) -> ();
+        fn note(
+            lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>, notes: Vec<Note>
+        ) -> ();
         fn keep_component(lease: Lease, name: String, version: String, bytes: Vec<u8>, now: Millis) -> Digest;
         fn drop_component(lease: Lease, digest: Digest) -> bool;
         fn prune(lease: Lease, before: Millis) -> u64;

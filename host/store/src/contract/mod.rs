@@ -10,6 +10,7 @@ mod groups;
 mod inbox;
 mod lanes;
 mod leases;
+mod notes;
 mod reading;
 mod slices;
 
@@ -21,6 +22,7 @@ pub use groups::*;
 pub use inbox::*;
 pub use lanes::*;
 pub use leases::*;
+pub use notes::*;
 pub use reading::*;
 pub use slices::*;
 
@@ -315,6 +317,18 @@ pub trait Store: Send + Sync + Clone + 'static {
         lease: Lease,
         documents: Vec<(DocumentKind, String, Option<String>)>,
     ) -> impl Future<Output = Result<()>> + Send;
+    /// Writes or removes documents as [`Store::put_documents`] does, and appends notes of it, or of what was done already,
+    /// to the audit chain: one transaction. Nothing changes or removes a note.
+    fn note(
+        &self,
+        lease: Lease,
+        documents: Vec<(DocumentKind, String, Option<String>)>,
+        notes: Vec<Note>,
+    ) -> impl Future<Output = Result<()>> + Send;
+    /// Records of the audit chain after a number, oldest first.
+    fn notes(&self, after: u64, limit: usize) -> impl Future<Output = Result<Vec<Noted>>> + Send;
+    /// The number and hash of the newest record that was ever appended; `None` before the first.
+    fn newest_note(&self) -> impl Future<Output = Result<Option<(u64, String)>>> + Send;
     /// Keeps a connector's bytes, by their own digest, so that every host of the store has them. The same bytes again do
     /// nothing. Gives the digest.
     fn keep_component(

@@ -10,6 +10,7 @@ pub mod groups;
 pub mod inbox;
 pub mod journeys;
 pub mod lanes;
+pub mod notes;
 pub mod people;
 pub mod slices;
 pub mod walk;
@@ -74,6 +75,10 @@ macro_rules! contract_suite {
             messages_wait_in_order_once_each
             messages_are_worked_off_with_their_events_once
             a_crash_keeps_every_message_that_was_acknowledged
+        );
+        $crate::contract_suite!(@module $engine, notes:
+            notes_are_appended_to_one_chain_with_their_documents
+            a_crash_keeps_every_note
         );
         $crate::contract_suite!(@module $engine, lanes:
             rule_11_3_lane_order_is_commit_order

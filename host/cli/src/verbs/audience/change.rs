@@ -44,7 +44,7 @@ pub async fn refill(global: &Global, audience: &str, delivery: &DeliveryArgs) ->
     ask::confirm(global, &format!("this sends everyone in {audience} again"))?;
     Hands::with(global, Some(delivery), async |hands| {
         let name = full_name(hands, audience).await?;
-        let queued = hands.runner().refill(&name).await?;
+        let queued = hands.acting().refill(&name).await?;
         let words = format!("{} of {name} queued to be added again", out::people(queued));
         send(global, hands, queued, words, facts(json!({"audience": name, "queued": queued}))).await
     })
@@ -55,7 +55,7 @@ pub async fn refill(global: &Global, audience: &str, delivery: &DeliveryArgs) ->
 pub async fn take_back(global: &Global, canvas: &str, step: &str, delivery: &DeliveryArgs) -> anyhow::Result<End> {
     ask::confirm(global, &format!("this removes whom step {step} of {canvas} added and nothing else claims"))?;
     Hands::with(global, Some(delivery), async |hands| {
-        let queued = hands.runner().take_back(canvas, step).await?;
+        let queued = hands.acting().take_back(canvas, step).await?;
         let words = format!(
             "{} queued to be taken back; those whom another step claims stay. Who comes to {step} later is added all \
              the same.",
@@ -78,7 +78,7 @@ pub async fn rebind(
     ask::confirm(global, &format!("this sends what waits for {audience} to the audience {id}{all}"))?;
     Hands::with(global, Some(delivery), async |hands| {
         let name = full_name(hands, audience).await?;
-        let rebound = hands.runner().rebind(&name, id, refill).await?;
+        let rebound = hands.acting().rebind(&name, id, refill).await?;
         let words = match &rebound.from {
             Some(from) if *from == rebound.to => format!("{name} leads to {id} already"),
             from => {
@@ -109,7 +109,7 @@ pub async fn recreate(global: &Global, audience: &str, delivery: &DeliveryArgs) 
             return Err(Problem::new(Code::UnknownConnection, words).cure("name --connections").into());
         }
         let name = full_name(hands, audience).await?;
-        let made = hands.runner().recreate(&name).await?;
+        let made = hands.acting().recreate(&name).await?;
         let words = format!(
             "{name} was made again as {}; {} moved there, {} to be added again",
             made.to.audience,

@@ -22,7 +22,7 @@ pub async fn cap(global: &Global, args: CapArgs) -> anyhow::Result<End> {
             a_day: args.day.or(before.a_day),
             a_run: args.run.or(before.a_run),
         };
-        hands.runner().cap_canvas(&canvas, caps).await?;
+        hands.acting().cap_canvas(&canvas, caps).await?;
         tell(global, &canvas, caps)
     })
     .await

@@ -1,7 +1,7 @@
 //! `caravan canvas pause | stop | resume`: each tells what waits, and what becomes of it.
 use crate::args::Global;
 use crate::fail::End;
-use crate::host::hands::{Hands, who};
+use crate::host::hands::Hands;
 use crate::{ask, out};
 use caravan_runner::control::{CanvasState, CanvasWaits, what_waits};
 use serde_json::json;
@@ -10,7 +10,7 @@ use serde_json::json;
 pub async fn pause(global: &Global, canvas: &str) -> anyhow::Result<End> {
     Hands::with(global, None, async |hands| {
         let waits = what_waits(hands.store(), canvas).await?;
-        let was = hands.runner().pause_canvas(canvas, &who()).await?;
+        let was = hands.acting().pause_canvas(canvas).await?;
         tell(global, canvas, was, CanvasState::Paused, &waits, 0)
     })
     .await
@@ -28,10 +28,10 @@ pub async fn stop(global: &Global, canvas: &str, now: bool) -> anyhow::Result<En
     Hands::with(global, None, async |hands| {
         let waits = what_waits(hands.store(), canvas).await?;
         if now {
-            let stopped = hands.runner().stop_now(canvas, &who()).await?;
+            let stopped = hands.acting().stop_now(canvas).await?;
             tell(global, canvas, waits.state, CanvasState::Stopped, &waits, stopped.entries)
         } else {
-            let was = hands.runner().stop_entries(canvas, &who()).await?;
+            let was = hands.acting().stop_entries(canvas).await?;
             tell(global, canvas, was, CanvasState::Closed, &waits, 0)
         }
     })
@@ -42,7 +42,7 @@ pub async fn stop(global: &Global, canvas: &str, now: bool) -> anyhow::Result<En
 pub async fn resume(global: &Global, canvas: &str) -> anyhow::Result<End> {
     Hands::with(global, None, async |hands| {
         let waits = what_waits(hands.store(), canvas).await?;
-        let was = hands.runner().resume_canvas(canvas).await?;
+        let was = hands.acting().resume_canvas(canvas).await?;
         tell(global, canvas, was, CanvasState::Live, &waits, 0)
     })
     .await

@@ -10,7 +10,7 @@ use caravan_connectors::{Difference, Grant, GrantFile, Outline};
 use caravan_model::policy::Approval;
 use caravan_model::{Code, Digest, Problem};
 use caravan_runner::policy_of;
-use caravan_store::{DocumentKind, Store as _};
+use caravan_store::DocumentKind;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,7 @@ pub async fn grant(
         standing.take_up(digest);
         documents.push(standing.document(name));
     }
-    desk.store.put_documents(desk.lease, documents).await?;
+    desk.keep(documents, "connector.grant", name, json!({"digest": digest.to_string(), "in_use": first})).await?;
     let written = match file {
         None => Some(keep_file(name, &text)?),
         Some(_) => None,
@@ -149,7 +149,8 @@ pub async fn upgrade(global: &Global, desk: &Desk, name: &str, only: Option<&str
             documents.push(standing.document(name));
         }
     }
-    desk.store.put_documents(desk.lease, documents).await?;
+    let details = json!({"digest": waiting.digest.to_string(), "only": only});
+    desk.keep(documents, "connector.upgrade", name, details).await?;
     tell(global, (&old, &new), &difference, if only.is_some() { "is tried" } else { "is in use" })?;
     Ok(End::Done)
 }
@@ -206,7 +207,7 @@ pub async fn roll_back(global: &Global, desk: &Desk, name: &str) -> anyhow::Resu
         if !trial.is_empty() {
             let connections: Vec<&str> = trial.iter().map(|(_, connection, _)| connection.as_str()).collect();
             let words = format!("{} goes back to the version in use\n", connections.join(", "));
-            desk.store.put_documents(desk.lease, trial).await?;
+            desk.keep(trial, "connector.rollback", name, json!({"trial": true})).await?;
             out::print(&words)?;
             return Ok(End::Done);
         }
@@ -217,7 +218,8 @@ pub async fn roll_back(global: &Global, desk: &Desk, name: &str) -> anyhow::Resu
     standing = Standing { active: Some(before), before: None, waiting: standing.waiting };
     let mut documents = unpinned(desk, active).await?;
     documents.push(standing.document(name));
-    desk.store.put_documents(desk.lease, documents).await?;
+    let details = json!({"from": active.to_string(), "to": before.to_string()});
+    desk.keep(documents, "connector.rollback", name, details).await?;
     let (from, to) = (active.short(), before.short());
     if global.json {
         out::print_json(&json!({"name": name, "from": active.to_string(), "to": before.to_string()}))?;

@@ -107,7 +107,8 @@ async fn one(global: &Global, desk: &Desk, workshop: &mut Workshop, file: &Path)
     let digest = desk.store.keep_component(desk.lease, name.clone(), version.clone(), bytes, SystemClock.now()).await?;
     if !known && standing.waiting.as_ref().is_none_or(|waiting| waiting.digest != digest) {
         standing.waiting = Some(Waiting { digest, by: who() });
-        desk.store.put_documents(desk.lease, vec![standing.document(&name)]).await?;
+        let details = json!({"version": version, "digest": digest.to_string()});
+        desk.keep(vec![standing.document(&name)], "connector.install", &name, details).await?;
     }
     if global.json {
         out::print_json(&json!({"name": name, "version": version, "digest": digest.to_string(), "in_use": known}))?;

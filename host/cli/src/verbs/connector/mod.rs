@@ -7,12 +7,13 @@ mod show;
 
 use crate::args::{ConnectorVerb, Global};
 use crate::fail::End;
+use crate::host::hands::actor;
 use crate::registry::standing::{self, Standing};
 use crate::stores;
 use caravan_connectors::Outline;
 use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Code, Digest, Problem};
-use caravan_store::{Lease, OpenOptions, Slots, Sqlite, Store as _};
+use caravan_store::{DocumentKind, Lease, Note, OpenOptions, Slots, Sqlite, Store as _};
 
 /// Does a verb of connectors.
 pub async fn connector(global: &Global, verb: ConnectorVerb) -> anyhow::Result<End> {
@@ -59,6 +60,21 @@ impl Desk {
         let done = done?;
         released?;
         Ok(done)
+    }
+
+    /// Writes documents with a note of what was done, in one transaction.
+    async fn keep(
+        &self,
+        documents: Vec<(DocumentKind, String, Option<String>)>,
+        verb: &str,
+        object: &str,
+        details: serde_json::Value,
+    ) -> anyhow::Result<()> {
+        let mut note = Note::new(SystemClock.now(), actor(), verb, format!("connector {object}"));
+        if let serde_json::Value::Object(details) = details {
+            note.details = details;
+        }
+        Ok(self.store.note(self.lease, documents, vec![note]).await?)
     }
 
     /// How an installed connector stands.

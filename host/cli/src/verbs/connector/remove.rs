@@ -7,18 +7,20 @@ use crate::out;
 use crate::registry::pins;
 use caravan_model::{Code, Digest, Problem};
 use caravan_store::{DocumentKind, Store as _};
+use serde_json::json;
 use std::collections::BTreeSet;
 
 /// Keeps a connection at a version, or lets it go with the others again.
 pub async fn pin(_: &Global, desk: &Desk, connection: &str, version: Option<&str>) -> anyhow::Result<End> {
     let Some(version) = version else {
-        desk.store.put_documents(desk.lease, vec![(DocumentKind::Pin, connection.to_owned(), None)]).await?;
+        desk.keep(vec![(DocumentKind::Pin, connection.to_owned(), None)], "connector.unpin", connection, json!({}))
+            .await?;
         out::print(&format!("{connection} uses whatever version is in use\n"))?;
         return Ok(End::Done);
     };
     let digest = installed(desk, version).await?;
     let pin = (DocumentKind::Pin, connection.to_owned(), Some(digest.to_string()));
-    desk.store.put_documents(desk.lease, vec![pin]).await?;
+    desk.keep(vec![pin], "connector.pin", connection, json!({"digest": digest.to_string()})).await?;
     out::print(&format!("{connection} stays with sha256:{}, from the next run on\n", digest.short()))?;
     Ok(End::Done)
 }
@@ -95,7 +97,7 @@ pub async fn uninstall(global: &Global, desk: &Desk, named: &str) -> anyhow::Res
         None => (DocumentKind::Connector, name.to_owned(), None),
     });
     // First nobody finds them any more, then the bytes go: cut short, a repeat does the rest.
-    desk.store.put_documents(desk.lease, documents).await?;
+    desk.keep(documents, "connector.uninstall", named, json!({})).await?;
     for digest in digests {
         desk.store.drop_component(desk.lease, digest).await?;
     }

@@ -31,7 +31,7 @@ pub async fn erase(global: &Global, identifiers: &[String], delivery: &DeliveryA
     Hands::with(global, Some(delivery), async |hands| {
         // Anew, under the store's lock.
         let Named { people, before } = find(hands.store(), identifiers).await?;
-        let erased = hands.runner().erase(&people).await?;
+        let erased = hands.acting().erase(&people).await?;
         // What a command before this one owed and did not send goes too.
         let sent = if hands.runner().owes().await? { Some(hands.deliver(global).await?) } else { None };
         let mut proofs = Vec::new();

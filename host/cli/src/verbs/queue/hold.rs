@@ -2,7 +2,7 @@
 use super::state;
 use crate::args::{Global, ScopeArgs};
 use crate::fail::{End, usage};
-use crate::host::hands::{Hands, who};
+use crate::host::hands::Hands;
 use crate::{names, out};
 use caravan_store::{Audience, Hold, HoldScope, Lane, LaneKey, LaneState, Store};
 use serde_json::json;
@@ -56,7 +56,7 @@ pub async fn hold(global: &Global, args: &ScopeArgs, because: &str) -> anyhow::R
     Hands::with(global, None, async |hands| {
         let lanes = hands.store().lanes().await?;
         let named = Named::of(args, &lanes, &hands.store().audiences().await?)?;
-        hands.runner().hold(named.scope.clone(), because, &who()).await?;
+        hands.acting().hold(named.scope.clone(), because).await?;
         let reached = lanes.iter().filter(|lane| named.reaches(lane));
         let (queues, waiting) = reached.fold((0u64, 0u64), |(n, waiting), lane| (n + 1, waiting + lane.waiting));
         if global.json {
@@ -79,7 +79,7 @@ pub async fn resume(global: &Global, args: &ScopeArgs) -> anyhow::Result<End> {
         let lanes = hands.store().lanes().await?;
         let named = Named::of(args, &lanes, &hands.store().audiences().await?)?;
         let HoldScope::Audience { key } = &named.scope else {
-            let lifted = hands.runner().lift(named.scope.clone()).await?;
+            let lifted = hands.acting().lift(named.scope.clone()).await?;
             if global.json {
                 out::print_json(&json!({"resumed": named.scope, "lifted": lifted}))?;
             } else if lifted {
@@ -94,7 +94,7 @@ pub async fn resume(global: &Global, args: &ScopeArgs) -> anyhow::Result<End> {
             return Ok(End::Done);
         };
         let queue = named.words.trim_start_matches("queue ").to_owned();
-        let resumed = hands.runner().resume(key).await?;
+        let resumed = hands.acting().resume(key).await?;
         let still: &[Hold] = &resumed.still_held_by;
         let was_open = !resumed.lifted && resumed.was.iter().all(|state| *state == LaneState::Open);
         if global.json {

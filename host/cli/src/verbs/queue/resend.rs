@@ -19,7 +19,7 @@ pub async fn resend(global: &Global, args: &ResendArgs) -> anyhow::Result<End> {
             status: args.status,
             reason: args.reason.clone(),
         };
-        let again = hands.runner().resend(&what).await?;
+        let again = hands.acting().resend(&what).await?;
         let sent = if again.offered > 0 { Some(hands.deliver(global).await?) } else { None };
         if global.json {
             out::print_json(&json!({"queued": again.offered, "overtaken": again.overtaken,

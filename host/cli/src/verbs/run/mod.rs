@@ -8,6 +8,7 @@ mod report;
 use crate::args::{Global, RunArgs};
 use crate::check::{self, Checked, Secrets};
 use crate::fail::{End, Problems};
+use crate::host::hands::actor;
 use crate::host::lab::{self, LabHome};
 use crate::host::{Host, alerts};
 use crate::registry::Shelf;
@@ -106,7 +107,8 @@ async fn go(
 ) -> anyhow::Result<End> {
     let Prepared { checked, users, events, store: path, connections } = prepared;
     control::states(runner.store()).await?.admit(&checked.canvas.value.canvas)?;
-    let publish = runner.publish(checked.canvas.value.clone(), &checked.connections.value);
+    let acting = runner.acting(actor());
+    let publish = acting.publish(checked.canvas.value.clone(), &checked.connections.value);
     let version = tokio::select! {
         version = publish => version?,
         _ = cancel.wait_for(|cancelled| *cancelled) => return Ok(End::Interrupted),

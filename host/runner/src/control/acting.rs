@@ -1,0 +1,242 @@
+//! What people do, with a note in the audit chain of each thing done: the command line and the API act by this alone, so
+//! that nothing is changed without a note.
+use super::{CanvasState, Erased, Rebound, Recreated, Resends, Resumed, SentAgain, Stopped};
+use crate::runner::Runner;
+use caravan_model::{Canvas, Connections, ProfileId};
+use caravan_store::{Caps, DocumentKind, HoldScope, LaneKey, Note, Store, Version};
+use serde_json::{Map, Value, json};
+
+/// A runner in somebody's hands.
+pub struct Acting<'a, S: Store> {
+    runner: &'a Runner<S>,
+    who: String,
+}
+
+impl<S: Store> Runner<S> {
+    /// This runner in somebody's hands: `cli:ann`, `key:NAME`, `host`. What is done is noted under this name.
+    pub fn acting(&self, who: impl Into<String>) -> Acting<'_, S> {
+        Acting { runner: self, who: who.into() }
+    }
+}
+
+/// The words that name what a hold holds.
+fn scope_words(scope: &HoldScope) -> String {
+    match scope {
+        HoldScope::Everything => "everything".to_owned(),
+        HoldScope::Connector { name } => format!("connector {name}"),
+        HoldScope::Connection { name } => format!("connection {name}"),
+        HoldScope::Audience { key } => queue_words(key),
+    }
+}
+
+fn queue_words(key: &LaneKey) -> String {
+    format!("queue {} of {} at {}", key.audience, key.account, key.connector)
+}
+
+impl<S: Store> Acting<'_, S> {
+    /// The name that people read beside a hold.
+    fn by(&self) -> &str {
+        self.who.strip_prefix("cli:").unwrap_or(&self.who)
+    }
+
+    /// Appends a note of something that was done, right after it.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn note(&self, verb: &str, object: &str, details: Value) -> crate::Result<()> {
+        self.put(Vec::new(), verb, object, details).await
+    }
+
+    /// Writes documents and a note of it in one transaction.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn put(
+        &self,
+        documents: Vec<(DocumentKind, String, Option<String>)>,
+        verb: &str,
+        object: &str,
+        details: Value,
+    ) -> crate::Result<()> {
+        let lease = self.runner.lease().await?;
+        let mut note = Note::new(self.runner.clock.now(), &self.who, verb, object);
+        note.details = match details {
+            Value::Object(details) => details,
+            _ => Map::new(),
+        };
+        Ok(self.runner.store.note(lease, documents, vec![note]).await?)
+    }
+
+    /// As [`Runner::publish`]; the same document again is no change, and is not noted.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn publish(&self, canvas: Canvas, connections: &Connections) -> crate::Result<Version> {
+        let known = self.runner.store.versions().await?;
+        let version = self.runner.publish(canvas, connections).await?;
+        if !known.iter().any(|known| known.id == version.id) {
+            let object = format!("canvas {}", version.canvas.canvas);
+            self.note("canvas.publish", &object, json!({"version": version.number})).await?;
+        }
+        Ok(version)
+    }
+
+    /// As [`Runner::pause_canvas`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn pause_canvas(&self, canvas: &str) -> crate::Result<CanvasState> {
+        let was = self.runner.pause_canvas(canvas, self.by()).await?;
+        self.stands("canvas.pause", canvas, was).await
+    }
+
+    /// As [`Runner::stop_entries`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn stop_entries(&self, canvas: &str) -> crate::Result<CanvasState> {
+        let was = self.runner.stop_entries(canvas, self.by()).await?;
+        self.stands("canvas.stop-entries", canvas, was).await
+    }
+
+    /// As [`Runner::stop_now`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn stop_now(&self, canvas: &str) -> crate::Result<Stopped> {
+        let stopped = self.runner.stop_now(canvas, self.by()).await?;
+        self.note("canvas.stop-now", &format!("canvas {canvas}"), json!({"let_out": stopped.entries})).await?;
+        Ok(stopped)
+    }
+
+    /// As [`Runner::resume_canvas`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn resume_canvas(&self, canvas: &str) -> crate::Result<CanvasState> {
+        let was = self.runner.resume_canvas(canvas).await?;
+        self.stands("canvas.resume", canvas, was).await
+    }
+
+    async fn stands(&self, verb: &str, canvas: &str, was: CanvasState) -> crate::Result<CanvasState> {
+        self.note(verb, &format!("canvas {canvas}"), json!({"was": was.word()})).await?;
+        Ok(was)
+    }
+
+    /// As [`Runner::cap_canvas`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn cap_canvas(&self, canvas: &str, caps: Caps) -> crate::Result<()> {
+        self.runner.cap_canvas(canvas, caps).await?;
+        let details = json!({"total": caps.in_all, "day": caps.a_day, "run": caps.a_run});
+        self.note("canvas.cap", &format!("canvas {canvas}"), details).await
+    }
+
+    /// As [`Runner::hold`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn hold(&self, scope: HoldScope, words: &str) -> crate::Result<()> {
+        let object = scope_words(&scope);
+        self.runner.hold(scope, words, self.by()).await?;
+        self.note("queue.hold", &object, json!({"because": words.trim()})).await
+    }
+
+    /// As [`Runner::lift`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn lift(&self, scope: HoldScope) -> crate::Result<bool> {
+        let object = scope_words(&scope);
+        let lifted = self.runner.lift(scope).await?;
+        if lifted {
+            self.note("queue.resume", &object, Value::Null).await?;
+        }
+        Ok(lifted)
+    }
+
+    /// As [`Runner::resume`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn resume(&self, key: &LaneKey) -> crate::Result<Resumed> {
+        let resumed = self.runner.resume(key).await?;
+        self.note("queue.resume", &queue_words(key), json!({"waiting": resumed.waiting})).await?;
+        Ok(resumed)
+    }
+
+    /// As [`Runner::resend`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn resend(&self, what: &Resends) -> crate::Result<SentAgain> {
+        let again = self.runner.resend(what).await?;
+        let details = json!({"step": what.step, "status": what.status.word(), "reason": what.reason,
+            "queued": again.offered});
+        self.note("queue.resend", &format!("canvas {}", what.canvas), details).await?;
+        Ok(again)
+    }
+
+    /// As [`Runner::refill`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn refill(&self, audience: &str) -> crate::Result<u64> {
+        let queued = self.runner.refill(audience).await?;
+        self.note("audience.refill", &format!("audience {audience}"), json!({"queued": queued})).await?;
+        Ok(queued)
+    }
+
+    /// As [`Runner::take_back`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn take_back(&self, canvas: &str, step: &str) -> crate::Result<u64> {
+        let queued = self.runner.take_back(canvas, step).await?;
+        let details = json!({"step": step, "queued": queued});
+        self.note("audience.takeback", &format!("canvas {canvas}"), details).await?;
+        Ok(queued)
+    }
+
+    /// As [`Runner::rebind`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn rebind(&self, audience: &str, partner_id: &str, refill: bool) -> crate::Result<Rebound> {
+        let rebound = self.runner.rebind(audience, partner_id, refill).await?;
+        let from = rebound.from.as_ref().map(|from| from.audience.clone());
+        let details = json!({"from": from, "to": partner_id, "moved": rebound.moved, "refilled": rebound.refilled});
+        self.note("audience.rebind", &format!("audience {audience}"), details).await?;
+        Ok(rebound)
+    }
+
+    /// As [`Runner::recreate`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn recreate(&self, audience: &str) -> crate::Result<Recreated> {
+        let made = self.runner.recreate(audience).await?;
+        let details = json!({"to": made.to.audience, "moved": made.moved, "refilled": made.refilled});
+        self.note("audience.recreate", &format!("audience {audience}"), details).await?;
+        Ok(made)
+    }
+
+    /// As [`Runner::erase`]; the note has our numbers of the people, nothing of theirs.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn erase(&self, people: &[ProfileId]) -> crate::Result<Erased> {
+        let erased = self.runner.erase(people).await?;
+        let numbers: Vec<String> = people.iter().take(20).map(|profile| profile.0.to_string()).collect();
+        let object = match people.len() {
+            0..=20 => format!("profiles {}", numbers.join(", ")),
+            n => format!("profiles {} and {} more", numbers.join(", "), n - 20),
+        };
+        if !people.is_empty() {
+            let details = json!({"people": people.len(), "entries": erased.entries, "owed": erased.owed});
+            self.note("profile.erase", &object, details).await?;
+        }
+        Ok(erased)
+    }
+}
