@@ -1,5 +1,5 @@
-//! What people do, with a note in the audit chain of each thing done: the command line and the API act by this alone, so
-//! that nothing is changed without a note.
+//! What people do, with a note in the audit chain of each thing done, written right after it: the verbs of the command line
+//! act by this.
 use super::{CanvasState, Erased, Rebound, Recreated, Resends, Resumed, SentAgain, Stopped};
 use crate::runner::Runner;
 use caravan_model::{Canvas, Connections, ProfileId};
