@@ -149,6 +149,7 @@ fn people_are_the_same_for_the_same_seed() {
 fn a_connector_is_inspected_without_running_it() {
     let folder = Folder::new();
     let words = good(folder.caravan(&["connector", "inspect", "meta"])).out;
+    assert!(!words.contains("beyond the world"), "types that bindings name are no rights: {words}");
     assert!(words.contains("LDU: what they said about `data-sale`"), "{words}");
     for part in ["E-mail as EMAIL, hashed (SHA-256)", "https://graph.facebook.com", "never sees a credential"] {
         assert!(words.contains(part), "{words}");

@@ -1,7 +1,7 @@
 //! What a component tells without being run: its kind, its manifest, the contract version it was built for.
 use caravan_model::manifest::{FORMAT, SECTION, World, check_limits};
 use caravan_model::{Code, Manifest, Problem};
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
 
 /// The largest manifest.
 const LARGEST: usize = 1 << 20;
@@ -75,7 +75,10 @@ pub(crate) fn dissect(bytes: &[u8]) -> Result<Anatomy, Problem> {
                 for import in section {
                     let import = import.map_err(|wrong| not(wrong.message().to_owned()))?;
                     anatomy.name(import.name.name);
-                    anatomy.imports.push(import.name.name.to_owned());
+                    // A type that is another's by name gives nothing; bindings write one for each that they use.
+                    if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
+                        anatomy.imports.push(import.name.name.to_owned());
+                    }
                 }
             }
             _ => {}
