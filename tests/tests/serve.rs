@@ -109,3 +109,20 @@ fn what_cannot_be_taken_in_is_said_with_code_place_and_cure_and_the_rest_is_kept
     assert_eq!(served.metric(&["caravan_entered{", "win-back"]), Some(1));
     assert_eq!(served.term(), Some(0));
 }
+
+#[test]
+fn a_store_whose_canvases_sync_no_audience_is_served_too() {
+    let (place, lab) = scene();
+    place.write(
+        "pause.yaml",
+        "format: 1\ncanvas: pause\nentry: { trigger: { event: Lapsed }, start: wait }\nexit: [ { event: Bought } ]\n\
+         steps:\n  wait: { delay: { for: 30d }, next: exit }\n",
+    );
+    let served = Served::of(&place, &lab, "127.0.0.1:0", &["pause.yaml"]);
+    assert_eq!(served.send("/v1/track", r#"{"userId": "p1", "event": "Lapsed"}"#).0, 200);
+    patient("one waits", || served.metric(&["caravan_inside{", "pause"]) == Some(1));
+    assert_eq!(served.term(), Some(0));
+    let served = Served::of(&place, &lab, "127.0.0.1:0", &[]);
+    assert_eq!(served.metric(&["caravan_inside{", "pause"]), Some(1));
+    assert_eq!(served.term(), Some(0));
+}

@@ -119,7 +119,7 @@ pub fn connection(path: &Path, name: &str, shelf: &Shelf) -> Result<CheckedConne
 /// Checks those of some connections that a file has; the others are not asked for.
 ///
 /// # Errors
-/// The file cannot be read, has none of them, or one that it has cannot work.
+/// The file cannot be read, has none of those that are named, or one that it has cannot work.
 pub fn connections(
     path: &Path,
     used: &BTreeSet<String>,
@@ -128,8 +128,9 @@ pub fn connections(
 ) -> Result<CheckedConnections, Problems> {
     let connections = read_connections(path).map_err(|problem| Problems(vec![problem]))?;
     let known = &connections.value.connections;
+    let any = !used.is_empty();
     let used: BTreeSet<&str> = used.iter().map(String::as_str).filter(|name| known.contains_key(*name)).collect();
-    if used.is_empty() {
+    if any && used.is_empty() {
         let problem =
             Problem::new(Code::UnknownConnection, "none of this store's queues is served by a connection here")
                 .in_file(path.display().to_string())
