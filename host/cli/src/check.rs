@@ -1,14 +1,16 @@
 //! Everything that can be known before anything is done: files, connectors, match fields, settings, secrets.
+use crate::args::Global;
 use crate::fail::Problems;
-use crate::files;
 use crate::host::workshop::Workshop;
 use crate::registry::Shelf;
+use crate::{files, policies};
 use caravan_connectors::{Grant, LoadedComponent, LocalVault};
 use caravan_journey::document::{Document, Path as Place};
 use caravan_journey::validate::{Facts, validate};
 use caravan_model::connection::SecretRef;
 use caravan_model::port::Vault as _;
 use caravan_model::{Canvas, Code, Connection, Connections, Manifest, Policy, Problem};
+use caravan_store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -114,6 +116,23 @@ pub fn connection(path: &Path, name: &str, shelf: &Shelf) -> Result<CheckedConne
     let (components, grants) = load(&connections, &BTreeSet::from([name]), (Secrets::Overlook, shelf), &mut problems);
     Problems::check(problems)?;
     Ok(CheckedConnections { connections, components, grants })
+}
+
+/// Checks a canvas for a verb that only looks: beside the connections of its folder, under the store's policy and with
+/// what the store has installed; no secret is asked for.
+///
+/// # Errors
+/// All that is wrong, or the store cannot be read.
+pub async fn to_look_at(
+    global: &Global,
+    store: &impl Store,
+    canvas: &Path,
+    connections: Option<&Path>,
+) -> anyhow::Result<Checked> {
+    let connections = files::connections_path(connections, canvas);
+    let policy = policies::holding(global, None, canvas).await?;
+    let shelf = Shelf::of(store).await?;
+    Ok(canvas_with_connections(canvas, &connections, &policy, Secrets::Overlook, &shelf)?)
 }
 
 /// Checks those of some connections that a file has; the others are not asked for.

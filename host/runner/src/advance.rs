@@ -67,9 +67,7 @@ async fn walk_due<S: Store>(
     for (version, due) in by_version {
         let Some(route) = shared.route(version) else { continue };
         let people: Vec<ProfileId> = due.iter().map(|due| due.profile).collect();
-        let crowds = Crowds::read(&shared.store, &route, &people).await?;
-        let names = crowds.events(&route);
-        let events = if names.is_empty() { Vec::new() } else { shared.store.events(people, names).await? };
+        let (crowds, events) = Crowds::with_events(&shared.store, &route, people).await?;
         let zone = shared.options.workspace_zone.clone();
         let pace = Pace { now, skip_delays: skip_delays_of == Some(version) };
         let walked = shared.chance.aside(move || walk_version(&route, due, &events, &crowds, pace, &zone));

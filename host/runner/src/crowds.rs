@@ -2,7 +2,7 @@
 use crate::route::Route;
 use caravan_journey::segments::{Crowd, Segments};
 use caravan_journey::{Person, Scene};
-use caravan_model::{Code, Group, GroupKind, Problem, ProfileId, Segment};
+use caravan_model::{Code, Event, Group, GroupKind, Problem, ProfileId, Segment};
 use caravan_store::{DocumentKind, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -37,11 +37,24 @@ pub(crate) struct Crowds {
 
 impl Crowds {
     /// Reads what the version needs; nothing where it asks for no group.
-    pub(crate) async fn read<S: Store>(store: &S, route: &Route, people: &[ProfileId]) -> crate::Result<Crowds> {
+    async fn read<S: Store>(store: &S, route: &Route, people: &[ProfileId]) -> crate::Result<Crowds> {
         if !route.plan.needs_groups() {
             return Ok(Crowds::default());
         }
         Crowds::of(store, rules_of(store).await?, people).await
+    }
+
+    /// The same with the events that the version and its segments look at, in the order of `people`; none where they look
+    /// at none.
+    pub(crate) async fn with_events<S: Store>(
+        store: &S,
+        route: &Route,
+        people: Vec<ProfileId>,
+    ) -> crate::Result<(Crowds, Vec<Vec<Event>>)> {
+        let crowds = Crowds::read(store, route, &people).await?;
+        let names = crowds.events(route);
+        let events = if names.is_empty() { Vec::new() } else { store.events(people, names).await? };
+        Ok((crowds, events))
     }
 
     /// With these rules.

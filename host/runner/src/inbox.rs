@@ -209,15 +209,9 @@ async fn let_in<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &C
         matches!(&route.plan.entry.trigger, Trigger::Segment(trigger) if trigger.existing == Existing::Only);
     let still_to_come = occasions::still_to_come(&shared.store, route).await?;
     let ids: Vec<ProfileId> = coming.iter().filter_map(|(at, _)| chunk.known.get(*at).map(|known| known.id)).collect();
-    let crowds = Crowds::read(&shared.store, route, &ids).await?;
+    let (crowds, found) = Crowds::with_events(&shared.store, route, ids.clone()).await?;
     let names = crowds.events(route);
-    let before: HashMap<ProfileId, Vec<Event>> = match names.is_empty() {
-        true => HashMap::new(),
-        false => {
-            let found = shared.store.events(ids.clone(), names.clone()).await?;
-            ids.iter().copied().zip(found).collect()
-        }
-    };
+    let before: HashMap<ProfileId, Vec<Event>> = ids.into_iter().zip(found).collect();
     let now = shared.now();
     let scene = Scene::at(now).in_zone(&shared.options.workspace_zone);
     let pace = Pace { now, skip_delays: false };

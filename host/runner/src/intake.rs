@@ -168,9 +168,7 @@ async fn store_chunks<S: Store>(
     while let Some(chunk) = from.recv().await {
         let known = shared.store.upsert(shared.lease, chunk.people, shared.now()).await?;
         let ids: Vec<ProfileId> = known.iter().map(|known| known.id).collect();
-        let crowds = Crowds::read(&shared.store, &route, &ids).await?;
-        let names = crowds.events(&route);
-        let events = if names.is_empty() { Vec::new() } else { shared.store.events(ids, names).await? };
+        let (crowds, events) = Crowds::with_events(&shared.store, &route, ids).await?;
         let stored =
             Stored { rows: chunk.rows, known, events, crowds, refused: chunk.refused, next_row: chunk.next_row };
         if to.send(stored).await.is_err() {

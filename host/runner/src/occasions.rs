@@ -124,9 +124,7 @@ async fn enter_batch<S: Store>(
 ) -> crate::Result<EnterBatch> {
     let known = shared.store.people(ids).await?;
     let ids: Vec<ProfileId> = known.iter().map(|known| known.id).collect();
-    let crowds = Crowds::read(&shared.store, route, &ids).await?;
-    let names = crowds.events(route);
-    let events = if names.is_empty() { Vec::new() } else { shared.store.events(ids, names).await? };
+    let (crowds, events) = Crowds::with_events(&shared.store, route, ids).await?;
     let now = shared.now();
     let scene = Scene::at(now).in_zone(&shared.options.workspace_zone);
     let pace = Pace { now, skip_delays: false };

@@ -12,7 +12,7 @@ use caravan_journey::{Person, Scene, entry::is_the_event};
 use caravan_model::status::reason;
 use caravan_model::{EntryId, Event, Group, GroupKind, Profile, ProfileId, Reason, Status};
 use caravan_store::{Advance, Due, Lease, Move, NewestEntry, Store};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Something that happened with a person, in the order of arrival.
@@ -60,10 +60,9 @@ pub(crate) struct News<'a> {
 }
 
 /// Someone who waits, and the place of what wakes them.
-struct Woken<'a> {
+struct Woken {
     due: Due,
     person: Arc<Profile>,
-    route: &'a Arc<Route>,
     at: usize,
 }
 
@@ -96,17 +95,19 @@ pub(crate) async fn wake<S: Store>(
             let route = *routes.get(&due.version)?;
             route.plan.awaited(due.step).is_some().then_some((due, route))
         });
-        let mut by_version: BTreeMap<_, Vec<(Due, &Arc<Route>)>> = BTreeMap::new();
+        let mut by_version: BTreeMap<_, (&Arc<Route>, Vec<Due>)> = BTreeMap::new();
         for (due, route) in waits {
-            by_version.entry(due.version).or_default().push((due, route));
+            by_version.entry(due.version).or_insert_with(|| (route, Vec::new())).1.push(due);
         }
-        let mut woken = Vec::new();
-        for (version, waits) in by_version {
-            let ids = waits.iter().map(|(due, _)| due.profile).collect();
+        who.clear();
+        let mut moves = Vec::new();
+        for (version, (route, waits)) in by_version {
+            let mut woken = Vec::new();
+            let ids = waits.iter().map(|due| due.profile).collect();
             let newest = store.newest_entries(version, ids).await?;
             let newest: HashMap<ProfileId, NewestEntry> =
                 newest.into_iter().filter(|entry| entry.open).map(|entry| (entry.profile, entry)).collect();
-            for (due, route) in waits {
+            for due in waits {
                 let Some(entry) = newest.get(&due.profile) else { continue };
                 let Some(person) = entry.person.clone() else { continue };
                 let own = places.get(&due.profile).map_or(&[][..], Vec::as_slice);
@@ -129,34 +130,41 @@ pub(crate) async fn wake<S: Store>(
                 };
                 if let Some(&at) = own.iter().find(wakes) {
                     heard.insert(due.visit.entry, at);
-                    woken.push(Woken { due, person, route, at });
+                    woken.push(Woken { due, person, at });
                 }
             }
+            who.extend(woken.iter().map(|one| one.due.profile));
+            moves.extend(go_on(store, route, woken, news, still.contains(&version), scene).await?);
         }
-        who = woken.iter().map(|one| one.due.profile).collect();
-        let moves = go_on(store, woken, news, &still, scene).await?;
         woken_in_all += store.advance(lease, moves, scene.now).await?;
     }
     Ok(woken_in_all)
 }
 
+/// What follows for people of a version, who are read together.
 async fn go_on<S: Store>(
     store: &S,
-    woken: Vec<Woken<'_>>,
+    route: &Route,
+    woken: Vec<Woken>,
     news: &News<'_>,
-    still: &HashSet<caravan_model::VersionId>,
+    is_still: bool,
     scene: &Scene<'_>,
 ) -> crate::Result<Vec<Advance>> {
+    let ids = woken.iter().map(|one| one.due.profile).collect();
+    let (crowds, mut kept) = Crowds::with_events(store, route, ids).await?;
+    let names = crowds.events(route);
     let mut scratch = Vec::new();
     let mut all = Vec::with_capacity(woken.len());
-    for Woken { due, person, route, at } in woken {
+    for (place, Woken { due, person, at }) in woken.into_iter().enumerate() {
         let next = route.plan.after_event(due.step);
         let moves = match next {
             // Where the canvas is paused, the person goes as far as the door of the next step.
-            Target::Step(step) if still.contains(&due.version) => vec![Move::Arrive { step }],
+            Target::Step(step) if is_still => vec![Move::Arrive { step }],
             next => {
-                let crowds = Crowds::read(store, route, &[due.profile]).await?;
-                let events = seen(store, &due, &crowds.events(route), news, at).await?;
+                let mut events = kept.get_mut(place).map(std::mem::take).unwrap_or_default();
+                if !news.kept {
+                    events.extend(seen(due.profile, &names, news, at));
+                }
                 let view = Person { profile: &person, events: &events };
                 let crowd = crowds.crowd(due.profile, view, *scene);
                 let scene = &scene.with_groups(&crowd);
@@ -171,22 +179,8 @@ async fn go_on<S: Store>(
     Ok(all)
 }
 
-/// What a person has done of these events, up to a place.
-async fn seen<S: Store>(
-    store: &S,
-    due: &Due,
-    names: &[String],
-    news: &News<'_>,
-    upto: usize,
-) -> crate::Result<Vec<Event>> {
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let kept = store.events(vec![due.profile], names.to_vec()).await?;
-    let mut events = kept.into_iter().next().unwrap_or_default();
-    if !news.kept {
-        let own = news.happened.iter().take(upto + 1).filter(|one| one.profile == due.profile);
-        events.extend(own.filter_map(|one| one.what.event()).filter(|event| names.contains(&event.name)).cloned());
-    }
-    Ok(events)
+/// What a person did of these events by the news, up to a place.
+fn seen<'a>(who: ProfileId, names: &'a [String], news: &'a News<'_>, upto: usize) -> impl Iterator<Item = Event> + 'a {
+    let own = news.happened.iter().take(upto + 1).filter(move |one| one.profile == who);
+    own.filter_map(|one| one.what.event()).filter(|event| names.contains(&event.name)).cloned()
 }

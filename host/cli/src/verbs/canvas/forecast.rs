@@ -1,10 +1,9 @@
 //! `caravan canvas forecast`: the check before a launch.
 use crate::args::{ForecastArgs, Global};
-use crate::check::{self, Secrets};
+use crate::check;
 use crate::fail::End;
 use crate::host::Host;
-use crate::registry::Shelf;
-use crate::{files, out, policies, verbs};
+use crate::{out, verbs};
 use caravan_journey::document::token_end;
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Duration, Millis, Reason, reasons};
@@ -16,16 +15,8 @@ const SOON: Duration = Duration::DAY.times(30);
 
 /// Says who would come now, whom each sync could send, and how long that takes.
 pub async fn forecast(global: &Global, args: &ForecastArgs) -> anyhow::Result<End> {
-    let connections = files::connections_path(args.connections.as_deref(), &args.canvas);
-    let policy = policies::holding(global, None, &args.canvas).await?;
     let store = verbs::look(global)?;
-    let checked = check::canvas_with_connections(
-        &args.canvas,
-        &connections,
-        &policy,
-        Secrets::Overlook,
-        &Shelf::of(&store).await?,
-    )?;
+    let checked = check::to_look_at(global, &store, &args.canvas, args.connections.as_deref()).await?;
     let canvas = &checked.canvas.value;
     let host = Host::unconnected(&checked.connections, &checked.components, &checked.grants)?;
     let (now, zone) = (SystemClock.now(), RunnerOptions::default().workspace_zone);

@@ -1,10 +1,9 @@
 //! `caravan canvas preview`: one person's way through a canvas with time travel, and what each sync would send.
 use crate::args::{Global, PreviewArgs};
-use crate::check::{self, Secrets};
+use crate::check;
 use crate::fail::{End, usage};
-use crate::registry::Shelf;
+use crate::out;
 use crate::verbs::{self, dry_run};
-use crate::{files, out, policies};
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Code, Millis, Problem, reasons};
 use caravan_runner::{Assumed, DryRunResult, Preview, PreviewVisit, RunnerOptions, preview as walk};
@@ -17,16 +16,8 @@ pub async fn preview(global: &Global, args: &PreviewArgs) -> anyhow::Result<End>
         Some(text) => instant(text)?,
         None => SystemClock.now(),
     };
-    let connections = files::connections_path(args.connections.as_deref(), &args.canvas);
-    let policy = policies::holding(global, None, &args.canvas).await?;
     let store = verbs::look(global)?;
-    let checked = check::canvas_with_connections(
-        &args.canvas,
-        &connections,
-        &policy,
-        Secrets::Overlook,
-        &Shelf::of(&store).await?,
-    )?;
+    let checked = check::to_look_at(global, &store, &args.canvas, args.connections.as_deref()).await?;
     let found = store.find(&args.profile).await?;
     let [who] = found.as_slice() else {
         let words = match found.len() {
