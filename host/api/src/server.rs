@@ -1,6 +1,8 @@
 //! The server: routes, limits, and its way out.
+use crate::bench::Bench;
+use crate::doors::Doors;
 use crate::metrics::Counts;
-use crate::{WriteKeys, health, metrics, tracking};
+use crate::{WriteKeys, health, metrics, routes, tracking};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
@@ -15,7 +17,9 @@ use tokio::net::TcpListener;
 /// How a server behaves.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// Who may send events.
+    /// The workspace's name.
+    pub workspace: String,
+    /// Who may send events, beside keys with the right to.
     pub write_keys: WriteKeys,
     /// The most bytes of one request (Segment: 500 kB).
     pub most_bytes: usize,
@@ -30,6 +34,7 @@ pub struct ServerOptions {
 impl Default for ServerOptions {
     fn default() -> Self {
         ServerOptions {
+            workspace: "default".to_owned(),
             write_keys: WriteKeys::default(),
             most_bytes: 500 * 1_024,
             most_message_bytes: 32 * 1_024,
@@ -43,6 +48,8 @@ impl Default for ServerOptions {
 pub(crate) struct State<S: Store> {
     pub runner: Arc<Runner<S>>,
     pub options: ServerOptions,
+    pub bench: Arc<dyn Bench>,
+    pub doors: Doors,
     pub counts: Counts,
     leaving: AtomicBool,
 }
@@ -59,10 +66,10 @@ pub struct Server<S: Store> {
 }
 
 impl<S: Store + 'static> Server<S> {
-    /// A server for a runner.
-    pub fn new(runner: Arc<Runner<S>>, options: ServerOptions) -> Server<S> {
-        let counts = Counts::default();
-        Server { state: Arc::new(State { runner, options, counts, leaving: AtomicBool::new(false) }) }
+    /// A server for a runner, and for the connections that a bench joins to it.
+    pub fn new(runner: Arc<Runner<S>>, bench: Arc<dyn Bench>, options: ServerOptions) -> Server<S> {
+        let (doors, counts, leaving) = (Doors::default(), Counts::default(), AtomicBool::new(false));
+        Server { state: Arc::new(State { runner, options, bench, doors, counts, leaving }) }
     }
 
     /// Its routes.
@@ -75,9 +82,12 @@ impl<S: Store + 'static> Server<S> {
             .layer(DefaultBodyLimit::max(self.state.options.most_bytes * 2));
         Router::new()
             .merge(tracking)
+            .merge(routes::routes::<S>())
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready::<S>))
             .route("/metrics", get(metrics::show::<S>))
+            .fallback(routes::nowhere)
+            .method_not_allowed_fallback(routes::not_so)
             .with_state(self.state.clone())
     }
 

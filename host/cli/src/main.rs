@@ -10,8 +10,6 @@ mod exchange;
 mod fail;
 mod files;
 mod host;
-mod mask;
-mod names;
 mod out;
 mod policies;
 mod registry;
@@ -21,6 +19,7 @@ mod summary;
 mod users;
 mod verbs;
 
+use caravan_runner::control::names;
 use clap::Parser as _;
 use std::process::ExitCode;
 

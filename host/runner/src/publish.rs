@@ -107,7 +107,7 @@ impl<S: Store> Runner<S> {
             }
         }
         let version = self.store.publish(lease, canvas, self.clock.now()).await?;
-        self.published.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.refresh();
         Ok(version)
     }
 

@@ -17,7 +17,7 @@ pub struct Runner<S: Store> {
     pub(crate) options: RunnerOptions,
     pub(crate) chance: Chance,
     lease: OnceCell<Lease>,
-    /// Tells a server that there are new versions.
+    /// Tells a server that there are new versions, or that settings changed.
     pub(crate) published: Arc<AtomicBool>,
 }
 
@@ -31,6 +31,12 @@ impl<S: Store> Runner<S> {
     /// The store.
     pub fn store(&self) -> &S {
         &self.store
+    }
+
+    /// Tells a serving runner that settings changed: the policy, connections, or what is live. It looks at them anew before
+    /// it does anything else.
+    pub fn refresh(&self) {
+        self.published.store(true, std::sync::atomic::Ordering::SeqCst);
     }
 
     /// Takes the store over, once.

@@ -122,7 +122,7 @@ async fn take_in<S: Store>(
 }
 
 /// Whether there is room for more; else the sender comes again, and nothing is lost.
-async fn has_room<S: Store>(state: &Shared<S>) -> Result<(), Refused> {
+pub(crate) async fn has_room<S: Store>(state: &Shared<S>) -> Result<(), Refused> {
     if state.is_leaving() {
         let problem = Problem::new(Code::Internal, "the host is on its way out").cure("send it again in a moment");
         return Err(Refused::bad(problem).with(StatusCode::SERVICE_UNAVAILABLE).again_after(5));

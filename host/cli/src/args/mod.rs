@@ -10,6 +10,7 @@ mod delivery;
 mod dry_run;
 mod group;
 mod lab;
+mod member;
 mod policy;
 mod profile;
 mod queue;
@@ -27,6 +28,7 @@ pub use delivery::DeliveryArgs;
 pub use dry_run::DryRunArgs;
 pub use group::{ActivateArgs, ActivationMode, ListVerb, SegmentVerb};
 pub use lab::{LabArgs, LabVerb};
+pub use member::{KeyVerb, MemberVerb};
 pub use policy::PolicyVerb;
 pub use profile::ProfileVerb;
 pub use queue::{QueueVerb, ResendArgs, ScopeArgs};
@@ -118,6 +120,12 @@ pub enum Verb {
     /// The workspace's policy: what an add needs of a person, and what labelled data must not be used for.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Members: people who sign in to a serving host.
+    #[command(subcommand)]
+    Member(MemberVerb),
+    /// Keys: secrets by which machines and the command line speak with a serving host.
+    #[command(subcommand)]
+    Key(KeyVerb),
     /// The audit chain: who changed what.
     #[command(subcommand)]
     Audit(AuditVerb),

@@ -1,5 +1,6 @@
 //! Joins the rooms: connections, components, secrets and the lab become the connectors that the runner calls.
 pub mod alerts;
+pub mod bench;
 pub mod hands;
 pub mod lab;
 pub mod ready;
@@ -12,7 +13,7 @@ use caravan_model::{Code, Connections, Millis, Problem};
 use caravan_store::Store;
 use lab::{DryTransport, LabHome};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The connections that the audiences and queues of a store name.
 ///
@@ -25,16 +26,23 @@ pub async fn connections_in_use(store: &impl Store) -> anyhow::Result<BTreeSet<S
 
 /// The connections that a command uses, bound and ready.
 pub struct Host {
-    connectors: BTreeMap<String, Arc<dyn Connector>>,
-    default_countries: BTreeMap<String, String>,
+    /// By the connection's name; a serving host gets more with each publishing.
+    bound: RwLock<BTreeMap<String, Bound>>,
     /// When the token of each connection ends, as the file says.
     pub token_ends: BTreeMap<String, Option<Millis>>,
+}
+
+/// A connection's connector, ready to be called.
+#[derive(Clone)]
+struct Bound {
+    connector: Arc<dyn Connector>,
+    default_country: Option<String>,
 }
 
 impl Host {
     /// No connections: for verbs that send nothing.
     pub fn none() -> Host {
-        Host { connectors: BTreeMap::new(), default_countries: BTreeMap::new(), token_ends: BTreeMap::new() }
+        Host { bound: RwLock::default(), token_ends: BTreeMap::new() }
     }
 
     /// Binds all checked connections. Those with `lab: true` reach the lab, which must be there for them.
@@ -79,7 +87,7 @@ impl Host {
     ) -> Result<Host, Problem> {
         let connections = &connections.value.connections;
         let vault = Arc::new(vault);
-        let mut host = Host::none();
+        let (mut host, mut bound) = (Host::none(), BTreeMap::new());
         for (name, component) in components {
             let Some(connection) = connections.get(name) else { continue };
             let reach = reach(connection.lab, component)?;
@@ -91,26 +99,36 @@ impl Host {
                 vault: vault.clone(),
                 reach,
             };
-            host.connectors.insert(name.clone(), Arc::new(BoundConnector::new(component.clone(), binding)?));
+            let connector: Arc<dyn Connector> = Arc::new(BoundConnector::new(component.clone(), binding)?);
+            let default_country = connection.default_country.clone();
+            bound.insert(name.clone(), Bound { connector, default_country });
             let ends = connection.token_ends.as_deref().and_then(token_end);
             host.token_ends.insert(name.clone(), ends);
-            if let Some(country) = &connection.default_country {
-                host.default_countries.insert(name.clone(), country.clone());
-            }
         }
+        host.bound = RwLock::new(bound);
         Ok(host)
+    }
+
+    /// Takes another's connections over; those of the same name are replaced, as they stand in the file now.
+    pub fn take_over(&self, other: Host) {
+        let bound = other.bound.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.bound.write().unwrap_or_else(PoisonError::into_inner).extend(bound);
+    }
+
+    fn bound(&self, connection: &str) -> Option<Bound> {
+        self.bound.read().unwrap_or_else(PoisonError::into_inner).get(connection).cloned()
     }
 }
 
 impl Connectors for Host {
     fn connector(&self, connection: &str) -> Result<Arc<dyn Connector>, Problem> {
-        self.connectors.get(connection).cloned().ok_or_else(|| {
+        self.bound(connection).map(|bound| bound.connector).ok_or_else(|| {
             Problem::new(Code::UnknownConnection, format!("the connection `{connection}` is not there any more"))
                 .cure("put it back into the connections file: people wait in its queue")
         })
     }
 
     fn default_country(&self, connection: &str) -> Option<String> {
-        self.default_countries.get(connection).cloned()
+        self.bound(connection)?.default_country
     }
 }

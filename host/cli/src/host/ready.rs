@@ -18,9 +18,11 @@ use std::sync::Arc;
 pub struct Ready {
     /// The runner.
     pub runner: Arc<Runner<Sqlite>>,
+    /// What its connections are bound by.
+    pub host: Arc<Host>,
     checked: CheckedConnections,
-    // A lab of this process ends with it.
-    _lab: Option<LabHome>,
+    /// A lab of this process ends with it.
+    pub lab: Option<LabHome>,
 }
 
 impl Ready {
@@ -47,8 +49,9 @@ impl Ready {
             lab.adopt_all(&store.audiences().await?);
         }
         let options = RunnerOptions { alerts: alerts::of_run(&store, &host).await?, ..RunnerOptions::default() };
-        let runner = Arc::new(Runner::new(store, Arc::new(host), Arc::new(SystemClock), options));
-        Ok(Ready { runner, checked, _lab: lab })
+        let host = Arc::new(host);
+        let runner = Arc::new(Runner::new(store, host.clone(), Arc::new(SystemClock), options));
+        Ok(Ready { runner, host, checked, lab })
     }
 
     /// Publishes canvases, and says of each that it is live.

@@ -27,7 +27,7 @@ pub async fn activate(global: &Global, args: &ActivateArgs) -> anyhow::Result<En
 
 /// The canvas: of one step where the audience is kept in step with the segment, of one step for each field where the
 /// members of this moment are exported.
-fn canvas(args: &ActivateArgs, now: &str) -> anyhow::Result<Canvas> {
+pub fn canvas(args: &ActivateArgs, now: &str) -> anyhow::Result<Canvas> {
     let day = now.get(..10).unwrap_or(now);
     let id = match &args.canvas {
         Some(id) => id.clone(),

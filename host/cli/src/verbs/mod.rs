@@ -1,16 +1,17 @@
 //! One file per verb.
-mod activate;
+pub mod activate;
 mod alert;
 mod audience;
 mod audit;
 mod batch;
 mod canvas;
-mod connection;
+pub mod connection;
 mod connector;
 mod dry_run;
 mod explain;
 mod group;
 mod lab;
+mod member;
 mod policy;
 mod profile;
 mod queue;
@@ -50,6 +51,8 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         Verb::Alert(verb) => alert::alert(&global, verb).await,
         Verb::Batch(BatchVerb::Show(args)) => batch::show(&global, &look(&global)?, &args).await,
         Verb::Audit(verb) => audit::audit(&global, verb).await,
+        Verb::Member(verb) => member::member(&global, verb).await,
+        Verb::Key(verb) => member::key(&global, verb).await,
         Verb::Policy(PolicyVerb::Set { policy }) => policy::set(&global, &policy).await,
         Verb::Policy(PolicyVerb::Check { policy }) => policy::check(&global, &policy).await,
         Verb::Policy(PolicyVerb::Show) => policy::show(&global, &look(&global)?).await,

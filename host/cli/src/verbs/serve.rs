@@ -1,6 +1,7 @@
 //! `caravan serve`: takes events in over HTTP, moves people on and delivers, until it is asked to stop.
 use crate::args::{Global, ServeArgs};
 use crate::fail::{End, usage};
+use crate::host::bench::Workbench;
 use crate::host::ready::Ready;
 use crate::verbs::canvas::publish;
 use crate::{out, stop, stores};
@@ -8,6 +9,7 @@ use caravan_api::{Server, ServerOptions, WriteKeys};
 use caravan_model::{Canvas, Code, Problem};
 use caravan_store::{OpenOptions, Sqlite};
 use serde_json::json;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -25,16 +27,17 @@ pub async fn serve(global: &Global, args: &ServeArgs) -> anyhow::Result<End> {
             .cure("name another address: --listen 127.0.0.1:0 takes a free port")
     })?;
     let store = Sqlite::open(&path, OpenOptions::default())?;
-    let ready = Ready::open(store, &args.connections, &canvases, args.lab.as_deref()).await?;
+    let mut ready = Ready::open(store, &args.connections, &canvases, args.lab.as_deref()).await?;
     let cancel = stop::listen(global.quiet);
-    let served = go(global, &ready, canvases, listener, keys, cancel).await;
+    let served = go(global, args, &mut ready, canvases, listener, keys, cancel).await;
     ready.close().await?;
     served
 }
 
 async fn go(
     global: &Global,
-    ready: &Ready,
+    args: &ServeArgs,
+    ready: &mut Ready,
     canvases: Vec<Canvas>,
     listener: TcpListener,
     keys: WriteKeys,
@@ -46,9 +49,17 @@ async fn go(
     if global.json {
         out::print(&format!("{}\n", json!({"listen": address})))?;
     } else {
-        out::print(&format!("Serving at {address}: events at /v1, metrics at /metrics. Ctrl-C stops.\n"))?;
+        out::print(&format!("Serving at {address}: events at /v1, API at /api, metrics at /metrics. Ctrl-C stops.\n"))?;
     }
-    let server = Server::new(runner.clone(), ServerOptions { write_keys: keys, ..ServerOptions::default() });
+    let bench = Workbench::new(
+        runner.clone(),
+        ready.host.clone(),
+        args.connections.clone(),
+        args.lab.clone(),
+        ready.lab.take(),
+    );
+    let options = ServerOptions { write_keys: keys, workspace: global.workspace.clone(), ..ServerOptions::default() };
+    let server = Server::new(runner.clone(), Arc::new(bench), options);
     let (tell, _) = watch::channel(caravan_runner::Progress::default());
     let (fail, mut failed) = watch::channel(false);
     let mut asked = cancel.clone();

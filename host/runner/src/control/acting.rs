@@ -2,7 +2,7 @@
 //! act by this.
 use super::{CanvasState, Erased, Rebound, Recreated, Resends, Resumed, SentAgain, Stopped};
 use crate::runner::Runner;
-use caravan_model::{Canvas, Connections, ProfileId};
+use caravan_model::{Canvas, Connections, Millis, ProfileId};
 use caravan_store::{Caps, DocumentKind, HoldScope, LaneKey, Note, Store, Version};
 use serde_json::{Map, Value, json};
 
@@ -37,6 +37,19 @@ impl<S: Store> Acting<'_, S> {
     /// The name that people read beside a hold.
     fn by(&self) -> &str {
         self.who.strip_prefix("cli:").unwrap_or(&self.who)
+    }
+
+    /// Who acts, as the audit chain names them.
+    pub(super) fn who(&self) -> &str {
+        &self.who
+    }
+
+    pub(super) fn store(&self) -> &S {
+        &self.runner.store
+    }
+
+    pub(super) fn now(&self) -> Millis {
+        self.runner.clock.now()
     }
 
     /// Appends a note of something that was done, right after it.
