@@ -3,7 +3,33 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use caravan_model::{Code, Problem};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// How a mistake is answered, as `application/problem+json`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemView {
+    /// `urn:caravan:CODE`.
+    pub r#type: String,
+    /// What kind of mistake it is, in one line.
+    pub title: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// What is wrong.
+    pub detail: String,
+    /// The code: `caravan explain CODE` tells more.
+    pub code: String,
+    /// Where, within what was sent.
+    pub place: Option<String>,
+    /// In which line of it, from 1.
+    pub line: Option<u32>,
+    /// What to do.
+    pub cure: Option<String>,
+    /// Where several things are wrong: all of them.
+    #[schema(value_type = Vec<Object>)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
+}
 
 /// A mistake, or a refusal for now.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -98,22 +124,24 @@ impl From<caravan_runner::Error> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let Refused { status, problem, all, retry_after } = self;
-        let mut body = json!({
-            "type": format!("urn:caravan:{}", problem.code),
-            "title": problem.code.title(),
-            "status": status.as_u16(),
-            "detail": problem.message,
-            "code": problem.code.to_string(),
-            "place": problem.path,
-            "line": problem.line,
-            "cure": problem.cure,
-        });
-        if !all.is_empty() {
-            body["problems"] = json!(all);
-        }
+        let Problem { code, message, path, line, cure, .. } = *problem;
+        let body = ProblemView {
+            r#type: format!("urn:caravan:{code}"),
+            title: code.title().to_owned(),
+            status: status.as_u16(),
+            detail: message,
+            code: code.to_string(),
+            place: path,
+            line,
+            cure,
+            problems: all,
+        };
         let mut response = (status, Json(body)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

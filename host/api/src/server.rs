@@ -1,12 +1,16 @@
 //! The server: routes, limits, and its way out.
 use crate::bench::Bench;
 use crate::doors::Doors;
+use crate::keys::Senders;
 use crate::metrics::Counts;
 use crate::{WriteKeys, health, metrics, routes, tracking};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use caravan_model::Right;
+use caravan_model::port::{Clock as _, SystemClock};
 use caravan_runner::Runner;
+use caravan_runner::control::signed_by;
 use caravan_store::Store;
 use std::future::Future;
 use std::sync::Arc;
@@ -50,6 +54,7 @@ pub(crate) struct State<S: Store> {
     pub options: ServerOptions,
     pub bench: Arc<dyn Bench>,
     pub doors: Doors,
+    senders: Senders,
     pub counts: Counts,
     leaving: AtomicBool,
 }
@@ -57,6 +62,19 @@ pub(crate) struct State<S: Store> {
 impl<S: Store> State<S> {
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Whether a key may send events: one of those that the host was started with, or a kept one with the right to.
+    pub(crate) async fn may_send(&self, key: &str) -> caravan_runner::Result<bool> {
+        if self.options.write_keys.know(key) || self.senders.know(key) {
+            return Ok(true);
+        }
+        let known = signed_by(self.runner.store(), key, SystemClock.now()).await?;
+        let may = known.is_some_and(|signed| signed.member.is_none() && signed.rights.has(Right::SendEvents));
+        if may {
+            self.senders.learn(key);
+        }
+        Ok(may)
     }
 }
 
@@ -68,8 +86,9 @@ pub struct Server<S: Store> {
 impl<S: Store + 'static> Server<S> {
     /// A server for a runner, and for the connections that a bench joins to it.
     pub fn new(runner: Arc<Runner<S>>, bench: Arc<dyn Bench>, options: ServerOptions) -> Server<S> {
-        let (doors, counts, leaving) = (Doors::default(), Counts::default(), AtomicBool::new(false));
-        Server { state: Arc::new(State { runner, options, bench, doors, counts, leaving }) }
+        let (doors, senders, counts) = (Doors::default(), Senders::default(), Counts::default());
+        let leaving = AtomicBool::new(false);
+        Server { state: Arc::new(State { runner, options, bench, doors, senders, counts, leaving }) }
     }
 
     /// Its routes.

@@ -13,6 +13,7 @@ mod host;
 mod out;
 mod policies;
 mod registry;
+mod remote;
 mod stop;
 mod stores;
 mod summary;

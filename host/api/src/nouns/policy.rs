@@ -22,7 +22,7 @@ pub struct Anyway {
 
 /// The policy as it was written; `format: 1` where there is none.
 #[utoipa::path(get, path = "/api/policy", tag = "policy", security(("key" = ["view-canvases"])),
-    responses((status = 200, body = String, content_type = "application/yaml")))]
+    responses((status = 200, body = Object, content_type = "application/yaml")))]
 pub(crate) async fn show<S: Store>(caller: Caller<S, VIEW_CANVASES>) -> Result<impl IntoResponse, Refused> {
     let documents = caller.store().documents(DocumentKind::Policy).await?;
     let text = documents.into_iter().find(|(id, _)| id == POLICY_ID).map(|(_, text)| text);

@@ -36,7 +36,7 @@ pub(crate) async fn one<S: Store>(
             .cure(format!("call one of {}, batch", KINDS.join(", ")));
         return Err(Refused::bad(problem).with(StatusCode::NOT_FOUND));
     }
-    let message = object(&state, &headers, &body, state.options.most_message_bytes)?;
+    let message = object(&state, &headers, &body, state.options.most_message_bytes).await?;
     take_in(&state, &Envelope::default(), vec![(Some(kind), Value::Object(message))]).await
 }
 
@@ -46,7 +46,7 @@ pub(crate) async fn batch<S: Store>(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Value>, Refused> {
-    let mut batch = object(&state, &headers, &body, state.options.most_bytes)?;
+    let mut batch = object(&state, &headers, &body, state.options.most_bytes).await?;
     let Some(Value::Array(messages)) = batch.remove("batch") else {
         let problem = Problem::new(Code::BadValue, "the request has no list of messages").at_path("batch");
         return Err(Refused::bad(problem.cure("send {\"batch\": [ … ]}, or call /v1/track and the like")));
@@ -56,7 +56,7 @@ pub(crate) async fn batch<S: Store>(
 }
 
 /// The body of a request by someone who may send, as a JSON object.
-fn object<S: Store>(
+async fn object<S: Store>(
     state: &Shared<S>,
     headers: &HeaderMap,
     body: &Bytes,
@@ -70,7 +70,11 @@ fn object<S: Store>(
     let read = serde_json::from_slice::<Value>(body);
     // The key may stand in the body too, as some of the libraries send it.
     let key = key_of(headers).or_else(|| Some(read.as_ref().ok()?.get("writeKey")?.as_str()?.to_owned()));
-    if !key.is_some_and(|key| state.options.write_keys.know(&key)) {
+    let may_send = match &key {
+        Some(key) => state.may_send(key).await?,
+        None => false,
+    };
+    if !may_send {
         let problem = Problem::new(Code::BadValue, "the write key is missing or unknown")
             .cure("send a write key of this host as the user name of basic authentication");
         return Err(Refused::bad(problem).with(StatusCode::UNAUTHORIZED));

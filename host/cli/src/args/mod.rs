@@ -57,6 +57,9 @@ pub struct Global {
     /// The store: a file, or sqlite:PATH.
     #[arg(long, global = true, value_name = "STORE", env = "CARAVAN_STORE")]
     pub store: Option<String>,
+    /// A serving host to talk to instead of a store: its address; the key stands in CARAVAN_KEY.
+    #[arg(long, global = true, value_name = "URL", env = "CARAVAN_SERVER", conflicts_with = "store")]
+    pub server: Option<String>,
     /// The workspace within the store.
     #[arg(long, global = true, default_value = "default", value_name = "NAME")]
     pub workspace: String,

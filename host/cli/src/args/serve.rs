@@ -16,7 +16,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8480", env = "CARAVAN_LISTEN")]
     pub listen: SocketAddr,
     /// A file of write keys, one per line, for senders of events; else the variable CARAVAN_WRITE_KEYS, separated by
-    /// commas.
+    /// commas. Keys of `caravan key add NAME --rights send-events` may send, too.
     #[arg(long, value_name = "FILE")]
     pub write_keys: Option<PathBuf>,
     /// The address of a running lab, for lab connections; without it one starts in the process.

@@ -91,7 +91,10 @@ fn say(global: &Global, data: &Value, words: &str) -> anyhow::Result<End> {
 }
 
 /// The first line of the standard input.
-fn typed() -> anyhow::Result<String> {
+///
+/// # Errors
+/// There is none.
+pub fn typed() -> anyhow::Result<String> {
     let mut text = String::new();
     std::io::stdin().take(LONGEST).read_to_string(&mut text)?;
     let line = text.lines().next().unwrap_or_default().to_owned();

@@ -11,7 +11,7 @@ mod dry_run;
 mod explain;
 mod group;
 mod lab;
-mod member;
+pub mod member;
 mod policy;
 mod profile;
 mod queue;
@@ -20,7 +20,7 @@ mod serve;
 
 use crate::args::{Args, BatchVerb, Global, PolicyVerb, Verb};
 use crate::fail::{End, usage};
-use crate::stores;
+use crate::{remote, stores};
 use caravan_runner::Runner;
 use caravan_store::{Sqlite, Version};
 
@@ -34,7 +34,15 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         )
         .into());
     }
-    match args.verb {
+    if let Some(server) = &global.server {
+        return remote::run(&global, server, args.verb).await;
+    }
+    here(global, args.verb).await
+}
+
+/// Does a verb on this machine: on a store, or on files alone.
+pub async fn here(global: Global, verb: Verb) -> anyhow::Result<End> {
+    match verb {
         Verb::Run(args) => run::run(&global, &args).await,
         Verb::Serve(args) => serve::serve(&global, &args).await,
         Verb::DryRun(args) => dry_run::dry_run(&global, &args).await,
