@@ -32,7 +32,15 @@ impl Served {
     pub fn of(place: &Place, lab: &Lab, listen: &str, canvases: &[&str]) -> Served {
         let arguments = ["--store", "s.caravan", "--lab", &lab.url, "--listen", listen, "--json"];
         let mut command = place.caravan([&["serve"], canvases, &arguments].concat());
-        let mut child = command.env("CARAVAN_WRITE_KEYS", KEY).stdout(Stdio::piped()).spawn().expect("it starts");
+        Served::spawn(command.env("CARAVAN_WRITE_KEYS", KEY).stdout(Stdio::piped()))
+    }
+
+    /// Starts a command that serves and says where, as JSON.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn spawn(command: &mut Command) -> Served {
+        let mut child = command.spawn().expect("it starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("its address");
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));

@@ -2,13 +2,13 @@
 //! request is looked at before.
 use crate::problem::Refused;
 use crate::server::State;
+use crate::workspace::Workspace;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Code, Problem, Right, Rights};
 use caravan_runner::Runner;
-use caravan_runner::control::{Acting, Signed, signed_by};
+use caravan_runner::control::{Acting, Signed};
 use caravan_store::Store;
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ pub(crate) struct Caller<S: Store, const RIGHT: u8> {
     pub signed: Signed,
     /// The host.
     pub host: Arc<State<S>>,
+    /// The workspace that they belong to.
+    pub place: Arc<Workspace<S>>,
 }
 
 /// Someone who is known, whatever they may do.
@@ -26,17 +28,17 @@ pub(crate) const ANY: u8 = u8::MAX;
 impl<S: Store, const RIGHT: u8> Caller<S, RIGHT> {
     /// The runner.
     pub(crate) fn runner(&self) -> &Runner<S> {
-        &self.host.runner
+        &self.place.runner
     }
 
     /// The store.
     pub(crate) fn store(&self) -> &S {
-        self.host.runner.store()
+        self.place.runner.store()
     }
 
     /// The runner in the caller's hands.
     pub(crate) fn acting(&self) -> Acting<'_, S> {
-        self.host.runner.acting(self.signed.who.clone())
+        self.place.runner.acting(self.signed.who.clone())
     }
 
     /// Refuses what goes beyond a further right.
@@ -71,10 +73,10 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(secret.trim())
 }
 
-/// Who a request comes from.
-pub(crate) async fn signed<S: Store>(host: &State<S>, headers: &HeaderMap) -> Result<Signed, Refused> {
+/// Who a request comes from, and the workspace that they belong to.
+async fn signed<S: Store>(host: &State<S>, headers: &HeaderMap) -> Result<(Signed, Arc<Workspace<S>>), Refused> {
     let known = match bearer(headers) {
-        Some(secret) => signed_by(host.runner.store(), secret, SystemClock.now()).await?,
+        Some(secret) => host.signed(secret).await?,
         None => None,
     };
     known.ok_or_else(|| {
@@ -88,7 +90,7 @@ impl<S: Store, const RIGHT: u8> FromRequestParts<Arc<State<S>>> for Caller<S, RI
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, host: &Arc<State<S>>) -> Result<Self, Refused> {
-        let signed = signed(host, &parts.headers).await?;
+        let (signed, place) = signed(host, &parts.headers).await?;
         if RIGHT != ANY {
             let right = Right::ALL.iter().copied().find(|right| *right as u8 == RIGHT);
             match right.filter(|right| signed.rights.has(*right)) {
@@ -96,6 +98,6 @@ impl<S: Store, const RIGHT: u8> FromRequestParts<Arc<State<S>>> for Caller<S, RI
                 None => return Err(right.map_or_else(|| forbidden(Right::ManageMembers), forbidden)),
             }
         }
-        Ok(Caller { signed, host: host.clone() })
+        Ok(Caller { signed, host: host.clone(), place })
     }
 }

@@ -32,23 +32,23 @@ impl WriteKeys {
 
 /// Kept keys that may send, remembered for a moment: senders come many times a second.
 #[derive(Debug, Default)]
-pub(crate) struct Senders(Mutex<HashMap<[u8; 32], Instant>>);
+pub(crate) struct Senders(Mutex<HashMap<[u8; 32], (Instant, usize)>>);
 
 /// For how long: a key that was removed is refused at the latest then.
 const REMEMBERED: Duration = Duration::from_secs(5);
 
 impl Senders {
-    /// Whether a key was good a moment ago.
-    pub(crate) fn know(&self, key: &str) -> bool {
+    /// The workspace, by its place, for which a key was good a moment ago.
+    pub(crate) fn know(&self, key: &str) -> Option<usize> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&digest(key)).is_some_and(|since| since.elapsed() < REMEMBERED)
+        known.get(&digest(key)).filter(|(since, _)| since.elapsed() < REMEMBERED).map(|(_, place)| *place)
     }
 
-    /// It is good now.
-    pub(crate) fn learn(&self, key: &str) {
+    /// It is good now, for a workspace.
+    pub(crate) fn learn(&self, key: &str, place: usize) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, since| since.elapsed() < REMEMBERED);
-        known.insert(digest(key), Instant::now());
+        known.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
+        known.insert(digest(key), (Instant::now(), place));
     }
 }
 

@@ -17,8 +17,10 @@ mod routes;
 pub mod secret;
 pub mod server;
 pub mod tracking;
+mod workspace;
 
 pub use bench::Bench;
 pub use keys::WriteKeys;
 pub use problem::Refused;
 pub use server::{Server, ServerOptions};
+pub use workspace::Workspace;

@@ -1,16 +1,15 @@
 //! The server: routes, limits, and its way out.
-use crate::bench::Bench;
 use crate::doors::Doors;
 use crate::keys::Senders;
 use crate::metrics::Counts;
-use crate::{WriteKeys, health, metrics, routes, tracking};
+use crate::workspace::Workspace;
+use crate::{health, metrics, routes, tracking};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use caravan_model::Right;
 use caravan_model::port::{Clock as _, SystemClock};
-use caravan_runner::Runner;
-use caravan_runner::control::signed_by;
+use caravan_runner::control::{Signed, signed_by};
 use caravan_store::Store;
 use std::future::Future;
 use std::sync::Arc;
@@ -21,10 +20,6 @@ use tokio::net::TcpListener;
 /// How a server behaves.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// The workspace's name.
-    pub workspace: String,
-    /// Who may send events, beside keys with the right to.
-    pub write_keys: WriteKeys,
     /// The most bytes of one request (Segment: 500 kB).
     pub most_bytes: usize,
     /// The most bytes of one message (Segment: 32 kB).
@@ -38,8 +33,6 @@ pub struct ServerOptions {
 impl Default for ServerOptions {
     fn default() -> Self {
         ServerOptions {
-            workspace: "default".to_owned(),
-            write_keys: WriteKeys::default(),
             most_bytes: 500 * 1_024,
             most_message_bytes: 32 * 1_024,
             longest_wait: Duration::from_secs(300),
@@ -50,9 +43,8 @@ impl Default for ServerOptions {
 
 /// What all requests share.
 pub(crate) struct State<S: Store> {
-    pub runner: Arc<Runner<S>>,
+    pub workspaces: Vec<Arc<Workspace<S>>>,
     pub options: ServerOptions,
-    pub bench: Arc<dyn Bench>,
     pub doors: Doors,
     senders: Senders,
     pub counts: Counts,
@@ -64,17 +56,33 @@ impl<S: Store> State<S> {
         self.leaving.load(Ordering::Relaxed)
     }
 
-    /// Whether a key may send events: one of those that the host was started with, or a kept one with the right to.
-    pub(crate) async fn may_send(&self, key: &str) -> caravan_runner::Result<bool> {
-        if self.options.write_keys.know(key) || self.senders.know(key) {
-            return Ok(true);
+    /// The workspace that a key may send events to: one of those that the host was started with, or a kept one with the right
+    /// to.
+    pub(crate) async fn sends_to(&self, key: &str) -> caravan_runner::Result<Option<Arc<Workspace<S>>>> {
+        if let Some(known) = self.workspaces.iter().find(|workspace| workspace.write_keys.know(key)) {
+            return Ok(Some(known.clone()));
         }
-        let known = signed_by(self.runner.store(), key, SystemClock.now()).await?;
-        let may = known.is_some_and(|signed| signed.member.is_none() && signed.rights.has(Right::SendEvents));
-        if may {
-            self.senders.learn(key);
+        if let Some(place) = self.senders.know(key) {
+            return Ok(self.workspaces.get(place).cloned());
         }
-        Ok(may)
+        for (place, workspace) in self.workspaces.iter().enumerate() {
+            let known = signed_by(workspace.runner.store(), key, SystemClock.now()).await?;
+            if known.is_some_and(|signed| signed.member.is_none() && signed.rights.has(Right::SendEvents)) {
+                self.senders.learn(key, place);
+                return Ok(Some(workspace.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whose a secret is, and in which workspace.
+    pub(crate) async fn signed(&self, secret: &str) -> caravan_runner::Result<Option<(Signed, Arc<Workspace<S>>)>> {
+        for workspace in &self.workspaces {
+            if let Some(signed) = signed_by(workspace.runner.store(), secret, SystemClock.now()).await? {
+                return Ok(Some((signed, workspace.clone())));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -84,11 +92,12 @@ pub struct Server<S: Store> {
 }
 
 impl<S: Store + 'static> Server<S> {
-    /// A server for a runner, and for the connections that a bench joins to it.
-    pub fn new(runner: Arc<Runner<S>>, bench: Arc<dyn Bench>, options: ServerOptions) -> Server<S> {
+    /// A server for workspaces.
+    pub fn new(workspaces: Vec<Workspace<S>>, options: ServerOptions) -> Server<S> {
+        let workspaces = workspaces.into_iter().map(Arc::new).collect();
         let (doors, senders, counts) = (Doors::default(), Senders::default(), Counts::default());
         let leaving = AtomicBool::new(false);
-        Server { state: Arc::new(State { runner, options, bench, doors, senders, counts, leaving }) }
+        Server { state: Arc::new(State { workspaces, options, doors, senders, counts, leaving }) }
     }
 
     /// Its routes.

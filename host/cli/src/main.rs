@@ -6,6 +6,7 @@ mod args;
 mod ask;
 mod bundle;
 mod check;
+mod config;
 mod exchange;
 mod fail;
 mod files;

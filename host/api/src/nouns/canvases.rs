@@ -257,7 +257,7 @@ pub(crate) async fn check<S: Store>(
     caller: Caller<S, VIEW_CANVASES>,
     Text(text): Text,
 ) -> Result<axum::Json<Checkup>, Refused> {
-    let problems = caller.host.bench.check(text).await?;
+    let problems = caller.place.bench.check(text).await?;
     Ok(axum::Json(Checkup { valid: problems.is_empty(), problems }))
 }
 
@@ -269,7 +269,7 @@ pub(crate) async fn forecast<S: Store>(
     caller: Caller<S, VIEW_PROFILES>,
     Text(text): Text,
 ) -> Result<axum::Json<Forecast>, Refused> {
-    Ok(axum::Json(caller.host.bench.forecast(text).await?))
+    Ok(axum::Json(caller.place.bench.forecast(text).await?))
 }
 
 /// Makes a canvas live. Audiences that it asks for are made at the partner.
@@ -280,7 +280,7 @@ pub(crate) async fn publish<S: Store>(
     caller: Caller<S, PUBLISH_CANVASES>,
     Text(text): Text,
 ) -> Result<axum::Json<Published>, Refused> {
-    let version = caller.host.bench.publish(caller.signed.who.clone(), text).await?;
+    let version = caller.place.bench.publish(caller.signed.who.clone(), text).await?;
     Ok(axum::Json(Published { canvas: version.canvas.canvas.to_string(), version: version.number }))
 }
 

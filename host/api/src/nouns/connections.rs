@@ -13,7 +13,7 @@ use serde_json::Value;
 pub(crate) async fn list<S: Store>(
     caller: Caller<S, VIEW_CONNECTIONS>,
 ) -> Result<axum::Json<Vec<ConnectionView>>, Refused> {
-    Ok(axum::Json(caller.host.bench.connections().await?))
+    Ok(axum::Json(caller.place.bench.connections().await?))
 }
 
 /// Asks a connection's partner how it is: token, scopes, roles, terms, quota, account by account, each with its cure.
@@ -24,5 +24,5 @@ pub(crate) async fn check<S: Store>(
     caller: Caller<S, VIEW_CONNECTIONS>,
     At(name): At<String>,
 ) -> Result<axum::Json<Value>, Refused> {
-    Ok(axum::Json(caller.host.bench.check_connection(name).await?))
+    Ok(axum::Json(caller.place.bench.check_connection(name).await?))
 }

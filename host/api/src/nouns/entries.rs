@@ -58,7 +58,7 @@ pub(crate) async fn enter<S: Store>(
         }
         None => None,
     };
-    crate::tracking::has_room(&caller.host).await?;
+    crate::tracking::has_room(&caller.host, &caller.place).await?;
     let people = profiles(entering.people)?;
     let (offered, at) = (people.len() as u64, SystemClock.now());
     let message = |(place, who)| {

@@ -36,7 +36,7 @@ pub(crate) async fn show<S: Store>(caller: Caller<S, VIEW_CANVASES>) -> Result<a
     };
     Ok(axum::Json(HostView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        workspace: caller.host.options.workspace.clone(),
+        workspace: caller.place.name.clone(),
         inbox: backlog.messages,
         inbox_age: backlog.oldest.map_or(0, |oldest| SystemClock.now().since(oldest).0),
         queued: lanes.iter().map(|lane| lane.waiting).sum(),

@@ -38,5 +38,5 @@ pub(crate) async fn set<S: Store>(
     Search(how): Search<Anyway>,
     Text(text): Text,
 ) -> Result<axum::Json<PolicyKept>, Refused> {
-    Ok(axum::Json(caller.host.bench.set_policy(caller.signed.who.clone(), text, how.anyway).await?))
+    Ok(axum::Json(caller.place.bench.set_policy(caller.signed.who.clone(), text, how.anyway).await?))
 }

@@ -9,7 +9,7 @@ use caravan_journey::{document, segments};
 use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Canvas, Group, Problem, ProfileId, Right, Segment, mask};
 use caravan_runner::control::{count_whoever, is_filled, lists_of};
-use caravan_runner::{RunnerOptions, segments_of};
+use caravan_runner::segments_of;
 use caravan_store::Store;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -186,8 +186,8 @@ pub(crate) async fn count<S: Store>(
     Text(text): Text,
 ) -> Result<axum::Json<Fulfil>, Refused> {
     let segment = read(caller.store(), &text).await?;
-    let zone = RunnerOptions::default().workspace_zone;
-    let (fulfil, people) = count_whoever(caller.store(), &segment.who, SystemClock.now(), &zone).await?;
+    let zone = caller.runner().zone();
+    let (fulfil, people) = count_whoever(caller.store(), &segment.who, SystemClock.now(), zone).await?;
     Ok(axum::Json(Fulfil { fulfil, people }))
 }
 
@@ -217,6 +217,6 @@ pub(crate) async fn activate<S: Store>(
         return Err(missing(&name));
     }
     wanted.segment = name;
-    let document = caller.host.bench.activate(caller.signed.who.clone(), wanted).await?;
+    let document = caller.place.bench.activate(caller.signed.who.clone(), wanted).await?;
     Ok(axum::Json(Activated { canvas: document.canvas.to_string(), document }))
 }

@@ -5,6 +5,7 @@ use crate::input::Json;
 use crate::problem::Refused;
 use crate::secret;
 use crate::server::State as Host;
+use crate::workspace::Workspace;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use caravan_model::port::{Clock as _, SystemClock};
@@ -31,6 +32,9 @@ pub struct SignIn {
     /// The link's secret.
     #[serde(default)]
     pub link: Option<String>,
+    /// The workspace, where the host has several; the first one if not given.
+    #[serde(default)]
+    pub workspace: Option<String>,
 }
 
 /// A session.
@@ -63,12 +67,19 @@ pub(crate) async fn open<S: Store>(
     State(host): State<Arc<Host<S>>>,
     Json(sign): Json<SignIn>,
 ) -> Result<(StatusCode, axum::Json<Session>), Refused> {
+    let mut places = host.workspaces.iter();
+    let place = match &sign.workspace {
+        Some(name) => places.find(|place| place.name == *name),
+        None => places.next(),
+    };
+    let place =
+        place.ok_or_else(|| refused("there is no such workspace here", "leave `workspace` out, or correct it"))?;
     let email = match sign {
-        SignIn { email: Some(email), password: Some(password), link: None } => {
-            by_password(&host, email, password).await?
+        SignIn { email: Some(email), password: Some(password), link: None, .. } => {
+            by_password(&host, place, email, password).await?
         }
-        SignIn { email: None, password: None, link: Some(link) } => {
-            let used = host.runner.acting("link").use_link(&link).await?;
+        SignIn { email: None, password: None, link: Some(link), .. } => {
+            let used = place.runner.acting("link").use_link(&link).await?;
             used.ok_or_else(|| refused("this link is unknown, used or over", "ask for another one"))?
         }
         _ => {
@@ -77,26 +88,32 @@ pub(crate) async fn open<S: Store>(
         }
     };
     let (token, until) = (secret::fresh("cs")?, SystemClock.now().after(LIFE));
-    host.runner.acting(format!("member:{email}")).open_session(&email, &token, until).await?;
-    let member = member(host.runner.store(), &email).await?;
+    place.runner.acting(format!("member:{email}")).open_session(&email, &token, until).await?;
+    let member = member(place.runner.store(), &email).await?;
     let member = member.ok_or_else(|| refused("the member is not there any more", "ask an admin"))?;
     Ok((StatusCode::CREATED, axum::Json(Session { token, until: until.0, member: view(member) })))
 }
 
-async fn by_password<S: Store>(host: &Host<S>, email: String, password: String) -> Result<String, Refused> {
+async fn by_password<S: Store>(
+    host: &Host<S>,
+    place: &Workspace<S>,
+    email: String,
+    password: String,
+) -> Result<String, Refused> {
     let email = email.trim().to_lowercase();
     let now = SystemClock.now();
-    if !host.doors.may_try(&email, now) {
+    let door = format!("{} {email}", place.name);
+    if !host.doors.may_try(&door, now) {
         let problem = Problem::new(Code::NotSigned, "too many wrong passwords").cure("try again in a minute");
         return Err(Refused::bad(problem).with(StatusCode::TOO_MANY_REQUESTS).again_after(60));
     }
-    let known = member(host.runner.store(), &email).await?.and_then(|member| member.password);
+    let known = member(place.runner.store(), &email).await?.and_then(|member| member.password);
     let fits = tokio::task::spawn_blocking(move || secret::fits(&password, known.as_deref())).await;
     if !fits.map_err(caravan_runner::Error::from)? {
-        host.doors.failed(&email, now);
+        host.doors.failed(&door, now);
         return Err(refused("the address or the password is wrong", "try again, or ask an admin for a link"));
     }
-    host.doors.opened(&email);
+    host.doors.opened(&door);
     Ok(email)
 }
 
@@ -116,6 +133,6 @@ pub(crate) async fn close<S: Store>(caller: Caller<S, ANY>, headers: HeaderMap) 
 /// Who calls, and what they may do.
 #[utoipa::path(get, path = "/api/me", tag = "access", security(("key" = [])), responses((status = 200, body = Me)))]
 pub(crate) async fn me<S: Store>(caller: Caller<S, ANY>) -> axum::Json<Me> {
-    let workspace = caller.host.options.workspace.clone();
+    let workspace = caller.place.name.clone();
     axum::Json(Me { who: caller.signed.who, rights: caller.signed.rights, workspace })
 }

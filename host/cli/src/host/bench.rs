@@ -14,7 +14,7 @@ use caravan_api::{Bench, Refused};
 use caravan_journey::document::{Document, read_canvas};
 use caravan_model::port::{BoxFuture, Clock as _, Connectors as _, SystemClock};
 use caravan_model::{Canvas, Code, Problem};
-use caravan_runner::{Forecast, POLICY_ID, Runner, RunnerOptions, forecast, policy_of};
+use caravan_runner::{Forecast, POLICY_ID, Runner, forecast, policy_of};
 use caravan_store::{DocumentKind, Sqlite, Version};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -76,8 +76,8 @@ impl Workbench {
     async fn forecast_of(&self, text: String) -> anyhow::Result<Forecast> {
         let checked = self.checked(read_canvas(BODY, &text), Secrets::Overlook).await??;
         let host = Host::unconnected(&checked.connections, &checked.components, &checked.grants)?;
-        let zone = RunnerOptions::default().workspace_zone;
-        Ok(forecast(self.runner.store(), &checked.canvas.value, &host, SystemClock.now(), &zone).await?)
+        let zone = self.runner.zone();
+        Ok(forecast(self.runner.store(), &checked.canvas.value, &host, SystemClock.now(), zone).await?)
     }
 
     async fn report(&self, name: String) -> anyhow::Result<Value> {

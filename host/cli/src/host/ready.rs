@@ -4,12 +4,12 @@ use super::lab::{self, LabHome};
 use super::{Host, alerts, connections_in_use};
 use crate::args::Global;
 use crate::check::{self, CheckedConnections, Secrets};
-use crate::fail::usage;
+use crate::config;
 use crate::registry::Shelf;
 use crate::verbs::tell_opposites;
 use caravan_model::Canvas;
 use caravan_model::port::SystemClock;
-use caravan_runner::{Runner, RunnerOptions};
+use caravan_runner::{Runner, RunnerOptions, Stores};
 use caravan_store::{Sqlite, Store, Version};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Ready {
     /// Binds the connections of these canvases and of whatever waits in the store.
     ///
     /// # Errors
-    /// There is no connection at all, or one cannot be used.
+    /// A connection cannot be used.
     pub async fn open(
         store: Sqlite,
         connections: &Path,
@@ -38,19 +38,21 @@ impl Ready {
     ) -> anyhow::Result<Ready> {
         let mut used = connections_in_use(&store).await?;
         used.extend(canvases.iter().flat_map(|canvas| canvas.audiences.values()).map(|spec| spec.connection.clone()));
-        if canvases.is_empty() && store.versions().await?.is_empty() {
-            let cure = "name a canvas: `caravan serve win-back.yaml`";
-            return Err(usage("there is nothing to serve: no canvas, and a store without any", cure).into());
-        }
         let checked = check::connections(connections, &used, Secrets::Ask, &Shelf::of(&store).await?)?;
         let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), lab).await?;
         let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
         if let Some(lab) = &lab {
             lab.adopt_all(&store.audiences().await?);
         }
-        let options = RunnerOptions { alerts: alerts::of_run(&store, &host).await?, ..RunnerOptions::default() };
+        let options = RunnerOptions {
+            alerts: alerts::of_run(&store, &host).await?,
+            workspace_zone: config::zone_of(store.workspace()),
+            ..RunnerOptions::default()
+        };
         let host = Arc::new(host);
+        let neighbours = neighbours(store.workspace())?;
         let runner = Arc::new(Runner::new(store, host.clone(), Arc::new(SystemClock), options));
+        runner.meet(Arc::new(neighbours));
         Ok(Ready { runner, host, checked, lab })
     }
 
@@ -81,4 +83,15 @@ impl Ready {
         }
         Ok(())
     }
+}
+
+/// The stores of the configuration's other workspaces, as far as they are there, for looking.
+fn neighbours(own: &str) -> anyhow::Result<Stores<Sqlite>> {
+    let mut stores = Vec::new();
+    for (name, other) in config::current().workspaces.iter().filter(|(name, _)| *name != own) {
+        if other.store.exists() {
+            stores.push((name.clone(), Sqlite::open_read_only(&other.store)?));
+        }
+    }
+    Ok(Stores(stores))
 }

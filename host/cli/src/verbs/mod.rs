@@ -5,6 +5,7 @@ mod audience;
 mod audit;
 mod batch;
 mod canvas;
+mod config;
 pub mod connection;
 mod connector;
 mod dry_run;
@@ -18,8 +19,8 @@ mod queue;
 mod run;
 mod serve;
 
-use crate::args::{Args, BatchVerb, Global, PolicyVerb, Verb};
-use crate::fail::{End, usage};
+use crate::args::{Args, BatchVerb, ConfigVerb, Global, PolicyVerb, Verb};
+use crate::fail::End;
 use crate::{remote, stores};
 use caravan_runner::Runner;
 use caravan_store::{Sqlite, Version};
@@ -27,13 +28,7 @@ use caravan_store::{Sqlite, Version};
 /// Does what the command line says.
 pub async fn run(args: Args) -> anyhow::Result<End> {
     let global = args.global;
-    if global.workspace != "default" {
-        return Err(usage(
-            format!("there is no workspace `{}`", global.workspace),
-            "this version has one workspace a store, `default`: name another store instead",
-        )
-        .into());
-    }
+    crate::config::load(global.config.as_deref())?;
     if let Some(server) = &global.server {
         return remote::run(&global, server, args.verb).await;
     }
@@ -48,6 +43,7 @@ pub async fn here(global: Global, verb: Verb) -> anyhow::Result<End> {
         Verb::DryRun(args) => dry_run::dry_run(&global, &args).await,
         Verb::Lab(args) => lab::lab(&global, args).await,
         Verb::Explain { code } => explain::explain(&global, code.as_deref()),
+        Verb::Config(ConfigVerb::Check) => config::check(&global).await,
         Verb::Canvas(verb) => canvas::canvas(&global, verb).await,
         Verb::Connection(verb) => connection::connection(&global, verb).await,
         Verb::Connector(verb) => connector::connector(&global, verb).await,

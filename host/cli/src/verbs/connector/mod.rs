@@ -13,7 +13,7 @@ use crate::stores;
 use caravan_connectors::Outline;
 use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Code, Digest, Problem};
-use caravan_store::{DocumentKind, Lease, Note, OpenOptions, Slots, Sqlite, Store as _};
+use caravan_store::{DocumentKind, Lease, Note, Slots, Sqlite, Store as _};
 
 /// Does a verb of connectors.
 pub async fn connector(global: &Global, verb: ConnectorVerb) -> anyhow::Result<End> {
@@ -52,7 +52,7 @@ impl Desk {
             Some(path) => path,
             None => stores::existing(global)?,
         };
-        let store = Sqlite::open(&path, OpenOptions::default())?;
+        let store = Sqlite::open(&path, stores::options(global))?;
         let lease = store.lease("caravan connector", Slots::ALL, SystemClock.now()).await?;
         let desk = Desk { store, lease };
         let done = work(&desk).await;
