@@ -57,19 +57,7 @@ impl Served {
     /// # Panics
     /// It does not answer.
     pub fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address()).expect("it listens");
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}\
-             content-length: {length}\r\n\r\n{body}",
-            self.address()
-        )
-        .expect("a request");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
-        (status.unwrap_or_else(|| panic!("no status: {answer}")), answer)
+        ask(self.address(), method, path, headers, body)
     }
 
     /// Posts a body with the write key.
@@ -96,6 +84,26 @@ impl Served {
         assert!(ended.expect("kill").success());
         self.child.wait().expect("its end").code()
     }
+}
+
+/// Status and whole text of the answer of a host at an address.
+///
+/// # Panics
+/// It does not answer.
+pub fn ask(address: &str, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}\
+         content-length: {length}\r\n\r\n{body}",
+        address
+    )
+    .expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
+    (status.unwrap_or_else(|| panic!("no status: {answer}")), answer)
 }
 
 impl Drop for Served {

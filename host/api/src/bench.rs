@@ -22,8 +22,31 @@ pub trait Bench: Send + Sync {
     fn connections(&self) -> BoxFuture<'_, Result<Vec<ConnectionView>, Refused>>;
     /// Asks a connection's partner how it is, account by account.
     fn check_connection(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>>;
+    /// Does something with installed connectors, in somebody's name.
+    fn connectors(&self, who: String, act: Registry) -> BoxFuture<'_, Result<Value, Refused>>;
     /// Keeps a policy, in somebody's name, unless it refuses live canvases and `anyway` is not said.
     fn set_policy(&self, who: String, text: String, anyway: bool) -> BoxFuture<'_, Result<PolicyKept, Refused>>;
+}
+
+/// What is done with installed connectors.
+#[derive(Clone, Debug)]
+pub enum Registry {
+    /// All versions, and those inside the program.
+    List,
+    /// What one asks for.
+    Inspect(String),
+    /// Keeps a component's bytes; it waits for approval.
+    Install(Vec<u8>),
+    /// Allows the waiting version: what a grant says, or all that it asks for.
+    Grant(String, Option<String>),
+    /// Takes the waiting version into use, everywhere or for one connection first.
+    Upgrade(String, Option<String>),
+    /// Ends a trial, or goes back to the version before.
+    RollBack(String),
+    /// Keeps a connection at a version, or lets it go with the others again.
+    Pin(String, Option<String>),
+    /// Removes a connector, or one version.
+    Uninstall(String),
 }
 
 /// A segment that is to be sent to an audience.

@@ -1,6 +1,6 @@
 //! What requests bring, read so that a mistake is answered with its place.
 use crate::problem::Refused;
-use axum::body::{Body, Bytes};
+use axum::body::{self, Body};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query};
 use axum::http::request::Parts;
@@ -38,6 +38,17 @@ fn discreet(error: &serde_json::Error) -> String {
     }
 }
 
+/// A body as it is.
+pub(crate) struct Bytes(pub Vec<u8>);
+
+impl<S: Send + Sync> FromRequest<S> for Bytes {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, Refused> {
+        Ok(Bytes(body(request, state).await?.to_vec()))
+    }
+}
+
 /// A text body, in UTF-8.
 pub(crate) struct Text(pub String);
 
@@ -51,8 +62,8 @@ impl<S: Send + Sync> FromRequest<S> for Text {
     }
 }
 
-async fn body<S: Send + Sync>(request: Request<Body>, state: &S) -> Result<Bytes, Refused> {
-    Bytes::from_request(request, state).await.map_err(|rejection| {
+async fn body<S: Send + Sync>(request: Request<Body>, state: &S) -> Result<body::Bytes, Refused> {
+    body::Bytes::from_request(request, state).await.map_err(|rejection| {
         let status = rejection.status();
         let cure = match status {
             StatusCode::PAYLOAD_TOO_LARGE => "send less at a time",

@@ -65,11 +65,19 @@ pub(crate) fn routes<S: Store>() -> Router<Arc<State<S>>> {
         .route("/api/batches/{batch}", get(batches::show::<S>))
         .route("/api/connections", get(connections::list::<S>))
         .route("/api/connections/{connection}/check", post(connections::check::<S>))
+        .route("/api/connections/{connection}/pin", put(connectors::pin::<S>))
+        .route("/api/connectors/{connector}", get(connectors::inspect::<S>).delete(connectors::uninstall::<S>))
+        .route("/api/connectors/{connector}/grant", put(connectors::grant::<S>))
+        .route("/api/connectors/{connector}/upgrade", post(connectors::upgrade::<S>))
+        .route("/api/connectors/{connector}/rollback", post(connectors::roll_back::<S>))
         .route("/api/alerts", get(alerts::open::<S>))
         .route("/api/subscriptions", get(alerts::list::<S>))
         .route("/api/subscriptions/{name}", put(alerts::set::<S>).delete(alerts::remove::<S>))
         .route("/api/policy", get(policy::show::<S>).put(policy::set::<S>));
-    access.merge(journeys).merge(delivery).layer(DefaultBodyLimit::max(MOST_BYTES))
+    let components = Router::new()
+        .route("/api/connectors", get(connectors::list::<S>).post(connectors::install::<S>))
+        .layer(DefaultBodyLimit::max(connectors::LARGEST));
+    access.merge(journeys).merge(delivery).layer(DefaultBodyLimit::max(MOST_BYTES)).merge(components)
 }
 
 /// Nothing is there.

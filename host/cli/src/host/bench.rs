@@ -3,14 +3,19 @@
 use super::Host;
 use super::lab::{self, LabHome};
 use crate::args::{ActivateArgs, ActivationMode};
+use crate::bundle::is_path;
 use crate::check::{self, Checked, Secrets};
 use crate::fail::{Problems, problem_in};
-use crate::registry::Shelf;
+use crate::registry::approval::{self, Allowed};
+use crate::registry::desk::Desk;
+use crate::registry::removal::{self, Removal};
+use crate::registry::{self, Shelf, overview};
 use crate::verbs::activate;
 use crate::verbs::connection;
 use crate::{out, policies};
-use caravan_api::bench::{Activation, ConnectionView, Mode, PolicyKept};
+use caravan_api::bench::{Activation, ConnectionView, Mode, PolicyKept, Registry};
 use caravan_api::{Bench, Refused};
+use caravan_connectors::Change;
 use caravan_journey::document::{Document, read_canvas};
 use caravan_model::port::{BoxFuture, Clock as _, Connectors as _, SystemClock};
 use caravan_model::{Canvas, Code, Problem};
@@ -94,6 +99,81 @@ impl Workbench {
         drop(lab);
         let connector = host.connector(&name)?;
         Ok(connection::report(&name, &known, connector.as_ref()).await.1)
+    }
+
+    async fn registry(&self, who: String, act: Registry) -> anyhow::Result<Value> {
+        let desk = Desk::new(&self.runner, who);
+        Ok(match act {
+            Registry::List => json!(overview::rows(Some(desk.store())).await?),
+            Registry::Inspect(name) if is_path(&name) => {
+                return Err(
+                    Problem::new(Code::UnknownConnector, "a connector is named, not a file of this host").into()
+                );
+            }
+            Registry::Inspect(name) => overview::as_json(&overview::outline(Some(desk.store()), &name).await?),
+            Registry::Install(bytes) => json!(registry::install::install(&desk, bytes).await?),
+            Registry::Grant(name, text) => {
+                let allowed = text.map_or(Allowed::AsAsked, |text| Allowed::Grant(BODY.to_owned(), text));
+                let granted = approval::grant(&desk, &name, allowed).await?;
+                self.with_changes(json!(granted), false).await?
+            }
+            Registry::Upgrade(name, only) => {
+                let upgraded = approval::upgrade(&desk, &name, only.as_deref()).await?;
+                self.with_changes(json!(upgraded), false).await?
+            }
+            Registry::RollBack(name) => {
+                let back = approval::roll_back(&desk, &name).await?;
+                self.with_changes(json!(back), true).await?
+            }
+            Registry::Pin(connection, version) => {
+                let digest = removal::pin(&desk, &connection, version.as_deref()).await?;
+                self.with_changes(json!({"connection": connection, "digest": digest}), false).await?
+            }
+            Registry::Uninstall(name) => {
+                Removal::of(&desk, &name).await?.carry_out(&desk).await?;
+                json!({"removed": name})
+            }
+        })
+    }
+
+    /// Uses the versions that the store says now, and adds what becomes of connections to an answer.
+    async fn with_changes(&self, mut answer: Value, back: bool) -> anyhow::Result<Value> {
+        let (names, shelf) = (self.host.names(), Shelf::of(self.runner.store()).await?);
+        if names.is_empty() {
+            return Ok(answer);
+        }
+        let path = self.connections.clone();
+        let check = move || check::connections(&path, &names, Secrets::Overlook, &shelf);
+        let checked = tokio::task::spawn_blocking(check).await??;
+        let lab = self.lab.lock().await;
+        let wanted = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
+        drop(lab);
+        answer["connections"] = json!(self.host.switch_to(wanted, back));
+        Ok(answer)
+    }
+
+    /// Notes what connections did with versions by themselves; one that broke is no longer in use, so that the next start
+    /// begins with the one before.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn note_changes(&self) -> anyhow::Result<()> {
+        for (connection, connector, change) in self.host.changes() {
+            let desk = Desk::new(&self.runner, "host".to_owned());
+            match change {
+                Change::OnTrial(_) => {}
+                Change::Promoted(digest) => {
+                    let details = json!({"connection": connection, "digest": digest.to_string()});
+                    desk.keep(Vec::new(), "connector.promote", &connector, details).await?;
+                }
+                Change::RolledBack { from, to, because } => {
+                    tracing::warn!(connection, connector, %from, %to, because, "a version was taken back");
+                    approval::taken_back(&desk, &connector, from, to, &because).await?;
+                    self.with_changes(Value::Null, true).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn keep_policy(&self, who: String, text: String, anyway: bool) -> anyhow::Result<PolicyKept> {
@@ -186,6 +266,10 @@ impl Bench for Workbench {
 
     fn check_connection(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>> {
         Box::pin(async move { self.report(name).await.map_err(refused) })
+    }
+
+    fn connectors(&self, who: String, act: Registry) -> BoxFuture<'_, Result<Value, Refused>> {
+        Box::pin(async move { self.registry(who, act).await.map_err(refused) })
     }
 
     fn set_policy(&self, who: String, text: String, anyway: bool) -> BoxFuture<'_, Result<PolicyKept, Refused>> {

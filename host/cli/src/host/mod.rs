@@ -6,12 +6,13 @@ pub mod lab;
 pub mod ready;
 pub mod workshop;
 
-use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalVault, Reach};
+use caravan_connectors::{Binding, BoundConnector, Change, Grant, LoadedComponent, LocalVault, Reach, Switch};
 use caravan_journey::document::{Document, token_end};
 use caravan_model::port::{Connector, Connectors};
 use caravan_model::{Code, Connections, Millis, Problem};
 use caravan_store::Store;
 use lab::{DryTransport, LabHome};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -35,8 +36,18 @@ pub struct Host {
 /// A connection's connector, ready to be called.
 #[derive(Clone)]
 struct Bound {
-    connector: Arc<dyn Connector>,
+    /// Its version may change while it is used.
+    switch: Arc<Switch>,
     default_country: Option<String>,
+}
+
+/// What became of a connection when versions of connectors changed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Changed {
+    /// The connection.
+    pub connection: String,
+    /// What becomes of it, in words.
+    pub words: String,
 }
 
 impl Host {
@@ -101,7 +112,7 @@ impl Host {
             };
             let connector: Arc<dyn Connector> = Arc::new(BoundConnector::new(component.clone(), binding)?);
             let default_country = connection.default_country.clone();
-            bound.insert(name.clone(), Bound { connector, default_country });
+            bound.insert(name.clone(), Bound { switch: Arc::new(Switch::new(connector)), default_country });
             let ends = connection.token_ends.as_deref().and_then(token_end);
             host.token_ends.insert(name.clone(), ends);
         }
@@ -115,6 +126,46 @@ impl Host {
         self.bound.write().unwrap_or_else(PoisonError::into_inner).extend(bound);
     }
 
+    /// The names of all connections.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.bound.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// Uses the versions of another's connections from the next batch on: a newer one is tried with one batch first, the one
+    /// before comes back at once. Gives what becomes of each that changes.
+    pub fn switch_to(&self, other: Host, back: bool) -> Vec<Changed> {
+        let wanted = other.bound.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = Vec::new();
+        for (connection, wanted) in wanted {
+            let Some(own) = self.bound(&connection) else { continue };
+            let (from, to) = (own.switch.in_use(), wanted.switch.in_use());
+            if from == to {
+                own.switch.keep();
+                continue;
+            }
+            let words = if back && own.switch.roll_back("somebody went back") && own.switch.in_use() == to {
+                "goes on with the version before from the next batch on".to_owned()
+            } else {
+                match own.switch.try_version(wanted.switch) {
+                    Ok(()) => "tries it with its next batch, and goes on with it once that went well".to_owned(),
+                    Err(problem) => format!("begins with it at the host's next start: {}", problem.message),
+                }
+            };
+            changed.push(Changed { connection, words });
+        }
+        changed
+    }
+
+    /// What happened to versions since this was asked last: connection, connector, change.
+    pub fn changes(&self) -> Vec<(String, String, Change)> {
+        let bound = self.bound.read().unwrap_or_else(PoisonError::into_inner);
+        let of = |(name, bound): (&String, &Bound)| {
+            let connector = bound.switch.manifest().name.clone();
+            bound.switch.changes().into_iter().map(move |change| (name.clone(), connector.clone(), change)).collect()
+        };
+        bound.iter().flat_map(|one| -> Vec<_> { of(one) }).collect()
+    }
+
     fn bound(&self, connection: &str) -> Option<Bound> {
         self.bound.read().unwrap_or_else(PoisonError::into_inner).get(connection).cloned()
     }
@@ -122,7 +173,7 @@ impl Host {
 
 impl Connectors for Host {
     fn connector(&self, connection: &str) -> Result<Arc<dyn Connector>, Problem> {
-        self.bound(connection).map(|bound| bound.connector).ok_or_else(|| {
+        self.bound(connection).map(|bound| bound.switch as Arc<dyn Connector>).ok_or_else(|| {
             Problem::new(Code::UnknownConnection, format!("the connection `{connection}` is not there any more"))
                 .cure("put it back into the connections file: people wait in its queue")
         })

@@ -28,6 +28,8 @@ pub enum Sent {
     Json(Value),
     /// A document as people write it.
     Text(String),
+    /// A component.
+    Bytes(Vec<u8>),
 }
 
 impl Server {
@@ -77,6 +79,7 @@ impl Server {
             Sent::Nothing => (None, Bytes::new()),
             Sent::Json(value) => (Some("application/json"), Bytes::from(value.to_string())),
             Sent::Text(text) => (Some("application/yaml"), Bytes::from(text)),
+            Sent::Bytes(bytes) => (Some("application/wasm"), Bytes::from(bytes)),
         };
         let mut request = Request::builder()
             .method(method)

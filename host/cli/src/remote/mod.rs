@@ -1,5 +1,6 @@
 //! The verbs on a serving host (`--server URL`): each is one call, or a few, of its API. What needs no store is done here.
 mod client;
+mod connectors;
 mod groups;
 mod show;
 
@@ -62,6 +63,7 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
         Verb::Member(verb) => remote.member(verb).await,
         Verb::Key(verb) => remote.key(verb).await,
         Verb::Connection(verb) => remote.connection(verb).await,
+        Verb::Connector(verb) => remote.connector(verb).await,
         _ => Err(not_there("this command")),
     }
 }

@@ -7,7 +7,7 @@ mod batch;
 mod canvas;
 mod config;
 pub mod connection;
-mod connector;
+pub mod connector;
 mod dry_run;
 mod explain;
 mod group;

@@ -15,12 +15,15 @@ use serde_json::json;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// The variable that holds write keys.
 const KEYS: &str = "CARAVAN_WRITE_KEYS";
+/// How often versions are looked at.
+const EVERY: Duration = Duration::from_millis(500);
 /// Where it listens if nothing says it.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8480);
 
@@ -94,15 +97,17 @@ async fn go(
     listener: TcpListener,
     cancel: watch::Receiver<bool>,
 ) -> anyhow::Result<End> {
-    let mut workspaces = Vec::with_capacity(open.len());
+    let (mut workspaces, mut watched) = (Vec::with_capacity(open.len()), Vec::with_capacity(open.len()));
     for (place, ready) in open.iter_mut() {
         ready.publish(global, std::mem::take(&mut place.canvases)).await?;
         let (connections, lab) = (place.own.connections.clone(), ready.lab.take());
         let bench = Workbench::new(ready.runner.clone(), ready.host.clone(), connections, args.lab.clone(), lab);
+        let bench = Arc::new(bench);
+        watched.push(bench.clone());
         workspaces.push(Workspace {
             name: ready.runner.store().workspace().to_owned(),
             runner: ready.runner.clone(),
-            bench: Arc::new(bench),
+            bench,
             write_keys: place.write_keys.clone(),
         });
     }
@@ -130,6 +135,7 @@ async fn go(
     });
     let mut left = leaving.clone();
     let http = tokio::spawn(server.run(listener, async move { drop(left.wait_for(|left| *left).await) }));
+    let watching = tokio::spawn(watch_versions(watched));
     let mut served = JoinSet::new();
     for runner in runners {
         let leaving = leaving.clone();
@@ -147,7 +153,20 @@ async fn go(
     }
     http.await??;
     asking.abort();
+    watching.abort();
     end
+}
+
+/// Notes again and again what connections did with versions of their connectors by themselves.
+async fn watch_versions(benches: Vec<Arc<Workbench>>) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        for bench in &benches {
+            if let Err(error) = bench.note_changes().await {
+                tracing::error!("what became of a connector's version could not be noted: {error:#}");
+            }
+        }
+    }
 }
 
 /// Keys of those who may send events, beside the kept ones with the right to; the variable is for the only workspace.
