@@ -1,4 +1,4 @@
-//! `connections.yaml`: connector + credentials + settings, without any secret value.
+//! `connections.yaml`: connector + credentials + settings, and endpoints of webhooks, without any secret value.
 use schemars::JsonSchema;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -12,6 +12,9 @@ pub struct Connections {
     pub format: u32,
     /// Connections by name.
     pub connections: BTreeMap<String, Connection>,
+    /// Endpoints of one's own that webhook steps call, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub webhooks: BTreeMap<String, crate::webhook::Endpoint>,
 }
 
 /// One connection.

@@ -30,6 +30,7 @@ pub mod reasons;
 pub mod status;
 pub mod time;
 pub mod usage;
+pub mod webhook;
 
 pub use alert::{AlertKind, Channel, Severity, Subscription};
 pub use batch::{Action, Column, FlagColumn, Part, Target};

@@ -1,9 +1,9 @@
 //! What is wrong with a canvas, before anyone enters it: all of it, with line, path and cure. Touches no network.
 mod graph;
 mod labels;
-mod not_yet;
 mod partner;
 mod steps;
+mod webhooks;
 
 pub use labels::denied_uses;
 
@@ -39,7 +39,7 @@ pub fn validate(canvas: &Document<Canvas>, facts: &Facts<'_>) -> Vec<Problem> {
     steps::check(&mut findings);
     graph::check(&mut findings);
     partner::check(&mut findings, facts);
-    not_yet::check(&mut findings);
+    webhooks::check(&mut findings, facts);
     schedule(&mut findings);
     if let Some((segments, lists)) = facts.groups {
         findings.problems.extend(unknown_groups(canvas, segments, lists));
