@@ -18,7 +18,7 @@ const MOST: usize = 200;
 pub struct Assumed {
     /// What steps wait for happens at once; else they wait in vain.
     pub happens: bool,
-    /// Partners take whom they are sent; else they refuse them.
+    /// Partners take whom they are sent, and endpoints what they get; else they refuse it.
     pub synced: bool,
 }
 
@@ -130,6 +130,17 @@ pub async fn preview<S: Store>(
                 preview.visits.push(visit(&plan, step, now, why, Some(until), &profile));
                 (next, until)
             }
+            Rest::Webhook { step } => {
+                let made =
+                    plan.webhook(step).map_or_else(|| Ok(String::new()), |webhook| webhook.body.render(&profile));
+                let (status, why) = match made {
+                    Err(why) => (Status::Failed, why),
+                    Ok(_) if assumed.synced => (Status::Passed, Reason::none()),
+                    Ok(_) => (Status::Failed, Reason::new(reason::WEBHOOK_REFUSED, "")),
+                };
+                preview.visits.push(visit(&plan, step, now, why, None, &profile));
+                (plan.after_sync(step, status), now)
+            }
             Rest::Sync { step, .. } => {
                 preview.visits.push(visit(&plan, step, now, Reason::none(), None, &profile));
                 (plan.after_sync(step, if assumed.synced { Status::Synced } else { Status::Rejected }), now)
@@ -157,6 +168,7 @@ fn visit(
         Some(StepKind::Experiment(_)) => "experiment",
         Some(StepKind::WaitFor { .. }) => "wait_for",
         Some(StepKind::Update(_)) => "update",
+        Some(StepKind::Webhook(_)) => "webhook",
         Some(StepKind::Sync(_)) => "audience_sync",
         Some(StepKind::Exit) | None => "exit",
     };

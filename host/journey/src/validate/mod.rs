@@ -6,6 +6,7 @@ mod steps;
 mod webhooks;
 
 pub use labels::denied_uses;
+pub use webhooks::unknown_endpoints;
 
 use crate::document::{Document, Path};
 use crate::schedule::{Schedule, ScheduleFault};
