@@ -65,12 +65,7 @@ fn the_canvas_of_the_design_is_read_and_formatted() {
     let folder = Folder::new();
     folder.write("design.yaml", DESIGN);
     good(folder.caravan(&["canvas", "fmt", "design.yaml"]));
-    // What it needs and this version lacks is said as such, and nothing else is wrong with it.
-    let ran = folder.caravan(&["canvas", "validate", "design.yaml", "--json"]);
-    let problems = ran.json()["problems"].clone();
-    let codes: Vec<&str> =
-        problems.as_array().into_iter().flatten().filter_map(|problem| problem["code"].as_str()).collect();
-    assert!(codes.iter().all(|code| *code == "CV030"), "{problems:#}");
+    assert_eq!(good(folder.caravan(&["canvas", "validate", "design.yaml", "--json"])).json()["valid"], true);
 }
 
 #[test]

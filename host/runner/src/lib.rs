@@ -59,7 +59,7 @@ mod webhooks;
 pub use crowds::segments_of;
 pub use dry_run::{DryRun, DryRunPerson, DryRunResult, dry_run};
 pub use error::{Error, Result};
-pub use forecast::{Forecast, StepForecast, forecast};
+pub use forecast::{Forecast, StepForecast, WebhookForecast, forecast};
 pub use intake::IntakeRow;
 pub use opposites::Opposite;
 pub use options::{DeliverOptions, RunOptions, RunnerOptions};

@@ -53,6 +53,9 @@ pub struct PreviewVisit {
     pub reason: Reason,
     /// Until when they wait here, where they do.
     pub until: Option<Millis>,
+    /// The body that a webhook would send: JSON with the person's values as they are.
+    #[serde(skip)]
+    pub body: Option<String>,
     /// The person as they are then.
     #[serde(skip)]
     pub person: Profile,
@@ -133,12 +136,13 @@ pub async fn preview<S: Store>(
             Rest::Webhook { step } => {
                 let made =
                     plan.webhook(step).map_or_else(|| Ok(String::new()), |webhook| webhook.body.render(&profile));
+                let body = made.as_ref().ok().cloned();
                 let (status, why) = match made {
                     Err(why) => (Status::Failed, why),
                     Ok(_) if assumed.synced => (Status::Passed, Reason::none()),
                     Ok(_) => (Status::Failed, Reason::new(reason::WEBHOOK_REFUSED, "")),
                 };
-                preview.visits.push(visit(&plan, step, now, why, None, &profile));
+                preview.visits.push(PreviewVisit { body, ..visit(&plan, step, now, why, None, &profile) });
                 (plan.after_sync(step, status), now)
             }
             Rest::Sync { step, .. } => {
@@ -173,7 +177,7 @@ fn visit(
         Some(StepKind::Exit) | None => "exit",
     };
     let step = step.map(|step| step.id.to_string()).unwrap_or_default();
-    PreviewVisit { at, step, place, kind, reason, until, person: person.clone() }
+    PreviewVisit { at, step, place, kind, reason, until, body: None, person: person.clone() }
 }
 
 /// The smallest condition that keeps the person out: of `all` the first that fails.

@@ -5,10 +5,14 @@ pub mod lab;
 pub mod ready;
 pub mod workshop;
 
-use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalVault, Reach};
+use caravan_connectors::{
+    Binding, BoundConnector, Grant, LoadedComponent, LocalVault, LocalWebhooks, MessengerSettings, Reach,
+};
 use caravan_journey::document::{Document, token_end};
 use caravan_model::port::{Connector, Connectors};
+use caravan_model::webhook::{NoWebhooks, WebhookSender};
 use caravan_model::{Code, Connections, Millis, Problem};
+use caravan_runner::{RunnerOptions, WebhookOptions};
 use caravan_store::Store;
 use lab::{DryTransport, LabHome};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,18 +27,33 @@ pub async fn connections_in_use(store: &impl Store) -> anyhow::Result<BTreeSet<S
     Ok(of_audiences.chain(store.lanes().await?.into_iter().map(|lane| lane.connection)).collect())
 }
 
+/// The endpoints of webhook steps, called from this host.
+///
+/// # Errors
+/// The machine's certificates cannot be read.
+pub fn webhooks(connections: &Connections) -> Result<LocalWebhooks, Problem> {
+    LocalWebhooks::new(connections.webhooks.clone(), MessengerSettings::from_env().allow_loopback)
+}
+
 /// The connections that a command uses, bound and ready.
 pub struct Host {
     connectors: BTreeMap<String, Arc<dyn Connector>>,
     default_countries: BTreeMap<String, String>,
     /// When the token of each connection ends, as the file says.
     pub token_ends: BTreeMap<String, Option<Millis>>,
+    /// The endpoints of webhook steps.
+    webhooks: Arc<dyn WebhookSender>,
 }
 
 impl Host {
     /// No connections: for verbs that send nothing.
     pub fn none() -> Host {
-        Host { connectors: BTreeMap::new(), default_countries: BTreeMap::new(), token_ends: BTreeMap::new() }
+        Host {
+            connectors: BTreeMap::new(),
+            default_countries: BTreeMap::new(),
+            token_ends: BTreeMap::new(),
+            webhooks: Arc::new(NoWebhooks),
+        }
     }
 
     /// Binds all checked connections. Those with `lab: true` reach the lab, which must be there for them.
@@ -48,11 +67,21 @@ impl Host {
         lab: Option<&LabHome>,
     ) -> Result<Host, Problem> {
         let vault = LocalVault::new(connections.value.connections.clone());
-        Host::with(connections, components, grants, vault, |is_lab, component| match lab {
+        let host = Host::with(connections, components, grants, vault, |is_lab, component| match lab {
             _ if !is_lab => Ok(Reach::Partner),
             Some(lab) => Ok(Reach::Lab(lab.map(component.manifest())?)),
             None => Err(Problem::new(Code::Internal, "a lab connection was bound without a lab")),
-        })
+        })?;
+        Ok(Host { webhooks: Arc::new(webhooks(&connections.value)?), ..host })
+    }
+
+    /// What a runner that uses these connections is given.
+    ///
+    /// # Errors
+    /// Where there are subscriptions to alerts: a setting that cannot be understood.
+    pub async fn options(&self, store: &impl Store) -> anyhow::Result<RunnerOptions> {
+        let webhooks = WebhookOptions { sender: self.webhooks.clone(), ..WebhookOptions::default() };
+        Ok(RunnerOptions { alerts: alerts::of_run(store, self).await?, webhooks, ..RunnerOptions::default() })
     }
 
     /// Binds all checked connections to nothing: their manifests and settings are there, no secret is asked for, and a call

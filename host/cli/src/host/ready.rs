@@ -1,15 +1,15 @@
 //! A runner with every connection that canvases and the store's queues need: what publishing takes.
 use super::hands::actor;
 use super::lab::{self, LabHome};
-use super::{Host, alerts, connections_in_use};
+use super::{Host, connections_in_use};
 use crate::args::Global;
 use crate::check::{self, CheckedConnections, Secrets};
-use crate::fail::usage;
+use crate::fail::{Problems, usage};
 use crate::registry::Shelf;
 use crate::verbs::tell_opposites;
 use caravan_model::Canvas;
 use caravan_model::port::SystemClock;
-use caravan_runner::{Runner, RunnerOptions};
+use caravan_runner::Runner;
 use caravan_store::{Sqlite, Store, Version};
 use std::path::Path;
 use std::sync::Arc;
@@ -41,12 +41,15 @@ impl Ready {
             return Err(usage("there is nothing to serve: no canvas, and a store without any", cure).into());
         }
         let checked = check::connections(connections, &used, Secrets::Ask, &Shelf::of(&store).await?)?;
+        let versions = store.versions().await?;
+        let all = canvases.iter().chain(versions.iter().map(|version| &*version.canvas));
+        Problems::check(check::endpoints(&checked.connections, &check::endpoints_of(all)))?;
         let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), lab).await?;
         let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
         if let Some(lab) = &lab {
             lab.adopt_all(&store.audiences().await?);
         }
-        let options = RunnerOptions { alerts: alerts::of_run(&store, &host).await?, ..RunnerOptions::default() };
+        let options = host.options(&store).await?;
         let runner = Arc::new(Runner::new(store, Arc::new(host), Arc::new(SystemClock), options));
         Ok(Ready { runner, checked, _lab: lab })
     }

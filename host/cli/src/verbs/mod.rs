@@ -8,6 +8,7 @@ mod canvas;
 mod connection;
 mod connector;
 mod dry_run;
+mod dry_webhook;
 mod explain;
 mod group;
 mod lab;
