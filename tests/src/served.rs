@@ -30,9 +30,22 @@ impl Served {
     /// # Panics
     /// It does not start.
     pub fn of(place: &Place, lab: &Lab, listen: &str, canvases: &[&str]) -> Served {
+        Served::with(place, lab, listen, canvases, &[])
+    }
+
+    /// The same with further variables of its environment.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn with(place: &Place, lab: &Lab, listen: &str, canvases: &[&str], variables: &[(&str, &str)]) -> Served {
         let arguments = ["--store", "s.caravan", "--lab", &lab.url, "--listen", listen, "--json"];
         let mut command = place.caravan([&["serve"], canvases, &arguments].concat());
-        let mut child = command.env("CARAVAN_WRITE_KEYS", KEY).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut child = command
+            .envs(variables.iter().copied())
+            .env("CARAVAN_WRITE_KEYS", KEY)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("its address");
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));

@@ -58,6 +58,11 @@ fn the_examples_are_valid() {
     let ran = good(folder.caravan(&["canvas", "validate", "win-back.yaml"]));
     assert!(ran.err.contains("valid, 4 steps (with connections.yaml)"), "{}", ran.err);
     assert_eq!(good(folder.caravan(&["canvas", "validate", "win-back.yaml", "--json"])).json()["valid"], true);
+    let webhook = Folder::new();
+    webhook.write("welcome.yaml", include_str!("../../../examples/webhook/welcome.yaml"));
+    webhook.write("connections.yaml", include_str!("../../../examples/webhook/connections.yaml"));
+    let ran = good(webhook.caravan(&["canvas", "validate", "welcome.yaml"]));
+    assert!(ran.err.contains("valid, 3 steps (with connections.yaml)"), "{}", ran.err);
 }
 
 #[test]

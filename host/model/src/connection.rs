@@ -11,6 +11,7 @@ pub struct Connections {
     /// The file format: 1.
     pub format: u32,
     /// Connections by name.
+    #[serde(default)]
     pub connections: BTreeMap<String, Connection>,
     /// Endpoints of one's own that webhook steps call, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
