@@ -69,8 +69,22 @@ pub fn canvas_with_connections(
     secrets: Secrets,
     shelf: &Shelf,
 ) -> Result<Checked, Problems> {
+    document_with_connections(files::canvas(canvas), connections, policy, secrets, shelf)
+}
+
+/// The same for a canvas that was read already, or could not be.
+///
+/// # Errors
+/// As [`canvas_with_connections`].
+pub fn document_with_connections(
+    canvas: Result<Document<Canvas>, Problem>,
+    connections: &Path,
+    policy: &Policy,
+    secrets: Secrets,
+    shelf: &Shelf,
+) -> Result<Checked, Problems> {
     let mut problems = Vec::new();
-    let canvas = files::canvas(canvas).map_err(|problem| problems.push(problem)).ok();
+    let canvas = canvas.map_err(|problem| problems.push(problem)).ok();
     let read = read_connections(connections).map_err(|problem| problems.push(problem)).ok();
     let used: BTreeSet<&str> =
         canvas.iter().flat_map(|canvas| canvas.value.audiences.values()).map(|a| a.connection.as_str()).collect();
@@ -190,7 +204,10 @@ pub fn connections(
 }
 
 /// Reads connections; relative paths of secrets then start at the file's folder.
-fn read_connections(path: &Path) -> Result<Document<Connections>, Problem> {
+///
+/// # Errors
+/// The first thing that cannot be read.
+pub fn read_connections(path: &Path) -> Result<Document<Connections>, Problem> {
     let mut connections = files::connections(path).map_err(|problem| match problem.code {
         Code::UnreadableFile => {
             problem.cure("name the connections file with --connections, or put it beside the canvas")

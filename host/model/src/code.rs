@@ -77,6 +77,8 @@ codes! {
     TermsUnsigned = "CV083", "Terms that nobody accepted", "CV083";
     Usage = "CV090", "A command that cannot be understood", "CV090";
     NotFound = "CV091", "Something that is not in the store", "CV091";
+    NotSigned = "CV092", "A call by nobody who is known", "CV092";
+    NoRight = "CV093", "A call without the right", "CV093";
     Internal = "CV099", "A mistake of Caravan's own", "CV099";
 }
 

@@ -4,6 +4,7 @@ use crate::control::lists_of;
 use crate::crowds::segments_of;
 use crate::error::problem_of;
 use crate::making;
+use crate::neighbours::taken;
 use crate::policy::policy_of;
 use crate::route::{lane_key, lane_spec, registered_name};
 use crate::runner::Runner;
@@ -111,7 +112,7 @@ impl<S: Store> Runner<S> {
             }
         }
         let version = self.store.publish(lease, canvas, self.clock.now()).await?;
-        self.published.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.refresh();
         Ok(version)
     }
 
@@ -153,6 +154,7 @@ impl<S: Store> Runner<S> {
         };
         if let Some(id) = &wanted.spec.id {
             audience.partner_id = Some(id.clone());
+            self.only_ours(&audience, wanted.name).await?;
             audience.made_by_us = self.made_by_us(&audience).await?;
             self.store.bind(lease, audience.clone()).await?;
             return Ok(audience);
@@ -164,6 +166,7 @@ impl<S: Store> Runner<S> {
         match usable.as_slice() {
             [one] => {
                 audience.partner_id = Some(one.id.clone());
+                self.only_ours(&audience, wanted.name).await?;
                 audience.made_by_us = self.made_by_us(&audience).await?;
                 self.store.bind(lease, audience.clone()).await?;
                 Ok(audience)
@@ -186,6 +189,15 @@ impl<S: Store> Runner<S> {
                 let cure = "make it at the partner, give its `id`, or write `if_missing: create`";
                 Err(Problem::new(Code::AudienceMissing, words).at_path(path).cure(cure).into())
             }
+        }
+    }
+
+    /// Refuses an audience that another workspace writes to.
+    async fn only_ours(&self, audience: &Audience, name: &str) -> crate::Result<()> {
+        let (Some(neighbours), Some(key)) = (self.neighbours.get(), lane_key(audience)) else { return Ok(()) };
+        match neighbours.writes_to(&key).await? {
+            Some(by) => Err(taken(&key, &by, &format!("audiences.{name}")).into()),
+            None => Ok(()),
         }
     }
 

@@ -140,6 +140,7 @@ impl<S: Store> Supervisor<S> {
             if *cancel.borrow() || self.shared.is_stopping() {
                 return self.interrupted().await;
             }
+            self.shared.read_new_versions().await?;
             self.send_out();
             let lanes = self.shared.store.lanes().await?;
             self.alerts.tick(&self.shared.store, self.shared.lease, &lanes, self.shared.now()).await?;

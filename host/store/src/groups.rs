@@ -76,7 +76,7 @@ pub(crate) fn regroup(
         if told {
             let who = Profile { external_id: person.external_id, ..Profile::default() };
             let group = Some(GroupChange { profile, group: group.clone(), joined, at: now });
-            tell.execute((now.0, serde_json::to_string(&Message { who, event: None, group })?))?;
+            tell.execute((now.0, serde_json::to_string(&Message { who, group, ..Message::default() })?))?;
         }
         if group_is_list {
             stir(db, tx.books, profile)?;

@@ -270,6 +270,39 @@ pub(crate) fn create(db: &Connection) -> Done<()> {
     Ok(())
 }
 
+/// The workspace of a store that does not say it: those made before there were several.
+const FIRST: &str = "default";
+
+/// The workspace whose people live in a store.
+pub(crate) fn workspace_of(db: &Connection) -> Done<String> {
+    let kept = db.query_row("SELECT value FROM meta WHERE key = 'workspace'", [], |row| row.get(0)).optional()?;
+    Ok(kept.unwrap_or_else(|| FIRST.to_owned()))
+}
+
+/// The same for a store that is opened for writing: a new one becomes that of the workspace that is asked for.
+pub(crate) fn workspace(db: &Connection, wanted: Option<&str>) -> Done<String> {
+    let is_new: bool = !db.query_row("SELECT EXISTS (SELECT 1 FROM profile)", [], |row| row.get(0))?;
+    let kept: Option<String> =
+        db.query_row("SELECT value FROM meta WHERE key = 'workspace'", [], |row| row.get(0)).optional()?;
+    let name = match (kept, wanted) {
+        (Some(kept), _) => return same(kept, wanted),
+        (None, Some(wanted)) if is_new => wanted,
+        (None, _) => FIRST,
+    };
+    db.execute("INSERT INTO meta VALUES ('workspace', ?1)", [name])?;
+    same(name.to_owned(), wanted)
+}
+
+fn same(kept: String, wanted: Option<&str>) -> Done<String> {
+    match wanted.is_none_or(|wanted| wanted == kept) {
+        true => Ok(kept),
+        false => Err(told(
+            Problem::new(Code::BadValue, format!("this store holds the people of the workspace `{kept}`"))
+                .cure("name another store for this workspace: people do not move between workspaces"),
+        )),
+    }
+}
+
 /// A number of the store's own.
 pub(crate) fn meta(db: &Connection, key: &str) -> Done<Option<i64>> {
     Ok(db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()?)

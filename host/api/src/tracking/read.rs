@@ -67,7 +67,7 @@ pub(super) fn message(
     }
     let event = event.map(|name| Event { name, at, properties: properties(message, kind) });
     let id = text(message, "messageId").filter(|id| id.len() <= LONGEST);
-    Ok((id, Message { who, event, group: None }))
+    Ok((id, Message { who, event, ..Message::default() }))
 }
 
 /// Whom a message is about: the user id, else the anonymous one; the other is an alias.

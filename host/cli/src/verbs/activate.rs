@@ -6,13 +6,13 @@ use crate::{out, stores};
 use caravan_journey::document::format_canvas;
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Canvas, CanvasId};
-use caravan_store::{OpenOptions, Sqlite};
+use caravan_store::Sqlite;
 use serde_json::{Value, json};
 
 /// Publishes the canvas of an activation.
 pub async fn activate(global: &Global, args: &ActivateArgs) -> anyhow::Result<End> {
     let canvas = canvas(args, &out::instant(SystemClock.now()))?;
-    let store = Sqlite::open(stores::of_workspace(global)?, OpenOptions::default())?;
+    let store = Sqlite::open(stores::of_workspace(global)?, stores::options(global))?;
     let of = std::slice::from_ref(&canvas);
     let ready = Ready::open(store, &args.connections, of, args.lab.as_deref()).await?;
     let published = ready.publish(global, vec![canvas.clone()]).await;
@@ -27,7 +27,7 @@ pub async fn activate(global: &Global, args: &ActivateArgs) -> anyhow::Result<En
 
 /// The canvas: of one step where the audience is kept in step with the segment, of one step for each field where the
 /// members of this moment are exported.
-fn canvas(args: &ActivateArgs, now: &str) -> anyhow::Result<Canvas> {
+pub fn canvas(args: &ActivateArgs, now: &str) -> anyhow::Result<Canvas> {
     let day = now.get(..10).unwrap_or(now);
     let id = match &args.canvas {
         Some(id) => id.clone(),

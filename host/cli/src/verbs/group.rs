@@ -4,12 +4,12 @@ use crate::fail::{End, Problems};
 use crate::host::hands::{Hands, actor};
 use crate::users::rows::Rows;
 use crate::verbs::activate;
-use crate::{ask, files, out, verbs};
+use crate::{ask, config, files, out, verbs};
 use caravan_journey::{document, segments};
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Code, Group, GroupKind, Problem, ProfileId, Segment};
 use caravan_runner::control::{count_whoever, is_filled, lists_of};
-use caravan_runner::{RunnerOptions, segments_of};
+use caravan_runner::segments_of;
 use caravan_store::Store;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -169,7 +169,7 @@ async fn count(global: &Global, named: &str) -> anyhow::Result<End> {
             document.value
         }
     };
-    let zone = RunnerOptions::default().workspace_zone;
+    let zone = config::zone_of(store.workspace());
     let (fulfil, all) = count_whoever(&store, &segment.who, SystemClock.now(), &zone).await?;
     let words = format!("{} of {} fulfil {} now\n", out::count(fulfil), out::people(all), segment.segment);
     say(global, &json!({"segment": segment.segment, "fulfil": fulfil, "people": all}), &words)

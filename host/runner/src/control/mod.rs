@@ -3,13 +3,16 @@
 //!
 //! Each call writes through the store's contract in chunks, and is harmless when repeated: whoever is interrupted says it
 //! again. What a call queues is sent by the next delivery.
+mod access;
 mod acting;
 mod audience_book;
 mod canvases;
 mod caps;
 mod chain;
+mod dossier;
 mod groups;
 mod holds;
+pub mod names;
 mod people;
 mod rebind;
 mod recreate;
@@ -19,11 +22,15 @@ mod state;
 mod takeback;
 mod waits;
 
+pub use access::{Signed, keys, member, members, secret_id, signed_by};
 pub use acting::Acting;
 pub use audience_book::{current_name, is_former};
 pub use canvases::Stopped;
 pub use caps::caps_of;
 pub use chain::{BrokenNote, ChainState, verify_notes};
+pub use dossier::{
+    Dossier, DossierClaim, DossierEvent, DossierMembership, DossierReceipt, DossierVisit, fields, receipts, sent_keys,
+};
 pub use groups::{count_whoever, is_filled, lists_of};
 pub use holds::Resumed;
 pub use people::{Erased, Imported};

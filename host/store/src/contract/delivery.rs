@@ -338,6 +338,14 @@ pub enum DocumentKind {
     Sweep,
     /// Up to when a canvas's schedule has run; id = the canvas's.
     Schedule,
+    /// Who signs in; id = the e-mail address.
+    Member,
+    /// A machine's key; id = its digest.
+    Key,
+    /// A member who is signed in; id = the digest of the session's secret.
+    Session,
+    /// What signs a member in once; id = the digest of the link's secret.
+    Link,
 }
 
 impl DocumentKind {
@@ -357,6 +365,10 @@ impl DocumentKind {
             DocumentKind::List => "list",
             DocumentKind::Sweep => "sweep",
             DocumentKind::Schedule => "schedule",
+            DocumentKind::Member => "member",
+            DocumentKind::Key => "key",
+            DocumentKind::Session => "session",
+            DocumentKind::Link => "link",
         }
     }
 }

@@ -3,11 +3,11 @@ use crate::args::{ForecastArgs, Global};
 use crate::check;
 use crate::fail::End;
 use crate::host::Host;
-use crate::{out, verbs};
+use crate::{config, out, verbs};
 use caravan_journey::document::token_end;
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Duration, Millis, Reason, reasons};
-use caravan_runner::{Forecast, RunnerOptions, StepForecast, WebhookForecast, forecast as look};
+use caravan_runner::{Forecast, StepForecast, WebhookForecast, forecast as look};
 use std::collections::BTreeSet;
 
 /// How long before its end a token is worth a warning.
@@ -19,7 +19,7 @@ pub async fn forecast(global: &Global, args: &ForecastArgs) -> anyhow::Result<En
     let checked = check::to_look_at(global, &store, &args.canvas, args.connections.as_deref()).await?;
     let canvas = &checked.canvas.value;
     let host = Host::unconnected(&checked.connections, &checked.components, &checked.grants)?;
-    let (now, zone) = (SystemClock.now(), RunnerOptions::default().workspace_zone);
+    let (now, zone) = (SystemClock.now(), config::zone_of(store.workspace()));
     let mut found = look(&store, canvas, &host, now, &zone).await?;
     for step in &mut found.steps {
         let spec = canvas.steps.get(&step.step).and_then(|step| step.audience_sync.as_ref());

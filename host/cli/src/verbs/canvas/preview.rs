@@ -1,13 +1,13 @@
 //! `caravan canvas preview`: one person's way through a canvas with time travel, and what each sync and webhook would send.
 use crate::args::{Global, PreviewArgs};
 use crate::check;
+use crate::config;
 use crate::fail::{End, usage};
-use crate::mask;
 use crate::out;
 use crate::verbs::{self, dry_run};
 use caravan_model::port::{Clock, SystemClock};
-use caravan_model::{Code, Millis, Problem, reasons};
-use caravan_runner::{Assumed, DryRunResult, Preview, PreviewVisit, RunnerOptions, preview as walk};
+use caravan_model::{Code, Millis, Problem, mask, reasons};
+use caravan_runner::{Assumed, DryRunResult, Preview, PreviewVisit, preview as walk};
 use caravan_store::Store;
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ pub async fn preview(global: &Global, args: &PreviewArgs) -> anyhow::Result<End>
         return Err(Problem::new(Code::NotFound, words).cure("name an external id of one person by --profile").into());
     };
     let assumed = Assumed { happens: args.happens, synced: !args.refused };
-    let zone = RunnerOptions::default().workspace_zone;
+    let zone = config::zone_of(store.workspace());
     let way = walk(&store, &checked.canvas.value, *who, from, &zone, assumed).await?;
     let mut dry = Vec::with_capacity(way.visits.len());
     for visit in &way.visits {

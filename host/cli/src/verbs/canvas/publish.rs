@@ -6,7 +6,7 @@ use crate::host::ready::Ready;
 use crate::registry::Shelf;
 use crate::{out, policies, stores};
 use caravan_model::Canvas;
-use caravan_store::{OpenOptions, Sqlite};
+use caravan_store::Sqlite;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ pub async fn publish(global: &Global, args: &PublishArgs) -> anyhow::Result<End>
     let canvases = read(global, &args.canvases, &args.connections).await?;
     let path = stores::of_workspace(global)?;
     let ready =
-        Ready::open(Sqlite::open(&path, OpenOptions::default())?, &args.connections, &canvases, args.lab.as_deref())
+        Ready::open(Sqlite::open(&path, stores::options(global))?, &args.connections, &canvases, args.lab.as_deref())
             .await?;
     let published = ready.publish(global, canvases).await;
     ready.close().await?;

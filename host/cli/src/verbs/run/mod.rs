@@ -18,7 +18,7 @@ use crate::{files, policies, stop, stores};
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Millis, Policy};
 use caravan_runner::{RunEnd, RunOptions, Runner, control};
-use caravan_store::{OpenOptions, Sqlite, Store, Version};
+use caravan_store::{Sqlite, Store, Version};
 use people::{PeopleRows, Seen};
 use report::{FileReport, Report};
 use std::path::PathBuf;
@@ -49,7 +49,7 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
     let Checked { connections, components, .. } = &prepared.checked;
     let lab = lab::of_connections(&connections.value, components.keys(), args.lab.as_deref()).await?;
     let host = Host::bind(connections, components, &prepared.checked.grants, lab.as_ref())?;
-    let store = Sqlite::open(&prepared.store, OpenOptions::default())?;
+    let store = Sqlite::open(&prepared.store, stores::options(global))?;
     if let Some(lab) = &lab {
         lab.adopt_all(&store.audiences().await?);
     }
