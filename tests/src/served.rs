@@ -30,9 +30,18 @@ impl Served {
     /// # Panics
     /// It does not start.
     pub fn of(place: &Place, lab: &Lab, listen: &str, canvases: &[&str]) -> Served {
+        Served::with(place, lab, listen, canvases, &[])
+    }
+
+    /// The same with further variables of its environment.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn with(place: &Place, lab: &Lab, listen: &str, canvases: &[&str], variables: &[(&str, &str)]) -> Served {
         let arguments = ["--store", "s.caravan", "--lab", &lab.url, "--listen", listen, "--json"];
         let mut command = place.caravan([&["serve"], canvases, &arguments].concat());
-        Served::spawn(command.env("CARAVAN_WRITE_KEYS", KEY).stdout(Stdio::piped()))
+        let variables = variables.iter().copied();
+        Served::spawn(command.envs(variables).env("CARAVAN_WRITE_KEYS", KEY).stdout(Stdio::piped()))
     }
 
     /// Starts a command that serves and says where, as JSON.

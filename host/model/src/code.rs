@@ -55,6 +55,8 @@ codes! {
     DeniedUse = "CV027", "A use of data that policy denies", "CV027";
     NotEntitled = "CV029", "A partner that nobody is entitled to", "CV029";
     NotYet = "CV030", "Something that this version cannot do yet", "CV030";
+    UnknownEndpoint = "CV031", "A webhook's endpoint that does not exist", "CV031";
+    BadTemplate = "CV032", "A webhook's body that cannot be made", "CV032";
     UserRow = "CV040", "A row of people that cannot be read", "CV040";
     NotAComponent = "CV050", "A file that is no WebAssembly component", "CV050";
     WrongWorld = "CV051", "A component of another world or version", "CV051";

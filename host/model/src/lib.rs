@@ -32,6 +32,7 @@ pub mod reasons;
 pub mod status;
 pub mod time;
 pub mod usage;
+pub mod webhook;
 
 pub use access::{Key, Member, Pass, Right, Rights, Role, is_member_address};
 pub use alert::{AlertKind, Channel, Severity, Subscription};

@@ -5,6 +5,7 @@
 //! * [`Runner::run`] takes people from intake to the partner: `intake` → `advance` → `delivery`, all at once;
 //!   [`Runner::deliver`] moves what is inside; the `supervisor` sees to both, and to `chores` and follow-ups (`judged`);
 //! * [`Runner::serve`] does so for as long as it is let, and works off the `inbox` that [`Runner::receive`] fills;
+//! * `webhooks` calls the endpoints of webhook steps, and people go on by the answer;
 //! * [`prepare()`] decides what a slice sends, purely; `settlement` what an answer means;
 //! * [`dry_run()`] makes the same calls without a store.
 //! * [`alerts`] turns snapshots of how everything stands into notices for people, purely;
@@ -56,11 +57,12 @@ mod strikes;
 mod supervisor;
 mod waits;
 mod wakes;
+mod webhooks;
 
 pub use crowds::segments_of;
 pub use dry_run::{DryRun, DryRunPerson, DryRunResult, dry_run};
 pub use error::{Error, Result};
-pub use forecast::{Forecast, StepForecast, forecast};
+pub use forecast::{Forecast, StepForecast, WebhookForecast, forecast};
 pub use intake::IntakeRow;
 pub use neighbours::{Neighbours, Stores};
 pub use opposites::Opposite;
@@ -72,3 +74,4 @@ pub use progress::{LaneProgress, Progress, RunEnd, Totals, WaitLine};
 pub use route::registered_name;
 pub use runner::Runner;
 pub use steps::{Demands, GroupPlan, StepFacts, Steps, group_plans};
+pub use webhooks::WebhookOptions;

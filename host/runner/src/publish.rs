@@ -13,7 +13,7 @@ use caravan_journey::document::Document;
 use caravan_journey::plan::CompiledCanvas;
 use caravan_journey::retry::backoff;
 use caravan_journey::segments::unknown_groups;
-use caravan_journey::validate::denied_uses;
+use caravan_journey::validate::{denied_uses, unknown_endpoints};
 use caravan_model::canvas::{AudienceSpec, IfMissing};
 use caravan_model::port::{Answer, Ask, AudienceInfo, CallContext};
 use caravan_model::{Canvas, Code, Connections, Fault, Problem};
@@ -51,7 +51,7 @@ impl<S: Store> Runner<S> {
     ///
     /// # Errors
     /// A connection, account or audience that is not there (CV024 to CV026, CV080), match keys that the connector does
-    /// not take (CV020, CV021), a segment or list that is not there (CV028), a use of data that the workspace's policy denies (CV027), a partner that refuses.
+    /// not take (CV020, CV021), a segment or list that is not there (CV028), an endpoint that is not (CV031), a use of data that the workspace's policy denies (CV027), a partner that refuses.
     pub async fn publish(&self, canvas: Canvas, connections: &Connections) -> crate::Result<Version> {
         let lease = self.lease().await?;
         let plan = CompiledCanvas::new(&canvas)?;
@@ -73,6 +73,10 @@ impl<S: Store> Runner<S> {
         }
         let segments = segments_of(&self.store).await?.into_keys().collect();
         let missing = unknown_groups(&Document::without_file(canvas.clone()), &segments, &lists_of(&self.store).await?);
+        if let Some(first) = missing.into_iter().next() {
+            return Err(first.into());
+        }
+        let missing = unknown_endpoints(&Document::without_file(canvas.clone()), connections);
         if let Some(first) = missing.into_iter().next() {
             return Err(first.into());
         }

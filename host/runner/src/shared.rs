@@ -7,6 +7,7 @@ use crate::pacing::Paces;
 use crate::policy::policy_of;
 use crate::route::Route;
 use crate::steps::{StepFacts, Steps, group_plans, plan_problem};
+use crate::webhooks::Endpoints;
 use caravan_model::port::{Clock, Connector, Connectors};
 use caravan_model::{Code, LaneId, Millis, PartId, Policy, Problem, StepIx, VersionId};
 use caravan_store::{Lease, Store};
@@ -32,6 +33,8 @@ pub(crate) struct Shared<S> {
     plugs: Mutex<HashMap<String, Result<Plug, Problem>>>,
     facts: Mutex<HashMap<(String, VersionId, StepIx), Arc<StepFacts>>>,
     memories: Mutex<HashMap<LaneId, LaneMemory>>,
+    /// The endpoints of webhook steps.
+    pub endpoints: Endpoints,
     /// How fast calls may go.
     pub paces: Paces,
     /// Read from the look at people until their slice is sealed; written while it is decided what consent owes: whoever
@@ -114,6 +117,7 @@ impl<S: Store> Shared<S> {
         let policy = RwLock::new(Arc::new(policy_of(&store).await?));
         let charges = store.charges(clock.now()).await?;
         let shared = Shared {
+            endpoints: Endpoints::new(&options.webhooks),
             paces: Paces::new(clock.now(), charges),
             sealing: tokio::sync::RwLock::default(),
             store,
@@ -155,6 +159,7 @@ impl<S: Store> Shared<S> {
             let known = self.routes.read().unwrap_or_else(PoisonError::into_inner).contains_key(&version.id);
             if !known {
                 let route = Arc::new(Route::of(&self.store, self.lease, &version).await?);
+                self.endpoints.add(version.id, &route.plan);
                 self.routes.write().unwrap_or_else(PoisonError::into_inner).insert(version.id, route);
             }
         }

@@ -3,8 +3,9 @@ use crate::contract::*;
 use crate::schema::set_meta;
 use crate::sqlite::Sqlite;
 use crate::{
-    audiences, audit, claims, components, counters, documents, entries, events, follow_ups, groups, holds, inbox,
-    lanes, membership, moving, notes, owed, parts, people, positions, quotas, settlement, slices, trace, versions,
+    audiences, audit, calling, claims, components, counters, documents, entries, events, follow_ups, groups, holds,
+    inbox, lanes, membership, moving, notes, owed, parts, people, positions, quotas, settlement, slices, trace,
+    versions,
 };
 use caravan_model::{
     Canvas, Digest, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
@@ -141,6 +142,14 @@ impl Store for Sqlite {
 
     async fn newest_entries(&self, version: VersionId, profiles: Vec<ProfileId>) -> Result<Vec<NewestEntry>> {
         self.read("read who entered", move |db| entries::newest(db, version, &profiles)).await
+    }
+
+    async fn calls(&self, steps: Vec<(VersionId, StepIx)>, now: Millis, limit: usize) -> Result<Vec<Calling>> {
+        self.read("read what is to be called", move |db| calling::due(db, &steps, now, limit)).await
+    }
+
+    async fn postpone(&self, lease: Lease, calls: Vec<Postponed>, now: Millis) -> Result<u64> {
+        self.write(lease, "put calls off", move |tx| calling::postpone(tx, &calls, now)).await
     }
 
     async fn inside(&self, version: VersionId, after: ProfileId, limit: usize) -> Result<Vec<ProfileId>> {

@@ -48,6 +48,11 @@ impl Ledger {
         }
     }
 
+    /// When the call is.
+    pub(crate) fn now(&self) -> Millis {
+        self.now
+    }
+
     /// The part on whose behalf.
     pub(crate) fn part(&self) -> Option<PartId> {
         self.part

@@ -33,6 +33,7 @@ pub mod contract_suite;
 mod audiences;
 mod audit;
 mod books;
+mod calling;
 mod calls;
 mod checkpoint;
 mod claims;

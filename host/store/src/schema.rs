@@ -214,6 +214,13 @@ CREATE INDEX IF NOT EXISTS grouped_profile ON grouped(profile, people_group);
 -- Who changed since their segments were looked at, with a number that grows with each change.
 CREATE TABLE IF NOT EXISTS restless(profile INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS restless_n ON restless(n);
+-- Who waits at a webhook (its position is due never): when it may be called, when the visit began, and what became of
+-- attempts; `since` is NULL before the first.
+CREATE TABLE IF NOT EXISTS calling(entry INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL, version INTEGER NOT NULL,
+  step INTEGER NOT NULL, due INTEGER NOT NULL, began INTEGER NOT NULL, since INTEGER, attempts INTEGER NOT NULL,
+  reason INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS calling_step ON calling(version, step, due);
+CREATE INDEX IF NOT EXISTS calling_due ON calling(due);
 -- Bytes of installed connectors, by their SHA-256 digest.
 CREATE TABLE IF NOT EXISTS component(digest BLOB PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL,
   at INTEGER NOT NULL, bytes BLOB NOT NULL);

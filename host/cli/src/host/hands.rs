@@ -1,7 +1,7 @@
 //! A runner on the store that is there already, for verbs that change something: with connections where a file leads to
 //! them, so that what is queued is sent at once.
 use super::lab::{self, LabHome};
-use super::{Host, alerts, connections_in_use};
+use super::{Host, connections_in_use};
 use crate::args::{DeliveryArgs, Global};
 use crate::check::{self, Secrets};
 use crate::config;
@@ -96,11 +96,10 @@ impl Hands {
                 Err(error) => reach = Err(format!("{} cannot be used: {error}", files::CONNECTIONS)),
             }
         }
-        let mut options =
-            RunnerOptions { workspace_zone: config::zone_of(store.workspace()), ..RunnerOptions::default() };
-        if reach.is_ok() {
-            options.alerts = alerts::of_run(&store, &host).await?;
-        }
+        let options = match reach {
+            Ok(_) => host.options(&store).await?,
+            Err(_) => RunnerOptions { workspace_zone: config::zone_of(store.workspace()), ..RunnerOptions::default() },
+        };
         let runner = Runner::new(store, Arc::new(host), Arc::new(SystemClock), options);
         Ok(Hands { runner, store: path, reach, delivery: delivery.cloned(), _lab: lab })
     }

@@ -6,11 +6,17 @@ pub mod lab;
 pub mod ready;
 pub mod workshop;
 
-use caravan_connectors::{Binding, BoundConnector, Change, Grant, LoadedComponent, LocalVault, Reach, Switch};
+use crate::config;
+use caravan_connectors::{
+    Binding, BoundConnector, Change, Grant, LoadedComponent, LocalVault, LocalWebhooks, MessengerSettings, Reach,
+    Switch,
+};
 use caravan_journey::document::{Document, token_end};
-use caravan_model::port::{Connector, Connectors};
+use caravan_model::port::{BoxFuture, Connector, Connectors};
+use caravan_model::webhook::{NoWebhooks, WebhookAnswer, WebhookCall, WebhookSender};
 use caravan_model::{Code, Connections, Millis, Problem};
-use caravan_store::Store;
+use caravan_runner::{RunnerOptions, WebhookOptions};
+use caravan_store::{Sqlite, Store};
 use lab::{DryTransport, LabHome};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,12 +31,48 @@ pub async fn connections_in_use(store: &impl Store) -> anyhow::Result<BTreeSet<S
     Ok(of_audiences.chain(store.lanes().await?.into_iter().map(|lane| lane.connection)).collect())
 }
 
+/// The endpoints of webhook steps, called from this host.
+///
+/// # Errors
+/// The machine's certificates cannot be read.
+pub fn webhooks(connections: &Connections) -> Result<LocalWebhooks, Problem> {
+    LocalWebhooks::new(connections.webhooks.clone(), MessengerSettings::from_env().allow_loopback)
+}
+
 /// The connections that a command uses, bound and ready.
 pub struct Host {
     /// By the connection's name; a serving host gets more with each publishing.
     bound: RwLock<BTreeMap<String, Bound>>,
     /// When the token of each connection ends, as the file says.
     pub token_ends: BTreeMap<String, Option<Millis>>,
+    /// The endpoints of webhook steps.
+    webhooks: Arc<Exchanged>,
+}
+
+/// Endpoints that a serving host takes anew with each publishing.
+struct Exchanged(RwLock<Arc<dyn WebhookSender>>);
+
+impl Default for Exchanged {
+    fn default() -> Self {
+        Exchanged(RwLock::new(Arc::new(NoWebhooks)))
+    }
+}
+
+impl Exchanged {
+    fn now(&self) -> Arc<dyn WebhookSender> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn becomes(&self, sender: Arc<dyn WebhookSender>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = sender;
+    }
+}
+
+impl WebhookSender for Exchanged {
+    fn send<'a>(&'a self, call: &'a WebhookCall) -> BoxFuture<'a, WebhookAnswer> {
+        let sender = self.now();
+        Box::pin(async move { sender.send(call).await })
+    }
 }
 
 /// A connection's connector, ready to be called.
@@ -53,7 +95,7 @@ pub struct Changed {
 impl Host {
     /// No connections: for verbs that send nothing.
     pub fn none() -> Host {
-        Host { bound: RwLock::default(), token_ends: BTreeMap::new() }
+        Host { bound: RwLock::default(), token_ends: BTreeMap::new(), webhooks: Arc::default() }
     }
 
     /// Binds all checked connections. Those with `lab: true` reach the lab, which must be there for them.
@@ -67,10 +109,27 @@ impl Host {
         lab: Option<&LabHome>,
     ) -> Result<Host, Problem> {
         let vault = LocalVault::new(connections.value.connections.clone());
-        Host::with(connections, components, grants, vault, |is_lab, component| match lab {
+        let host = Host::with(connections, components, grants, vault, |is_lab, component| match lab {
             _ if !is_lab => Ok(Reach::Partner),
             Some(lab) => Ok(Reach::Lab(lab.map(component.manifest())?)),
             None => Err(Problem::new(Code::Internal, "a lab connection was bound without a lab")),
+        })?;
+        host.webhooks.becomes(Arc::new(webhooks(&connections.value)?));
+        Ok(host)
+    }
+
+    /// What a runner that uses these connections is given.
+    ///
+    /// # Errors
+    /// Where there are subscriptions to alerts: a setting that cannot be understood.
+    pub async fn options(&self, store: &Sqlite) -> anyhow::Result<RunnerOptions> {
+        let zone = config::zone_of(store.workspace());
+        let webhooks = WebhookOptions { sender: self.webhooks.clone(), ..WebhookOptions::default() };
+        Ok(RunnerOptions {
+            alerts: alerts::of_run(store, self).await?,
+            webhooks,
+            workspace_zone: zone,
+            ..RunnerOptions::default()
         })
     }
 
@@ -120,8 +179,10 @@ impl Host {
         Ok(host)
     }
 
-    /// Takes another's connections over; those of the same name are replaced, as they stand in the file now.
+    /// Takes another's connections over; those of the same name are replaced, as they stand in the file now. Endpoints of
+    /// webhooks are all as the file has them now.
     pub fn take_over(&self, other: Host) {
+        self.webhooks.becomes(other.webhooks.now());
         let bound = other.bound.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.bound.write().unwrap_or_else(PoisonError::into_inner).extend(bound);
     }

@@ -1,15 +1,16 @@
 //! A runner with every connection that canvases and the store's queues need: what publishing takes.
 use super::hands::actor;
 use super::lab::{self, LabHome};
-use super::{Host, alerts, connections_in_use};
+use super::{Host, connections_in_use};
 use crate::args::Global;
 use crate::check::{self, CheckedConnections, Secrets};
 use crate::config;
+use crate::fail::Problems;
 use crate::registry::Shelf;
 use crate::verbs::tell_opposites;
 use caravan_model::Canvas;
 use caravan_model::port::SystemClock;
-use caravan_runner::{Runner, RunnerOptions, Stores};
+use caravan_runner::{Runner, Stores};
 use caravan_store::{Sqlite, Store, Version};
 use std::path::Path;
 use std::sync::Arc;
@@ -39,16 +40,15 @@ impl Ready {
         let mut used = connections_in_use(&store).await?;
         used.extend(canvases.iter().flat_map(|canvas| canvas.audiences.values()).map(|spec| spec.connection.clone()));
         let checked = check::connections(connections, &used, Secrets::Ask, &Shelf::of(&store).await?)?;
+        let versions = store.versions().await?;
+        let all = canvases.iter().chain(versions.iter().map(|version| &*version.canvas));
+        Problems::check(check::endpoints(&checked.connections, &check::endpoints_of(all)))?;
         let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), lab).await?;
         let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
         if let Some(lab) = &lab {
             lab.adopt_all(&store.audiences().await?);
         }
-        let options = RunnerOptions {
-            alerts: alerts::of_run(&store, &host).await?,
-            workspace_zone: config::zone_of(store.workspace()),
-            ..RunnerOptions::default()
-        };
+        let options = host.options(&store).await?;
         let host = Arc::new(host);
         let neighbours = neighbours(store.workspace())?;
         let runner = Arc::new(Runner::new(store, host.clone(), Arc::new(SystemClock), options));

@@ -9,6 +9,7 @@ mod config;
 pub mod connection;
 pub mod connector;
 mod dry_run;
+mod dry_webhook;
 mod explain;
 mod group;
 mod lab;

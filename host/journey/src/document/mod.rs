@@ -3,6 +3,7 @@
 //! A mistake is a [`Problem`] with code, file, line, path and cure. `NO` and `on` are text, duplicate keys are refused,
 //! size and nesting are bounded.
 mod decode;
+mod endpoints;
 mod format;
 mod path;
 mod secrets;

@@ -1,11 +1,12 @@
 //! What is wrong with a canvas, before anyone enters it: all of it, with line, path and cure. Touches no network.
 mod graph;
 mod labels;
-mod not_yet;
 mod partner;
 mod steps;
+mod webhooks;
 
 pub use labels::denied_uses;
+pub use webhooks::unknown_endpoints;
 
 use crate::document::{Document, Path};
 use crate::schedule::{Schedule, ScheduleFault};
@@ -39,7 +40,7 @@ pub fn validate(canvas: &Document<Canvas>, facts: &Facts<'_>) -> Vec<Problem> {
     steps::check(&mut findings);
     graph::check(&mut findings);
     partner::check(&mut findings, facts);
-    not_yet::check(&mut findings);
+    webhooks::check(&mut findings, facts);
     schedule(&mut findings);
     if let Some((segments, lists)) = facts.groups {
         findings.problems.extend(unknown_groups(canvas, segments, lists));

@@ -12,3 +12,4 @@ mod policies;
 mod publishing;
 mod rules;
 mod simulation;
+mod webhooks;

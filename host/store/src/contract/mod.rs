@@ -3,6 +3,7 @@
 //! Who calls: `runner` alone. Every writing call carries the epoch of the caller's lease and is refused as
 //! [`Error::Fenced`] once another owner has taken over. Every writing call is harmless when repeated after its commit
 //! was acknowledged or lost: by an intake key, by positions that are no longer there, or by a part that has ended.
+mod calling;
 mod components;
 mod delivery;
 mod entries;
@@ -14,6 +15,7 @@ mod notes;
 mod reading;
 mod slices;
 
+pub use calling::*;
 pub use caravan_model::Charge;
 pub use components::*;
 pub use delivery::*;
@@ -168,6 +170,16 @@ pub trait Store: Send + Sync + Clone + 'static {
         version: VersionId,
         profiles: Vec<ProfileId>,
     ) -> impl Future<Output = Result<Vec<NewestEntry>>> + Send;
+    /// Calls of these steps' endpoints that may be made now, step by step, oldest first, with their people. Whoever waits
+    /// there goes on by [`Store::advance`], or is let out by [`Store::signal_exit`].
+    fn calls(
+        &self,
+        steps: Vec<(VersionId, StepIx)>,
+        now: Millis,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Calling>>> + Send;
+    /// Calls that are made again later. One whose visit waits no longer is left out silently; gives how many do.
+    fn postpone(&self, lease: Lease, calls: Vec<Postponed>, now: Millis) -> impl Future<Output = Result<u64>> + Send;
     /// People with an open entry in a version, by ascending id from `after` on.
     fn inside(
         &self,
@@ -175,7 +187,7 @@ pub trait Store: Send + Sync + Clone + 'static {
         after: ProfileId,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<ProfileId>>> + Send;
-    /// When the next timer is due, of positions, lanes, claims, renewals, follow-ups and withdrawals; `None` where nothing waits for
+    /// When the next timer is due, of positions, calls, lanes, claims, renewals, follow-ups and withdrawals; `None` where nothing waits for
     /// the clock.
     fn next_timer(&self) -> impl Future<Output = Result<Option<Millis>>> + Send;
 

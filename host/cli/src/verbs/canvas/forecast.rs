@@ -7,7 +7,7 @@ use crate::{config, out, verbs};
 use caravan_journey::document::token_end;
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Duration, Millis, Reason, reasons};
-use caravan_runner::{Forecast, StepForecast, forecast as look};
+use caravan_runner::{Forecast, StepForecast, WebhookForecast, forecast as look};
 use std::collections::BTreeSet;
 
 /// How long before its end a token is worth a warning.
@@ -53,6 +53,21 @@ fn in_words(found: &Forecast, canvas: &str) -> String {
     }
     text.push('\n');
     found.steps.iter().for_each(|step| text.push_str(&step_words(step)));
+    found.webhooks.iter().for_each(|step| text.push_str(&webhook_words(step)));
+    text
+}
+
+fn webhook_words(step: &WebhookForecast) -> String {
+    let mut text = format!(
+        "step {} (webhook {}): {} could be sent, in {}\n",
+        step.step,
+        step.endpoint,
+        out::people(step.sendable),
+        out::plural(step.sendable, "call", "calls")
+    );
+    for (words, n) in &step.lost {
+        text.push_str(&format!("  would fail: {} ({words})\n", out::people(*n)));
+    }
     text
 }
 
