@@ -125,6 +125,10 @@ impl Store for Sqlite {
         self.stir(lease, "move people on", move |tx| positions::advance(tx, &moves, now)).await
     }
 
+    async fn move_entries(&self, lease: Lease, wanted: MoveEntries) -> Result<Moved> {
+        self.stir(lease, "move people to another version", move |tx| moved::entries(tx, &wanted)).await
+    }
+
     async fn signal_exit(
         &self,
         lease: Lease,

@@ -74,6 +74,11 @@ impl Ledger {
         self.census.entry(version).or_default().1 -= 1;
     }
 
+    /// An open entry came from another version.
+    pub(crate) fn came(&mut self, version: VersionId) {
+        self.census.entry(version).or_default().1 += 1;
+    }
+
     /// A visit begins to wait.
     pub(crate) fn waits(&mut self, version: VersionId, step: StepIx) {
         self.count(version, step, Status::Waiting, 0, 1);

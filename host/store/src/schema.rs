@@ -212,6 +212,8 @@ CREATE TABLE IF NOT EXISTS grouped(people_group INTEGER, profile INTEGER, since 
   PRIMARY KEY(people_group, profile)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS grouped_profile ON grouped(profile, people_group);
 -- Who changed since their segments were looked at, with a number that grows with each change.
+-- Open entries that went to another version of their canvas.
+CREATE TABLE IF NOT EXISTS moved(entry INTEGER PRIMARY KEY, version INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS restless(profile INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS restless_n ON restless(n);
 -- Who waits at a webhook (its position is due never): when it may be called, when the visit began, and what became of

@@ -268,6 +268,7 @@ the_store! {
         fn signal_exit(
             lease: Lease, version: VersionId, profiles: Vec<ProfileId>, reason: Reason, now: Millis
         ) -> u64;
+        fn move_entries(lease: Lease, wanted: MoveEntries) -> Moved;
         fn postpone(lease: Lease, calls: Vec<Postponed>, now: Millis) -> u64;
         fn set_lane(lease: Lease, lane: LaneId, state: LaneState) -> ();
         fn offer(lease: Lease, offers: Vec<Offer>, settles: Vec<ProfileId>, now: Millis) -> u64;

@@ -11,6 +11,7 @@ mod groups;
 mod inbox;
 mod lanes;
 mod leases;
+mod moving;
 mod notes;
 mod reading;
 mod slices;
@@ -24,6 +25,7 @@ pub use groups::*;
 pub use inbox::*;
 pub use lanes::*;
 pub use leases::*;
+pub use moving::*;
 pub use notes::*;
 pub use reading::*;
 pub use slices::*;
@@ -151,6 +153,9 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn due(&self, now: Millis, limit: usize, with_people: bool) -> impl Future<Output = Result<Vec<Due>>> + Send;
     /// Moves due positions on. One that is no longer there (exited, already advanced) is left out silently.
     fn advance(&self, lease: Lease, moves: Vec<Advance>, now: Millis) -> impl Future<Output = Result<u64>> + Send;
+    /// Moves open entries to another version of their canvas, with the visits at which they wait, due times and all: a visit
+    /// counts where it waits, an entry as begun where it began and as open where it is. Harmless when repeated.
+    fn move_entries(&self, lease: Lease, wanted: MoveEntries) -> impl Future<Output = Result<Moved>> + Send;
     /// Ends the open entries of these people in a canvas at once: positions go, unsent operations learn `exited`.
     fn signal_exit(
         &self,
