@@ -22,6 +22,8 @@ use utoipa::{Modify, OpenApi};
         keys::list, keys::add, keys::remove,
         canvases::list, canvases::show, canvases::numbers, canvases::check, canvases::forecast, canvases::publish,
         canvases::pause, canvases::resume, canvases::stop, canvases::cap, entries::enter,
+        versions::show_draft, versions::save_draft, versions::drop_draft, versions::list, versions::show,
+        versions::restore, versions::compare, versions::archive,
         segments::list, segments::show, segments::members, segments::set, segments::count, segments::remove,
         segments::activate,
         lists::list, lists::create, lists::remove, lists::members, lists::add, lists::take,

@@ -38,6 +38,15 @@ pub(crate) fn routes<S: Store>() -> Router<Arc<State<S>>> {
         .route("/api/canvases/{canvas}/stop", post(canvases::stop::<S>))
         .route("/api/canvases/{canvas}/caps", put(canvases::cap::<S>))
         .route("/api/canvases/{canvas}/entries", post(entries::enter::<S>))
+        .route(
+            "/api/canvases/{canvas}/draft",
+            get(versions::show_draft::<S>).put(versions::save_draft::<S>).delete(versions::drop_draft::<S>),
+        )
+        .route("/api/canvases/{canvas}/versions", get(versions::list::<S>))
+        .route("/api/canvases/{canvas}/versions/{version}", get(versions::show::<S>))
+        .route("/api/canvases/{canvas}/versions/{version}/restore", post(versions::restore::<S>))
+        .route("/api/canvases/{canvas}/diff", get(versions::compare::<S>))
+        .route("/api/canvases/{canvas}/archive", post(versions::archive::<S>))
         .route("/api/segments", get(segments::list::<S>).post(segments::set::<S>))
         .route("/api/segments/count", post(segments::count::<S>))
         .route("/api/segments/{segment}", get(segments::show::<S>).delete(segments::remove::<S>))

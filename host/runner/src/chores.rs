@@ -1,8 +1,8 @@
 //! What comes due beside people's ways: removals that consent owes, claims that end, members that are renewed, exchanges
 //! that are old enough to forget.
-use crate::exports;
 use crate::route::Route;
 use crate::shared::Shared;
+use crate::{exports, movers};
 use caravan_journey::sealing::consent_verdict;
 use caravan_model::status::reason;
 use caravan_model::{Action, Duration, LaneId, ProfileId, Reason, StepIx, VersionId};
@@ -23,6 +23,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
     done += end_claims(&shared).await?;
     done += renew_members(&shared).await?;
     done += exports::run(&shared).await?;
+    done += movers::run(&shared.store, shared.lease, shared.options.chunk, || shared.now()).await?;
     let now = shared.now();
     if shared.is_time_to_prune(now, PRUNE_EVERY) {
         shared.store.prune(shared.lease, now.before(KEPT)).await?;

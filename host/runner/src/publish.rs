@@ -1,6 +1,6 @@
 //! Publishing: each audience of a canvas gets the partner's id, once, and the version goes live (design, 1 and 11.2).
 use crate::chance::Chance;
-use crate::control::lists_of;
+use crate::control::{CanvasState, lists_of, states};
 use crate::crowds::segments_of;
 use crate::error::problem_of;
 use crate::making;
@@ -116,6 +116,9 @@ impl<S: Store> Runner<S> {
             }
         }
         let version = self.store.publish(lease, canvas, self.clock.now()).await?;
+        if states(&self.store).await?.of(version.canvas.canvas.as_str()) == CanvasState::Archived {
+            self.put_state(lease, version.canvas.canvas.as_str(), CanvasState::Live, "").await?;
+        }
         self.refresh();
         Ok(version)
     }

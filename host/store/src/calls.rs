@@ -4,7 +4,7 @@ use crate::schema::set_meta;
 use crate::sqlite::Sqlite;
 use crate::{
     audiences, audit, calling, claims, components, counters, documents, entries, events, follow_ups, groups, holds,
-    inbox, lanes, membership, moving, notes, owed, parts, people, positions, quotas, settlement, slices, trace,
+    inbox, lanes, membership, moved, moving, notes, owed, parts, people, positions, quotas, settlement, slices, trace,
     versions,
 };
 use caravan_model::{

@@ -50,6 +50,7 @@ mod inbox;
 mod lanes;
 mod ledger;
 mod membership;
+mod moved;
 mod moving;
 mod notes;
 mod owed;

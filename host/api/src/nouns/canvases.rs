@@ -1,36 +1,36 @@
 //! `/api/canvases`: what is live, how many are where, and what people decide about it.
 use super::{PUBLISH_CANVASES, VIEW_CANVASES, VIEW_PROFILES};
 use crate::caller::Caller;
-use crate::input::{At, Json, Text};
+use crate::input::{At, Json, Search, Text};
 use crate::problem::Refused;
 use caravan_journey::document::format_canvas;
 use caravan_journey::plan::CompiledCanvas;
 use caravan_model::{Canvas, reasons};
-use caravan_runner::Forecast;
-use caravan_runner::control::{CanvasWaits, caps_of, states, what_waits};
+use caravan_runner::control::{self, CanvasLine, CanvasWaits, caps_of, states, what_waits};
+use caravan_runner::{Forecast, move_plan};
 use caravan_store::{Caps, Store, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-/// A canvas.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CanvasView {
-    /// Its id.
-    pub canvas: String,
-    /// For people.
-    pub title: Option<String>,
-    /// Who answers for it.
-    pub owner: Option<String>,
-    /// How it stands: `live`, `paused`, `stopping`, `stopped`.
-    pub state: String,
-    /// Its newest version's number.
-    pub version: u32,
-    /// Entries ever begun, over all versions.
-    pub entered: u64,
-    /// Entries that are open, over all versions.
-    pub inside: u64,
+/// Which canvases are listed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// Archived ones, too.
+    #[serde(default)]
+    pub archived: bool,
+}
+
+/// How a canvas is published.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct How {
+    /// People inside earlier versions go on in this one, at the step of the same id and kind; others finish where they are.
+    #[serde(default, rename = "move")]
+    #[param(rename = "move")]
+    pub move_inside: bool,
 }
 
 /// A version's document.
@@ -116,6 +116,10 @@ pub struct Published {
     pub canvas: String,
     /// The version's number; the same document again is the same version.
     pub version: u32,
+    /// People inside earlier versions at that moment.
+    pub inside: u64,
+    /// Of these, those who go on in this one.
+    pub moves: u64,
 }
 
 /// Whether a canvas is sound.
@@ -149,46 +153,23 @@ pub struct Stands {
     pub let_out: u64,
 }
 
-/// The newest version of each canvas.
-fn newest(versions: Vec<Version>) -> BTreeMap<String, Vec<Version>> {
-    let mut all: BTreeMap<String, Vec<Version>> = BTreeMap::new();
-    for version in versions {
-        all.entry(version.canvas.canvas.to_string()).or_default().push(version);
-    }
-    all
-}
-
-/// All canvases.
-#[utoipa::path(get, path = "/api/canvases", tag = "canvases", security(("key" = ["view-canvases"])),
-    responses((status = 200, body = Vec<CanvasView>)))]
-pub(crate) async fn list<S: Store>(caller: Caller<S, VIEW_CANVASES>) -> Result<axum::Json<Vec<CanvasView>>, Refused> {
-    let store = caller.store();
-    let states = states(store).await?;
-    let mut views = Vec::new();
-    for (id, versions) in newest(store.versions().await?) {
-        let (mut entered, mut inside) = (0, 0);
-        for version in &versions {
-            let counters = store.counters(version.id).await?;
-            entered += counters.entered;
-            inside += counters.open;
-        }
-        let Some(last) = versions.last() else { continue };
-        views.push(CanvasView {
-            state: states.of(&id).word().to_owned(),
-            canvas: id,
-            title: last.canvas.title.clone(),
-            owner: last.canvas.owner.clone(),
-            version: last.number,
-            entered,
-            inside,
-        });
-    }
-    Ok(axum::Json(views))
+/// All canvases: how they stand, how many are inside, whether a draft is kept.
+#[utoipa::path(get, path = "/api/canvases", tag = "canvases", params(Which), security(("key" = ["view-canvases"])),
+    responses((status = 200, body = Vec<Object>)))]
+pub(crate) async fn list<S: Store>(
+    caller: Caller<S, VIEW_CANVASES>,
+    Search(which): Search<Which>,
+) -> Result<axum::Json<Vec<CanvasLine>>, Refused> {
+    Ok(axum::Json(control::canvases(caller.store(), which.archived).await?))
 }
 
 async fn versions_of<S: Store>(store: &S, canvas: &str) -> Result<Vec<Version>, Refused> {
-    let versions = newest(store.versions().await?).remove(canvas);
-    versions.ok_or_else(|| Refused::missing(format!("no canvas `{canvas}` was ever published here")))
+    let mut versions = store.versions().await?;
+    versions.retain(|version| version.canvas.canvas.as_str() == canvas);
+    match versions.is_empty() {
+        false => Ok(versions),
+        true => Err(Refused::missing(format!("no canvas `{canvas}` was ever published here"))),
+    }
 }
 
 /// A canvas's newest version.
@@ -273,15 +254,22 @@ pub(crate) async fn forecast<S: Store>(
 }
 
 /// Makes a canvas live. Audiences that it asks for are made at the partner.
-#[utoipa::path(post, path = "/api/canvases", tag = "canvases",
+#[utoipa::path(post, path = "/api/canvases", tag = "canvases", params(How),
     request_body(content = String, content_type = "application/yaml", description = "The canvas, as YAML or JSON"),
     security(("key" = ["publish-canvases"])), responses((status = 200, body = Published)))]
 pub(crate) async fn publish<S: Store>(
     caller: Caller<S, PUBLISH_CANVASES>,
+    Search(how): Search<How>,
     Text(text): Text,
 ) -> Result<axum::Json<Published>, Refused> {
     let version = caller.place.bench.publish(caller.signed.who.clone(), text).await?;
-    Ok(axum::Json(Published { canvas: version.canvas.canvas.to_string(), version: version.number }))
+    let canvas = version.canvas.canvas.to_string();
+    let plan = move_plan(caller.store(), &version.canvas).await?;
+    if how.move_inside {
+        caller.acting().move_inside(&canvas).await?;
+    }
+    let (inside, moves) = (plan.inside, if how.move_inside { plan.could_move } else { 0 });
+    Ok(axum::Json(Published { canvas, version: version.number, inside, moves }))
 }
 
 /// Nobody enters, and nobody moves on, until it is resumed; what is queued still goes.

@@ -17,6 +17,7 @@ pub mod profiles;
 pub mod queues;
 pub mod segments;
 pub mod sessions;
+pub mod versions;
 
 use caravan_model::Right;
 

@@ -1,12 +1,13 @@
 //! The verbs on a serving host (`--server URL`): each is one call, or a few, of its API. What needs no store is done here.
+mod canvases;
 mod client;
 mod connectors;
 mod groups;
 mod show;
 
 use crate::args::{
-    AlertVerb, AudienceVerb, AuditVerb, BatchVerb, CanvasVerb, CapArgs, Global, KeyVerb, MemberVerb, PolicyVerb,
-    ProfileVerb, QueueVerb, ScopeArgs, Verb,
+    AlertVerb, AudienceVerb, AuditVerb, BatchVerb, CanvasVerb, Global, KeyVerb, MemberVerb, PolicyVerb, ProfileVerb,
+    QueueVerb, ScopeArgs, Verb,
 };
 use crate::fail::{End, Problems, usage};
 use crate::users::rows::Rows;
@@ -99,51 +100,6 @@ impl Remote<'_> {
     async fn delete(&self, path: &str, words: &str) -> anyhow::Result<End> {
         ask::confirm(self.global, words)?;
         self.ask(Method::DELETE, path, Sent::Nothing).await
-    }
-
-    async fn canvas(&self, verb: CanvasVerb) -> anyhow::Result<End> {
-        match verb {
-            CanvasVerb::Validate { canvas, .. } => {
-                let text = Sent::Text(files::text(&canvas)?);
-                let answer = self.server.ask(Method::POST, "/canvases/check", text).await?;
-                self.tell(&answer)?;
-                Ok(if answer["valid"] == true { End::Done } else { End::NotDone })
-            }
-            CanvasVerb::Publish(args) => {
-                for canvas in &args.canvases {
-                    let text = Sent::Text(files::text(canvas)?);
-                    let answer = self.server.ask(Method::POST, "/canvases", text).await;
-                    self.tell(&answer.map_err(|error| in_file(error, canvas))?)?;
-                }
-                Ok(End::Done)
-            }
-            CanvasVerb::Forecast(args) => {
-                self.ask(Method::POST, "/canvases/forecast", Sent::Text(files::text(&args.canvas)?)).await
-            }
-            CanvasVerb::Pause { canvas } => self.post(&format!("/canvases/{}/pause", part(&canvas)), json!({})).await,
-            CanvasVerb::Resume { canvas } => self.post(&format!("/canvases/{}/resume", part(&canvas)), json!({})).await,
-            CanvasVerb::Stop { canvas, now } => {
-                if now {
-                    ask::confirm(self.global, &format!("everyone inside {canvas} leaves at once"))?;
-                }
-                self.post(&format!("/canvases/{}/stop", part(&canvas)), json!({"now": now})).await
-            }
-            CanvasVerb::Cap(args) => self.cap(&args).await,
-            _ => Err(not_there("this command")),
-        }
-    }
-
-    async fn cap(&self, args: &CapArgs) -> anyhow::Result<End> {
-        let path = format!("/canvases/{}", part(&args.canvas));
-        let known = self.server.ask(Method::GET, &path, Sent::Nothing).await?["caps"].clone();
-        if !args.changes() {
-            self.tell(&known)?;
-            return Ok(End::Done);
-        }
-        let before = if args.off { json!({}) } else { known };
-        let of = |name: &str, new: Option<u64>| new.map_or_else(|| before[name].clone(), Value::from);
-        let caps = json!({"total": of("total", args.total), "day": of("day", args.day), "run": of("run", args.run)});
-        self.ask(Method::PUT, &format!("{path}/caps"), Sent::Json(caps)).await
     }
 
     async fn profile(&self, verb: ProfileVerb) -> anyhow::Result<End> {

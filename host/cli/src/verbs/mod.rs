@@ -4,7 +4,7 @@ mod alert;
 mod audience;
 mod audit;
 mod batch;
-mod canvas;
+pub mod canvas;
 mod config;
 pub mod connection;
 pub mod connector;

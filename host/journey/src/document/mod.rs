@@ -3,6 +3,7 @@
 //! A mistake is a [`Problem`] with code, file, line, path and cure. `NO` and `on` are text, duplicate keys are refused,
 //! size and nesting are bounded.
 mod decode;
+mod difference;
 mod endpoints;
 mod format;
 mod path;
@@ -10,6 +11,7 @@ mod secrets;
 mod tree;
 mod wrong;
 
+pub use difference::difference;
 pub use format::format_canvas;
 pub use path::{Path, Segment};
 pub use secrets::token_end;

@@ -44,6 +44,10 @@ impl<S: Store> Acting<'_, S> {
         &self.who
     }
 
+    pub(crate) fn runner(&self) -> &Runner<S> {
+        self.runner
+    }
+
     pub(super) fn store(&self) -> &S {
         &self.runner.store
     }
@@ -110,6 +114,7 @@ impl<S: Store> Acting<'_, S> {
             let object = format!("canvas {}", version.canvas.canvas);
             self.note("canvas.publish", &object, json!({"version": version.number})).await?;
         }
+        self.drop_published(&version).await?;
         Ok(version)
     }
 

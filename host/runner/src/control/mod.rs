@@ -10,7 +10,9 @@ mod canvases;
 mod caps;
 mod chain;
 mod dossier;
+mod drafts;
 mod groups;
+mod history;
 mod holds;
 pub mod names;
 mod people;
@@ -31,7 +33,9 @@ pub use chain::{BrokenNote, ChainState, verify_notes};
 pub use dossier::{
     Dossier, DossierClaim, DossierEvent, DossierMembership, DossierReceipt, DossierVisit, fields, receipts, sent_keys,
 };
+pub use drafts::{Draft, draft, drafts};
 pub use groups::{count_whoever, is_filled, lists_of};
+pub use history::{CanvasDiff, CanvasLine, Side, VersionLine, canvases, diff, history, version_text};
 pub use holds::Resumed;
 pub use people::{Erased, Imported};
 pub use rebind::Rebound;

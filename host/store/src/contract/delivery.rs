@@ -338,6 +338,10 @@ pub enum DocumentKind {
     Sweep,
     /// Up to when a canvas's schedule has run; id = the canvas's.
     Schedule,
+    /// A canvas that is being written; id = its own.
+    Draft,
+    /// People inside are to go on in the newest version; id = the canvas's.
+    Moving,
     /// An export that somebody waits for; id = the canvas's.
     Export,
     /// Who signs in; id = the e-mail address.
@@ -367,6 +371,8 @@ impl DocumentKind {
             DocumentKind::List => "list",
             DocumentKind::Sweep => "sweep",
             DocumentKind::Schedule => "schedule",
+            DocumentKind::Draft => "draft",
+            DocumentKind::Moving => "moving",
             DocumentKind::Export => "export",
             DocumentKind::Member => "member",
             DocumentKind::Key => "key",

@@ -67,6 +67,7 @@ macro_rules! contract_suite {
         );
         $crate::contract_suite!(@module $engine, journeys:
             an_update_is_kept_with_its_move
+            open_entries_go_to_another_version_with_their_visits
         );
         $crate::contract_suite!(@module $engine, groups:
             groups_change_once_and_tell_the_inbox
