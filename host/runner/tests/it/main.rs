@@ -12,4 +12,5 @@ mod policies;
 mod publishing;
 mod rules;
 mod simulation;
+mod versions;
 mod webhooks;
