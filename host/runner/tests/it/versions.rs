@@ -73,8 +73,10 @@ async fn a_canvas_of_five_hundred_steps_is_published_and_walked_without_trouble(
     }
     text.push_str("  s499: { update: { at: end }, next: exit }\n");
     let version = stage.publish(&text).await;
-    let options = RunOptions { skip_delays: true, source: "f".into(), ..RunOptions::default() };
-    stage.run_with(version, people(0..20), options).await;
+    let wait = Duration::from_secs(20);
+    let options = RunOptions { skip_delays: true, source: "f".into(), wait, ..RunOptions::default() };
+    let end = stage.run_with(version, people(0..20), options).await;
+    assert!(matches!(end, caravan_runner::RunEnd::Done(_)), "{end:?}");
     let counters = stage.store.counters(version).await.unwrap();
     assert_eq!((counters.entered, counters.open), (20, 0));
     for step in 0..500 {
