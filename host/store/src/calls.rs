@@ -3,8 +3,9 @@ use crate::contract::*;
 use crate::schema::set_meta;
 use crate::sqlite::Sqlite;
 use crate::{
-    audiences, audit, claims, components, counters, documents, entries, events, follow_ups, groups, holds, inbox,
-    lanes, membership, moving, notes, owed, parts, people, positions, quotas, settlement, slices, trace, versions,
+    audiences, audit, backup, claims, components, counters, documents, entries, events, follow_ups, groups, holds,
+    inbox, keeping, lanes, membership, moving, notes, owed, parts, people, positions, quotas, settlement, slices,
+    trace, versions,
 };
 use caravan_model::{
     Canvas, Digest, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
@@ -104,7 +105,7 @@ impl Store for Sqlite {
     }
 
     async fn events(&self, profiles: Vec<ProfileId>, names: Vec<String>) -> Result<Vec<Vec<Event>>> {
-        self.read("read events", move |db| profiles.iter().map(|id| events::of(db, *id, &names)).collect()).await
+        self.read("read events", move |db| events::of_all(db, &profiles, &names)).await
     }
 
     async fn intake(&self, version: VersionId, source: &str) -> Result<(u64, u64)> {
@@ -382,6 +383,36 @@ impl Store for Sqlite {
 
     async fn prune(&self, lease: Lease, before: Millis) -> Result<u64> {
         self.write(lease, "forget exchanges", move |tx| documents::prune(tx.db, before)).await
+    }
+
+    async fn drop_events(
+        &self,
+        lease: Lease,
+        before: Millis,
+        after: Cursor,
+        limit: usize,
+        now: Millis,
+    ) -> Result<Swept> {
+        self.write(lease, "drop old events", move |tx| keeping::drop_events(tx, before, after, limit, now)).await
+    }
+
+    async fn fold_visits(
+        &self,
+        lease: Lease,
+        before: Millis,
+        after: Cursor,
+        limit: usize,
+        now: Millis,
+    ) -> Result<Swept> {
+        self.write(lease, "fold old visits", move |tx| keeping::fold_visits(tx, before, after, limit, now)).await
+    }
+
+    async fn backup(&self, to: std::path::PathBuf) -> Result<BackedUp> {
+        backup::make(self.shared.path.clone(), to).await
+    }
+
+    async fn integrity(&self) -> Result<Vec<String>> {
+        self.read("check the store", backup::integrity).await
     }
 
     async fn peek(&self, lane: LaneId, limit: usize) -> Result<Vec<Queued>> {

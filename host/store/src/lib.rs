@@ -32,6 +32,7 @@ pub mod contract_suite;
 
 mod audiences;
 mod audit;
+mod backup;
 mod books;
 mod calls;
 mod checkpoint;
@@ -46,6 +47,7 @@ mod follow_ups;
 mod groups;
 mod holds;
 mod inbox;
+mod keeping;
 mod lanes;
 mod ledger;
 mod membership;

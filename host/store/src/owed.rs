@@ -3,6 +3,7 @@ use crate::books::mistyped;
 use crate::contract::{LaneKey, Offer, Origin, Outcome, Owing, Receipt, RefusedRemovals};
 use crate::fail::{Done, Fail};
 use crate::groups;
+use crate::keeping;
 use crate::ledger::Ledger;
 use crate::membership;
 use crate::parts::{self, name_of};
@@ -266,6 +267,7 @@ pub(crate) fn erase(tx: &mut Tx<'_>, profiles: &[ProfileId], now: Millis) -> Don
         }
         empty.execute([profile.0])?;
         events.execute([profile.0])?;
+        keeping::forget_past(db, profile)?;
         groups::forget(db, profile)?;
         drop_rows(db, profile)?;
         note(db, profile, Origin::Erasure, now)?;

@@ -214,6 +214,12 @@ CREATE INDEX IF NOT EXISTS grouped_profile ON grouped(profile, people_group);
 -- Who changed since their segments were looked at, with a number that grows with each change.
 CREATE TABLE IF NOT EXISTS restless(profile INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS restless_n ON restless(n);
+-- Visits that were folded away, as their counters count them.
+CREATE TABLE IF NOT EXISTS folded(version INTEGER, step INTEGER, status INTEGER, reason INTEGER, n INTEGER NOT NULL,
+  PRIMARY KEY(version, step, status, reason)) WITHOUT ROWID;
+-- What stays of dropped events: how many, when the first was, and the newest times.
+CREATE TABLE IF NOT EXISTS event_past(profile INTEGER, name TEXT, n INTEGER NOT NULL, first INTEGER NOT NULL,
+  times BLOB NOT NULL, PRIMARY KEY(profile, name)) WITHOUT ROWID;
 -- Bytes of installed connectors, by their SHA-256 digest.
 CREATE TABLE IF NOT EXISTS component(digest BLOB PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL,
   at INTEGER NOT NULL, bytes BLOB NOT NULL);
@@ -261,6 +267,13 @@ pub(crate) fn create(db: &Connection) -> Done<()> {
     set_meta(db, "min_reader", MIN_READER)?;
     db.execute_batch("COMMIT")?;
     Ok(())
+}
+
+/// Whether there is a table: one that came later is missing in an older store that is only read.
+pub(crate) fn has(db: &Connection, table: &str) -> Done<bool> {
+    let mut select =
+        db.prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1)")?;
+    Ok(select.query_row([table], |row| row.get(0))?)
 }
 
 /// A number of the store's own.

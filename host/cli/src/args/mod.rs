@@ -15,6 +15,7 @@ mod profile;
 mod queue;
 mod run;
 mod serve;
+mod store;
 
 pub use alert::{AlertAddArgs, AlertVerb};
 pub use audience::AudienceVerb;
@@ -32,6 +33,7 @@ pub use profile::ProfileVerb;
 pub use queue::{QueueVerb, ResendArgs, ScopeArgs};
 pub use run::RunArgs;
 pub use serve::ServeArgs;
+pub use store::StoreVerb;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
@@ -121,4 +123,7 @@ pub enum Verb {
     /// The audit chain: who changed what.
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// The store itself: back it up, look it through, forget what is old.
+    #[command(name = "store", subcommand)]
+    Keep(StoreVerb),
 }

@@ -16,6 +16,7 @@ mod profile;
 mod queue;
 mod run;
 mod serve;
+mod store;
 
 use crate::args::{Args, BatchVerb, Global, PolicyVerb, Verb};
 use crate::fail::{End, usage};
@@ -49,6 +50,7 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         Verb::List(verb) => group::lists(&global, verb).await,
         Verb::Alert(verb) => alert::alert(&global, verb).await,
         Verb::Batch(BatchVerb::Show(args)) => batch::show(&global, &look(&global)?, &args).await,
+        Verb::Keep(verb) => store::store(&global, verb).await,
         Verb::Audit(verb) => audit::audit(&global, verb).await,
         Verb::Policy(PolicyVerb::Set { policy }) => policy::set(&global, &policy).await,
         Verb::Policy(PolicyVerb::Check { policy }) => policy::check(&global, &policy).await,

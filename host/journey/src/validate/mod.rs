@@ -1,10 +1,12 @@
 //! What is wrong with a canvas, before anyone enters it: all of it, with line, path and cure. Touches no network.
 mod graph;
+mod kept;
 mod labels;
 mod not_yet;
 mod partner;
 mod steps;
 
+pub use kept::too_far_back;
 pub use labels::denied_uses;
 
 use crate::document::{Document, Path};

@@ -8,6 +8,7 @@ mod claims;
 mod control;
 mod flow;
 mod journeys;
+mod keeping;
 mod policies;
 mod publishing;
 mod rules;

@@ -232,6 +232,8 @@ the_store! {
         fn documents(kind: DocumentKind) -> Vec<(String, String)>;
         fn notes(after: u64, limit: usize) -> Vec<Noted>;
         fn newest_note() -> Option<(u64, String)>;
+        fn backup(to: std::path::PathBuf) -> BackedUp;
+        fn integrity() -> Vec<String>;
         fn component(digest: Digest) -> Option<Vec<u8>>;
         fn components() -> Vec<ComponentRecord>;
         fn peek(lane: LaneId, limit: usize) -> Vec<Queued>;
@@ -293,6 +295,8 @@ the_store! {
         fn keep_component(lease: Lease, name: String, version: String, bytes: Vec<u8>, now: Millis) -> Digest;
         fn drop_component(lease: Lease, digest: Digest) -> bool;
         fn prune(lease: Lease, before: Millis) -> u64;
+        fn drop_events(lease: Lease, before: Millis, after: Cursor, limit: usize, now: Millis) -> Swept;
+        fn fold_visits(lease: Lease, before: Millis, after: Cursor, limit: usize, now: Millis) -> Swept;
         fn seal(lease: Lease, sealing: Sealing) -> Option<Slice>;
         fn attempt(lease: Lease, part: PartId, deadline: Millis, charges: Vec<Charge>, now: Millis) -> u32;
         fn settle(lease: Lease, settlement: Settlement) -> ();

@@ -338,6 +338,10 @@ pub enum DocumentKind {
     Sweep,
     /// Up to when a canvas's schedule has run; id = the canvas's.
     Schedule,
+    /// How far what is old was looked through; one document.
+    Keeping,
+    /// How far a file of events was imported; id = its digest.
+    Import,
 }
 
 impl DocumentKind {
@@ -357,6 +361,8 @@ impl DocumentKind {
             DocumentKind::List => "list",
             DocumentKind::Sweep => "sweep",
             DocumentKind::Schedule => "schedule",
+            DocumentKind::Keeping => "keeping",
+            DocumentKind::Import => "import",
         }
     }
 }

@@ -8,6 +8,7 @@ mod delivery;
 mod entries;
 mod groups;
 mod inbox;
+mod keeping;
 mod lanes;
 mod leases;
 mod notes;
@@ -20,6 +21,7 @@ pub use delivery::*;
 pub use entries::*;
 pub use groups::*;
 pub use inbox::*;
+pub use keeping::*;
 pub use lanes::*;
 pub use leases::*;
 pub use notes::*;
@@ -348,6 +350,35 @@ pub trait Store: Send + Sync + Clone + 'static {
 
     /// Forgets exchanges of attempts that ended before. Gives how many.
     fn prune(&self, lease: Lease, before: Millis) -> impl Future<Output = Result<u64>> + Send;
+    /// Drops events that happened before, among the next `limit` from the cursor on. How many there were stays by person
+    /// and name, with the first one's time and the newest 256 times of the last 400 days: [`Store::events`] goes on
+    /// telling of them, without properties.
+    fn drop_events(
+        &self,
+        lease: Lease,
+        before: Millis,
+        after: Cursor,
+        limit: usize,
+        now: Millis,
+    ) -> impl Future<Output = Result<Swept>> + Send;
+    /// Folds visits away, among the next `limit` records from the cursor on: all of an entry at once, where it has ended,
+    /// nothing of it waits or is judged later, and its last word was said before. Counters stay as they are, and
+    /// [`Store::audit`] goes on balancing; who is behind the number is forgotten, and cannot be sent again.
+    fn fold_visits(
+        &self,
+        lease: Lease,
+        before: Millis,
+        after: Cursor,
+        limit: usize,
+        now: Millis,
+    ) -> impl Future<Output = Result<Swept>> + Send;
+
+    /// Writes a copy of the store, as it is at one instant, to a new file that its owner alone can read; while others
+    /// write. The copy is looked through ([`Store::integrity`], [`Store::audit`]) before it gets its name. Refuses to
+    /// replace a file.
+    fn backup(&self, to: std::path::PathBuf) -> impl Future<Output = Result<BackedUp>> + Send;
+    /// Whether the engine's own structures are whole: what is off, in its words. Reads everything.
+    fn integrity(&self) -> impl Future<Output = Result<Vec<String>>> + Send;
 
     /// The lane's next operations in order, with people and memberships: owed removals alone while there are any. Takes
     /// nothing.

@@ -9,6 +9,7 @@ pub mod entries;
 pub mod groups;
 pub mod inbox;
 pub mod journeys;
+pub mod keeping;
 pub mod lanes;
 pub mod notes;
 pub mod people;
@@ -75,6 +76,12 @@ macro_rules! contract_suite {
             messages_wait_in_order_once_each
             messages_are_worked_off_with_their_events_once
             a_crash_keeps_every_message_that_was_acknowledged
+        );
+        $crate::contract_suite!(@module $engine, keeping:
+            dropped_events_go_on_counting_without_properties
+            rule_11_16_where_sees_what_is_kept_and_times_stay
+            folded_visits_leave_counters_exact
+            what_waits_or_is_young_is_not_folded
         );
         $crate::contract_suite!(@module $engine, notes:
             notes_are_appended_to_one_chain_with_their_documents

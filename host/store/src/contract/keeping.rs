@@ -1,0 +1,22 @@
+//! Backups, checks, and how long things are kept.
+use serde::{Deserialize, Serialize};
+
+/// Where a sweep goes on; means nothing outside the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor(pub i64, pub i64);
+
+/// What one call of a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// How many events were dropped, or visits folded.
+    pub done: u64,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// A backup that was made and looked through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BackedUp {
+    /// Its size.
+    pub bytes: u64,
+}
