@@ -12,3 +12,4 @@ pub mod tracking;
 
 pub use keys::WriteKeys;
 pub use server::{Server, ServerOptions};
+pub use tracking::read_message;

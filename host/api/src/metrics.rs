@@ -75,6 +75,16 @@ async fn text<S: Store>(state: &State<S>) -> caravan_runner::Result<String> {
     registry.register("inbox_oldest_seconds", "How long the oldest of them has waited", age.clone());
     waiting.set(whole(backlog.messages));
     age.set(backlog.oldest.map_or(0, |oldest| seconds(now, oldest)));
+    let profiles = Family::<Labels, Gauge>::default();
+    registry.register(
+        "merges",
+        "Profiles that went on in another, and those that should and cannot: they are in audiences, or wait in a queue",
+        profiles.clone(),
+    );
+    let merges = store.merges().await?;
+    for (outcome, n) in [("merged", merges.merged), ("in-audiences", merges.in_audiences)] {
+        profiles.get_or_create(&labels(&[("outcome", outcome)])).set(whole(n));
+    }
     let queue = Family::<Labels, Gauge>::default();
     let (held, oldest) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
     registry.register("queue_waiting", "People who wait in a queue", queue.clone());

@@ -5,7 +5,7 @@ use crate::runner::Runner;
 use crate::shared::Shared;
 use caravan_model::policy::KeepPolicy;
 use caravan_model::{Duration, Millis};
-use caravan_store::{Cursor, DocumentKind, Lease, Store};
+use caravan_store::{Cursor, DocumentKind, Lease, Store, Sweep};
 use serde::{Deserialize, Serialize};
 
 /// Rows that one transaction looks at.
@@ -114,13 +114,15 @@ async fn sweep<S: Store>(
     let mut kept = Kept { exchanges: store.prune(lease, now().before(keep.exchanges)).await?, ..Kept::default() };
     let mut after = Some(Cursor::default());
     while let Some(cursor) = after.filter(|_| !stops()) {
-        let swept = store.drop_events(lease, now().before(keep.events), cursor, ROWS, now()).await?;
+        let sweep = Sweep { before: now().before(keep.events), after: cursor, limit: ROWS, now: now() };
+        let swept = store.drop_events(lease, sweep).await?;
         kept.events += swept.done;
         after = swept.next;
     }
     let mut after = Some(Cursor::default());
     while let Some(cursor) = after.filter(|_| !stops()) {
-        let swept = store.fold_visits(lease, now().before(keep.statuses), cursor, ROWS, now()).await?;
+        let sweep = Sweep { before: now().before(keep.statuses), after: cursor, limit: ROWS, now: now() };
+        let swept = store.fold_visits(lease, sweep).await?;
         kept.visits += swept.done;
         after = swept.next;
     }

@@ -3,9 +3,9 @@ use crate::contract::*;
 use crate::schema::set_meta;
 use crate::sqlite::Sqlite;
 use crate::{
-    audiences, audit, backup, claims, components, counters, documents, entries, events, follow_ups, groups, holds,
-    inbox, keeping, lanes, membership, moving, notes, owed, parts, people, positions, quotas, settlement, slices,
-    trace, versions,
+    audiences, audit, backup, catalogue, claims, components, counters, documents, entries, events, follow_ups, groups,
+    holds, inbox, keeping, lanes, membership, merging, moving, notes, owed, owner, parts, people, positions, quotas,
+    settlement, slices, trace, versions,
 };
 use caravan_model::{
     Canvas, Digest, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
@@ -19,19 +19,7 @@ impl Store for Sqlite {
             return Err(Error::Impossible("a lease on no slot at all".to_owned()));
         }
         let host = host.to_owned();
-        self.write_unfenced("take the lease", move |tx| {
-            tx.books.hear(now);
-            tx.books.numbers.epoch += 1;
-            tx.books.numbers.leased = 1;
-            set_meta(tx.db, "now", tx.books.now.0)?;
-            tx.db.execute(
-                "INSERT INTO meta VALUES ('owner', ?1) ON CONFLICT DO UPDATE SET value = excluded.value",
-                [host],
-            )?;
-            // One file has one owner: whoever wants a part gets all.
-            Ok(Lease { epoch: tx.books.numbers.epoch, slots: Slots::ALL })
-        })
-        .await
+        self.write_unfenced("take the lease", move |tx| owner::lease(tx, &host, now)).await
     }
 
     async fn renew(&self, lease: Lease, now: Millis) -> Result<()> {
@@ -92,6 +80,18 @@ impl Store for Sqlite {
             people::upsert(tx, &workspace, people)
         })
         .await
+    }
+
+    async fn strangers(&self, pairs: Vec<SamePerson>) -> Result<Vec<SamePerson>> {
+        self.read("read who is who", move |db| merging::strangers(db, pairs)).await
+    }
+
+    async fn merge(&self, lease: Lease, pairs: Vec<SamePerson>, now: Millis) -> Result<Vec<Merged>> {
+        self.stir(lease, "merge people", move |tx| merging::merge(tx, &pairs, now)).await
+    }
+
+    async fn merges(&self) -> Result<Merges> {
+        self.read("count merges", merging::counts).await
     }
 
     async fn record(
@@ -216,6 +216,14 @@ impl Store for Sqlite {
 
     async fn receipts(&self, profile: Option<ProfileId>, limit: usize) -> Result<Vec<Receipt>> {
         self.read("read receipts", move |db| owed::receipts(db, profile, limit)).await
+    }
+
+    async fn erased(&self, names: Vec<String>) -> Result<Vec<Option<Millis>>> {
+        self.read("read who was erased", move |db| owed::erased(db, &names)).await
+    }
+
+    async fn catalogue(&self, most: usize) -> Result<Catalogue> {
+        self.read("look at what is observed", move |db| catalogue::of(db, most)).await
     }
 
     async fn erased_at(&self, identifier: &str) -> Result<Option<Millis>> {
@@ -385,26 +393,12 @@ impl Store for Sqlite {
         self.write(lease, "forget exchanges", move |tx| documents::prune(tx.db, before)).await
     }
 
-    async fn drop_events(
-        &self,
-        lease: Lease,
-        before: Millis,
-        after: Cursor,
-        limit: usize,
-        now: Millis,
-    ) -> Result<Swept> {
-        self.write(lease, "drop old events", move |tx| keeping::drop_events(tx, before, after, limit, now)).await
+    async fn drop_events(&self, lease: Lease, sweep: Sweep) -> Result<Swept> {
+        self.write(lease, "drop old events", move |tx| keeping::drop_events(tx, &sweep)).await
     }
 
-    async fn fold_visits(
-        &self,
-        lease: Lease,
-        before: Millis,
-        after: Cursor,
-        limit: usize,
-        now: Millis,
-    ) -> Result<Swept> {
-        self.write(lease, "fold old visits", move |tx| keeping::fold_visits(tx, before, after, limit, now)).await
+    async fn fold_visits(&self, lease: Lease, sweep: Sweep) -> Result<Swept> {
+        self.write(lease, "fold old visits", move |tx| keeping::fold_visits(tx, &sweep)).await
     }
 
     async fn backup(&self, to: std::path::PathBuf) -> Result<BackedUp> {

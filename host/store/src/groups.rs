@@ -76,7 +76,7 @@ pub(crate) fn regroup(
         if told {
             let who = Profile { external_id: person.external_id, ..Profile::default() };
             let group = Some(GroupChange { profile, group: group.clone(), joined, at: now });
-            tell.execute((now.0, serde_json::to_string(&Message { who, event: None, group })?))?;
+            tell.execute((now.0, serde_json::to_string(&Message { who, group, ..Message::default() })?))?;
         }
         if group_is_list {
             stir(db, tx.books, profile)?;
@@ -104,6 +104,16 @@ pub(crate) fn forget(db: &Connection, profile: ProfileId) -> Done<()> {
     db.prepare_cached("DELETE FROM grouped WHERE profile = ?1")?.execute([profile.0])?;
     db.prepare_cached("DELETE FROM restless WHERE profile = ?1")?.execute([profile.0])?;
     Ok(())
+}
+
+/// Puts a person into the lists that another is in, who leaves all groups. Segments are asked anew.
+pub(crate) fn join(db: &Connection, survivor: ProfileId, other: ProfileId) -> Done<()> {
+    db.prepare_cached(
+        "INSERT INTO grouped SELECT people_group, ?1, since FROM grouped JOIN people_group ON id = people_group
+         WHERE profile = ?2 AND kind = ?3 ON CONFLICT DO NOTHING",
+    )?
+    .execute((survivor.0, other.0, number(GroupKind::List)))?;
+    forget(db, other)
 }
 
 /// Who is in a group.

@@ -4,7 +4,7 @@
 //! entry, once that has ended, nothing of it waits or is judged later, and its newest final status is old: the counts go
 //! to `folded`, which the audit adds to what it counts. So counters never move, and no entry is left with a gap.
 use crate::books::mistyped;
-use crate::contract::{Cursor, Swept};
+use crate::contract::{Cursor, Sweep, Swept};
 use crate::counters::waiting_operations;
 use crate::fail::Done;
 use crate::pack::{Packer, Unpacker};
@@ -57,6 +57,17 @@ impl Past {
         self.times.drain(..forgotten);
     }
 
+    /// The same with another's.
+    fn join(&mut self, other: Past, now: Millis) {
+        let first = match self.n {
+            0 => other.first,
+            _ => self.first.min(other.first),
+        };
+        let n = self.n + other.n;
+        self.add(&other.times, now);
+        (self.n, self.first) = (n, first);
+    }
+
     fn packed(&self) -> Vec<u8> {
         let mut blob = Packer::with_capacity(self.times.len() * 6 + 8);
         let mut last = 0;
@@ -101,7 +112,8 @@ pub(crate) fn past_of(db: &Connection, profile: ProfileId, names: &[String], int
 }
 
 /// Drops events that happened before, out of the next `limit` rows.
-pub(crate) fn drop_events(tx: &mut Tx<'_>, before: Millis, after: Cursor, limit: usize, now: Millis) -> Done<Swept> {
+pub(crate) fn drop_events(tx: &mut Tx<'_>, sweep: &Sweep) -> Done<Swept> {
+    let Sweep { before, after, limit, now } = *sweep;
     tx.books.hear(now);
     let db = tx.db;
     let mut select = db.prepare_cached(
@@ -132,15 +144,23 @@ pub(crate) fn drop_events(tx: &mut Tx<'_>, before: Millis, after: Cursor, limit:
 }
 
 fn add_past(db: &Connection, profile: i64, name: &str, times: &[i64], now: Millis) -> Done<()> {
+    let mut past = read_past(db, profile, name)?;
+    past.add(times, now);
+    write_past(db, profile, name, &past)
+}
+
+fn read_past(db: &Connection, profile: i64, name: &str) -> Done<Past> {
     let known = db
         .prepare_cached("SELECT n, first, times FROM event_past WHERE profile = ?1 AND name = ?2")?
         .query_row((profile, name), |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?)))
         .optional()?;
-    let mut past = match known {
-        Some((n, first, times)) => Past::read(n, first, &times)?,
-        None => Past::default(),
-    };
-    past.add(times, now);
+    match known {
+        Some((n, first, times)) => Past::read(n, first, &times),
+        None => Ok(Past::default()),
+    }
+}
+
+fn write_past(db: &Connection, profile: i64, name: &str, past: &Past) -> Done<()> {
     db.prepare_cached("INSERT OR REPLACE INTO event_past VALUES (?1, ?2, ?3, ?4, ?5)")?.execute((
         profile,
         name,
@@ -149,6 +169,24 @@ fn add_past(db: &Connection, profile: i64, name: &str, times: &[i64], now: Milli
         past.packed(),
     ))?;
     Ok(())
+}
+
+/// What stays of one person's events becomes another's.
+pub(crate) fn join_past(db: &Connection, survivor: ProfileId, other: ProfileId, now: Millis) -> Done<()> {
+    let mut select = db.prepare_cached("SELECT name, n, first, times FROM event_past WHERE profile = ?1")?;
+    let mut rows = select.query([other.0])?;
+    let mut pasts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let past = Past::read(row.get(1)?, row.get(2)?, row.get_ref(3)?.as_blob().map_err(mistyped)?)?;
+        pasts.push((row.get::<_, String>(0)?, past));
+    }
+    drop(rows);
+    for (name, past) in pasts {
+        let mut whole = read_past(db, survivor.0, &name)?;
+        whole.join(past, now);
+        write_past(db, survivor.0, &name, &whole)?;
+    }
+    forget_past(db, other)
 }
 
 /// Forgets what stays of an erased person's events.
@@ -166,7 +204,8 @@ struct Record {
 }
 
 /// Folds visits of entries whose last word was said before, out of the next `limit` records.
-pub(crate) fn fold_visits(tx: &mut Tx<'_>, before: Millis, after: Cursor, limit: usize, now: Millis) -> Done<Swept> {
+pub(crate) fn fold_visits(tx: &mut Tx<'_>, sweep: &Sweep) -> Done<Swept> {
+    let Sweep { before, after, limit, now } = *sweep;
     tx.books.hear(now);
     let db = tx.db;
     // Records are in the order of time: the first that is young enough ends the sweep.
@@ -272,11 +311,6 @@ fn fold_bucket(tx: &mut Tx<'_>, bucket: i64, before: Millis, busy: &Busy) -> Don
     }
     for ((version, step, status, reason), n) in counts {
         fold.execute((version, step, status, reason, n))?;
-    }
-    // Nothing of theirs is left to be withdrawn.
-    let mut heard = db.prepare_cached("DELETE FROM exited WHERE entry = ?1")?;
-    for entry in &over {
-        heard.execute([entry.0])?;
     }
     Ok(stands.len() as u64)
 }

@@ -249,6 +249,15 @@ pub(crate) fn erased_at(db: &Connection, name: &str) -> Done<Option<Millis>> {
     Ok(select.query_row([Digest::of(name.as_bytes()).0], |row| row.get(0)).optional()?.map(Millis))
 }
 
+/// When names were erased, in their order.
+pub(crate) fn erased(db: &Connection, names: &[String]) -> Done<Vec<Option<Millis>>> {
+    let any: bool = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM tombstone)")?.query_row([], |row| row.get(0))?;
+    if !any {
+        return Ok(vec![None; names.len()]);
+    }
+    names.iter().map(|name| erased_at(db, name)).collect()
+}
+
 /// Erases people.
 pub(crate) fn erase(tx: &mut Tx<'_>, profiles: &[ProfileId], now: Millis) -> Done<()> {
     tx.books.hear(now);

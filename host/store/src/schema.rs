@@ -214,6 +214,10 @@ CREATE INDEX IF NOT EXISTS grouped_profile ON grouped(profile, people_group);
 -- Who changed since their segments were looked at, with a number that grows with each change.
 CREATE TABLE IF NOT EXISTS restless(profile INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS restless_n ON restless(n);
+-- Profiles that went on in others, and those that should and cannot yet.
+CREATE TABLE IF NOT EXISTS merged(other INTEGER PRIMARY KEY, survivor INTEGER NOT NULL, at INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS merged_survivor ON merged(survivor);
+CREATE TABLE IF NOT EXISTS unmerged(other INTEGER PRIMARY KEY, survivor INTEGER NOT NULL, at INTEGER NOT NULL);
 -- Visits that were folded away, as their counters count them.
 CREATE TABLE IF NOT EXISTS folded(version INTEGER, step INTEGER, status INTEGER, reason INTEGER, n INTEGER NOT NULL,
   PRIMARY KEY(version, step, status, reason)) WITHOUT ROWID;

@@ -4,10 +4,12 @@ mod audience;
 mod audit;
 mod batch;
 mod canvas;
+mod catalogue;
 mod connection;
 mod connector;
 mod delivery;
 mod dry_run;
+mod event;
 mod group;
 mod lab;
 mod policy;
@@ -22,10 +24,12 @@ pub use audience::AudienceVerb;
 pub use audit::AuditVerb;
 pub use batch::{BatchArgs, BatchVerb};
 pub use canvas::{CanvasVerb, CapArgs, ForecastArgs, PreviewArgs, PublishArgs};
+pub use catalogue::CatalogueVerb;
 pub use connection::{ConnectionArgs, ConnectionVerb};
 pub use connector::ConnectorVerb;
 pub use delivery::DeliveryArgs;
 pub use dry_run::DryRunArgs;
+pub use event::EventVerb;
 pub use group::{ActivateArgs, ActivationMode, ListVerb, SegmentVerb};
 pub use lab::{LabArgs, LabVerb};
 pub use policy::PolicyVerb;
@@ -93,6 +97,12 @@ pub enum Verb {
     /// People.
     #[command(subcommand)]
     Profile(ProfileVerb),
+    /// Events: what people did.
+    #[command(subcommand)]
+    Event(EventVerb),
+    /// The catalogue: which events, properties and attributes are observed.
+    #[command(subcommand)]
+    Catalogue(CatalogueVerb),
     /// Segments: rules that say who is in.
     #[command(subcommand)]
     Segment(SegmentVerb),

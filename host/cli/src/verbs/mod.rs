@@ -5,9 +5,11 @@ mod audience;
 mod audit;
 mod batch;
 mod canvas;
+mod catalogue;
 mod connection;
 mod connector;
 mod dry_run;
+mod event;
 mod explain;
 mod group;
 mod lab;
@@ -50,6 +52,8 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         Verb::List(verb) => group::lists(&global, verb).await,
         Verb::Alert(verb) => alert::alert(&global, verb).await,
         Verb::Batch(BatchVerb::Show(args)) => batch::show(&global, &look(&global)?, &args).await,
+        Verb::Event(verb) => event::event(&global, verb).await,
+        Verb::Catalogue(verb) => catalogue::catalogue(&global, verb, &look(&global)?).await,
         Verb::Keep(verb) => store::store(&global, verb).await,
         Verb::Audit(verb) => audit::audit(&global, verb).await,
         Verb::Policy(PolicyVerb::Set { policy }) => policy::set(&global, &policy).await,

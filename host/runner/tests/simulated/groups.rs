@@ -31,12 +31,12 @@ steps:
 
 fn event(world: &World, id: &str, who: u32, name: &str) -> (Option<String>, Message) {
     let event = Event { name: name.to_owned(), at: world.now(), properties: Default::default() };
-    (Some(id.to_owned()), Message { who: person(format!("p{who}")), event: Some(event), group: None })
+    (Some(id.to_owned()), Message { who: person(format!("p{who}")), event: Some(event), ..Message::default() })
 }
 
 fn identified(who: u32, city: &str) -> (Option<String>, Message) {
     let who = Profile { city: Some(city.to_owned()), ..person(format!("p{who}")) };
-    (None, Message { who, event: None, group: None })
+    (None, Message { who, ..Message::default() })
 }
 
 async fn size(world: &World, name: &str) -> u64 {
@@ -169,7 +169,7 @@ async fn rule_11_17_an_audience_is_kept_in_step_with_a_segment() {
     let back = [identified(40, "Brest"), identified(40, "Lyon")];
     let moved = (30..35).map(|n| {
         let who = Profile { emails: vec![format!("new{n}@x.example")], ..person(format!("p{n}")) };
-        (None, Message { who, event: None, group: None })
+        (None, Message { who, ..Message::default() })
     });
     world.runner().receive(joiners.chain(leavers).chain(moved).chain(back).collect()).await.unwrap();
     served(&world, HOUR * 2).await;

@@ -21,7 +21,7 @@ steps:
 fn message(id: &str, who: u32, event: &str, n: u64, at: Millis) -> (Option<String>, Message) {
     let properties = [("n".to_owned(), n.into())].into_iter().collect();
     let event = Event { name: event.to_owned(), at, properties };
-    (Some(id.to_owned()), Message { who: person(format!("p{who}")), event: Some(event), group: None })
+    (Some(id.to_owned()), Message { who: person(format!("p{who}")), event: Some(event), ..Message::default() })
 }
 
 /// Serves for a while; messages may come in meanwhile.

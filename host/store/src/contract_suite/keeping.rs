@@ -1,7 +1,7 @@
 //! Old events become summaries, old visits become sums, and nothing else changes.
 use super::{Engine, World};
 use crate::contract::*;
-use caravan_model::{Action, Duration, Event, Millis, ProfileId, Status, StepIx};
+use caravan_model::{Action, Duration, Event, Millis, Profile, ProfileId, Status, StepIx};
 
 fn event(name: &str, at: Millis) -> (String, Option<String>, Event) {
     let properties = [("plan".to_owned(), serde_json::Value::from("pro"))].into_iter().collect();
@@ -11,7 +11,8 @@ fn event(name: &str, at: Millis) -> (String, Option<String>, Event) {
 async fn drop_all<E: Engine>(w: &World<E>, before: Millis, limit: usize) -> u64 {
     let (mut done, mut after) = (0, Some(Cursor::default()));
     while let Some(cursor) = after {
-        let swept = w.store.drop_events(w.lease, before, cursor, limit, w.now).await.expect("a sweep");
+        let sweep = Sweep { before, after: cursor, limit, now: w.now };
+        let swept = w.store.drop_events(w.lease, sweep).await.expect("a sweep");
         done += swept.done;
         after = swept.next;
     }
@@ -21,7 +22,8 @@ async fn drop_all<E: Engine>(w: &World<E>, before: Millis, limit: usize) -> u64 
 async fn fold_all<E: Engine>(w: &World<E>, before: Millis, limit: usize) -> u64 {
     let (mut done, mut after) = (0, Some(Cursor::default()));
     while let Some(cursor) = after {
-        let swept = w.store.fold_visits(w.lease, before, cursor, limit, w.now).await.expect("a sweep");
+        let sweep = Sweep { before, after: cursor, limit, now: w.now };
+        let swept = w.store.fold_visits(w.lease, sweep).await.expect("a sweep");
         done += swept.done;
         after = swept.next;
     }
@@ -130,4 +132,35 @@ pub async fn what_waits_or_is_young_is_not_folded(engine: impl Engine) {
     w.balanced().await;
     assert_eq!(fold_all(&w, w.now.after(Duration::DAY), 100).await, 4);
     w.balanced().await;
+}
+
+pub async fn the_catalogue_names_and_counts_and_shows_nobody(engine: impl Engine) {
+    let w = World::new(engine).await;
+    let mut people: Vec<Profile> = (0..10).map(super::world::person).collect();
+    for (n, person) in people.iter_mut().enumerate() {
+        if n < 4 {
+            person.attributes.insert("plan".into(), serde_json::json!({"tier": "gold", "since": "2026-01-02"}));
+        }
+        person.attributes.insert("age".into(), if n == 0 { "old".into() } else { n.into() });
+    }
+    w.store.upsert(w.lease, people, w.now).await.expect("people");
+    w.store.record(w.lease, vec![event("open", w.now), event("open", Millis(5))], w.now).await.expect("recorded");
+    let catalogue = w.store.catalogue(1_000).await.expect("a catalogue");
+    assert_eq!(catalogue.people, Looked { at: 10, is_all: true });
+    assert_eq!(catalogue.kept_events, Looked { at: 2, is_all: true });
+    let named = |name: &str| catalogue.attributes.iter().find(|seen| seen.name == name).expect(name).clone();
+    assert_eq!((named("plan.tier").count, named("email").count), (4, 10));
+    assert_eq!(named("plan.since").types, [("date".to_owned(), 4)].into());
+    assert_eq!(named("age").types, [("number".to_owned(), 9), ("text".to_owned(), 1)].into());
+    let open = &catalogue.events[0];
+    assert_eq!((open.name.as_str(), open.count, open.people, open.first, open.last), ("open", 2, 1, Millis(5), w.now));
+    assert_eq!((open.properties[0].name.as_str(), open.properties[0].count), ("plan", 2));
+    let text = serde_json::to_string(&catalogue).expect("text");
+    assert!(!text.contains("gold") && !text.contains("p0001") && !text.contains("example.com"), "{text}");
+    assert!(!w.store.catalogue(3).await.expect("a catalogue").people.is_all);
+    // Who is erased is no longer in it.
+    let who = w.store.find("p0001").await.expect("found");
+    w.store.erase(w.lease, who, w.now).await.expect("erased");
+    let after = w.store.catalogue(1_000).await.expect("a catalogue");
+    assert_eq!((after.people.at, after.kept_events.at), (9, 0));
 }

@@ -176,6 +176,9 @@ fn in_words(trace: &Trace, names: &Names<'_>, reveal: bool) -> String {
     if !trace.receipts.is_empty() {
         text.push_str(&format!("\nremovals owed\n{}", receipts::in_words(&trace.receipts, names.audiences)));
     }
+    for merged in &trace.merged {
+        text.push_str(&format!("\nprofile {} went on in this one {}\n", merged.other, out::instant(merged.at)));
+    }
     if !trace.events.is_empty() {
         text.push_str("\nevents\n");
         for event in &trace.events {
@@ -233,7 +236,7 @@ fn as_json(trace: &Trace, names: &Names<'_>, reveal: bool) -> Value {
         .collect();
     let events: Vec<Value> = trace.events.iter().map(|event| json!({"at": event.at, "event": event.name})).collect();
     json!({"external_id": trace.profile.external_id, "profile": fields, "visits": visits, "memberships": memberships,
-        "receipts": receipts::as_json(&trace.receipts, names.audiences), "events": events})
+        "receipts": receipts::as_json(&trace.receipts, names.audiences), "events": events, "merged": trace.merged})
 }
 
 #[cfg(test)]
