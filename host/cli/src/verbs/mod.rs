@@ -5,11 +5,13 @@ mod audience;
 mod audit;
 mod batch;
 pub mod canvas;
+mod catalogue;
 mod config;
 pub mod connection;
 pub mod connector;
 mod dry_run;
 mod dry_webhook;
+mod event;
 mod explain;
 mod group;
 mod lab;
@@ -19,6 +21,7 @@ mod profile;
 mod queue;
 mod run;
 mod serve;
+mod store;
 
 use crate::args::{Args, BatchVerb, ConfigVerb, Global, PolicyVerb, Verb};
 use crate::fail::End;
@@ -55,6 +58,9 @@ pub async fn here(global: Global, verb: Verb) -> anyhow::Result<End> {
         Verb::List(verb) => group::lists(&global, verb).await,
         Verb::Alert(verb) => alert::alert(&global, verb).await,
         Verb::Batch(BatchVerb::Show(args)) => batch::show(&global, &look(&global)?, &args).await,
+        Verb::Event(verb) => event::event(&global, verb).await,
+        Verb::Catalogue(verb) => catalogue::catalogue(&global, verb, &look(&global)?).await,
+        Verb::Keep(verb) => store::store(&global, verb).await,
         Verb::Audit(verb) => audit::audit(&global, verb).await,
         Verb::Member(verb) => member::member(&global, verb).await,
         Verb::Key(verb) => member::key(&global, verb).await,
