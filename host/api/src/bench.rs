@@ -75,6 +75,9 @@ pub struct Activation {
     /// One of the connector's kinds of audience.
     #[serde(default)]
     pub kind: Option<String>,
+    /// Who is mailed once everyone of `once` is exported; the member who asks if not given.
+    #[serde(default)]
+    pub mail: Option<String>,
     /// The id of the canvas that is written for it.
     #[serde(default)]
     pub canvas: Option<String>,

@@ -129,6 +129,8 @@ pub enum IfMissing {
     Fail,
     /// Make it.
     Create,
+    /// Always make it: one of this name at the partner is refused.
+    New,
 }
 
 /// Who enters.

@@ -1,5 +1,6 @@
 //! What comes due beside people's ways: removals that consent owes, claims that end, members that are renewed, exchanges
 //! that are old enough to forget.
+use crate::exports;
 use crate::route::Route;
 use crate::shared::Shared;
 use caravan_journey::sealing::consent_verdict;
@@ -21,6 +22,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
     let mut done = owed(&shared).await?;
     done += end_claims(&shared).await?;
     done += renew_members(&shared).await?;
+    done += exports::run(&shared).await?;
     let now = shared.now();
     if shared.is_time_to_prune(now, PRUNE_EVERY) {
         shared.store.prune(shared.lease, now.before(KEPT)).await?;

@@ -89,18 +89,22 @@ impl<S: Store> Runner<S> {
         // Of the newest version: what it says already was bound once, and may have been bound anew since.
         let versions = self.store.versions().await?;
         let before = versions.iter().rev().find(|version| version.canvas.canvas == canvas.canvas);
+        let mut all = Vec::with_capacity(canvas.audiences.len());
         for (name, spec) in &canvas.audiences {
-            let plug = self.plug_for(&mut plugs, &spec.connection).await?;
-            let said =
-                before.and_then(|version| version.canvas.audiences.get(name)).and_then(|spec| spec.id.as_deref());
-            let wanted = Wanted {
+            all.push(Wanted {
                 name,
                 registered: registered_name(&canvas.canvas, name),
                 spec,
                 account: account_of(connections, spec, name)?,
-                plug,
+                plug: self.plug_for(&mut plugs, &spec.connection).await?,
                 group: groups.get(name.as_str()).cloned().unwrap_or_default(),
-            };
+            });
+        }
+        self.have_room(&all).await?;
+        for wanted in all {
+            let said = before
+                .and_then(|version| version.canvas.audiences.get(wanted.name))
+                .and_then(|spec| spec.id.as_deref());
             let bound = self.resolve(lease, &wanted, said).await?;
             if let Some(key) = lane_key(&bound) {
                 // The first people of an audience that is to be made go in one call.
@@ -176,7 +180,7 @@ impl<S: Store> Runner<S> {
                 let words = format!("there are {} audiences named `{at_partner}`: {}", ids.len(), ids.join(", "));
                 Err(Problem::new(Code::AudienceMissing, words).at_path(path).cure("say which by `id`").into())
             }
-            [] if wanted.spec.if_missing == IfMissing::Create => {
+            [] if wanted.spec.if_missing != IfMissing::Fail => {
                 self.store.bind(lease, audience.clone()).await?;
                 self.create(lease, wanted, audience).await
             }
@@ -211,17 +215,21 @@ impl<S: Store> Runner<S> {
     /// Audiences of exactly this name, and of the kind where one is asked for.
     async fn named(&self, wanted: &Wanted<'_>) -> crate::Result<Vec<AudienceInfo>> {
         let name = partner_name(wanted);
+        let mut found = self.listed(wanted, name).await?;
+        found.retain(|info| info.name == name && wanted.spec.kind.as_ref().is_none_or(|kind| *kind == info.kind));
+        Ok(found)
+    }
+
+    /// What a partner lists of an account for a name; all audiences for an empty one.
+    pub(crate) async fn listed(&self, wanted: &Wanted<'_>, query: &str) -> crate::Result<Vec<AudienceInfo>> {
         let mut found = Vec::new();
         let mut cursor = None;
         for _ in 0..MOST_PAGES {
-            let ask = Ask::Audiences { account: wanted.account.clone(), query: name.to_owned(), cursor };
+            let ask = Ask::Audiences { account: wanted.account.clone(), query: query.to_owned(), cursor };
             let Answer::Audiences(page, next) = self.ask(wanted, ask, "list audiences").await? else {
                 return Err(strange(wanted).into());
             };
-            let fits = |info: &AudienceInfo| {
-                info.name == name && wanted.spec.kind.as_ref().is_none_or(|kind| *kind == info.kind)
-            };
-            found.extend(page.into_iter().filter(fits));
+            found.extend(page);
             match next {
                 Some(next) => cursor = Some(next),
                 None => break,
@@ -302,7 +310,7 @@ impl<S: Store> Runner<S> {
 }
 
 /// The name at the partner.
-fn partner_name<'a>(wanted: &'a Wanted<'_>) -> &'a str {
+pub(crate) fn partner_name<'a>(wanted: &'a Wanted<'_>) -> &'a str {
     wanted.spec.name.as_deref().unwrap_or(wanted.name)
 }
 

@@ -1,6 +1,6 @@
 //! `/api/segments`: rules that say who is in.
 use super::{ACTIVATE, EDIT_SEGMENTS, VIEW_SEGMENTS};
-use crate::bench::Activation;
+use crate::bench::{Activation, Mode};
 use crate::caller::Caller;
 use crate::input::{At, Json, Search, Text};
 use crate::problem::Refused;
@@ -217,6 +217,9 @@ pub(crate) async fn activate<S: Store>(
         return Err(missing(&name));
     }
     wanted.segment = name;
+    if wanted.mode == Mode::Once {
+        wanted.mail = wanted.mail.or_else(|| caller.signed.member.clone());
+    }
     let document = caller.place.bench.activate(caller.signed.who.clone(), wanted).await?;
     Ok(axum::Json(Activated { canvas: document.canvas.to_string(), document }))
 }

@@ -63,10 +63,12 @@ pub fn policy() -> Result<AlertPolicy, Problem> {
 /// Where there are subscriptions: a setting that cannot be understood.
 pub async fn of_run(store: &impl Store, host: &Host) -> anyhow::Result<AlertOptions> {
     let subscriptions = subscriptions(store).await?;
-    if subscriptions.is_empty() {
-        return Ok(AlertOptions::default());
-    }
-    let messenger = messenger()?;
+    let messenger = match messenger() {
+        Ok(messenger) => messenger,
+        // Nobody is to be told: a setting that nobody needs keeps nothing from running.
+        Err(_) if subscriptions.is_empty() => return Ok(AlertOptions::default()),
+        Err(problem) => return Err(problem.into()),
+    };
     for wanted in &subscriptions {
         if let Some(problem) = unserved(&messenger, wanted) {
             eprintln!("{problem}");

@@ -240,11 +240,15 @@ impl Bench for Workbench {
                     Mode::Once => ActivationMode::Once,
                 },
                 canvas: wanted.canvas,
+                mail: None,
                 connections: self.connections.clone(),
                 lab: self.lab_url.clone(),
             };
             let canvas = activate::canvas(&args, &out::instant(SystemClock.now())).map_err(refused)?;
             self.make_live(who, Document::without_file(canvas.clone())).await.map_err(refused)?;
+            if let Some(mail) = &wanted.mail {
+                self.runner.mail_when_done(canvas.canvas.as_str(), mail).await?;
+            }
             Ok(canvas)
         })
     }

@@ -37,7 +37,7 @@ impl Remote<'_> {
                 };
                 let wanted = json!({"connection": args.connection, "account": args.account, "mode": mode,
                     "match": args.match_on, "audience": args.audience, "id": args.id, "kind": args.kind,
-                    "canvas": args.canvas});
+                    "canvas": args.canvas, "mail": args.mail});
                 self.post(&format!("{}/activations", path(&args.segment)), wanted).await
             }
             SegmentVerb::Remove { segment } => {

@@ -16,8 +16,13 @@ pub async fn activate(global: &Global, args: &ActivateArgs) -> anyhow::Result<En
     let of = std::slice::from_ref(&canvas);
     let ready = Ready::open(store, &args.connections, of, args.lab.as_deref()).await?;
     let published = ready.publish(global, vec![canvas.clone()]).await;
+    let noted = match (&published, &args.mail) {
+        (Ok(_), Some(mail)) => ready.runner.mail_when_done(canvas.canvas.as_str(), mail).await,
+        _ => Ok(()),
+    };
     ready.close().await?;
     published?;
+    noted?;
     match global.json {
         true => out::print_json(&json!({"canvas": canvas.canvas, "document": canvas}))?,
         false => out::print(&format_canvas(&canvas)?)?,
@@ -38,8 +43,12 @@ pub fn canvas(args: &ActivateArgs, now: &str) -> anyhow::Result<Canvas> {
     };
     let id = CanvasId::new(&id).map_err(|why| usage(why.to_string(), "name the canvas by --canvas ID"))?;
     let audience = |name: String| {
+        let if_missing = match args.mode {
+            ActivationMode::Streaming => "create",
+            ActivationMode::Once => "new",
+        };
         let mut audience =
-            json!({"connection": args.connection, "account": args.account, "if_missing": "create", "name": name});
+            json!({"connection": args.connection, "account": args.account, "if_missing": if_missing, "name": name});
         if let Some(kind) = &args.kind {
             audience["kind"] = json!(kind);
         }

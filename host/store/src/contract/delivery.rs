@@ -338,6 +338,8 @@ pub enum DocumentKind {
     Sweep,
     /// Up to when a canvas's schedule has run; id = the canvas's.
     Schedule,
+    /// An export that somebody waits for; id = the canvas's.
+    Export,
     /// Who signs in; id = the e-mail address.
     Member,
     /// A machine's key; id = its digest.
@@ -365,6 +367,7 @@ impl DocumentKind {
             DocumentKind::List => "list",
             DocumentKind::Sweep => "sweep",
             DocumentKind::Schedule => "schedule",
+            DocumentKind::Export => "export",
             DocumentKind::Member => "member",
             DocumentKind::Key => "key",
             DocumentKind::Session => "session",
