@@ -22,7 +22,7 @@ pub use alert::{AlertAddArgs, AlertVerb};
 pub use audience::AudienceVerb;
 pub use audit::AuditVerb;
 pub use batch::{BatchArgs, BatchVerb};
-pub use canvas::{CanvasVerb, CapArgs, DiffArgs, ForecastArgs, PreviewArgs, PublishArgs};
+pub use canvas::{CanvasVerb, CapArgs, DiffArgs, ForecastArgs, PreviewArgs, PublishArgs, ReplayArgs};
 pub use config::ConfigVerb;
 pub use connection::{ConnectionArgs, ConnectionVerb};
 pub use connector::ConnectorVerb;
