@@ -23,4 +23,5 @@ pub use bench::Bench;
 pub use keys::WriteKeys;
 pub use problem::Refused;
 pub use server::{Server, ServerOptions};
+pub use tracking::read_message;
 pub use workspace::Workspace;

@@ -72,6 +72,12 @@ async fn text<S: Store>(state: &State<S>) -> caravan_runner::Result<String> {
     let (waiting, age) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
     registry.register("inbox_messages", "Messages that wait to be worked off", waiting.clone());
     registry.register("inbox_oldest_seconds", "How long the oldest of them has waited", age.clone());
+    let profiles = Family::<Labels, Gauge>::default();
+    registry.register(
+        "merges",
+        "Profiles that went on in another, and those that should and cannot: they are in audiences, or wait in a queue",
+        profiles.clone(),
+    );
     let queue = Family::<Labels, Gauge>::default();
     let (held, oldest) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
     registry.register("queue_waiting", "People who wait in a queue", queue.clone());
@@ -88,6 +94,10 @@ async fn text<S: Store>(state: &State<S>) -> caravan_runner::Result<String> {
         let of = labels(&[("workspace", workspace)]);
         waiting.get_or_create(&of).set(whole(backlog.messages));
         age.get_or_create(&of).set(backlog.oldest.map_or(0, |oldest| seconds(now, oldest)));
+        let merges = store.merges().await?;
+        for (outcome, n) in [("merged", merges.merged), ("in-audiences", merges.in_audiences)] {
+            profiles.get_or_create(&labels(&[("workspace", workspace), ("outcome", outcome)])).set(whole(n));
+        }
         for lane in store.lanes().await? {
             let of = labels(&[
                 ("workspace", workspace),

@@ -6,7 +6,7 @@
 use crate::document::{Document, Path};
 use crate::suggest;
 use caravan_model::policy::{Deny, Labels};
-use caravan_model::{Code, Policy, Problem};
+use caravan_model::{Code, Duration, Policy, Problem};
 use std::collections::BTreeSet;
 
 /// The profile fields that rules can look at, as [`crate::filter::look_up`] names them.
@@ -92,9 +92,23 @@ pub fn check(policy: &Document<Policy>) -> Vec<Problem> {
             say(&at.key("labels").index(j), format!("no field carries the label `{label}`"), cure);
         }
     }
+    problems.extend(kept(policy));
     problems.extend(entitled(policy));
     problems.sort_by_key(|problem| problem.line);
     problems
+}
+
+/// What is kept for too short a time: operations and partners' judgements may take 30 days.
+fn kept(policy: &Document<Policy>) -> Vec<Problem> {
+    let keep = &policy.value.keep;
+    let bounds = [("events", keep.events, 1), ("statuses", keep.statuses, 31), ("exchanges", keep.exchanges, 1)];
+    let short = bounds.into_iter().filter(|(_, span, days)| *span < Duration::DAY.times(*days));
+    let problem = |(name, span, days): (&str, Duration, u64)| {
+        let at = Path::root().key("keep").key(name);
+        let message = format!("`{name}` would be kept for {span}; the least is {days}d");
+        policy.problem(Code::BadValue, &at, message).cure(format!("write {days}d or more"))
+    };
+    short.map(problem).collect()
 }
 
 /// What is wrong with the slots.

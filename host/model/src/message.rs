@@ -10,6 +10,9 @@ pub struct Message {
     /// What they did, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<Event>,
+    /// Names that are the same person's for certain (`alias`): their profiles go on in this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub merges: Vec<String>,
     /// The group that they joined or left, if any: ours alone, never heard from outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupChange>,

@@ -1,6 +1,7 @@
 //! `policy.yaml`: what a workspace demands before people's data leaves, as people write it. `journey::policy` checks it.
 //!
 //! A canvas may ask for more than the policy (`consent: required` at a step), never for less.
+use crate::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +27,36 @@ pub struct Policy {
     /// What connectors by others need before they are used.
     #[serde(default, skip_serializing_if = "ConnectorPolicy::is_empty")]
     pub connectors: ConnectorPolicy,
+    /// How long what happened is kept.
+    #[serde(default, skip_serializing_if = "KeepPolicy::is_empty")]
+    pub keep: KeepPolicy,
+}
+
+/// `keep: { events: 90d, statuses: 400d, exchanges: 90d }`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeepPolicy {
+    /// Events with their properties; then their number, the first one's time and the newest times stay. Default 90 days,
+    /// at least one. A condition with `where` that looks back further is refused.
+    pub events: Duration,
+    /// Who is behind the number of a final status, counted from the end of the entry; counters stay for ever. Default 400
+    /// days, at least 31.
+    pub statuses: Duration,
+    /// Requests and answers of calls, as `batch show` prints them. Default 90 days, at least one.
+    pub exchanges: Duration,
+}
+
+impl Default for KeepPolicy {
+    fn default() -> KeepPolicy {
+        let days = |n| Duration::DAY.times(n);
+        KeepPolicy { events: days(90), statuses: days(400), exchanges: days(90) }
+    }
+}
+
+impl KeepPolicy {
+    fn is_empty(&self) -> bool {
+        *self == KeepPolicy::default()
+    }
 }
 
 /// `connectors: { approval: other }`
@@ -64,6 +95,7 @@ impl Default for Policy {
             labels: Labels::default(),
             entitlements: None,
             connectors: ConnectorPolicy::default(),
+            keep: KeepPolicy::default(),
         }
     }
 }

@@ -60,6 +60,12 @@ pub const ALL: &[Meaning] = &[
     ),
     of("erased", "the profile was erased", "nothing to mend: an erased person is not sent again", None),
     of("exited", "the entry ended before this was sent", "nothing to mend: an exit rule of the canvas applied", None),
+    of(
+        "merged",
+        "the person's other profile is in the canvas: the two were merged",
+        "nothing to mend: they go on with that entry",
+        None,
+    ),
     of("branch", "the branch decided", "nothing to mend: the words say which arm was taken", None),
     of("variant", "the experiment's variant", "nothing to mend: the words say which one this person always gets", None),
     of(

@@ -126,6 +126,8 @@ pub mod reason {
         ERASED = "erased";
         /// The entry ended before this was sent.
         EXITED = "exited";
+        /// The person's other profile, with which this one was merged, is in the canvas.
+        MERGED = "merged";
         /// The row alone made the connector fail.
         POISON = "poison-row";
         /// The partner refuses a removal that consent or erasure owes, because the audience would become too small.

@@ -1,5 +1,6 @@
-//! What comes due beside people's ways: removals that consent owes, claims that end, members that are renewed, exchanges
-//! that are old enough to forget.
+//! What comes due beside people's ways: removals that consent owes, claims that end, members that are renewed, and
+//! what is old enough to forget.
+use crate::keeping;
 use crate::route::Route;
 use crate::shared::Shared;
 use crate::{exports, movers};
@@ -12,9 +13,7 @@ use std::sync::Arc;
 
 /// How many people whom something is owed are looked at in one transaction.
 const OWING: usize = 1_000;
-/// For how long exchanges are kept (design, promise of the trace).
-const KEPT: Duration = Duration::DAY.times(90);
-/// How often old exchanges are looked for.
+/// How often what is old is looked for.
 const PRUNE_EVERY: Duration = Duration::HOUR;
 
 /// Does what is due; gives how much that was.
@@ -26,7 +25,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
     done += movers::run(&shared.store, shared.lease, shared.options.chunk, || shared.now()).await?;
     let now = shared.now();
     if shared.is_time_to_prune(now, PRUNE_EVERY) {
-        shared.store.prune(shared.lease, now.before(KEPT)).await?;
+        keeping::chore(&shared).await?;
     }
     Ok(done)
 }

@@ -16,9 +16,10 @@ use caravan_journey::plan::Awaited;
 use caravan_journey::{Person, Scene, day_start};
 use caravan_model::canvas::{Existing, ExitRule, Trigger};
 use caravan_model::{CanvasId, Event, Group, GroupKind, Message, Profile, ProfileId};
-use caravan_store::{Candidate, EnterBatch, Inbound, Known, Store};
+use caravan_store::{Candidate, EnterBatch, Inbound, Known, SamePerson, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use tracing::Instrument as _;
 
 /// The name of the intake source whose rows are messages.
 const SOURCE: &str = "inbox";
@@ -47,29 +48,37 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
             messages.truncate(cut);
         }
         done += messages.len() as u64;
-        let chunk = merge_in(&shared, last, messages).await?;
-        let canvases = states(&shared.store).await?;
-        for route in shared.newest_versions() {
-            if canvases.of(route.canvas.as_str()).admits() {
-                let_in(&shared, &route, &chunk).await?;
-            }
-        }
-        wake(&shared, &chunk).await?;
-        for route in shared.versions() {
-            let_out(&shared, &route, &chunk).await?;
-            out_of_step(&shared, &route, &chunk).await?;
-        }
-        let kept =
-            chunk.messages.into_iter().filter_map(|(_, message)| Some((message.who.external_id, None, message.event?)));
-        shared.store.work_off(shared.lease, last, kept.collect(), shared.now()).await?;
-        shared.wake();
+        let span = tracing::info_span!("inbox.chunk", messages = messages.len());
+        work_off(&shared, last, messages).instrument(span).await?;
     }
     Ok(done)
+}
+
+/// One chunk, from who it is about to where its events are kept.
+async fn work_off<S: Store>(shared: &Arc<Shared<S>>, last: u64, messages: Vec<(u64, Message)>) -> crate::Result<()> {
+    let chunk = merge_in(shared, last, messages).await?;
+    let canvases = states(&shared.store).await?;
+    for route in shared.newest_versions() {
+        if canvases.of(route.canvas.as_str()).admits() {
+            let_in(shared, &route, &chunk).await?;
+        }
+    }
+    wake(shared, &chunk).await?;
+    for route in shared.versions() {
+        let_out(shared, &route, &chunk).await?;
+        out_of_step(shared, &route, &chunk).await?;
+    }
+    let kept =
+        chunk.messages.into_iter().filter_map(|(_, message)| Some((message.who.external_id, None, message.event?)));
+    shared.store.work_off(shared.lease, last, kept.collect(), shared.now()).await?;
+    shared.wake();
+    Ok(())
 }
 
 /// Merges the people of messages in. Messages of ours about someone who is erased meanwhile are left out: nobody is made
 /// anew by them.
 async fn merge_in<S: Store>(shared: &Shared<S>, last: u64, messages: Vec<(u64, Message)>) -> crate::Result<Chunk> {
+    let messages = without_erased(shared, messages).await?;
     let ours: Vec<ProfileId> =
         messages.iter().filter_map(|(_, message)| Some(message.group.as_ref()?.profile)).collect();
     let people: Vec<Profile> = messages
@@ -87,6 +96,7 @@ async fn merge_in<S: Store>(shared: &Shared<S>, last: u64, messages: Vec<(u64, M
         false => shared.store.people(ours).await?.into_iter().map(|known| (known.id, known)).collect(),
     };
     let mut chunk = Chunk { last, messages: Vec::new(), known: Vec::new() };
+    let pairs: BTreeSet<SamePerson> = messages.iter().flat_map(|(_, message)| same_people(message)).collect();
     for (seq, message) in messages {
         let known = match &message.group {
             Some(change) => ours.get(&change.profile).cloned(),
@@ -97,7 +107,74 @@ async fn merge_in<S: Store>(shared: &Shared<S>, last: u64, messages: Vec<(u64, M
             chunk.known.push(known);
         }
     }
+    merge_people(shared, &mut chunk, pairs).await?;
     Ok(chunk)
+}
+
+/// Names that a message gives to one person.
+fn same_people(message: &Message) -> impl Iterator<Item = SamePerson> + '_ {
+    let of = |other: &String, is_certain| SamePerson {
+        name: message.who.external_id.clone(),
+        other: other.clone(),
+        is_certain,
+    };
+    let uncertain = message.who.aliases.iter().filter(|alias| !message.merges.contains(alias));
+    message.merges.iter().map(move |other| of(other, true)).chain(uncertain.map(move |other| of(other, false)))
+}
+
+/// Makes profiles of one person one; what the chunk says of either is the survivor's.
+async fn merge_people<S: Store>(
+    shared: &Shared<S>,
+    chunk: &mut Chunk,
+    pairs: BTreeSet<SamePerson>,
+) -> crate::Result<()> {
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    let two = shared.store.strangers(pairs.into_iter().collect()).await?;
+    if two.is_empty() {
+        return Ok(());
+    }
+    let wanted = two.len();
+    let merged = shared.store.merge(shared.lease, two, shared.now()).await?;
+    if merged.len() < wanted {
+        tracing::warn!(
+            left = wanted - merged.len(),
+            "profiles are not merged: they are in audiences, or wait in a queue"
+        );
+    }
+    if merged.is_empty() {
+        return Ok(());
+    }
+    let mut survivors: HashMap<ProfileId, ProfileId> = HashMap::new();
+    for one in &merged {
+        // Who survived one merge may have been left by the next.
+        survivors.values_mut().filter(|survivor| **survivor == one.other).for_each(|survivor| *survivor = one.survivor);
+        survivors.insert(one.other, one.survivor);
+    }
+    let anew = shared.store.people(survivors.values().copied().collect()).await?;
+    let anew: HashMap<ProfileId, Known> = anew.into_iter().map(|known| (known.id, known)).collect();
+    for known in &mut chunk.known {
+        let id = survivors.get(&known.id).copied().unwrap_or(known.id);
+        if let Some(survivor) = anew.get(&id) {
+            known.clone_from(survivor);
+        }
+    }
+    Ok(())
+}
+
+/// Leaves out what erased people did before they were erased: nobody is made anew by it (design, 11.13).
+async fn without_erased<S: Store>(
+    shared: &Shared<S>,
+    mut messages: Vec<(u64, Message)>,
+) -> crate::Result<Vec<(u64, Message)>> {
+    let names = messages.iter().map(|(_, message)| message.who.external_id.clone()).collect();
+    let mut erased = shared.store.erased(names).await?.into_iter();
+    messages.retain(|(_, message)| {
+        let erased = erased.next().flatten();
+        message.event.as_ref().is_none_or(|event| erased.is_none_or(|erased| event.at > erased))
+    });
+    Ok(messages)
 }
 
 /// What cannot be read was written by another version of this program: it is left out with a warning.

@@ -110,7 +110,7 @@ impl<S: Store> Runner<S> {
         Ok(self.store.receive(lease, bodies, self.clock.now()).await?)
     }
 
-    async fn share(&self) -> crate::Result<Arc<Shared<S>>> {
+    pub(crate) async fn share(&self) -> crate::Result<Arc<Shared<S>>> {
         let lease = self.lease().await?;
         let (connectors, clock) = (self.connectors.clone(), self.clock.clone());
         Ok(Arc::new(

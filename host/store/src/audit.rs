@@ -7,6 +7,7 @@ use crate::fail::{Done, Fail};
 use crate::membership;
 use crate::owed;
 use crate::records::{Entries, Final, unpack_entries, unpack_finals};
+use crate::schema;
 use caravan_model::{EntryId, LaneId, Millis, Status, StepIx, VersionId, VisitId};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -33,6 +34,7 @@ pub(crate) fn audit(db: &Connection) -> Done<Vec<String>> {
     let exited = ids(db, "SELECT entry FROM exited")?;
     let open = ids(db, "SELECT entry FROM guard WHERE open = 1")?;
     audit.finals(db)?;
+    audit.folded(db)?;
     audit.positions(db)?;
     audit.lanes(db, &exited)?;
     audit.counters(db)?;
@@ -83,6 +85,20 @@ impl Audit {
                     }
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Visits that were folded away have their counts alone.
+    fn folded(&mut self, db: &Connection) -> Done<()> {
+        if !schema::has(db, "folded")? {
+            return Ok(());
+        }
+        let mut select = db.prepare_cached("SELECT version, step, status, reason, n FROM folded")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let key = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            *self.counted.entry(key).or_default() += row.get::<_, i64>(4)?;
         }
         Ok(())
     }

@@ -3,9 +3,9 @@ use crate::contract::*;
 use crate::schema::set_meta;
 use crate::sqlite::Sqlite;
 use crate::{
-    audiences, audit, calling, claims, components, counters, documents, entries, events, follow_ups, groups, holds,
-    inbox, lanes, membership, moved, moving, notes, owed, parts, people, positions, quotas, settlement, slices, trace,
-    versions,
+    audiences, audit, backup, calling, catalogue, claims, components, counters, documents, entries, events, follow_ups,
+    groups, holds, inbox, keeping, lanes, membership, merging, moved, moving, notes, owed, owner, parts, people,
+    positions, quotas, settlement, slices, trace, versions,
 };
 use caravan_model::{
     Canvas, Digest, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
@@ -19,19 +19,7 @@ impl Store for Sqlite {
             return Err(Error::Impossible("a lease on no slot at all".to_owned()));
         }
         let host = host.to_owned();
-        self.write_unfenced("take the lease", move |tx| {
-            tx.books.hear(now);
-            tx.books.numbers.epoch += 1;
-            tx.books.numbers.leased = 1;
-            set_meta(tx.db, "now", tx.books.now.0)?;
-            tx.db.execute(
-                "INSERT INTO meta VALUES ('owner', ?1) ON CONFLICT DO UPDATE SET value = excluded.value",
-                [host],
-            )?;
-            // One file has one owner: whoever wants a part gets all.
-            Ok(Lease { epoch: tx.books.numbers.epoch, slots: Slots::ALL })
-        })
-        .await
+        self.write_unfenced("take the lease", move |tx| owner::lease(tx, &host, now)).await
     }
 
     async fn renew(&self, lease: Lease, now: Millis) -> Result<()> {
@@ -94,6 +82,18 @@ impl Store for Sqlite {
         .await
     }
 
+    async fn strangers(&self, pairs: Vec<SamePerson>) -> Result<Vec<SamePerson>> {
+        self.read("read who is who", move |db| merging::strangers(db, pairs)).await
+    }
+
+    async fn merge(&self, lease: Lease, pairs: Vec<SamePerson>, now: Millis) -> Result<Vec<Merged>> {
+        self.stir(lease, "merge people", move |tx| merging::merge(tx, &pairs, now)).await
+    }
+
+    async fn merges(&self) -> Result<Merges> {
+        self.read("count merges", merging::counts).await
+    }
+
     async fn record(
         &self,
         lease: Lease,
@@ -105,7 +105,7 @@ impl Store for Sqlite {
     }
 
     async fn events(&self, profiles: Vec<ProfileId>, names: Vec<String>) -> Result<Vec<Vec<Event>>> {
-        self.read("read events", move |db| profiles.iter().map(|id| events::of(db, *id, &names)).collect()).await
+        self.read("read events", move |db| events::of_all(db, &profiles, &names)).await
     }
 
     async fn intake(&self, version: VersionId, source: &str) -> Result<(u64, u64)> {
@@ -228,6 +228,14 @@ impl Store for Sqlite {
 
     async fn receipts(&self, profile: Option<ProfileId>, limit: usize) -> Result<Vec<Receipt>> {
         self.read("read receipts", move |db| owed::receipts(db, profile, limit)).await
+    }
+
+    async fn erased(&self, names: Vec<String>) -> Result<Vec<Option<Millis>>> {
+        self.read("read who was erased", move |db| owed::erased(db, &names)).await
+    }
+
+    async fn catalogue(&self, most: usize) -> Result<Catalogue> {
+        self.read("look at what is observed", move |db| catalogue::of(db, most)).await
     }
 
     async fn erased_at(&self, identifier: &str) -> Result<Option<Millis>> {
@@ -395,6 +403,22 @@ impl Store for Sqlite {
 
     async fn prune(&self, lease: Lease, before: Millis) -> Result<u64> {
         self.write(lease, "forget exchanges", move |tx| documents::prune(tx.db, before)).await
+    }
+
+    async fn drop_events(&self, lease: Lease, sweep: Sweep) -> Result<Swept> {
+        self.write(lease, "drop old events", move |tx| keeping::drop_events(tx, &sweep)).await
+    }
+
+    async fn fold_visits(&self, lease: Lease, sweep: Sweep) -> Result<Swept> {
+        self.write(lease, "fold old visits", move |tx| keeping::fold_visits(tx, &sweep)).await
+    }
+
+    async fn backup(&self, to: std::path::PathBuf) -> Result<BackedUp> {
+        backup::make(self.shared.path.clone(), to).await
+    }
+
+    async fn integrity(&self) -> Result<Vec<String>> {
+        self.read("check the store", backup::integrity).await
     }
 
     async fn peek(&self, lane: LaneId, limit: usize) -> Result<Vec<Queued>> {

@@ -3,6 +3,7 @@ use crate::books::{mistyped, next};
 use crate::fail::Done;
 use crate::groups;
 use crate::inbox::REMEMBERED;
+use crate::keeping;
 use crate::owed;
 use crate::people;
 use crate::writer::Tx;
@@ -48,7 +49,20 @@ pub(crate) fn record(
     Ok(whose)
 }
 
-/// One person's events with these names (all, where none is given), oldest first.
+/// People's events with these names, oldest first; what was dropped comes without its properties.
+pub(crate) fn of_all(db: &Connection, profiles: &[ProfileId], names: &[String]) -> Done<Vec<Vec<Event>>> {
+    let any_past = keeping::any_past(db)?;
+    let one = |id: &ProfileId| {
+        let mut events = of(db, *id, names)?;
+        if any_past {
+            keeping::past_of(db, *id, names, &mut events)?;
+        }
+        Ok(events)
+    };
+    profiles.iter().map(one).collect()
+}
+
+/// One person's events with these names (all, where none is given) that are kept whole, oldest first.
 pub(crate) fn of(db: &Connection, profile: ProfileId, names: &[String]) -> Done<Vec<Event>> {
     let mut select = db.prepare_cached("SELECT at, name, properties FROM event WHERE profile = ?1 ORDER BY at, n")?;
     let mut rows = select.query([profile.0])?;

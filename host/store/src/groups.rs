@@ -106,6 +106,16 @@ pub(crate) fn forget(db: &Connection, profile: ProfileId) -> Done<()> {
     Ok(())
 }
 
+/// Puts a person into the lists that another is in, who leaves all groups. Segments are asked anew.
+pub(crate) fn join(db: &Connection, survivor: ProfileId, other: ProfileId) -> Done<()> {
+    db.prepare_cached(
+        "INSERT INTO grouped SELECT people_group, ?1, since FROM grouped JOIN people_group ON id = people_group
+         WHERE profile = ?2 AND kind = ?3 ON CONFLICT DO NOTHING",
+    )?
+    .execute((survivor.0, other.0, number(GroupKind::List)))?;
+    forget(db, other)
+}
+
 /// Who is in a group.
 pub(crate) fn members(
     db: &Connection,

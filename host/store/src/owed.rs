@@ -3,6 +3,7 @@ use crate::books::mistyped;
 use crate::contract::{LaneKey, Offer, Origin, Outcome, Owing, Receipt, RefusedRemovals};
 use crate::fail::{Done, Fail};
 use crate::groups;
+use crate::keeping;
 use crate::ledger::Ledger;
 use crate::membership;
 use crate::parts::{self, name_of};
@@ -248,6 +249,15 @@ pub(crate) fn erased_at(db: &Connection, name: &str) -> Done<Option<Millis>> {
     Ok(select.query_row([Digest::of(name.as_bytes()).0], |row| row.get(0)).optional()?.map(Millis))
 }
 
+/// When names were erased, in their order.
+pub(crate) fn erased(db: &Connection, names: &[String]) -> Done<Vec<Option<Millis>>> {
+    let any: bool = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM tombstone)")?.query_row([], |row| row.get(0))?;
+    if !any {
+        return Ok(vec![None; names.len()]);
+    }
+    names.iter().map(|name| erased_at(db, name)).collect()
+}
+
 /// Erases people.
 pub(crate) fn erase(tx: &mut Tx<'_>, profiles: &[ProfileId], now: Millis) -> Done<()> {
     tx.books.hear(now);
@@ -266,6 +276,7 @@ pub(crate) fn erase(tx: &mut Tx<'_>, profiles: &[ProfileId], now: Millis) -> Don
         }
         empty.execute([profile.0])?;
         events.execute([profile.0])?;
+        keeping::forget_past(db, profile)?;
         groups::forget(db, profile)?;
         drop_rows(db, profile)?;
         note(db, profile, Origin::Erasure, now)?;

@@ -1,6 +1,9 @@
 //! Who owns an SQLite store: one process, by a lock that the operating system drops when the process dies.
-use crate::contract::{Error, Result};
-use caravan_model::{Code, Problem};
+use crate::contract::{Error, Lease, Result, Slots};
+use crate::fail::Done;
+use crate::schema::set_meta;
+use crate::writer::Tx;
+use caravan_model::{Code, Millis, Problem};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -9,6 +12,17 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct Ownership {
     _file: File,
+}
+
+/// Takes the lease, fencing whoever had it.
+pub(crate) fn lease(tx: &mut Tx<'_>, host: &str, now: Millis) -> Done<Lease> {
+    tx.books.hear(now);
+    tx.books.numbers.epoch += 1;
+    tx.books.numbers.leased = 1;
+    set_meta(tx.db, "now", tx.books.now.0)?;
+    tx.db.execute("INSERT INTO meta VALUES ('owner', ?1) ON CONFLICT DO UPDATE SET value = excluded.value", [host])?;
+    // One file has one owner: whoever wants a part gets all.
+    Ok(Lease { epoch: tx.books.numbers.epoch, slots: Slots::ALL })
 }
 
 /// A file of ours: readable and writable by its owner alone.

@@ -138,7 +138,7 @@ pub(crate) fn change(db: &Connection, id: ProfileId, changes: &Changes) -> Done<
 }
 
 /// Whether someone takes back what they allowed: a consent, or being sold and shared.
-fn withdraws(before: &Profile, after: &Profile) -> bool {
+pub(crate) fn withdraws(before: &Profile, after: &Profile) -> bool {
     let sold = after.do_not_sell_or_share == Some(true) && before.do_not_sell_or_share != Some(true);
     let denies = |(purpose, consent): (&String, &Consent)| {
         *consent == Consent::Denied && before.consent(purpose) != Consent::Denied

@@ -223,6 +223,16 @@ CREATE TABLE IF NOT EXISTS calling(entry INTEGER PRIMARY KEY, ordinal INTEGER NO
   reason INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS calling_step ON calling(version, step, due);
 CREATE INDEX IF NOT EXISTS calling_due ON calling(due);
+-- Profiles that went on in others, and those that should and cannot yet.
+CREATE TABLE IF NOT EXISTS merged(other INTEGER PRIMARY KEY, survivor INTEGER NOT NULL, at INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS merged_survivor ON merged(survivor);
+CREATE TABLE IF NOT EXISTS unmerged(other INTEGER PRIMARY KEY, survivor INTEGER NOT NULL, at INTEGER NOT NULL);
+-- Visits that were folded away, as their counters count them.
+CREATE TABLE IF NOT EXISTS folded(version INTEGER, step INTEGER, status INTEGER, reason INTEGER, n INTEGER NOT NULL,
+  PRIMARY KEY(version, step, status, reason)) WITHOUT ROWID;
+-- What stays of dropped events: how many, when the first was, and the newest times.
+CREATE TABLE IF NOT EXISTS event_past(profile INTEGER, name TEXT, n INTEGER NOT NULL, first INTEGER NOT NULL,
+  times BLOB NOT NULL, PRIMARY KEY(profile, name)) WITHOUT ROWID;
 -- Bytes of installed connectors, by their SHA-256 digest.
 CREATE TABLE IF NOT EXISTS component(digest BLOB PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL,
   at INTEGER NOT NULL, bytes BLOB NOT NULL);
@@ -303,6 +313,13 @@ fn same(kept: String, wanted: Option<&str>) -> Done<String> {
                 .cure("name another store for this workspace: people do not move between workspaces"),
         )),
     }
+}
+
+/// Whether there is a table: one that came later is missing in an older store that is only read.
+pub(crate) fn has(db: &Connection, table: &str) -> Done<bool> {
+    let mut select =
+        db.prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1)")?;
+    Ok(select.query_row([table], |row| row.get(0))?)
 }
 
 /// A number of the store's own.

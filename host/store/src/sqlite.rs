@@ -24,6 +24,9 @@ pub struct OpenOptions {
     pub workspace: Option<String>,
     /// The log is moved into the file once it has so many pages.
     pub checkpoint_pages: u32,
+    /// The file grows no larger than so many pages (8 KiB each), whatever room the disk has: what needs more is refused
+    /// as on a full disk, with nothing lost. 0 = no bound.
+    pub most_pages: u32,
 }
 
 impl Default for OpenOptions {
@@ -34,6 +37,7 @@ impl Default for OpenOptions {
             host: host.unwrap_or_else(|| "this machine".to_owned()),
             workspace: None,
             checkpoint_pages: 50_000,
+            most_pages: 0,
         }
     }
 }
@@ -54,6 +58,7 @@ pub(crate) struct Shared {
     writer: Option<Writer>,
     pub(crate) changes: watch::Sender<u64>,
     pub(crate) workspace: Arc<str>,
+    pub(crate) path: PathBuf,
     _ownership: Option<Ownership>,
 }
 
@@ -77,6 +82,10 @@ impl Sqlite {
         let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(told)?;
         let books = prepare(&db).map_err(told)?;
         let workspace = schema::workspace(&db, options.workspace.as_deref()).map_err(told)?;
+        if options.most_pages > 0 {
+            db.pragma_update_and_check(None, "max_page_count", options.most_pages, |_| Ok(()))
+                .map_err(|error| told(error.into()))?;
+        }
         let checkpoints = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .and_then(|db| Ok(db.execute_batch("PRAGMA cache_size = -1000; PRAGMA synchronous = FULL").map(|()| db)?))
             .map_err(told)?;
@@ -106,7 +115,14 @@ impl Sqlite {
     fn new(path: &Path, writer: Option<Writer>, ownership: Option<Ownership>, workspace: String) -> Sqlite {
         let readers = Readers::new(PathBuf::from(path));
         let workspace = Arc::from(workspace);
-        let shared = Shared { writer, readers, changes: watch::Sender::new(1), workspace, _ownership: ownership };
+        let shared = Shared {
+            writer,
+            readers,
+            changes: watch::Sender::new(1),
+            workspace,
+            path: path.to_owned(),
+            _ownership: ownership,
+        };
         Sqlite { shared: Arc::new(shared), heard: AtomicU64::new(0) }
     }
 
@@ -187,7 +203,8 @@ fn about(path: &Path, error: Error) -> Error {
     }
 }
 
-fn connect(path: &Path, mode: OpenFlags) -> Done<Connection> {
+/// A connection of its own to a file.
+pub(crate) fn connect(path: &Path, mode: OpenFlags) -> Done<Connection> {
     let db = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(Duration::from_secs(30))?;
     Ok(db)

@@ -7,6 +7,7 @@ use crate::events;
 use crate::fail::Done;
 use crate::lanes;
 use crate::membership;
+use crate::merging;
 use crate::owed;
 use crate::parts::name_of;
 use crate::people;
@@ -38,7 +39,8 @@ pub(crate) fn of(db: &Connection, id: ProfileId) -> Done<Option<Trace>> {
     let profile = people::load(db, id)?
         .unwrap_or_else(|| Profile { external_id: format!("erased ({id})"), ..Profile::default() });
     let receipts = owed::receipts(db, Some(id), usize::MAX)?;
-    Ok(Some(Trace { id, profile, visits, memberships, receipts, events: events::of(db, id, &[])? }))
+    let events = events::of_all(db, &[id], &[])?.pop().unwrap_or_default();
+    Ok(Some(Trace { id, profile, visits, memberships, receipts, events, merged: merging::merged_into(db, id)? }))
 }
 
 /// All entries of a person: from the guards back along what came before.

@@ -157,6 +157,13 @@ fn transact(
             let alone = group.len() == 1;
             db.execute_batch(if alone { "BEGIN IMMEDIATE" } else { "SAVEPOINT call" })?;
             let good = group.last_mut().is_some_and(|job| job.run(&mut Tx { db, books: &mut *books }));
+            if !good && db.is_autocommit() {
+                // SQLite has undone the whole transaction by itself, as it may where the disk is full.
+                return Err(rusqlite::Error::SqliteFailure(
+                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL),
+                    Some("the transaction was undone".to_owned()),
+                ));
+            }
             if !good {
                 db.execute_batch(if alone { "ROLLBACK" } else { "ROLLBACK TO call; RELEASE call" })?;
                 let fresh = Books::load(db).map_err(|fail| match fail {

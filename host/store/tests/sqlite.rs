@@ -228,6 +228,7 @@ async fn the_audit_finds_what_is_off() {
         "UPDATE position SET ordinal = 5",
         "DELETE FROM operation",
         "DELETE FROM visit",
+        "INSERT INTO folded VALUES (1, 0, 1, 0, 1)",
         "INSERT INTO visit SELECT n + 100, bucket, at, part, body FROM visit",
         "UPDATE guard SET open = 0",
         "UPDATE guard SET open = 1",

@@ -6,6 +6,8 @@
 //! `messageId` keeps a repetition from counting twice.
 mod read;
 
+pub use read::read_message;
+
 use crate::keys::key_of;
 use crate::metrics::Counts;
 use crate::problem::Refused;

@@ -32,6 +32,14 @@ impl Envelope {
     }
 }
 
+/// Reads one message with a `type` of its own, as a batch carries them, that comes from a file at some time.
+///
+/// # Errors
+/// What cannot stand in it, with its place; no value of a person is repeated.
+pub fn read_message(one: &Value, received: Millis) -> Result<(Option<String>, Message), Problem> {
+    message(None, one, &Envelope::default(), Moment { received, sent: None })
+}
+
 /// Reads one message; `kind` is what the call names, else the message's `type`.
 pub(super) fn message(
     kind: Option<&str>,
@@ -67,7 +75,11 @@ pub(super) fn message(
     }
     let event = event.map(|name| Event { name, at, properties: properties(message, kind) });
     let id = text(message, "messageId").filter(|id| id.len() <= LONGEST);
-    Ok((id, Message { who, event, ..Message::default() }))
+    let merges = match kind {
+        "alias" => text(message, "previousId").into_iter().filter(|previous| *previous != who.external_id).collect(),
+        _ => Vec::new(),
+    };
+    Ok((id, Message { who, event, merges, ..Message::default() }))
 }
 
 /// Whom a message is about: the user id, else the anonymous one; the other is an alias.

@@ -4,11 +4,13 @@ mod audience;
 mod audit;
 mod batch;
 mod canvas;
+mod catalogue;
 mod config;
 mod connection;
 mod connector;
 mod delivery;
 mod dry_run;
+mod event;
 mod group;
 mod lab;
 mod member;
@@ -17,17 +19,20 @@ mod profile;
 mod queue;
 mod run;
 mod serve;
+mod store;
 
 pub use alert::{AlertAddArgs, AlertVerb};
 pub use audience::AudienceVerb;
 pub use audit::AuditVerb;
 pub use batch::{BatchArgs, BatchVerb};
 pub use canvas::{CanvasVerb, CapArgs, DiffArgs, ForecastArgs, PreviewArgs, PublishArgs, ReplayArgs};
+pub use catalogue::CatalogueVerb;
 pub use config::ConfigVerb;
 pub use connection::{ConnectionArgs, ConnectionVerb};
 pub use connector::ConnectorVerb;
 pub use delivery::DeliveryArgs;
 pub use dry_run::DryRunArgs;
+pub use event::EventVerb;
 pub use group::{ActivateArgs, ActivationMode, ListVerb, SegmentVerb};
 pub use lab::{LabArgs, LabVerb};
 pub use member::{KeyVerb, MemberVerb};
@@ -36,6 +41,7 @@ pub use profile::ProfileVerb;
 pub use queue::{QueueVerb, ResendArgs, ScopeArgs};
 pub use run::RunArgs;
 pub use serve::ServeArgs;
+pub use store::StoreVerb;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
@@ -111,6 +117,12 @@ pub enum Verb {
     /// People.
     #[command(subcommand)]
     Profile(ProfileVerb),
+    /// Events: what people did.
+    #[command(subcommand)]
+    Event(EventVerb),
+    /// The catalogue: which events, properties and attributes are observed.
+    #[command(subcommand)]
+    Catalogue(CatalogueVerb),
     /// Segments: rules that say who is in.
     #[command(subcommand)]
     Segment(SegmentVerb),
@@ -147,4 +159,7 @@ pub enum Verb {
     /// The audit chain: who changed what.
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// The store itself: back it up, look it through, forget what is old.
+    #[command(name = "store", subcommand)]
+    Keep(StoreVerb),
 }

@@ -62,7 +62,7 @@ impl Events {
     }
 }
 
-fn said(mut object: Map<String, Value>) -> Result<Said, String> {
+pub(super) fn said(mut object: Map<String, Value>) -> Result<Said, String> {
     let mut text = |name: &str| match object.remove(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
@@ -86,7 +86,7 @@ fn said(mut object: Map<String, Value>) -> Result<Said, String> {
 }
 
 /// An RFC 3339 instant.
-fn instant(text: &str) -> Option<Millis> {
+pub(super) fn instant(text: &str) -> Option<Millis> {
     let instant: jiff::Timestamp = text.parse().ok()?;
     Some(Millis(instant.as_millisecond()))
 }

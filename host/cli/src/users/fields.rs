@@ -325,7 +325,7 @@ fn date(text: &str, name: &str) -> Result<String, String> {
 ///
 /// What a spreadsheet would spoil stays text: leading zeros, plus signs, exponents, more digits than a number holds,
 /// words such as `NO` and `on`.
-fn detect(cell: &str) -> Value {
+pub(super) fn detect(cell: &str) -> Value {
     match cell.as_bytes() {
         b"true" | b"TRUE" => Value::Bool(true),
         b"false" | b"FALSE" => Value::Bool(false),

@@ -8,6 +8,7 @@ pub mod events;
 mod fields;
 mod json;
 pub mod rows;
+pub mod stream;
 
 use buffer::Buffer;
 use caravan_model::{Code, Digest, Problem, Profile};

@@ -5,11 +5,13 @@ use crate::host::hands::{Hands, actor};
 use crate::users::rows::Rows;
 use crate::verbs::activate;
 use crate::{ask, config, files, out, verbs};
+use caravan_journey::document::Path as Place;
+use caravan_journey::validate::too_far_back;
 use caravan_journey::{document, segments};
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Code, Group, GroupKind, Problem, ProfileId, Segment};
 use caravan_runner::control::{count_whoever, is_filled, lists_of};
-use caravan_runner::segments_of;
+use caravan_runner::{policy_of, segments_of};
 use caravan_store::Store;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -71,7 +73,10 @@ fn read(path: &Path) -> anyhow::Result<document::Document<Segment>> {
 async fn checked(store: &impl Store, document: &document::Document<Segment>) -> anyhow::Result<()> {
     let others: BTreeMap<_, _> =
         segments_of(store).await?.into_iter().map(|(name, segment)| (name, segment.who)).collect();
-    Ok(Problems::check(segments::problems(document, &others, &lists_of(store).await?))?)
+    let mut problems = segments::problems(document, &others, &lists_of(store).await?);
+    let who = Place::root().key("who");
+    problems.extend(too_far_back(document, &who, &document.value.who, &policy_of(store).await?));
+    Ok(Problems::check(problems)?)
 }
 
 async fn set(global: &Global, path: &Path) -> anyhow::Result<End> {

@@ -5,11 +5,13 @@ mod audience;
 mod audit;
 mod batch;
 pub mod canvas;
+mod catalogue;
 mod config;
 pub mod connection;
 pub mod connector;
 mod dry_run;
 mod dry_webhook;
+mod event;
 mod explain;
 mod group;
 mod lab;
@@ -19,6 +21,7 @@ mod profile;
 mod queue;
 mod run;
 mod serve;
+mod store;
 
 use crate::args::{Args, BatchVerb, ConfigVerb, Global, PolicyVerb, Verb};
 use crate::fail::End;
@@ -29,7 +32,6 @@ use caravan_store::{Sqlite, Version};
 /// Does what the command line says.
 pub async fn run(args: Args) -> anyhow::Result<End> {
     let global = args.global;
-    crate::config::load(global.config.as_deref())?;
     if let Some(server) = &global.server {
         return remote::run(&global, server, args.verb).await;
     }
@@ -45,6 +47,7 @@ pub async fn here(global: Global, verb: Verb) -> anyhow::Result<End> {
         Verb::Lab(args) => lab::lab(&global, args).await,
         Verb::Explain { code } => explain::explain(&global, code.as_deref()),
         Verb::Config(ConfigVerb::Check) => config::check(&global).await,
+        Verb::Config(ConfigVerb::Workspaces) => config::workspaces(&global),
         Verb::Canvas(verb) => canvas::canvas(&global, verb).await,
         Verb::Connection(verb) => connection::connection(&global, verb).await,
         Verb::Connector(verb) => connector::connector(&global, verb).await,
@@ -55,6 +58,9 @@ pub async fn here(global: Global, verb: Verb) -> anyhow::Result<End> {
         Verb::List(verb) => group::lists(&global, verb).await,
         Verb::Alert(verb) => alert::alert(&global, verb).await,
         Verb::Batch(BatchVerb::Show(args)) => batch::show(&global, &look(&global)?, &args).await,
+        Verb::Event(verb) => event::event(&global, verb).await,
+        Verb::Catalogue(verb) => catalogue::catalogue(&global, verb, &look(&global)?).await,
+        Verb::Keep(verb) => store::store(&global, verb).await,
         Verb::Audit(verb) => audit::audit(&global, verb).await,
         Verb::Member(verb) => member::member(&global, verb).await,
         Verb::Key(verb) => member::key(&global, verb).await,

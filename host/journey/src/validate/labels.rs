@@ -1,5 +1,5 @@
 //! What a canvas uses people's data for, against the labels of the workspace's policy.
-use super::{ManifestOf, step_path};
+use super::{ManifestOf, kept, step_path};
 use crate::document::{Document, Path};
 use crate::plan::DEFAULT_PURPOSE;
 use crate::policy::{met, name_of_attr};
@@ -10,10 +10,11 @@ use caravan_model::manifest::Field;
 use caravan_model::{Canvas, Code, Filter, Policy, Problem};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The uses of data in a canvas that the policy's labels deny: fields that a sync matches on, everything that the canvas
-/// looks at on the way to one, and what the bodies of its webhooks name. Where the manifest of a connection is not known, its match fields are not checked.
+/// The uses of data in a canvas that the policy denies: looks further back than it keeps events, and uses of labelled data:
+/// fields that a sync matches on, everything that the canvas looks at on the way to one, and what the bodies of its webhooks
+/// name. Where the manifest of a connection is not known, its match fields are not checked.
 pub fn denied_uses(canvas: &Document<Canvas>, manifest: Option<&ManifestOf<'_>>, policy: &Policy) -> Vec<Problem> {
-    let mut audit = Audit { canvas, policy, problems: Vec::new() };
+    let mut audit = Audit { canvas, policy, problems: kept::of_canvas(canvas, policy) };
     if let Some(manifest) = manifest {
         audit.partners(manifest);
     }

@@ -1,10 +1,12 @@
 //! What is wrong with a canvas, before anyone enters it: all of it, with line, path and cure. Touches no network.
 mod graph;
+mod kept;
 mod labels;
 mod partner;
 mod steps;
 mod webhooks;
 
+pub use kept::too_far_back;
 pub use labels::denied_uses;
 pub use webhooks::unknown_endpoints;
 

@@ -2,7 +2,7 @@
 use super::names;
 use caravan_identity::recorded;
 use caravan_model::{Millis, Profile, Reason, Status, mask, reasons};
-use caravan_store::{Audience, Membership, Origin, Receipt, Trace, Version};
+use caravan_store::{Audience, Membership, MergedAt, Origin, Receipt, Trace, Version};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -21,6 +21,8 @@ pub struct Dossier {
     pub receipts: Vec<DossierReceipt>,
     /// What they did: names alone.
     pub events: Vec<DossierEvent>,
+    /// Profiles that went on in this one.
+    pub merged: Vec<MergedAt>,
 }
 
 /// One step of a person's way.
@@ -143,6 +145,7 @@ impl Dossier {
             memberships: memberships.collect(),
             receipts: receipts(&trace.receipts, audiences),
             events: trace.events.iter().map(event).collect(),
+            merged: trace.merged.clone(),
         }
     }
 }

@@ -58,3 +58,28 @@ async fn rule_11_12_a_hundred_thousand_inside_move_or_finish_where_they_are_and_
     // Nobody may be inside twice, whatever version they are in.
     assert_eq!(counters(old).await.entered, u64::from(PEOPLE));
 }
+
+#[tokio::test]
+async fn a_canvas_of_five_hundred_steps_is_published_and_walked_without_trouble() {
+    let stage = Stage::new(1_000);
+    let mut text = String::from("format: 1\ncanvas: long\nentry: { trigger: { event: any }, start: s000 }\nsteps:\n");
+    for n in 0..499 {
+        let step = match n % 3 {
+            0 => format!("{{ update: {{ at: {n} }}, next: s{:03} }}", n + 1),
+            1 => format!("{{ delay: {{ for: 1m }}, next: s{:03} }}", n + 1),
+            _ => format!("{{ branch: [ {{ if: {{ attr: at, eq: -1 }}, next: exit }} ], else: s{:03} }}", n + 1),
+        };
+        text.push_str(&format!("  s{n:03}: {step}\n"));
+    }
+    text.push_str("  s499: { update: { at: end }, next: exit }\n");
+    let version = stage.publish(&text).await;
+    let wait = Duration::from_secs(20);
+    let options = RunOptions { skip_delays: true, source: "f".into(), wait, ..RunOptions::default() };
+    let end = stage.run_with(version, people(0..20), options).await;
+    assert!(matches!(end, caravan_runner::RunEnd::Done(_)), "{end:?}");
+    let counters = stage.store.counters(version).await.unwrap();
+    assert_eq!((counters.entered, counters.open), (20, 0));
+    for step in 0..500 {
+        assert_eq!(stage.count(version, step, Status::Passed).await, 20, "step {step}");
+    }
+}

@@ -218,6 +218,10 @@ the_store! {
         fn owing(now: Millis, limit: usize) -> Vec<Owing>;
         fn receipts(profile: Option<ProfileId>, limit: usize) -> Vec<Receipt>;
         fn receipts_of(external_id: &str) -> Vec<Receipt>;
+        fn erased(names: Vec<String>) -> Vec<Option<Millis>>;
+        fn strangers(pairs: Vec<SamePerson>) -> Vec<SamePerson>;
+        fn merges() -> Merges;
+        fn catalogue(most: usize) -> Catalogue;
         fn erased_at(identifier: &str) -> Option<Millis>;
         fn refused_removals() -> Vec<RefusedRemovals>;
         fn members(lane: LaneId, after: ProfileId, limit: usize) -> Vec<(ProfileId, Membership)>;
@@ -233,6 +237,8 @@ the_store! {
         fn documents(kind: DocumentKind) -> Vec<(String, String)>;
         fn notes(after: u64, limit: usize) -> Vec<Noted>;
         fn newest_note() -> Option<(u64, String)>;
+        fn backup(to: std::path::PathBuf) -> BackedUp;
+        fn integrity() -> Vec<String>;
         fn component(digest: Digest) -> Option<Vec<u8>>;
         fn components() -> Vec<ComponentRecord>;
         fn peek(lane: LaneId, limit: usize) -> Vec<Queued>;
@@ -262,6 +268,7 @@ the_store! {
         fn name_audience(lease: Lease, key: LaneKey, id: String, parts: Vec<(String, String)>) -> bool;
         fn lane(lease: Lease, lane: LaneSpec) -> (LaneId, u32);
         fn upsert(lease: Lease, people: Vec<Profile>, now: Millis) -> Vec<Known>;
+        fn merge(lease: Lease, pairs: Vec<SamePerson>, now: Millis) -> Vec<Merged>;
         fn record(lease: Lease, events: Vec<(String, Option<String>, Event)>, now: Millis) -> Vec<ProfileId>;
         fn enter(lease: Lease, batch: EnterBatch) -> Entered;
         fn advance(lease: Lease, moves: Vec<Advance>, now: Millis) -> u64;
@@ -296,6 +303,8 @@ the_store! {
         fn keep_component(lease: Lease, name: String, version: String, bytes: Vec<u8>, now: Millis) -> Digest;
         fn drop_component(lease: Lease, digest: Digest) -> bool;
         fn prune(lease: Lease, before: Millis) -> u64;
+        fn drop_events(lease: Lease, sweep: Sweep) -> Swept;
+        fn fold_visits(lease: Lease, sweep: Sweep) -> Swept;
         fn seal(lease: Lease, sealing: Sealing) -> Option<Slice>;
         fn attempt(lease: Lease, part: PartId, deadline: Millis, charges: Vec<Charge>, now: Millis) -> u32;
         fn settle(lease: Lease, settlement: Settlement) -> ();

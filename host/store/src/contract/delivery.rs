@@ -352,6 +352,10 @@ pub enum DocumentKind {
     Session,
     /// What signs a member in once; id = the digest of the link's secret.
     Link,
+    /// How far what is old was looked through; one document.
+    Keeping,
+    /// How far a file of events was imported; id = its digest.
+    Import,
 }
 
 impl DocumentKind {
@@ -378,6 +382,8 @@ impl DocumentKind {
             DocumentKind::Key => "key",
             DocumentKind::Session => "session",
             DocumentKind::Link => "link",
+            DocumentKind::Keeping => "keeping",
+            DocumentKind::Import => "import",
         }
     }
 }

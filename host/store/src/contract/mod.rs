@@ -4,13 +4,16 @@
 //! [`Error::Fenced`] once another owner has taken over. Every writing call is harmless when repeated after its commit
 //! was acknowledged or lost: by an intake key, by positions that are no longer there, or by a part that has ended.
 mod calling;
+mod catalogue;
 mod components;
 mod delivery;
 mod entries;
 mod groups;
 mod inbox;
+mod keeping;
 mod lanes;
 mod leases;
+mod merging;
 mod moving;
 mod notes;
 mod reading;
@@ -18,13 +21,16 @@ mod slices;
 
 pub use calling::*;
 pub use caravan_model::Charge;
+pub use catalogue::*;
 pub use components::*;
 pub use delivery::*;
 pub use entries::*;
 pub use groups::*;
 pub use inbox::*;
+pub use keeping::*;
 pub use lanes::*;
 pub use leases::*;
+pub use merging::*;
 pub use moving::*;
 pub use notes::*;
 pub use reading::*;
@@ -109,6 +115,19 @@ pub trait Store: Send + Sync + Clone + 'static {
         people: Vec<Profile>,
         now: Millis,
     ) -> impl Future<Output = Result<Vec<Known>>> + Send;
+    /// Which of these pairs name two people who are to be one.
+    fn strangers(&self, pairs: Vec<SamePerson>) -> impl Future<Output = Result<Vec<SamePerson>>> + Send;
+    /// Makes two people one, where they are to be: names, identifiers, events, lists and entries go to the survivor; of two
+    /// open entries in a canvas the survivor's stays, the other ends as `exited` with `merged`. Who is in an audience, or
+    /// waits in a queue, is left as they are and counted ([`Store::merges`]). Gives who was merged; repeated, nobody is.
+    fn merge(
+        &self,
+        lease: Lease,
+        pairs: Vec<SamePerson>,
+        now: Millis,
+    ) -> impl Future<Output = Result<Vec<Merged>>> + Send;
+    /// How many profiles were merged, and how many could not be yet.
+    fn merges(&self) -> impl Future<Output = Result<Merges>> + Send;
     /// Appends events: (external id, message id, event). Unknown people are made.
     fn record(
         &self,
@@ -241,6 +260,8 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn receipts(&self, profile: Option<ProfileId>, limit: usize) -> impl Future<Output = Result<Vec<Receipt>>> + Send;
     /// Receipts that name this external id, also once the profile is erased.
     fn receipts_of(&self, external_id: &str) -> impl Future<Output = Result<Vec<Receipt>>> + Send;
+    /// When the people with these external ids or aliases were erased, in their order; `None` where nobody was.
+    fn erased(&self, names: Vec<String>) -> impl Future<Output = Result<Vec<Option<Millis>>>> + Send;
     /// When the person with this identifier was erased; `None` where nobody was who had it.
     fn erased_at(&self, identifier: &str) -> impl Future<Output = Result<Option<Millis>>> + Send;
 
@@ -365,6 +386,21 @@ pub trait Store: Send + Sync + Clone + 'static {
 
     /// Forgets exchanges of attempts that ended before. Gives how many.
     fn prune(&self, lease: Lease, before: Millis) -> impl Future<Output = Result<u64>> + Send;
+    /// Drops events that happened before, among the next `limit` from the cursor on. How many there were stays by person
+    /// and name, with the first one's time and the newest 256 times of the last 400 days: [`Store::events`] goes on
+    /// telling of them, without properties.
+    fn drop_events(&self, lease: Lease, sweep: Sweep) -> impl Future<Output = Result<Swept>> + Send;
+    /// Folds visits away, among the next `limit` records from the cursor on: all of an entry at once, where it has ended,
+    /// nothing of it waits or is judged later, and its last word was said before. Counters stay as they are, and
+    /// [`Store::audit`] goes on balancing; who is behind the number is forgotten, and cannot be sent again.
+    fn fold_visits(&self, lease: Lease, sweep: Sweep) -> impl Future<Output = Result<Swept>> + Send;
+
+    /// Writes a copy of the store, as it is at one instant, to a new file that its owner alone can read; while others
+    /// write. The copy is looked through ([`Store::integrity`], [`Store::audit`]) before it gets its name. Refuses to
+    /// replace a file.
+    fn backup(&self, to: std::path::PathBuf) -> impl Future<Output = Result<BackedUp>> + Send;
+    /// Whether the engine's own structures are whole: what is off, in its words. Reads everything.
+    fn integrity(&self) -> impl Future<Output = Result<Vec<String>>> + Send;
 
     /// The lane's next operations in order, with people and memberships: owed removals alone while there are any. Takes
     /// nothing.
@@ -402,6 +438,9 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Finds people by any identifier: external id, alias, e-mail, phone, device id, or a digest that membership holds.
     /// Ids and aliases are looked up at once; the others by reading every profile, about a second per million.
     fn find(&self, identifier: &str) -> impl Future<Output = Result<Vec<ProfileId>>> + Send;
+    /// Which events, properties and attributes are observed, looking at so many people and so many events at most. No value
+    /// of anybody is in it.
+    fn catalogue(&self, most: usize) -> impl Future<Output = Result<Catalogue>> + Send;
     /// All about one person.
     fn trace(&self, profile: ProfileId) -> impl Future<Output = Result<Option<Trace>>> + Send;
     /// Visits with a status (and reason code), newest first: who is behind a number.

@@ -67,6 +67,8 @@ pub struct Trace {
     pub receipts: Vec<super::Receipt>,
     /// Events.
     pub events: Vec<Event>,
+    /// Profiles of theirs that went on in this one.
+    pub merged: Vec<super::MergedAt>,
 }
 
 /// A part for `batch show`. An ended part keeps its rows while it is among the newest 50 of its lane and these have no more

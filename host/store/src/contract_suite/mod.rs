@@ -10,7 +10,9 @@ pub mod entries;
 pub mod groups;
 pub mod inbox;
 pub mod journeys;
+pub mod keeping;
 pub mod lanes;
+pub mod merging;
 pub mod notes;
 pub mod people;
 pub mod slices;
@@ -77,6 +79,20 @@ macro_rules! contract_suite {
             messages_wait_in_order_once_each
             messages_are_worked_off_with_their_events_once
             a_crash_keeps_every_message_that_was_acknowledged
+        );
+        $crate::contract_suite!(@module $engine, keeping:
+            dropped_events_go_on_counting_without_properties
+            rule_11_16_where_sees_what_is_kept_and_times_stay
+            folded_visits_leave_counters_exact
+            what_waits_or_is_young_is_not_folded
+            the_catalogue_names_and_counts_and_shows_nobody
+        );
+        $crate::contract_suite!(@module $engine, merging:
+            two_profiles_of_one_person_become_one
+            rule_11_11_of_two_open_entries_the_survivors_stays
+            a_merge_outweighs_no_withdrawal_and_is_harmless_when_repeated
+            who_is_in_an_audience_is_not_merged_and_counted
+            only_what_is_nameless_is_merged_without_certainty
         );
         $crate::contract_suite!(@module $engine, notes:
             notes_are_appended_to_one_chain_with_their_documents

@@ -124,6 +124,9 @@ fn in_words(trace: &Trace, names: &Names<'_>, reveal: bool) -> String {
     if !trace.receipts.is_empty() {
         text.push_str(&format!("\nremovals owed\n{}", receipts::in_words(&trace.receipts, names.audiences)));
     }
+    for merged in &trace.merged {
+        text.push_str(&format!("\nprofile {} went on in this one {}\n", merged.other, out::instant(merged.at)));
+    }
     if !trace.events.is_empty() {
         text.push_str("\nevents\n");
         for event in &trace.events {
