@@ -394,7 +394,8 @@ mod tests {
     fn replayed(canvas: &str, people: &[(&str, Vec<Event>)]) -> Replay {
         let canvas = read_canvas("", canvas).unwrap().value;
         let plan = CompiledCanvas::new(&canvas).unwrap();
-        let mut tally = Tally::new(&canvas, &plan, Millis(10 * DAY), Millis(40 * DAY), &TimeZone::UTC);
+        let zone = TimeZone::UTC;
+        let mut tally = Tally::new(&canvas, &plan, Millis(10 * DAY), Millis(40 * DAY), &zone);
         for (n, (who, events)) in people.iter().enumerate() {
             let mut profile = Profile { external_id: format!("p{n}"), ..Profile::default() };
             profile.country = Some((*who).to_owned());
