@@ -111,3 +111,47 @@ fn people_inside_go_on_in_the_new_version_of_a_serving_host_and_the_books_of_bot
     let history = world.caravan(&["canvas", "history", "win-back", "--json"]).expect(0).json();
     assert_eq!((&history[0]["entered"], &history[2]["entered"]), (&300.into(), &0.into()), "{history}");
 }
+
+#[test]
+fn a_replay_counts_who_would_have_come_to_each_step() {
+    let world = World { place: Place::new() };
+    world.place.write("connections.yaml", LAB_CONNECTIONS);
+    world.place.write(
+        "first.yaml",
+        "format: 1\ncanvas: first\nentry: { trigger: { event: lapsed }, start: pause }\nsteps:\n  pause: { delay: { for: 30d }, next: exit }\n",
+    );
+    world.place.write("users.csv", "external_id,country\np0,FR\np1,FR\np2,DE\n");
+    let now = jiff::Timestamp::now();
+    let ago = |days: i64| (now - jiff::SignedDuration::from_hours(24 * days)).to_string();
+    let event = |id: usize, name: &str, days: i64| {
+        format!(r#"{{"external_id":"p{id}","event":"{name}","at":"{}"}}"#, ago(days)) + "\n"
+    };
+    let events = [event(0, "lapsed", 10), event(0, "opened", 7), event(1, "lapsed", 9), event(2, "lapsed", 8)].concat();
+    world.place.write("events.jsonl", &events);
+    let run = ["run", "first.yaml", "--users", "users.csv", "--events", "events.jsonl"];
+    let ran = world.caravan(&[&run[..], &["--connections", "connections.yaml"]].concat());
+    assert!(ran.code == Some(0) || ran.code == Some(1), "{}{}", ran.stdout, ran.stderr);
+    world.place.write(
+        "draft.yaml",
+        "format: 1\ncanvas: draft\nentry: { trigger: { event: lapsed }, who: { attr: country, eq: FR }, start: pause }\nsteps:\n  \
+         pause: { delay: { for: 2d }, next: wait }\n  wait: { wait_for: { event: opened, timeout: 20d, on_timeout: exit }, \
+         next: mark }\n  mark: { update: { tier: gold }, next: exit }\n",
+    );
+    world.caravan(&["canvas", "save", "draft.yaml"]).expect(0);
+    let replay = world.caravan(&["canvas", "replay", "draft", "--json"]).expect(0).json();
+    let reached = |at: usize| (replay["steps"][at]["reached"].as_u64(), replay["steps"][at]["waiting"].as_u64());
+    assert_eq!((replay["entered"].as_u64(), replay["kept_out"].as_u64()), (Some(2), Some(1)), "{replay}");
+    assert_eq!(
+        (reached(0), reached(1), reached(2)),
+        ((Some(2), Some(0)), (Some(2), Some(1)), (Some(1), Some(0))),
+        "{replay}"
+    );
+    let words = world.caravan(&["canvas", "replay", "draft.yaml", "--days", "5"]).expect(0).stdout;
+    let same = world.caravan(&["canvas", "diff", "first", "--to", "first.yaml"]).expect(0).stdout;
+    assert!(same.contains("are the same"), "{same}");
+    let other = world.caravan(&["canvas", "diff", "first", "--to", "draft.yaml"]).expect(0).stdout;
+    assert!(other.contains("step mark is new") && other.contains("+++ draft.yaml"), "{other}");
+    let nowhere = world.caravan(&["canvas", "diff", "first", "--to", "nowhere.yaml"]).expect(2).stderr;
+    assert!(nowhere.contains("no such file"), "{nowhere}");
+    assert!(words.contains("0 people would have entered") && words.contains("taken for granted"), "{words}");
+}

@@ -34,6 +34,7 @@ pub(crate) fn routes<S: Store>() -> Router<Arc<State<S>>> {
         .route("/api/canvases", get(canvases::list::<S>).post(canvases::publish::<S>))
         .route("/api/canvases/check", post(canvases::check::<S>))
         .route("/api/canvases/forecast", post(canvases::forecast::<S>))
+        .route("/api/canvases/replay", post(canvases::replay::<S>))
         .route("/api/canvases/{canvas}", get(canvases::show::<S>))
         .route("/api/canvases/{canvas}/numbers", get(canvases::numbers::<S>))
         .route("/api/canvases/{canvas}/pause", post(canvases::pause::<S>))

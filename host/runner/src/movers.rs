@@ -97,7 +97,7 @@ pub(crate) async fn run<S: Store>(
         return Ok(0);
     }
     let (versions, mut moved) = (store.versions().await?, 0);
-    for (canvas, _) in wished {
+    for (canvas, wish) in wished {
         let mut own: Vec<&Version> =
             versions.iter().filter(|version| version.canvas.canvas.as_str() == canvas).collect();
         let to = own.pop().ok_or_else(|| {
@@ -123,7 +123,10 @@ pub(crate) async fn run<S: Store>(
                 }
             }
         }
-        store.put_documents(lease, vec![(DocumentKind::Moving, canvas, None)]).await?;
+        // A newer version may have been published meanwhile, with a wish of its own: that one stays.
+        if store.documents(DocumentKind::Moving).await?.contains(&(canvas.clone(), wish)) {
+            store.put_documents(lease, vec![(DocumentKind::Moving, canvas, None)]).await?;
+        }
     }
     Ok(moved)
 }

@@ -3,11 +3,13 @@ use super::{PUBLISH_CANVASES, VIEW_CANVASES, VIEW_PROFILES};
 use crate::caller::Caller;
 use crate::input::{At, Json, Search, Text};
 use crate::problem::Refused;
-use caravan_journey::document::format_canvas;
+use caravan_journey::document::{format_canvas, read_canvas};
 use caravan_journey::plan::CompiledCanvas;
-use caravan_model::{Canvas, reasons};
+use caravan_journey::validate::{Facts, validate};
+use caravan_model::port::{Clock as _, SystemClock};
+use caravan_model::{Canvas, Code, Problem, reasons};
 use caravan_runner::control::{self, CanvasLine, CanvasWaits, caps_of, states, what_waits};
-use caravan_runner::{Forecast, move_plan};
+use caravan_runner::{Forecast, Replay, move_plan};
 use caravan_store::{Caps, Store, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -251,6 +253,37 @@ pub(crate) async fn forecast<S: Store>(
     Text(text): Text,
 ) -> Result<axum::Json<Forecast>, Refused> {
     Ok(axum::Json(caller.place.bench.forecast(text).await?))
+}
+
+/// How far a replay looks back.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Back {
+    /// Events of so many days, as far as they are kept; 30 if not given, at most 3660.
+    #[param(minimum = 1, maximum = 3660)]
+    pub days: Option<u32>,
+}
+
+/// Who would have entered a canvas, and come to each step, by the events of the last days that are still kept.
+#[utoipa::path(post, path = "/api/canvases/replay", tag = "canvases", params(Back),
+    request_body(content = String, content_type = "application/yaml", description = "The canvas, as YAML or JSON"),
+    security(("key" = ["view-profiles"])), responses((status = 200, body = Object)))]
+pub(crate) async fn replay<S: Store>(
+    caller: Caller<S, VIEW_PROFILES>,
+    Search(back): Search<Back>,
+    Text(text): Text,
+) -> Result<axum::Json<Replay>, Refused> {
+    let days = back.days.unwrap_or(30);
+    if !(1..=3_660).contains(&days) {
+        return Err(Problem::new(Code::BadValue, "a replay looks back 1 to 3660 days").at_path("days").into());
+    }
+    let canvas = read_canvas("", &text)?;
+    if let Some(first) = validate(&canvas, &Facts::default()).into_iter().next() {
+        return Err(first.into());
+    }
+    let zone = caller.runner().zone();
+    let found = caravan_runner::replay(caller.store(), &canvas.value, days, SystemClock.now(), zone).await?;
+    Ok(axum::Json(found))
 }
 
 /// Makes a canvas live. Audiences that it asks for are made at the partner.

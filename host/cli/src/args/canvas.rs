@@ -46,6 +46,9 @@ pub enum CanvasVerb {
     /// The check before a launch: who of the store may enter now, whom each sync could send and whom not and why, in how
     /// many calls, and how long the partner's quota makes that last. Exit 1 where something is worth a warning.
     Forecast(ForecastArgs),
+    /// Counts who would have entered a canvas, and come to each step, by the events of the last days that the store still
+    /// keeps; says what it takes for granted. Changes nothing.
+    Replay(ReplayArgs),
     /// Stops entries and everyone who waits at a step, until it is resumed; what is queued still goes.
     Pause {
         /// The canvas's id.
@@ -118,9 +121,19 @@ pub struct DiffArgs {
     /// A version's number, or `draft`.
     #[arg(long, value_name = "N")]
     pub from: Option<Side>,
-    /// A version's number, or `draft`.
-    #[arg(long, value_name = "N")]
-    pub to: Option<Side>,
+    /// A version's number, `draft`, or a file.
+    #[arg(long, value_name = "N|FILE")]
+    pub to: Option<String>,
+}
+
+/// `caravan canvas replay`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ReplayArgs {
+    /// The canvas: a file, or the id of a draft that is kept.
+    pub canvas: PathBuf,
+    /// Events of so many days, as far as they are kept.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3660))]
+    pub days: u32,
 }
 
 /// How many may enter a canvas.

@@ -25,7 +25,7 @@ pub use alert::{AlertAddArgs, AlertVerb};
 pub use audience::AudienceVerb;
 pub use audit::AuditVerb;
 pub use batch::{BatchArgs, BatchVerb};
-pub use canvas::{CanvasVerb, CapArgs, DiffArgs, ForecastArgs, PreviewArgs, PublishArgs};
+pub use canvas::{CanvasVerb, CapArgs, DiffArgs, ForecastArgs, PreviewArgs, PublishArgs, ReplayArgs};
 pub use catalogue::CatalogueVerb;
 pub use config::ConfigVerb;
 pub use connection::{ConnectionArgs, ConnectionVerb};

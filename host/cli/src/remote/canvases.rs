@@ -1,13 +1,15 @@
 //! Canvases on a serving host.
 use super::client::{Sent, part};
 use super::{Remote, in_file, not_there};
-use crate::args::{CanvasVerb, CapArgs};
+use crate::args::{CanvasVerb, CapArgs, DiffArgs};
 use crate::fail::End;
-use crate::verbs::canvas::versions;
+use crate::verbs::canvas::{replay, versions};
 use crate::{ask, files, out};
+use caravan_journey::document::difference;
 use caravan_runner::control::{CanvasDiff, Side};
 use http::Method;
 use serde_json::{Value, json};
+use std::path::Path;
 
 impl Remote<'_> {
     pub(super) async fn canvas(&self, verb: CanvasVerb) -> anyhow::Result<End> {
@@ -18,18 +20,20 @@ impl Remote<'_> {
                 self.tell(&answer)?;
                 Ok(if answer["valid"] == true { End::Done } else { End::NotDone })
             }
+            CanvasVerb::Replay(args) => {
+                let path = format!("/canvases/replay?days={}", args.days);
+                let text = self.text_of(&args.canvas).await?;
+                let answer = self.server.ask(Method::POST, &path, Sent::Text(text)).await?;
+                match self.global.json {
+                    true => self.tell(&answer)?,
+                    false => out::print(&replay::in_words(&serde_json::from_value(answer)?))?,
+                }
+                Ok(End::Done)
+            }
             CanvasVerb::Publish(args) => {
                 let path = format!("/canvases?move={}", args.move_inside);
                 for canvas in &args.canvases {
-                    // A file, or the draft of this name.
-                    let text = match (canvas.exists(), canvas.to_str()) {
-                        (false, Some(id)) if !crate::bundle::is_path(id) => {
-                            let draft = format!("/canvases/{}/draft", part(id));
-                            let draft = self.server.ask(Method::GET, &draft, Sent::Nothing).await?;
-                            draft["text"].as_str().unwrap_or_default().to_owned()
-                        }
-                        _ => files::text(canvas)?,
-                    };
+                    let text = self.text_of(canvas).await?;
                     let answer = self.server.ask(Method::POST, &path, Sent::Text(text)).await;
                     self.tell(&answer.map_err(|error| in_file(error, canvas))?)?;
                 }
@@ -73,12 +77,16 @@ impl Remote<'_> {
                 self.ask(Method::POST, &path, Sent::Nothing).await
             }
             CanvasVerb::Diff(args) => {
+                let to = args.to.as_deref().map(versions::side).transpose()?;
+                if let Some(Side::Text { name, text }) = &to {
+                    return self.diff_with_file(&args, (name.as_str(), text.as_str())).await;
+                }
                 let side = |name: &str, side: &Option<Side>| match side {
                     Some(Side::Version(number)) => format!("&{name}={number}"),
                     Some(Side::Draft) => format!("&{name}=draft"),
-                    None => String::new(),
+                    Some(Side::Text { .. }) | None => String::new(),
                 };
-                let sides = [side("from", &args.from), side("to", &args.to)].concat();
+                let sides = [side("from", &args.from), side("to", &to)].concat();
                 let path = format!("/canvases/{}/diff?{}", part(&args.canvas), sides.trim_start_matches('&'));
                 let answer = self.server.ask(Method::GET, &path, Sent::Nothing).await?;
                 match self.global.json {
@@ -100,6 +108,39 @@ impl Remote<'_> {
                 Err(not_there("this command"))
             }
         }
+    }
+
+    /// The text of a file, or of the draft of this name.
+    async fn text_of(&self, canvas: &Path) -> anyhow::Result<String> {
+        match (canvas.exists(), canvas.to_str()) {
+            (false, Some(id)) if !crate::bundle::is_path(id) => {
+                self.text_at(&format!("/canvases/{}/draft", part(id))).await
+            }
+            _ => Ok(files::text(canvas)?),
+        }
+    }
+
+    async fn text_at(&self, path: &str) -> anyhow::Result<String> {
+        let answer = self.server.ask(Method::GET, path, Sent::Nothing).await?;
+        Ok(answer["text"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Compares what the host has with a file of this machine.
+    async fn diff_with_file(&self, args: &DiffArgs, (to, after): (&str, &str)) -> anyhow::Result<End> {
+        let canvas = format!("/canvases/{}", part(&args.canvas));
+        let (from, path) = match &args.from {
+            Some(Side::Version(number)) => (format!("version {number}"), format!("{canvas}/versions/{number}")),
+            Some(Side::Draft) => ("draft".to_owned(), format!("{canvas}/draft")),
+            Some(Side::Text { .. }) | None => ("the newest version".to_owned(), canvas),
+        };
+        let before = self.text_at(&path).await?;
+        let (changes, unified) = difference((&from, &before), (to, after));
+        let found = CanvasDiff { from, to: to.to_owned(), changes, unified };
+        match self.global.json {
+            true => self.tell(&json!(found))?,
+            false => out::print(&versions::in_words(&found))?,
+        }
+        Ok(End::Done)
     }
 
     async fn cap(&self, args: &CapArgs) -> anyhow::Result<End> {

@@ -26,6 +26,8 @@ pub struct CanvasLine {
     pub entered: u64,
     /// Entries that are open, over all versions.
     pub inside: u64,
+    /// The same by the number of their version; versions that nobody is in are left out.
+    pub inside_of: BTreeMap<u32, u64>,
     /// Whether a draft of it is kept.
     pub draft: bool,
 }
@@ -67,12 +69,16 @@ pub async fn canvases<S: Store>(store: &S, archived: bool) -> crate::Result<Vec<
             version: None,
             entered: 0,
             inside: 0,
+            inside_of: BTreeMap::new(),
         });
         line.title.clone_from(&version.canvas.title);
         line.owner.clone_from(&version.canvas.owner);
         line.version = Some(version.number);
         line.entered += counters.entered;
         line.inside += counters.open;
+        if counters.open > 0 {
+            line.inside_of.insert(version.number, counters.open);
+        }
     }
     for id in drafts {
         lines.entry(id.clone()).or_insert_with(|| CanvasLine {
@@ -83,6 +89,7 @@ pub async fn canvases<S: Store>(store: &S, archived: bool) -> crate::Result<Vec<
             version: None,
             entered: 0,
             inside: 0,
+            inside_of: BTreeMap::new(),
             draft: true,
         });
     }
@@ -154,6 +161,13 @@ pub enum Side {
     Version(u32),
     /// The draft.
     Draft,
+    /// A text of somebody's, and what it is called.
+    Text {
+        /// What people read.
+        name: String,
+        /// The text.
+        text: String,
+    },
 }
 
 impl std::str::FromStr for Side {
@@ -205,7 +219,7 @@ pub async fn diff<S: Store>(
     };
     let from = match (from, &to, newest) {
         (Some(from), ..) => Some(from),
-        (None, Side::Draft, newest) => newest.map(Side::Version),
+        (None, Side::Draft | Side::Text { .. }, newest) => newest.map(Side::Version),
         (None, Side::Version(number), _) => number.checked_sub(1).filter(|before| *before > 0).map(Side::Version),
     };
     let text = async |side: &Side| -> crate::Result<(String, String)> {
@@ -213,6 +227,7 @@ pub async fn diff<S: Store>(
             Side::Version(number) => {
                 Ok((format!("version {number}"), version_text(store, canvas, Some(*number)).await?))
             }
+            Side::Text { name, text } => Ok((name.clone(), text.clone())),
             Side::Draft => match &draft {
                 Some(draft) => Ok(("draft".to_owned(), draft.text.clone())),
                 None => Err(Problem::new(Code::NotFound, format!("{canvas} has no draft")).into()),

@@ -4,6 +4,7 @@ mod files;
 mod forecast;
 mod preview;
 pub mod publish;
+pub mod replay;
 mod state;
 pub mod versions;
 
@@ -32,6 +33,7 @@ pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
         }
         CanvasVerb::Publish(args) => publish::publish(global, &args).await,
         CanvasVerb::Preview(args) => preview::preview(global, &args).await,
+        CanvasVerb::Replay(args) => replay::replay(global, &args).await,
         CanvasVerb::Forecast(args) => forecast::forecast(global, &args).await,
         CanvasVerb::Pause { canvas } => state::pause(global, &canvas).await,
         CanvasVerb::Stop { canvas, now } => state::stop(global, &canvas, now).await,

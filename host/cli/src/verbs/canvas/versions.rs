@@ -4,7 +4,9 @@ use crate::fail::{End, usage};
 use crate::host::hands::Hands;
 use crate::{files, out, verbs};
 use caravan_model::{Code, Problem};
-use caravan_runner::control::{CanvasDiff, CanvasLine, VersionLine, canvases, diff, draft, history, version_text};
+use caravan_runner::control::{
+    CanvasDiff, CanvasLine, Side, VersionLine, canvases, diff, draft, history, version_text,
+};
 use serde_json::json;
 use std::path::Path;
 
@@ -52,7 +54,7 @@ pub async fn list(global: &Global, archived: bool) -> anyhow::Result<End> {
                     line.state.to_owned(),
                     line.version.map(|version| version.to_string()).unwrap_or_default(),
                     out::count(line.entered),
-                    out::count(line.inside),
+                    inside(line),
                     if line.draft { "kept" } else { "" }.to_owned(),
                     line.title.clone().unwrap_or_default(),
                 ]
@@ -62,6 +64,16 @@ pub async fn list(global: &Global, archived: bool) -> anyhow::Result<End> {
         }
     };
     say(global, &json!(lines), &words)
+}
+
+/// How many are inside, and how many of them in older versions.
+fn inside(line: &CanvasLine) -> String {
+    let older = line.inside_of.iter().filter(|(version, _)| Some(**version) != line.version);
+    let older: Vec<String> = older.map(|(version, n)| format!("{} in version {version}", out::count(*n))).collect();
+    match older.is_empty() {
+        true => out::count(line.inside),
+        false => format!("{} ({})", out::count(line.inside), older.join(", ")),
+    }
 }
 
 /// Prints a version's text in its canonical form, or the draft as it was written.
@@ -110,8 +122,25 @@ pub async fn restore(global: &Global, canvas: &str, version: u32) -> anyhow::Res
 
 /// Says what changed between two texts of a canvas.
 pub async fn compare(global: &Global, args: &DiffArgs) -> anyhow::Result<End> {
-    let found = diff(&verbs::look(global)?, &args.canvas, args.from.clone(), args.to.clone()).await?;
+    let to = args.to.as_deref().map(side).transpose()?;
+    let found = diff(&verbs::look(global)?, &args.canvas, args.from.clone(), to).await?;
     say(global, &json!(found), &in_words(&found))
+}
+
+/// What a side of a comparison names: a version, the draft, or a file.
+///
+/// # Errors
+/// It is neither, or the file cannot be read.
+pub fn side(named: &str) -> anyhow::Result<Side> {
+    if let Ok(side) = named.parse() {
+        return Ok(side);
+    }
+    let path = Path::new(named);
+    if !path.exists() {
+        let words = format!("`{named}` is no version, and there is no such file");
+        return Err(usage(words, "name a version's number, `draft` or a file").into());
+    }
+    Ok(Side::Text { name: named.to_owned(), text: files::text(path)? })
 }
 
 /// A difference for people.
