@@ -44,6 +44,19 @@ pub struct Ran {
 }
 
 impl Ran {
+    /// Runs a command to its end.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn of(command: &mut Command) -> Ran {
+        let output = command.output().expect("it starts");
+        Ran {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// Its data as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
@@ -89,12 +102,7 @@ impl Place {
 
     /// Runs it to its end.
     pub fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
-        let output = self.caravan(arguments).output().expect("caravan starts");
-        Ran {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Ran::of(&mut self.caravan(arguments))
     }
 
     /// Makes synthetic people.

@@ -43,6 +43,11 @@ fn interpreter() -> &'static PathBuf {
     })
 }
 
+/// Runs a program that came with these packages, and gives what it prints.
+pub fn program(name: &str, arguments: &[&str]) -> String {
+    must(Command::new(interpreter().with_file_name(name)).args(arguments), "")
+}
+
 /// Runs a script of `tests/sdk/` with these arguments and this input, and gives what it prints.
 pub fn run(script: &str, arguments: &[&str], input: &str) -> String {
     let script = xtask::stage::root().join("tests/sdk").join(script);

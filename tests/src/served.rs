@@ -30,9 +30,26 @@ impl Served {
     /// # Panics
     /// It does not start.
     pub fn of(place: &Place, lab: &Lab, listen: &str, canvases: &[&str]) -> Served {
+        Served::with(place, lab, listen, canvases, &[])
+    }
+
+    /// The same with further variables of its environment.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn with(place: &Place, lab: &Lab, listen: &str, canvases: &[&str], variables: &[(&str, &str)]) -> Served {
         let arguments = ["--store", "s.caravan", "--lab", &lab.url, "--listen", listen, "--json"];
         let mut command = place.caravan([&["serve"], canvases, &arguments].concat());
-        let mut child = command.env("CARAVAN_WRITE_KEYS", KEY).stdout(Stdio::piped()).spawn().expect("it starts");
+        let variables = variables.iter().copied();
+        Served::spawn(command.envs(variables).env("CARAVAN_WRITE_KEYS", KEY).stdout(Stdio::piped()))
+    }
+
+    /// Starts a command that serves and says where, as JSON.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn spawn(command: &mut Command) -> Served {
+        let mut child = command.spawn().expect("it starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("its address");
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
@@ -49,19 +66,7 @@ impl Served {
     /// # Panics
     /// It does not answer.
     pub fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address()).expect("it listens");
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}\
-             content-length: {length}\r\n\r\n{body}",
-            self.address()
-        )
-        .expect("a request");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
-        (status.unwrap_or_else(|| panic!("no status: {answer}")), answer)
+        ask(self.address(), method, path, headers, body)
     }
 
     /// Posts a body with the write key.
@@ -88,6 +93,26 @@ impl Served {
         assert!(ended.expect("kill").success());
         self.child.wait().expect("its end").code()
     }
+}
+
+/// Status and whole text of the answer of a host at an address.
+///
+/// # Panics
+/// It does not answer.
+pub fn ask(address: &str, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}\
+         content-length: {length}\r\n\r\n{body}",
+        address
+    )
+    .expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
+    (status.unwrap_or_else(|| panic!("no status: {answer}")), answer)
 }
 
 impl Drop for Served {

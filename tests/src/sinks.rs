@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 type Kept<T> = Arc<Mutex<Vec<T>>>;
 
 /// Serves each connection on a thread of its own, for as long as the process lives; gives the address.
-fn listen(serve: impl Fn(TcpStream) -> std::io::Result<()> + Send + Clone + 'static) -> String {
+pub(crate) fn listen(serve: impl Fn(TcpStream) -> std::io::Result<()> + Send + Clone + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
     std::thread::spawn(move || {

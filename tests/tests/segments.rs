@@ -1,6 +1,8 @@
 //! Segments as their keeper uses them: set, counted, activated, and followed by a serving host.
-use caravan_tests::{LAB_CONNECTIONS, Place, Served, audience_named, keys_of, oracle, patient};
+use caravan_tests::sinks::MailServer;
+use caravan_tests::{KEY, LAB_CONNECTIONS, Place, Served, audience_named, keys_of, oracle, patient};
 use std::collections::BTreeSet;
+use std::process::Stdio;
 
 const SEGMENT: &str = "
 format: 1
@@ -93,7 +95,10 @@ fn a_static_export_makes_one_audience_for_each_field_and_never_changes_it() {
     caravan(&["profile", "import", "users.csv", "--yes"]);
     caravan(&["segment", "set", "lapsed.yaml"]);
     let of = ["segment", "activate", "lapsed", "--mode", "once", "--connection", "lab-meta", "--account", "main"];
-    let canvas = caravan(&[&of[..], &["--match", "email,phone", "--lab", &lab.url, "--json"]].concat());
+    let canvas = caravan(
+        &[&of[..], &["--match", "email,phone,external_id", "--mail", "ann@acme.example", "--lab", &lab.url, "--json"]]
+            .concat(),
+    );
     let document: serde_json::Value = serde_json::from_str(&canvas).expect("JSON");
     let name = |field: &str| document["document"]["audiences"][field]["name"].as_str().expect("a name").to_owned();
     let there = |field: &str| -> usize {
@@ -101,16 +106,35 @@ fn a_static_export_makes_one_audience_for_each_field_and_never_changes_it() {
         keys_of(&lab, &id).expect("members").values().map(BTreeSet::len).sum()
     };
     assert!(name("email").starts_with("lapsed – email – 20"), "{}", name("email"));
-    let served = Served::of(&place, &lab, "127.0.0.1:0", &[]);
-    patient("both audiences are full", || there("email") == 40 && there("phone") == 40);
+    // The same again would find audiences of these names: nothing is made, and nothing half made.
+    let again =
+        [&of[..], &["--match", "email", "--canvas", "again", "--lab", &lab.url, "--store", "s.caravan"]].concat();
+    let refused = place.run(again).expect(2).stderr;
+    assert!(refused.contains("CV080") && refused.contains("is there already"), "{refused}");
+    let mails = MailServer::start();
+    let serve = ["serve", "--store", "s.caravan", "--lab", &lab.url, "--listen", "127.0.0.1:0", "--json"];
+    let mut command = place.caravan(serve);
+    command.env("CARAVAN_SMTP_URL", format!("smtp://{}", mails.address)).env("CARAVAN_WRITE_KEYS", KEY);
+    command.env("CARAVAN_MAIL_FROM", "Caravan <alerts@acme.example>").stdout(Stdio::piped());
+    let served = Served::spawn(&mut command);
+    let full = || ["email", "phone", "external_id"].map(there) == [40, 40, 40];
+    patient("all three audiences are full", full);
+    let mut told = String::new();
+    patient("whoever asked is mailed", || {
+        told.push_str(&mails.take().concat());
+        !told.is_empty()
+    });
+    assert!(told.contains("ann@acme.example") && told.contains("40 people were exported"), "{told}");
+    assert!(told.contains("audience external_id") && told.contains("40 synced") && !told.contains("p1@"), "{told}");
     send(&served, (100..110).map(|id| identify(id, "pro", &mail(id))).collect());
     patient("they have joined the segment", || {
         let shown = place.run(["segment", "show", "lapsed", "--json", "--store", "s.caravan"]);
         shown.stdout.contains("\"members\": 50") || shown.stdout.contains("\"members\":50")
     });
-    patient("the inbox is worked off", || served.metric(&["caravan_inbox_messages "]) == Some(0));
+    patient("the inbox is worked off", || served.metric(&["caravan_inbox_messages{"]) == Some(0));
     assert_eq!(served.term(), Some(0));
-    assert_eq!((there("email"), there("phone")), (40, 40));
+    assert!(full(), "nothing is changed later");
+    assert!(mails.take().is_empty(), "and nobody is mailed twice");
 }
 
 #[test]

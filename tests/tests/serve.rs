@@ -55,7 +55,7 @@ fn segments_own_library_streams_people_in_and_a_kill_and_a_restart_lose_and_doub
     let entered = || served.metric(&["caravan_entered{", "win-back"]);
     assert_eq!(entered(), Some(expected.len() as u64), "each once, whatever was sent again");
     assert_eq!(served.metric(&["caravan_visits{", "\"sync\"", "\"synced\""]), Some(expected.len() as u64));
-    assert_eq!(served.metric(&["caravan_inbox_messages "]), Some(0));
+    assert_eq!(served.metric(&["caravan_inbox_messages{"]), Some(0));
     // An event ends the stay of someone who waits; the others stay.
     let bought = r#"{"userId": "p1", "event": "Bought", "messageId": "b1"}"#;
     assert_eq!(served.send("/v1/track", bought).0, 200);

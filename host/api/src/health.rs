@@ -16,8 +16,10 @@ pub(crate) async fn ready<S: Store>(
     if state.is_leaving() {
         return (StatusCode::SERVICE_UNAVAILABLE, "leaving\n");
     }
-    match state.runner.store().backlog().await {
-        Ok(_) => (StatusCode::OK, "ready\n"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),
+    for workspace in &state.workspaces {
+        if workspace.backlog().await.is_err() {
+            return (StatusCode::SERVICE_UNAVAILABLE, "a store does not answer\n");
+        }
     }
+    (StatusCode::OK, "ready\n")
 }

@@ -3,7 +3,9 @@ use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The write keys of this host.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +15,7 @@ impl WriteKeys {
     /// From the keys themselves; empty ones are left out.
     pub fn new<'a>(keys: impl IntoIterator<Item = &'a str>) -> WriteKeys {
         let keys = keys.into_iter().map(str::trim).filter(|key| !key.is_empty());
-        WriteKeys(keys.map(|key| Sha256::digest(key.as_bytes()).into()).collect())
+        WriteKeys(keys.map(digest).collect())
     }
 
     /// Whether there is none: then nobody may send.
@@ -24,8 +26,34 @@ impl WriteKeys {
     /// Whether a key is one of them.
     pub fn know(&self, key: &str) -> bool {
         // Digests are compared, so that the time this takes tells nothing about a key.
-        self.0.contains(&<[u8; 32]>::from(Sha256::digest(key.as_bytes())))
+        self.0.contains(&digest(key))
     }
+}
+
+/// Kept keys that may send, remembered for a moment: senders come many times a second.
+#[derive(Debug, Default)]
+pub(crate) struct Senders(Mutex<HashMap<[u8; 32], (Instant, usize)>>);
+
+/// For how long: a key that was removed is refused at the latest then.
+const REMEMBERED: Duration = Duration::from_secs(5);
+
+impl Senders {
+    /// The workspace, by its place, for which a key was good a moment ago.
+    pub(crate) fn know(&self, key: &str) -> Option<usize> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&digest(key)).filter(|(since, _)| since.elapsed() < REMEMBERED).map(|(_, place)| *place)
+    }
+
+    /// It is good now, for a workspace.
+    pub(crate) fn learn(&self, key: &str, place: usize) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
+        known.insert(digest(key), (Instant::now(), place));
+    }
+}
+
+fn digest(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
 }
 
 /// The write key of a request: the user name of basic authentication, as the libraries send it, or a bearer token.

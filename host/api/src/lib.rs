@@ -3,13 +3,25 @@
 //!
 //! Everything that is answered with a success is durable. Mistakes are answered as RFC 9457 problems with a code of ours,
 //! the place and the cure.
+pub mod bench;
+mod caller;
+pub mod doc;
+mod doors;
 pub mod health;
+mod input;
 pub mod keys;
 pub mod metrics;
+pub mod nouns;
 pub mod problem;
+mod routes;
+pub mod secret;
 pub mod server;
 pub mod tracking;
+mod workspace;
 
+pub use bench::Bench;
 pub use keys::WriteKeys;
+pub use problem::Refused;
 pub use server::{Server, ServerOptions};
 pub use tracking::read_message;
+pub use workspace::Workspace;

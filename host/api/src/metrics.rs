@@ -52,7 +52,7 @@ pub(crate) async fn show<S: Store>(
 }
 
 async fn text<S: Store>(state: &State<S>) -> caravan_runner::Result<String> {
-    let (store, now) = (state.runner.store(), SystemClock.now());
+    let now = SystemClock.now();
     let mut registry = Registry::with_prefix("caravan");
     let messages = Family::<Labels, Gauge>::default();
     registry.register(
@@ -69,61 +69,68 @@ async fn text<S: Store>(state: &State<S>) -> caravan_runner::Result<String> {
     ] {
         messages.get_or_create(&labels(&[("outcome", outcome)])).set(whole(counter.load(Ordering::Relaxed)));
     }
-    let backlog = store.backlog().await?;
-    let (waiting, age) = (Gauge::<i64>::default(), Gauge::<i64>::default());
+    let (waiting, age) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
     registry.register("inbox_messages", "Messages that wait to be worked off", waiting.clone());
     registry.register("inbox_oldest_seconds", "How long the oldest of them has waited", age.clone());
-    waiting.set(whole(backlog.messages));
-    age.set(backlog.oldest.map_or(0, |oldest| seconds(now, oldest)));
     let profiles = Family::<Labels, Gauge>::default();
     registry.register(
         "merges",
         "Profiles that went on in another, and those that should and cannot: they are in audiences, or wait in a queue",
         profiles.clone(),
     );
-    let merges = store.merges().await?;
-    for (outcome, n) in [("merged", merges.merged), ("in-audiences", merges.in_audiences)] {
-        profiles.get_or_create(&labels(&[("outcome", outcome)])).set(whole(n));
-    }
     let queue = Family::<Labels, Gauge>::default();
     let (held, oldest) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
     registry.register("queue_waiting", "People who wait in a queue", queue.clone());
     registry.register("queue_held", "1 where a queue is held, by a fault or by a person", held.clone());
     registry.register("queue_oldest_seconds", "How long the oldest unsent operation has waited", oldest.clone());
-    for lane in store.lanes().await? {
-        let of = labels(&[
-            ("connector", &lane.key.connector),
-            ("connection", &lane.connection),
-            ("account", &lane.key.account),
-            ("audience", &lane.key.audience),
-            ("stripe", &lane.stripe.to_string()),
-        ]);
-        queue.get_or_create(&of).set(whole(lane.waiting));
-        let is_held = matches!(lane.state, LaneState::Held { .. }) || !lane.held_by.is_empty();
-        held.get_or_create(&of).set(i64::from(is_held));
-        oldest.get_or_create(&of).set(lane.oldest.map_or(0, |at| seconds(now, at)));
-    }
     let visits = Family::<Labels, Gauge>::default();
     let (entered, inside) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
     registry.register("visits", "Visits of a step by status and reason", visits.clone());
     registry.register("entered", "Entries into a version of a canvas", entered.clone());
     registry.register("inside", "Entries that have not ended", inside.clone());
-    for version in store.versions().await? {
-        let counters = store.counters(version.id).await?;
-        let (canvas, number) = (version.canvas.canvas.as_str(), version.number.to_string());
-        let of = labels(&[("canvas", canvas), ("version", &number)]);
-        entered.get_or_create(&of).set(whole(counters.entered));
-        inside.get_or_create(&of).set(whole(counters.open));
-        for count in &counters.counts {
-            let step = version.canvas.steps.at(count.step).map_or("", |(id, _)| id.as_str());
+    for place in &state.workspaces {
+        let (store, workspace) = (place.runner.store(), place.name.as_str());
+        let backlog = store.backlog().await?;
+        let of = labels(&[("workspace", workspace)]);
+        waiting.get_or_create(&of).set(whole(backlog.messages));
+        age.get_or_create(&of).set(backlog.oldest.map_or(0, |oldest| seconds(now, oldest)));
+        let merges = store.merges().await?;
+        for (outcome, n) in [("merged", merges.merged), ("in-audiences", merges.in_audiences)] {
+            let of = labels(&[("workspace", workspace), ("outcome", outcome)]);
+            profiles.get_or_create(&of).set(whole(n));
+        }
+        for lane in store.lanes().await? {
             let of = labels(&[
-                ("canvas", canvas),
-                ("version", &number),
-                ("step", step),
-                ("status", count.status.word()),
-                ("reason", &count.reason.code),
+                ("workspace", workspace),
+                ("connector", &lane.key.connector),
+                ("connection", &lane.connection),
+                ("account", &lane.key.account),
+                ("audience", &lane.key.audience),
+                ("stripe", &lane.stripe.to_string()),
             ]);
-            visits.get_or_create(&of).inc_by(whole(count.n));
+            queue.get_or_create(&of).set(whole(lane.waiting));
+            let is_held = matches!(lane.state, LaneState::Held { .. }) || !lane.held_by.is_empty();
+            held.get_or_create(&of).set(i64::from(is_held));
+            oldest.get_or_create(&of).set(lane.oldest.map_or(0, |at| seconds(now, at)));
+        }
+        for version in store.versions().await? {
+            let counters = store.counters(version.id).await?;
+            let (canvas, number) = (version.canvas.canvas.as_str(), version.number.to_string());
+            let of = labels(&[("workspace", workspace), ("canvas", canvas), ("version", &number)]);
+            entered.get_or_create(&of).set(whole(counters.entered));
+            inside.get_or_create(&of).set(whole(counters.open));
+            for count in &counters.counts {
+                let step = version.canvas.steps.at(count.step).map_or("", |(id, _)| id.as_str());
+                let of = labels(&[
+                    ("workspace", workspace),
+                    ("canvas", canvas),
+                    ("version", &number),
+                    ("step", step),
+                    ("status", count.status.word()),
+                    ("reason", &count.reason.code),
+                ]);
+                visits.get_or_create(&of).inc_by(whole(count.n));
+            }
         }
     }
     let mut text = String::new();

@@ -1,10 +1,15 @@
 //! The server: routes, limits, and its way out.
+use crate::doors::Doors;
+use crate::keys::Senders;
 use crate::metrics::Counts;
-use crate::{WriteKeys, health, metrics, tracking};
+use crate::workspace::Workspace;
+use crate::{health, metrics, routes, tracking};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use caravan_runner::Runner;
+use caravan_model::Right;
+use caravan_model::port::{Clock as _, SystemClock};
+use caravan_runner::control::{Signed, signed_by};
 use caravan_store::Store;
 use std::future::Future;
 use std::sync::Arc;
@@ -15,8 +20,6 @@ use tokio::net::TcpListener;
 /// How a server behaves.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// Who may send events.
-    pub write_keys: WriteKeys,
     /// The most bytes of one request (Segment: 500 kB).
     pub most_bytes: usize,
     /// The most bytes of one message (Segment: 32 kB).
@@ -30,7 +33,6 @@ pub struct ServerOptions {
 impl Default for ServerOptions {
     fn default() -> Self {
         ServerOptions {
-            write_keys: WriteKeys::default(),
             most_bytes: 500 * 1_024,
             most_message_bytes: 32 * 1_024,
             longest_wait: Duration::from_secs(300),
@@ -41,8 +43,10 @@ impl Default for ServerOptions {
 
 /// What all requests share.
 pub(crate) struct State<S: Store> {
-    pub runner: Arc<Runner<S>>,
+    pub workspaces: Vec<Arc<Workspace<S>>>,
     pub options: ServerOptions,
+    pub doors: Doors,
+    senders: Senders,
     pub counts: Counts,
     leaving: AtomicBool,
 }
@@ -50,6 +54,35 @@ pub(crate) struct State<S: Store> {
 impl<S: Store> State<S> {
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// The workspace that a key may send events to: one of those that the host was started with, or a kept one with the right
+    /// to.
+    pub(crate) async fn sends_to(&self, key: &str) -> caravan_runner::Result<Option<Arc<Workspace<S>>>> {
+        if let Some(known) = self.workspaces.iter().find(|workspace| workspace.write_keys.know(key)) {
+            return Ok(Some(known.clone()));
+        }
+        if let Some(place) = self.senders.know(key) {
+            return Ok(self.workspaces.get(place).cloned());
+        }
+        for (place, workspace) in self.workspaces.iter().enumerate() {
+            let known = signed_by(workspace.runner.store(), key, SystemClock.now()).await?;
+            if known.is_some_and(|signed| signed.member.is_none() && signed.rights.has(Right::SendEvents)) {
+                self.senders.learn(key, place);
+                return Ok(Some(workspace.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whose a secret is, and in which workspace.
+    pub(crate) async fn signed(&self, secret: &str) -> caravan_runner::Result<Option<(Signed, Arc<Workspace<S>>)>> {
+        for workspace in &self.workspaces {
+            if let Some(signed) = signed_by(workspace.runner.store(), secret, SystemClock.now()).await? {
+                return Ok(Some((signed, workspace.clone())));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -59,10 +92,12 @@ pub struct Server<S: Store> {
 }
 
 impl<S: Store + 'static> Server<S> {
-    /// A server for a runner.
-    pub fn new(runner: Arc<Runner<S>>, options: ServerOptions) -> Server<S> {
-        let counts = Counts::default();
-        Server { state: Arc::new(State { runner, options, counts, leaving: AtomicBool::new(false) }) }
+    /// A server for workspaces.
+    pub fn new(workspaces: Vec<Workspace<S>>, options: ServerOptions) -> Server<S> {
+        let workspaces = workspaces.into_iter().map(Arc::new).collect();
+        let (doors, senders, counts) = (Doors::default(), Senders::default(), Counts::default());
+        let leaving = AtomicBool::new(false);
+        Server { state: Arc::new(State { workspaces, options, doors, senders, counts, leaving }) }
     }
 
     /// Its routes.
@@ -75,9 +110,12 @@ impl<S: Store + 'static> Server<S> {
             .layer(DefaultBodyLimit::max(self.state.options.most_bytes * 2));
         Router::new()
             .merge(tracking)
+            .merge(routes::routes::<S>())
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready::<S>))
             .route("/metrics", get(metrics::show::<S>))
+            .fallback(routes::nowhere)
+            .method_not_allowed_fallback(routes::not_so)
             .with_state(self.state.clone())
     }
 

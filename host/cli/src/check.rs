@@ -1,14 +1,16 @@
 //! Everything that can be known before anything is done: files, connectors, match fields, settings, secrets.
 use crate::args::Global;
 use crate::fail::Problems;
-use crate::host::workshop::Workshop;
+use crate::host::{self, workshop::Workshop};
 use crate::registry::Shelf;
 use crate::{files, policies};
 use caravan_connectors::{Grant, LoadedComponent, LocalVault};
 use caravan_journey::document::{Document, Path as Place};
 use caravan_journey::validate::{Facts, validate};
+use caravan_model::alert::WebPlace;
 use caravan_model::connection::SecretRef;
 use caravan_model::port::Vault as _;
+use caravan_model::webhook::Header;
 use caravan_model::{Canvas, Code, Connection, Connections, Manifest, Policy, Problem};
 use caravan_store::Store;
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,8 +69,22 @@ pub fn canvas_with_connections(
     secrets: Secrets,
     shelf: &Shelf,
 ) -> Result<Checked, Problems> {
+    document_with_connections(files::canvas(canvas), connections, policy, secrets, shelf)
+}
+
+/// The same for a canvas that was read already, or could not be.
+///
+/// # Errors
+/// As [`canvas_with_connections`].
+pub fn document_with_connections(
+    canvas: Result<Document<Canvas>, Problem>,
+    connections: &Path,
+    policy: &Policy,
+    secrets: Secrets,
+    shelf: &Shelf,
+) -> Result<Checked, Problems> {
     let mut problems = Vec::new();
-    let canvas = files::canvas(canvas).map_err(|problem| problems.push(problem)).ok();
+    let canvas = canvas.map_err(|problem| problems.push(problem)).ok();
     let read = read_connections(connections).map_err(|problem| problems.push(problem)).ok();
     let used: BTreeSet<&str> =
         canvas.iter().flat_map(|canvas| canvas.value.audiences.values()).map(|a| a.connection.as_str()).collect();
@@ -91,12 +107,37 @@ pub fn canvas_with_connections(
         problems.extend(validate(canvas, &facts));
     }
     problems.extend(wrong);
+    if let (Some(canvas), Some(connections), Secrets::Ask) = (&canvas, &read, secrets) {
+        problems.extend(endpoints(connections, &endpoints_of([&canvas.value])));
+    }
     match (canvas, read) {
         (Some(canvas), Some(connections)) if problems.is_empty() => {
             Ok(Checked { canvas, connections, components, grants })
         }
         _ => Err(Problems(problems)),
     }
+}
+
+/// The endpoints that canvases use.
+pub fn endpoints_of<'a>(canvases: impl IntoIterator<Item = &'a Canvas>) -> BTreeSet<String> {
+    let steps = canvases.into_iter().flat_map(|canvas| canvas.steps.0.iter());
+    steps.filter_map(|(_, step)| Some(step.webhook.as_ref()?.endpoint.clone())).collect()
+}
+
+/// What keeps endpoints that a file has from being called: a secret that is not there, a URL that may not be dialled.
+pub fn endpoints(connections: &Document<Connections>, used: &BTreeSet<String>) -> Vec<Problem> {
+    let used = used.iter().filter(|name| connections.value.webhooks.contains_key(*name));
+    let webhooks = match host::webhooks(&connections.value) {
+        Ok(webhooks) => webhooks,
+        Err(problem) => return vec![problem],
+    };
+    let problem = |name: &String| {
+        let words = webhooks.ready(name).err()?;
+        let at = Place::root().key("webhooks").key(name);
+        let cure = "set the variable or write the file, and never the secret itself into this file";
+        Some(connections.problem(Code::MissingSecret, &at, words).cure(cure))
+    };
+    used.filter_map(problem).collect()
 }
 
 /// Checks one connection.
@@ -163,7 +204,10 @@ pub fn connections(
 }
 
 /// Reads connections; relative paths of secrets then start at the file's folder.
-fn read_connections(path: &Path) -> Result<Document<Connections>, Problem> {
+///
+/// # Errors
+/// The first thing that cannot be read.
+pub fn read_connections(path: &Path) -> Result<Document<Connections>, Problem> {
     let mut connections = files::connections(path).map_err(|problem| match problem.code {
         Code::UnreadableFile => {
             problem.cure("name the connections file with --connections, or put it beside the canvas")
@@ -173,6 +217,21 @@ fn read_connections(path: &Path) -> Result<Document<Connections>, Problem> {
     let folder = files::folder(path);
     for connection in connections.value.connections.values_mut() {
         for secret in connection.secret.iter_mut().chain(connection.secrets.values_mut()) {
+            if let SecretRef::File(file) = secret {
+                *file = folder.join(file.as_str()).display().to_string();
+            }
+        }
+    }
+    for endpoint in connections.value.webhooks.values_mut() {
+        let url = match &mut endpoint.url {
+            WebPlace::Secret(kept) => Some(kept),
+            WebPlace::Plain(_) => None,
+        };
+        let headers = endpoint.headers.values_mut().filter_map(|header| match header {
+            Header::Kept(kept) => Some(&mut kept.secret),
+            Header::Text(_) => None,
+        });
+        for secret in url.into_iter().chain(headers) {
             if let SecretRef::File(file) = secret {
                 *file = folder.join(file.as_str()).display().to_string();
             }

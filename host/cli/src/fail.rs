@@ -89,7 +89,7 @@ pub fn report(error: &anyhow::Error) -> End {
 }
 
 /// The problem behind an error, if it is one that a person can mend.
-fn problem_in(error: &anyhow::Error) -> Option<&Problem> {
+pub fn problem_in(error: &anyhow::Error) -> Option<&Problem> {
     error.chain().find_map(|cause| {
         let of_runner = cause.downcast_ref::<caravan_runner::Error>().and_then(|error| match error {
             caravan_runner::Error::Problem(problem) => Some(problem),

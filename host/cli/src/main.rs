@@ -6,21 +6,22 @@ mod args;
 mod ask;
 mod bundle;
 mod check;
+mod config;
 mod exchange;
 mod fail;
 mod files;
 mod host;
-mod mask;
-mod names;
 mod out;
 mod policies;
 mod registry;
+mod remote;
 mod stop;
 mod stores;
 mod summary;
 mod users;
 mod verbs;
 
+use caravan_runner::control::names;
 use clap::Parser as _;
 use std::process::ExitCode;
 

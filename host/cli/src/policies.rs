@@ -26,16 +26,28 @@ pub struct PolicyFile {
     pub text: String,
 }
 
+impl PolicyFile {
+    /// The first digits of its text's digest, for the audit chain.
+    pub fn digest(&self) -> String {
+        Sha256::digest(self.text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// Reads a policy and looks whether it makes sense.
 ///
 /// # Errors
 /// All that is wrong with it.
 pub fn read(path: &Path) -> Result<PolicyFile, Problems> {
-    let read = files::text(path).and_then(|text| {
-        let document = document::read_policy(&path.display().to_string(), &text)?;
-        Ok((document, text))
-    });
-    let (document, text) = read.map_err(|problem| Problems(vec![problem]))?;
+    let text = files::text(path).map_err(|problem| Problems(vec![problem]))?;
+    read_text(&path.display().to_string(), text)
+}
+
+/// Reads a policy from its text, under a name for what is wrong with it.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn read_text(name: &str, text: String) -> Result<PolicyFile, Problems> {
+    let document = document::read_policy(name, &text).map_err(|problem| Problems(vec![problem]))?;
     Problems::check(check(&document))?;
     Ok(PolicyFile { policy: document.value, text })
 }
@@ -114,9 +126,7 @@ pub async fn refusals(store: &impl Store, policy: &Policy) -> anyhow::Result<Ref
 pub async fn keep(store: &impl Store, file: &PolicyFile) -> anyhow::Result<()> {
     let lease = store.lease("caravan policy set", Slots::ALL, SystemClock.now()).await?;
     let document = (DocumentKind::Policy, POLICY_ID.to_owned(), Some(file.text.clone()));
-    let digest: String =
-        Sha256::digest(file.text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let note = Note::new(SystemClock.now(), actor(), "policy.set", "policy").with("sha256", digest);
+    let note = Note::new(SystemClock.now(), actor(), "policy.set", "policy").with("sha256", file.digest());
     let kept = store.note(lease, vec![document], vec![note]).await;
     store.release(lease).await?;
     Ok(kept?)

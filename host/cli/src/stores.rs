@@ -1,18 +1,29 @@
 //! Which store a command speaks of.
 use crate::args::Global;
+use crate::config;
 use crate::fail::usage;
 use caravan_model::{Code, Problem};
+use caravan_store::OpenOptions;
 use std::path::{Path, PathBuf};
+
+/// The workspace that is meant where none is named.
+pub const FIRST: &str = "default";
 
 /// The ending of a store's file.
 const ENDING: &str = "caravan";
 
-/// The file that `--store` names, if it is given.
+/// How the store of a command is opened: that of another workspace than the one that is asked for is refused.
+pub fn options(global: &Global) -> OpenOptions {
+    let workspace = (global.workspace != FIRST).then(|| global.workspace.clone());
+    OpenOptions { workspace, ..OpenOptions::default() }
+}
+
+/// The file that `--store` names, if it is given; else that of the workspace in the configuration, if there is one.
 ///
 /// # Errors
-/// It names an engine that is not there.
+/// It names an engine that is not there, or nothing says which store the workspace has.
 pub fn named(global: &Global) -> Result<Option<PathBuf>, Problem> {
-    let Some(text) = global.store.as_deref() else { return Ok(None) };
+    let Some(text) = global.store.as_deref() else { return of_config(&global.workspace) };
     if let Some(path) = text.strip_prefix("sqlite:") {
         return Ok(Some(PathBuf::from(path)));
     }
@@ -21,6 +32,23 @@ pub fn named(global: &Global) -> Result<Option<PathBuf>, Problem> {
             .cure("name a file: --store people.caravan"));
     }
     Ok(Some(PathBuf::from(text)))
+}
+
+/// The store of a workspace in the configuration.
+fn of_config(workspace: &str) -> Result<Option<PathBuf>, Problem> {
+    let known = &config::current().workspaces;
+    match known.get(workspace) {
+        Some(own) => Ok(Some(own.store.clone())),
+        None if workspace == FIRST => Ok(None),
+        None => {
+            let names: Vec<&str> = known.keys().map(String::as_str).collect();
+            let cure = match names.as_slice() {
+                [] => "name its store by --store, or write it into caravan.toml".to_owned(),
+                names => format!("the workspaces of the configuration are: {}", names.join(", ")),
+            };
+            Err(usage(format!("nothing says which store the workspace `{workspace}` has"), cure))
+        }
+    }
 }
 
 /// The store of a canvas: the named one, else `<canvas id>.caravan` beside the canvas.

@@ -42,6 +42,7 @@ mod state;
 mod switch;
 mod vault;
 mod verdict;
+mod webhooks;
 mod words;
 mod world;
 
@@ -55,5 +56,6 @@ pub use messenger::{LocalMessenger, MessengerSettings};
 pub use outline::{Capability, Difference, Outline};
 pub use sandbox::{Sandbox, SandboxOptions, TICK};
 pub use switch::{Change, Switch};
-pub use vault::{LAB_TOKEN, LocalVault};
+pub use vault::{LAB_TOKEN, LocalVault, read as secret_of};
+pub use webhooks::{IDEMPOTENCY_KEY, LocalWebhooks};
 pub use world::WIT_VERSION;

@@ -101,6 +101,16 @@ impl Switch {
         state.go_back(because)
     }
 
+    /// Drops a version that is on trial: the one in use goes on.
+    pub fn keep(&self) {
+        self.state().trial = None;
+    }
+
+    /// The version in use: not one that is on trial.
+    pub fn in_use(&self) -> Digest {
+        self.state().current.digest()
+    }
+
     /// What happened since this was asked last.
     pub fn changes(&self) -> Vec<Change> {
         std::mem::take(&mut self.state().changes)
@@ -261,8 +271,11 @@ impl Connector for Switch {
         self.shape.manifest()
     }
 
+    /// That of the version that the next batch goes through.
     fn digest(&self) -> Digest {
-        self.state().current.digest()
+        let state = self.state();
+        let trial = state.trial.as_ref().filter(|trial| !trial.busy);
+        trial.map_or_else(|| state.current.digest(), |trial| trial.candidate.digest())
     }
 
     fn settings(&self) -> &Map<String, Value> {

@@ -52,7 +52,10 @@ impl Vault for LocalVault {
 }
 
 /// The secret that a reference points to, as it stands there now.
-pub(crate) fn read(reference: &SecretRef) -> Result<Secret, String> {
+///
+/// # Errors
+/// In words, which never hold the secret.
+pub fn read(reference: &SecretRef) -> Result<Secret, String> {
     let (value, place) = match reference {
         SecretRef::Env(variable) => {
             let value = std::env::var(variable)

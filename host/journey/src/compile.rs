@@ -1,6 +1,9 @@
 //! Compiling: from a step as people write it to one that is ready to walk.
 use crate::delay::DelayRule;
-use crate::plan::{AudienceIx, Awaited, CompiledStep, DEFAULT_PURPOSE, StepKind, SyncStep, Target, VariantStep};
+use crate::plan::{
+    AudienceIx, Awaited, CompiledStep, DEFAULT_PURPOSE, StepKind, SyncStep, Target, VariantStep, WebhookStep,
+};
+use crate::webhook::Body;
 use caravan_model::canvas::{ConsentNeed, EventTrigger, Step, WaitFor};
 use caravan_model::changes::Changes;
 use caravan_model::{Canvas, Code, Problem, StepId};
@@ -37,9 +40,6 @@ impl Resolver<'_> {
     /// A step, ready to walk.
     pub(crate) fn step(&self, id: &StepId, step: &Step) -> Result<CompiledStep, Problem> {
         let at = |field: &str| format!("steps.{id}.{field}");
-        let not_yet = |what: &str| {
-            Err(Problem::new(Code::NotYet, format!("this version cannot run `{what}` yet")).at_path(at(what)))
-        };
         if let [_, .., _] | [] = step.kinds().as_slice() {
             return Err(Problem::new(Code::StepKind, "a step has exactly one kind").at_path(format!("steps.{id}")));
         }
@@ -90,6 +90,12 @@ impl Resolver<'_> {
                 }
             };
             (StepKind::WaitFor { what, timeout: wait.timeout }, next()?)
+        } else if let Some(webhook) = &step.webhook {
+            let body = Body::new(&webhook.body).map_err(|flaws| {
+                let flaw = flaws.into_iter().next().unwrap_or_default();
+                Problem::new(Code::BadTemplate, flaw.words).at_path(at(&format!("webhook.{}", flaw.at)))
+            })?;
+            (StepKind::Webhook(WebhookStep { endpoint: webhook.endpoint.clone(), body: Arc::new(body) }), next()?)
         } else if let Some(sync) = &step.audience_sync {
             let place = self.canvas.audiences.keys().position(|name| *name == sync.audience);
             let audience = place.and_then(|at| u16::try_from(at).ok()).map(AudienceIx).ok_or_else(|| {
@@ -106,10 +112,9 @@ impl Resolver<'_> {
                 advance: sync.advance,
             };
             (StepKind::Sync(sync), next()?)
-        } else if step.exit.is_some() {
-            (StepKind::Exit, Target::Exit)
         } else {
-            return not_yet(step.kinds().first().copied().unwrap_or("step"));
+            // The only kind that is left.
+            (StepKind::Exit, Target::Exit)
         };
         let in_vain = step.wait_for.as_ref().and_then(|wait| wait.on_timeout.as_ref());
         let otherwise = match step.otherwise.as_ref().or(in_vain) {

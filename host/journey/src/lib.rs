@@ -7,6 +7,7 @@
 //! * [`plan`] turns a sound canvas into steps by number; [`walk`] moves one person through it until they rest;
 //! * [`entry`] says who enters and who leaves, [`filter`] who fulfils a condition, [`lot`] who gets which variant;
 //! * [`segments`] are rules that filters mention by name, [`schedule`] says when a clock lets people in;
+//! * [`webhook`] makes the bodies that webhook steps send;
 //! * [`policy`] says what a workspace's policy denies to labelled data;
 //! * [`sealing`] says which operations of a lane are sent, [`pacing`] when a call may go, [`retry`] what follows when one
 //!   fails.
@@ -49,6 +50,7 @@ pub mod suggest;
 pub mod update;
 pub mod validate;
 pub mod walk;
+pub mod webhook;
 
 pub use delay::day_start;
 pub use jiff::tz::TimeZone;

@@ -3,6 +3,7 @@ use crate::compile::Resolver;
 use crate::delay::DelayRule;
 use crate::lot::{lot, share_of};
 use crate::walk::Way;
+use crate::webhook::Body;
 use caravan_model::canvas::{Advance, EntryRule, EventTrigger, ExitRule, Share};
 use caravan_model::changes::Changes;
 use caravan_model::status::reason;
@@ -54,7 +55,7 @@ pub struct CompiledStep {
     pub kind: StepKind,
     /// Where people go next.
     pub next: Target,
-    /// Where those go whose visit of a sync did not succeed, or who waited in vain.
+    /// Where those go whose visit of a sync or webhook did not succeed, or who waited in vain.
     pub otherwise: Target,
 }
 
@@ -81,10 +82,21 @@ pub enum StepKind {
     },
     /// Changes the person's own fields and attributes.
     Update(Arc<Changes>),
+    /// Calls an endpoint of the customer's.
+    Webhook(WebhookStep),
     /// Adds to or removes from an audience.
     Sync(SyncStep),
     /// Ends the entry.
     Exit,
+}
+
+/// A `webhook`, ready to walk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WebhookStep {
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// What is sent.
+    pub body: Arc<Body>,
 }
 
 /// What a step waits for.
@@ -182,6 +194,22 @@ impl CompiledCanvas {
         }
     }
 
+    /// The webhook at a step, where it is one.
+    pub fn webhook(&self, step: StepIx) -> Option<&WebhookStep> {
+        match &self.step(step)?.kind {
+            StepKind::Webhook(webhook) => Some(webhook),
+            _ => None,
+        }
+    }
+
+    /// All webhooks, in file order.
+    pub fn webhooks(&self) -> impl Iterator<Item = (StepIx, &WebhookStep)> {
+        (0u16..).zip(&self.steps).filter_map(|(at, step)| match &step.kind {
+            StepKind::Webhook(webhook) => Some((StepIx(at), webhook)),
+            _ => None,
+        })
+    }
+
     /// The reason that a visit carries whose person left the step this way.
     pub fn reason(&self, step: StepIx, way: Way) -> Reason {
         match way {
@@ -272,8 +300,8 @@ impl CompiledCanvas {
         share_of(lot(&self.id, "control group", external_id), weights.into_iter()) == Some(0)
     }
 
-    /// Where people go whose visit of this sync ended with this status: `next` on `synced` and `unchanged`, else
-    /// `otherwise` (design, 11.1).
+    /// Where people go whose visit of this sync or webhook ended with this status: `next` on `synced`, `unchanged` and
+    /// `passed`, else `otherwise` (design, 11.1).
     pub fn after_sync(&self, step: StepIx, status: Status) -> Target {
         let Some(step) = self.step(step) else { return Target::Exit };
         match status {

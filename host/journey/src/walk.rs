@@ -1,4 +1,5 @@
-//! Moves one person from a step through all that is instantaneous until they rest: in a delay, in a queue, or out.
+//! Moves one person from a step through all that is instantaneous until they rest: in a delay, at a webhook, in a queue,
+//! or out.
 use crate::filter;
 use crate::lot::{lot, share_of};
 use crate::person::{Person, Scene};
@@ -63,6 +64,12 @@ pub enum Rest {
         step: StepIx,
         /// When it is over, whatever happens.
         due: Millis,
+    },
+    /// At a webhook until its endpoint has answered; the visit is `waiting`. Afterwards
+    /// [`CompiledCanvas::after_sync`].
+    Webhook {
+        /// The step.
+        step: StepIx,
     },
     /// In a lane until the visit's status is final (`advance: when_synced`); the visit is `waiting`. Afterwards
     /// [`CompiledCanvas::after_sync`].
@@ -166,6 +173,7 @@ impl CompiledCanvas {
                     moves.push(Move::Updated { step: index });
                     at = step.next;
                 }
+                StepKind::Webhook(_) => return Ok(Rest::Webhook { step: index }),
                 StepKind::Sync(sync) => {
                     let (audience, action) = (sync.audience, sync.action);
                     match sync.advance {

@@ -129,6 +129,8 @@ pub enum IfMissing {
     Fail,
     /// Make it.
     Create,
+    /// Always make it: one of this name at the partner is refused.
+    New,
 }
 
 /// Who enters.
@@ -198,7 +200,7 @@ pub struct Step {
     /// The next step, or `exit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<StepId>,
-    /// Where a sync's skipped, rejected and expired people go; default `next`.
+    /// Where a sync's skipped, rejected and expired people go, and a webhook's failed ones; default `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otherwise: Option<StepId>,
 }
@@ -275,10 +277,11 @@ pub struct WaitFor {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
-    /// The configured endpoint.
+    /// The endpoint: a name under `webhooks` in the connections file.
     #[serde(rename = "use")]
     pub endpoint: String,
-    /// The body, with `{{ field }}` places.
+    /// The JSON body. Its texts are templates over the person: `{{ email }}`, `{{ attributes.plan | upper }}`; one that is
+    /// a single `{{ … }}` keeps the value's type.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub body: Map<String, Value>,
 }

@@ -55,6 +55,8 @@ codes! {
     DeniedUse = "CV027", "A use of data that policy denies", "CV027";
     NotEntitled = "CV029", "A partner that nobody is entitled to", "CV029";
     NotYet = "CV030", "Something that this version cannot do yet", "CV030";
+    UnknownEndpoint = "CV031", "A webhook's endpoint that does not exist", "CV031";
+    BadTemplate = "CV032", "A webhook's body that cannot be made", "CV032";
     UserRow = "CV040", "A row of people that cannot be read", "CV040";
     NotAComponent = "CV050", "A file that is no WebAssembly component", "CV050";
     WrongWorld = "CV051", "A component of another world or version", "CV051";
@@ -75,6 +77,8 @@ codes! {
     TermsUnsigned = "CV083", "Terms that nobody accepted", "CV083";
     Usage = "CV090", "A command that cannot be understood", "CV090";
     NotFound = "CV091", "Something that is not in the store", "CV091";
+    NotSigned = "CV092", "A call by nobody who is known", "CV092";
+    NoRight = "CV093", "A call without the right", "CV093";
     Internal = "CV099", "A mistake of Caravan's own", "CV099";
 }
 

@@ -1,4 +1,4 @@
-//! `connections.yaml`: connector + credentials + settings, without any secret value.
+//! `connections.yaml`: connector + credentials + settings, and endpoints of webhooks, without any secret value.
 use schemars::JsonSchema;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -11,7 +11,11 @@ pub struct Connections {
     /// The file format: 1.
     pub format: u32,
     /// Connections by name.
+    #[serde(default)]
     pub connections: BTreeMap<String, Connection>,
+    /// Endpoints of one's own that webhook steps call, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub webhooks: BTreeMap<String, crate::webhook::Endpoint>,
 }
 
 /// One connection.

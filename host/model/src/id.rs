@@ -85,6 +85,13 @@ impl fmt::Display for Digest {
     }
 }
 
+impl Serialize for Digest {
+    /// Its hexadecimal digits.
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Digest({self})")

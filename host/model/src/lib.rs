@@ -9,6 +9,7 @@
 //! let due = entered.after("2d".parse::<Duration>().unwrap());
 //! assert_eq!(due, Millis(1_000 + 48 * 3_600_000));
 //! ```
+mod access;
 pub mod alert;
 pub mod batch;
 pub mod canvas;
@@ -22,6 +23,7 @@ pub mod filter;
 mod group;
 pub mod id;
 pub mod manifest;
+pub mod mask;
 mod message;
 pub mod policy;
 pub mod port;
@@ -30,7 +32,9 @@ pub mod reasons;
 pub mod status;
 pub mod time;
 pub mod usage;
+pub mod webhook;
 
+pub use access::{Key, Member, Pass, Right, Rights, Role, is_member_address};
 pub use alert::{AlertKind, Channel, Severity, Subscription};
 pub use batch::{Action, Column, FlagColumn, Part, Target};
 pub use canvas::Canvas;
@@ -46,7 +50,7 @@ pub use id::{
     VisitId, slot_of,
 };
 pub use manifest::Manifest;
-pub use message::Message;
+pub use message::{Called, Message};
 pub use policy::Policy;
 pub use profile::{Consent, Event, Profile};
 pub use status::{Reason, Status};

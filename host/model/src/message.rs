@@ -1,5 +1,5 @@
 //! What streams in about people: who they are, what they did.
-use crate::{Event, GroupChange, Profile};
+use crate::{CanvasId, Event, GroupChange, Millis, Profile};
 use serde::{Deserialize, Serialize};
 
 /// One message about one person. Its serde form is what the inbox keeps.
@@ -16,4 +16,16 @@ pub struct Message {
     /// The group that they joined or left, if any: ours alone, never heard from outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupChange>,
+    /// The canvas that a call of our API lets them into, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<Called>,
+}
+
+/// A call lets someone into a canvas.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Called {
+    /// The canvas.
+    pub canvas: CanvasId,
+    /// When it was called.
+    pub at: Millis,
 }

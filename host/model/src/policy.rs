@@ -138,7 +138,8 @@ pub struct Deny {
     pub name: String,
     /// Data with any of these labels is meant.
     pub labels: Vec<String>,
-    /// What it must not be used for. Every `audience_sync` is `advertising`, and what its `purpose` says.
+    /// What it must not be used for. Every `audience_sync` is `advertising`, and what its `purpose` says; the body of
+    /// every webhook is `webhook`.
     pub action: String,
 }
 

@@ -118,6 +118,30 @@ pub const ALL: &[Meaning] = &[
         "see the batch for the partner's last answer; once it works again, `caravan queue resend --status expired`",
         None,
     ),
+    of(
+        "template-missing",
+        "the webhook's body names what is not known",
+        "give the profile the value, or write a fallback into the body: {{ first_name | default(\"you\") }}",
+        Some(Code::BadTemplate),
+    ),
+    of(
+        "template-failed",
+        "the webhook's body cannot be made for this person",
+        "look at the filter or condition that the words name: this person's value does not suit it",
+        Some(Code::BadTemplate),
+    ),
+    of(
+        "webhook-refused",
+        "the endpoint refused the request",
+        "look into the endpoint's own log for this `Idempotency-Key`; the person went on by `otherwise`, else by `next`",
+        None,
+    ),
+    of(
+        "webhook-expired",
+        "the endpoint did not take it for as long as allowed",
+        "look at the endpoint: the words have its last answer. The person went on by `otherwise`, else by `next`",
+        None,
+    ),
     of("batching", "the batch is filling", "nothing to mend: it leaves when it is full or its time is over", None),
     of(
         "throttled",
@@ -129,7 +153,7 @@ pub const ALL: &[Meaning] = &[
     of(
         "retrying",
         "the partner was down, slow or garbled",
-        "mostly nothing: calls go on with growing pauses. `caravan connection check NAME` tries now",
+        "mostly nothing: calls go on with growing pauses. `caravan connection check NAME` tries a partner now",
         Some(Code::Unreached),
     ),
     of(

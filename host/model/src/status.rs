@@ -148,6 +148,16 @@ pub mod reason {
         CONTROL = "control-group";
         /// The canvas had let in as many as it may.
         CAPPED = "cap";
+        /// A webhook's body names something that is not known of the person.
+        TEMPLATE_MISSING = "template-missing";
+        /// A webhook's body cannot be made from this person's values.
+        TEMPLATE_FAILED = "template-failed";
+        /// A webhook's endpoint refused the request.
+        WEBHOOK_REFUSED = "webhook-refused";
+        /// A webhook was retried for as long as allowed.
+        WEBHOOK_EXPIRED = "webhook-expired";
+        /// A call is made again later.
+        RETRYING = "retrying";
         /// Retried for as long as allowed.
         RETRIES_EXHAUSTED = "retries-exhausted";
         /// The batch is filling.

@@ -3,6 +3,7 @@
 use crate::keeping;
 use crate::route::Route;
 use crate::shared::Shared;
+use crate::{exports, movers};
 use caravan_journey::sealing::consent_verdict;
 use caravan_model::status::reason;
 use caravan_model::{Action, Duration, LaneId, ProfileId, Reason, StepIx, VersionId};
@@ -20,6 +21,8 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
     let mut done = owed(&shared).await?;
     done += end_claims(&shared).await?;
     done += renew_members(&shared).await?;
+    done += exports::run(&shared).await?;
+    done += movers::run(&shared.store, shared.lease, shared.options.chunk, || shared.now()).await?;
     let now = shared.now();
     if shared.is_time_to_prune(now, PRUNE_EVERY) {
         keeping::chore(&shared).await?;

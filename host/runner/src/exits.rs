@@ -89,6 +89,7 @@ pub(crate) async fn let_out<S: Store>(
                 !began_it(plan, entry, event, scene) && event_exits(&plan.exits, event, entry.began, &person, scene)
             }
             What::Joined(group) => segment_exits(&plan.exits, &group.name),
+            What::Called(_) => false,
         };
         if leaves {
             leaving.insert(profile);

@@ -31,6 +31,21 @@ pub struct Forecast {
     pub control: u64,
     /// Each sync, if all who are eligible and not held out came to it.
     pub steps: Vec<StepForecast>,
+    /// Each webhook, likewise.
+    pub webhooks: Vec<WebhookForecast>,
+}
+
+/// What to expect of a webhook step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct WebhookForecast {
+    /// The step.
+    pub step: String,
+    /// The endpoint.
+    pub endpoint: String,
+    /// Whom its body can be made for: one call each.
+    pub sendable: u64,
+    /// Whom it cannot, by the words of the reason.
+    pub lost: BTreeMap<String, u64>,
 }
 
 /// What to expect of a sync step.
@@ -88,6 +103,10 @@ pub async fn forecast<S: Store>(
     names.extend(rules.all_events().into_iter().map(str::to_owned));
     let scene = Scene::at(now).in_zone(zone);
     let mut forecast = Forecast::default();
+    forecast.webhooks.extend(plan.webhooks().map(|(place, webhook)| {
+        let step = plan.step(place).map(|step| step.id.to_string()).unwrap_or_default();
+        WebhookForecast { step, endpoint: webhook.endpoint.clone(), ..WebhookForecast::default() }
+    }));
     let mut after = ProfileId(0);
     loop {
         let page = store.everyone(after, PAGE).await?;
@@ -118,6 +137,12 @@ pub async fn forecast<S: Store>(
             if plan.in_control(&known.profile.external_id) {
                 forecast.control += 1;
                 continue;
+            }
+            for (of, (_, webhook)) in forecast.webhooks.iter_mut().zip(plan.webhooks()) {
+                match webhook.body.render(&known.profile) {
+                    Ok(_) => of.sendable += 1,
+                    Err(why) => *of.lost.entry(why.words).or_default() += 1,
+                }
             }
             for (step, builders) in counting.iter_mut().zip(&mut builders) {
                 step.count(&known.profile, builders);

@@ -203,7 +203,8 @@ fn returns<S: Store>(shared: &Shared<S>, messages: &[(u64, Message)]) -> Option<
                 may(group_key(&group), Effect::LetsIn)
             }
             Trigger::List(trigger) => may(group_key(&Group::list(&trigger.list)), Effect::LetsIn),
-            Trigger::Schedule(_) | Trigger::Api(_) => false,
+            Trigger::Api(_) => may(called_key(&route.canvas), Effect::LetsIn),
+            Trigger::Schedule(_) => false,
         };
         for what in route.plan.all_awaited() {
             let key = match what {
@@ -222,11 +223,12 @@ fn returns<S: Store>(shared: &Shared<S>, messages: &[(u64, Message)]) -> Option<
     }
     let mut met: HashMap<&str, Effect> = HashMap::new();
     messages.iter().position(|(_, message)| {
-        let key = match (&message.event, &message.group) {
-            (Some(event), _) => event_key(&event.name),
-            (None, Some(change)) if change.joined => group_key(&change.group),
-            (None, Some(change)) => left_key(&change.group),
-            (None, None) => return false,
+        let key = match (&message.event, &message.group, &message.called) {
+            (Some(event), ..) => event_key(&event.name),
+            (None, Some(change), _) if change.joined => group_key(&change.group),
+            (None, Some(change), _) => left_key(&change.group),
+            (None, None, Some(called)) => called_key(&called.canvas),
+            (None, None, None) => return false,
         };
         let Some(own) = effects.get(&key) else { return false };
         let (Some(first), Some(last)) = (own.first(), own.last()) else { return false };
@@ -241,6 +243,10 @@ fn event_key(name: &str) -> String {
     format!("event {name}")
 }
 
+fn called_key(canvas: &CanvasId) -> String {
+    format!("called {canvas}")
+}
+
 fn left_key(group: &Group) -> String {
     format!("left {}", group_key(group))
 }
@@ -251,26 +257,30 @@ fn group_key(group: &Group) -> String {
 
 /// What happened by a chunk, with the places of its messages.
 fn whats(chunk: &Chunk) -> impl Iterator<Item = (usize, What<'_>)> {
-    chunk.messages.iter().enumerate().filter_map(|(at, (_, message))| match (&message.event, &message.group) {
-        (Some(event), _) => Some((at, What::Event(event))),
-        (None, Some(change)) if change.joined => Some((at, What::Joined(&change.group))),
-        _ => None,
+    chunk.messages.iter().enumerate().filter_map(|(at, (_, message))| {
+        match (&message.event, &message.group, &message.called) {
+            (Some(event), ..) => Some((at, What::Event(event))),
+            (None, Some(change), _) if change.joined => Some((at, What::Joined(&change.group))),
+            (None, None, Some(called)) => Some((at, What::Called(called))),
+            _ => None,
+        }
     })
 }
 
 /// Whether something may let people in.
-fn lets_in(trigger: &Trigger, what: What<'_>) -> bool {
-    match (trigger, what) {
+fn lets_in(route: &Route, what: What<'_>) -> bool {
+    match (&route.plan.entry.trigger, what) {
         (Trigger::Event(wanted), What::Event(event)) => wanted.event == event.name,
         (Trigger::Segment(wanted), What::Joined(group)) => *group == Group::segment(&wanted.segment),
         (Trigger::List(wanted), What::Joined(group)) => *group == Group::list(&wanted.list),
+        (Trigger::Api(_), What::Called(called)) => called.canvas == route.canvas,
         _ => false,
     }
 }
 
 /// Lets people into a version by what triggers it.
 async fn let_in<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &Chunk) -> crate::Result<()> {
-    let coming: Vec<_> = whats(chunk).filter(|(_, what)| lets_in(&route.plan.entry.trigger, *what)).collect();
+    let coming: Vec<_> = whats(chunk).filter(|(_, what)| lets_in(route, *what)).collect();
     if coming.is_empty() || shared.route(route.version).is_none() {
         return Ok(());
     }
@@ -289,6 +299,7 @@ async fn let_in<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &C
         let (Some(known), Some((seq, _))) = (chunk.known.get(at), chunk.messages.get(at)) else { continue };
         let (occasion, began) = match what {
             What::Event(event) => (Occasion::Event(event), event.at),
+            What::Called(called) => (Occasion::Api, called.at.min(now)),
             // Those who are in the group at publishing are let in one after the other, this one among them.
             What::Joined(_) if only_existing => continue,
             What::Joined(_) if still_to_come.is_some_and(|after| known.id > after) => continue,

@@ -64,6 +64,7 @@ pub(crate) fn moves_from(
         Rest::Delay { step, due } => {
             moves.push(Move::Wait { step, due: if pace.skip_delays { pace.now } else { due } });
         }
+        Rest::Webhook { step } => moves.push(Move::Call { step, due: pace.now }),
         Rest::Sync { step, audience, action } => moves.extend(offer(step, audience, action, true)),
     }
     Ok(moves)

@@ -1,5 +1,6 @@
 //! How a runner behaves, and what one run is asked to do.
 use crate::alerts::AlertOptions;
+use crate::webhooks::WebhookOptions;
 use caravan_journey::{TimeZone, retry::Policy};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct RunnerOptions {
     pub seed: Option<u64>,
     /// How people are told of alerts.
     pub alerts: AlertOptions,
+    /// How endpoints of webhook steps are called.
+    pub webhooks: WebhookOptions,
 }
 
 impl Default for RunnerOptions {
@@ -57,6 +60,7 @@ impl Default for RunnerOptions {
             longest_nap: Duration::from_secs(1),
             seed: None,
             alerts: AlertOptions::default(),
+            webhooks: WebhookOptions::default(),
         }
     }
 }

@@ -18,7 +18,7 @@ const MOST: usize = 200;
 pub struct Assumed {
     /// What steps wait for happens at once; else they wait in vain.
     pub happens: bool,
-    /// Partners take whom they are sent; else they refuse them.
+    /// Partners take whom they are sent, and endpoints what they get; else they refuse it.
     pub synced: bool,
 }
 
@@ -53,6 +53,9 @@ pub struct PreviewVisit {
     pub reason: Reason,
     /// Until when they wait here, where they do.
     pub until: Option<Millis>,
+    /// The body that a webhook would send: JSON with the person's values as they are.
+    #[serde(skip)]
+    pub body: Option<String>,
     /// The person as they are then.
     #[serde(skip)]
     pub person: Profile,
@@ -130,6 +133,18 @@ pub async fn preview<S: Store>(
                 preview.visits.push(visit(&plan, step, now, why, Some(until), &profile));
                 (next, until)
             }
+            Rest::Webhook { step } => {
+                let made =
+                    plan.webhook(step).map_or_else(|| Ok(String::new()), |webhook| webhook.body.render(&profile));
+                let body = made.as_ref().ok().cloned();
+                let (status, why) = match made {
+                    Err(why) => (Status::Failed, why),
+                    Ok(_) if assumed.synced => (Status::Passed, Reason::none()),
+                    Ok(_) => (Status::Failed, Reason::new(reason::WEBHOOK_REFUSED, "")),
+                };
+                preview.visits.push(PreviewVisit { body, ..visit(&plan, step, now, why, None, &profile) });
+                (plan.after_sync(step, status), now)
+            }
             Rest::Sync { step, .. } => {
                 preview.visits.push(visit(&plan, step, now, Reason::none(), None, &profile));
                 (plan.after_sync(step, if assumed.synced { Status::Synced } else { Status::Rejected }), now)
@@ -157,11 +172,12 @@ fn visit(
         Some(StepKind::Experiment(_)) => "experiment",
         Some(StepKind::WaitFor { .. }) => "wait_for",
         Some(StepKind::Update(_)) => "update",
+        Some(StepKind::Webhook(_)) => "webhook",
         Some(StepKind::Sync(_)) => "audience_sync",
         Some(StepKind::Exit) | None => "exit",
     };
     let step = step.map(|step| step.id.to_string()).unwrap_or_default();
-    PreviewVisit { at, step, place, kind, reason, until, person: person.clone() }
+    PreviewVisit { at, step, place, kind, reason, until, body: None, person: person.clone() }
 }
 
 /// The smallest condition that keeps the person out: of `all` the first that fails.

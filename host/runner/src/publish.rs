@@ -1,9 +1,10 @@
 //! Publishing: each audience of a canvas gets the partner's id, once, and the version goes live (design, 1 and 11.2).
 use crate::chance::Chance;
-use crate::control::lists_of;
+use crate::control::{CanvasState, lists_of, states};
 use crate::crowds::segments_of;
 use crate::error::problem_of;
 use crate::making;
+use crate::neighbours::taken;
 use crate::policy::policy_of;
 use crate::route::{lane_key, lane_spec, registered_name};
 use crate::runner::Runner;
@@ -12,7 +13,7 @@ use caravan_journey::document::Document;
 use caravan_journey::plan::CompiledCanvas;
 use caravan_journey::retry::backoff;
 use caravan_journey::segments::unknown_groups;
-use caravan_journey::validate::denied_uses;
+use caravan_journey::validate::{denied_uses, unknown_endpoints};
 use caravan_model::canvas::{AudienceSpec, IfMissing};
 use caravan_model::port::{Answer, Ask, AudienceInfo, CallContext};
 use caravan_model::{Canvas, Code, Connections, Fault, Problem};
@@ -50,7 +51,7 @@ impl<S: Store> Runner<S> {
     ///
     /// # Errors
     /// A connection, account or audience that is not there (CV024 to CV026, CV080), match keys that the connector does
-    /// not take (CV020, CV021), a segment or list that is not there (CV028), a use of data that the workspace's policy denies (CV027), a partner that refuses.
+    /// not take (CV020, CV021), a segment or list that is not there (CV028), an endpoint that is not (CV031), a use of data that the workspace's policy denies (CV027), a partner that refuses.
     pub async fn publish(&self, canvas: Canvas, connections: &Connections) -> crate::Result<Version> {
         let lease = self.lease().await?;
         let plan = CompiledCanvas::new(&canvas)?;
@@ -75,6 +76,10 @@ impl<S: Store> Runner<S> {
         if let Some(first) = missing.into_iter().next() {
             return Err(first.into());
         }
+        let missing = unknown_endpoints(&Document::without_file(canvas.clone()), connections);
+        if let Some(first) = missing.into_iter().next() {
+            return Err(first.into());
+        }
         let policy = policy_of(&self.store).await?;
         let manifest = |connection: &str| plugs.get(connection).map(|plug| plug.connector.manifest());
         let denied = denied_uses(&Document::without_file(canvas.clone()), Some(&manifest), &policy);
@@ -84,18 +89,22 @@ impl<S: Store> Runner<S> {
         // Of the newest version: what it says already was bound once, and may have been bound anew since.
         let versions = self.store.versions().await?;
         let before = versions.iter().rev().find(|version| version.canvas.canvas == canvas.canvas);
+        let mut all = Vec::with_capacity(canvas.audiences.len());
         for (name, spec) in &canvas.audiences {
-            let plug = self.plug_for(&mut plugs, &spec.connection).await?;
-            let said =
-                before.and_then(|version| version.canvas.audiences.get(name)).and_then(|spec| spec.id.as_deref());
-            let wanted = Wanted {
+            all.push(Wanted {
                 name,
                 registered: registered_name(&canvas.canvas, name),
                 spec,
                 account: account_of(connections, spec, name)?,
-                plug,
+                plug: self.plug_for(&mut plugs, &spec.connection).await?,
                 group: groups.get(name.as_str()).cloned().unwrap_or_default(),
-            };
+            });
+        }
+        self.have_room(&all).await?;
+        for wanted in all {
+            let said = before
+                .and_then(|version| version.canvas.audiences.get(wanted.name))
+                .and_then(|spec| spec.id.as_deref());
             let bound = self.resolve(lease, &wanted, said).await?;
             if let Some(key) = lane_key(&bound) {
                 // The first people of an audience that is to be made go in one call.
@@ -107,7 +116,10 @@ impl<S: Store> Runner<S> {
             }
         }
         let version = self.store.publish(lease, canvas, self.clock.now()).await?;
-        self.published.store(true, std::sync::atomic::Ordering::SeqCst);
+        if states(&self.store).await?.of(version.canvas.canvas.as_str()) == CanvasState::Archived {
+            self.put_state(lease, version.canvas.canvas.as_str(), CanvasState::Live, "").await?;
+        }
+        self.refresh();
         Ok(version)
     }
 
@@ -149,6 +161,7 @@ impl<S: Store> Runner<S> {
         };
         if let Some(id) = &wanted.spec.id {
             audience.partner_id = Some(id.clone());
+            self.only_ours(&audience, wanted.name).await?;
             audience.made_by_us = self.made_by_us(&audience).await?;
             self.store.bind(lease, audience.clone()).await?;
             return Ok(audience);
@@ -160,6 +173,7 @@ impl<S: Store> Runner<S> {
         match usable.as_slice() {
             [one] => {
                 audience.partner_id = Some(one.id.clone());
+                self.only_ours(&audience, wanted.name).await?;
                 audience.made_by_us = self.made_by_us(&audience).await?;
                 self.store.bind(lease, audience.clone()).await?;
                 Ok(audience)
@@ -169,7 +183,7 @@ impl<S: Store> Runner<S> {
                 let words = format!("there are {} audiences named `{at_partner}`: {}", ids.len(), ids.join(", "));
                 Err(Problem::new(Code::AudienceMissing, words).at_path(path).cure("say which by `id`").into())
             }
-            [] if wanted.spec.if_missing == IfMissing::Create => {
+            [] if wanted.spec.if_missing != IfMissing::Fail => {
                 self.store.bind(lease, audience.clone()).await?;
                 self.create(lease, wanted, audience).await
             }
@@ -185,6 +199,15 @@ impl<S: Store> Runner<S> {
         }
     }
 
+    /// Refuses an audience that another workspace writes to.
+    async fn only_ours(&self, audience: &Audience, name: &str) -> crate::Result<()> {
+        let (Some(neighbours), Some(key)) = (self.neighbours.get(), lane_key(audience)) else { return Ok(()) };
+        match neighbours.writes_to(&key).await? {
+            Some(by) => Err(taken(&key, &by, &format!("audiences.{name}")).into()),
+            None => Ok(()),
+        }
+    }
+
     /// Whether a partner's audience is one that we made under another name.
     pub(crate) async fn made_by_us(&self, audience: &Audience) -> crate::Result<bool> {
         let key = lane_key(audience);
@@ -195,17 +218,21 @@ impl<S: Store> Runner<S> {
     /// Audiences of exactly this name, and of the kind where one is asked for.
     async fn named(&self, wanted: &Wanted<'_>) -> crate::Result<Vec<AudienceInfo>> {
         let name = partner_name(wanted);
+        let mut found = self.listed(wanted, name).await?;
+        found.retain(|info| info.name == name && wanted.spec.kind.as_ref().is_none_or(|kind| *kind == info.kind));
+        Ok(found)
+    }
+
+    /// What a partner lists of an account for a name; all audiences for an empty one.
+    pub(crate) async fn listed(&self, wanted: &Wanted<'_>, query: &str) -> crate::Result<Vec<AudienceInfo>> {
         let mut found = Vec::new();
         let mut cursor = None;
         for _ in 0..MOST_PAGES {
-            let ask = Ask::Audiences { account: wanted.account.clone(), query: name.to_owned(), cursor };
+            let ask = Ask::Audiences { account: wanted.account.clone(), query: query.to_owned(), cursor };
             let Answer::Audiences(page, next) = self.ask(wanted, ask, "list audiences").await? else {
                 return Err(strange(wanted).into());
             };
-            let fits = |info: &AudienceInfo| {
-                info.name == name && wanted.spec.kind.as_ref().is_none_or(|kind| *kind == info.kind)
-            };
-            found.extend(page.into_iter().filter(fits));
+            found.extend(page);
             match next {
                 Some(next) => cursor = Some(next),
                 None => break,
@@ -286,7 +313,7 @@ impl<S: Store> Runner<S> {
 }
 
 /// The name at the partner.
-fn partner_name<'a>(wanted: &'a Wanted<'_>) -> &'a str {
+pub(crate) fn partner_name<'a>(wanted: &'a Wanted<'_>) -> &'a str {
     wanted.spec.name.as_deref().unwrap_or(wanted.name)
 }
 

@@ -82,7 +82,11 @@ impl Route {
         let looks_at_people = plan.steps.iter().any(|step| match &step.kind {
             StepKind::Branch { .. } | StepKind::Experiment(_) => true,
             StepKind::Delay(rule) => !matches!(rule, DelayRule::For(_) | DelayRule::Until(_)),
-            StepKind::WaitFor { .. } | StepKind::Update(_) | StepKind::Sync(_) | StepKind::Exit => false,
+            StepKind::WaitFor { .. }
+            | StepKind::Update(_)
+            | StepKind::Webhook(_)
+            | StepKind::Sync(_)
+            | StepKind::Exit => false,
         });
         let needs_people = looks_at_people || plan.needs_groups();
         let events = plan.needs_events().into_iter().map(str::to_owned).collect();

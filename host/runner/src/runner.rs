@@ -1,5 +1,6 @@
 //! The runner: one host's hands on one store.
 use crate::chance::Chance;
+use crate::neighbours::Neighbours;
 use crate::options::RunnerOptions;
 use caravan_model::port::{Clock, Connectors};
 use caravan_store::{Lease, Slots, Store};
@@ -17,7 +18,8 @@ pub struct Runner<S: Store> {
     pub(crate) options: RunnerOptions,
     pub(crate) chance: Chance,
     lease: OnceCell<Lease>,
-    /// Tells a server that there are new versions.
+    pub(crate) neighbours: std::sync::OnceLock<Arc<dyn Neighbours>>,
+    /// Tells a server that there are new versions, or that settings changed.
     pub(crate) published: Arc<AtomicBool>,
 }
 
@@ -25,12 +27,38 @@ impl<S: Store> Runner<S> {
     /// A runner over a store and the connections that this host can use.
     pub fn new(store: S, connectors: Arc<dyn Connectors>, clock: Arc<dyn Clock>, options: RunnerOptions) -> Runner<S> {
         let chance = Chance::new(options.seed);
-        Runner { store, connectors, clock, options, chance, lease: OnceCell::new(), published: Arc::default() }
+        Runner {
+            store,
+            connectors,
+            clock,
+            options,
+            chance,
+            lease: OnceCell::new(),
+            neighbours: std::sync::OnceLock::new(),
+            published: Arc::default(),
+        }
+    }
+
+    /// Tells it, once, of the other workspaces of the installation.
+    pub fn meet(&self, neighbours: Arc<dyn Neighbours>) {
+        // The first ones stay.
+        let _ = self.neighbours.set(neighbours);
     }
 
     /// The store.
     pub fn store(&self) -> &S {
         &self.store
+    }
+
+    /// The time zone in which days, schedules and local times are meant where people have none.
+    pub fn zone(&self) -> &caravan_journey::TimeZone {
+        &self.options.workspace_zone
+    }
+
+    /// Tells a serving runner that settings changed: the policy, connections, or what is live. It looks at them anew before
+    /// it does anything else.
+    pub fn refresh(&self) {
+        self.published.store(true, std::sync::atomic::Ordering::SeqCst);
     }
 
     /// Takes the store over, once.

@@ -7,6 +7,7 @@ use crate::pacing::Paces;
 use crate::policy::policy_of;
 use crate::route::Route;
 use crate::steps::{StepFacts, Steps, group_plans, plan_problem};
+use crate::webhooks::Endpoints;
 use caravan_model::port::{Clock, Connector, Connectors};
 use caravan_model::{Code, LaneId, Millis, PartId, Policy, Problem, StepIx, VersionId};
 use caravan_store::{Lease, Store};
@@ -23,13 +24,17 @@ pub(crate) struct Shared<S> {
     pub chance: Chance,
     connectors: Arc<dyn Connectors>,
     clock: Arc<dyn Clock>,
-    policy: Policy,
+    policy: RwLock<Arc<Policy>>,
     routes: RwLock<HashMap<VersionId, Arc<Route>>>,
-    /// Turns true with each publishing by this host.
+    /// Turns true with each publishing by this host, and where settings changed.
     published: Arc<AtomicBool>,
+    /// Held while what is new is read: whoever comes meanwhile waits for it.
+    reading: tokio::sync::Mutex<()>,
     plugs: Mutex<HashMap<String, Result<Plug, Problem>>>,
     facts: Mutex<HashMap<(String, VersionId, StepIx), Arc<StepFacts>>>,
     memories: Mutex<HashMap<LaneId, LaneMemory>>,
+    /// The endpoints of webhook steps.
+    pub endpoints: Endpoints,
     /// How fast calls may go.
     pub paces: Paces,
     /// Read from the look at people until their slice is sealed; written while it is decided what consent owes: whoever
@@ -109,9 +114,10 @@ impl<S: Store> Shared<S> {
         clock: Arc<dyn Clock>,
         published: Arc<AtomicBool>,
     ) -> crate::Result<Shared<S>> {
-        let policy = policy_of(&store).await?;
+        let policy = RwLock::new(Arc::new(policy_of(&store).await?));
         let charges = store.charges(clock.now()).await?;
         let shared = Shared {
+            endpoints: Endpoints::new(&options.webhooks),
             paces: Paces::new(clock.now(), charges),
             sealing: tokio::sync::RwLock::default(),
             store,
@@ -123,6 +129,7 @@ impl<S: Store> Shared<S> {
             policy,
             routes: RwLock::default(),
             published,
+            reading: tokio::sync::Mutex::default(),
             plugs: Mutex::default(),
             facts: Mutex::default(),
             memories: Mutex::default(),
@@ -134,9 +141,14 @@ impl<S: Store> Shared<S> {
         Ok(shared)
     }
 
-    /// Reads what was published since the last look.
+    /// Reads what was published or set since the last look.
     pub(crate) async fn read_new_versions(&self) -> crate::Result<()> {
+        let _reading = self.reading.lock().await;
         if self.published.swap(false, Ordering::SeqCst) {
+            let policy = Arc::new(policy_of(&self.store).await?);
+            *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+            self.plugs.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            self.facts.lock().unwrap_or_else(PoisonError::into_inner).clear();
             self.read_versions().await?;
         }
         Ok(())
@@ -147,6 +159,7 @@ impl<S: Store> Shared<S> {
             let known = self.routes.read().unwrap_or_else(PoisonError::into_inner).contains_key(&version.id);
             if !known {
                 let route = Arc::new(Route::of(&self.store, self.lease, &version).await?);
+                self.endpoints.add(version.id, &route.plan);
                 self.routes.write().unwrap_or_else(PoisonError::into_inner).insert(version.id, route);
             }
         }
@@ -157,9 +170,13 @@ impl<S: Store> Shared<S> {
         self.clock.now()
     }
 
+    fn policy(&self) -> Arc<Policy> {
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Why a connector may not be used under today's policy; `None` where it may.
     pub(crate) fn not_entitled(&self, connector: &str) -> Option<String> {
-        self.policy.refuses(connector)
+        self.policy().refuses(connector)
     }
 
     /// Whether old exchanges are to be looked for now.
@@ -257,7 +274,7 @@ impl<S: Store> Shared<S> {
             let Some(route) = route else { continue };
             let Some(sync) = route.plan.sync(step) else { continue };
             let groups = plug.group_plans(&sync.match_on)?;
-            let facts = Arc::new(StepFacts::of(&route.plan, step, groups, &self.policy));
+            let facts = Arc::new(StepFacts::of(&route.plan, step, groups, &self.policy()));
             self.facts.lock().unwrap_or_else(PoisonError::into_inner).insert(key, facts.clone());
             steps.insert((version, step), facts);
         }

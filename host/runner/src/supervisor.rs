@@ -4,7 +4,7 @@ use crate::delivery::{self, Worked, due_of};
 use crate::progress::{LaneProgress, Meter, Progress, RunEnd, Totals};
 use crate::route::Route;
 use crate::shared::Shared;
-use crate::{advance, chores, groups, inbox, judged, occasions, waits};
+use crate::{advance, chores, groups, inbox, judged, occasions, waits, webhooks};
 use caravan_model::{LaneId, Millis};
 use caravan_store::{Lane, LaneState, Store};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,7 @@ pub(crate) enum Done {
     FollowedUp { asked: u64, by: Millis },
     WorkedOff { messages: u64, by: Millis },
     Grouped { changed: u64, next: Millis, by: Millis },
+    Called { endpoint: String, moved: u64, by: Millis },
     Lane(LaneId, Worked),
 }
 
@@ -48,6 +49,8 @@ pub(crate) struct Supervisor<S: Store> {
     follow_ups: Errand,
     inbox: Errand,
     groups: Errand,
+    /// One for each endpoint of webhook steps.
+    calls: BTreeMap<String, Errand>,
     /// When segments are swept or a schedule runs next.
     groups_due: Millis,
     /// Lanes that are being worked on.
@@ -115,6 +118,7 @@ impl<S: Store> Supervisor<S> {
             follow_ups: Errand::WANTED,
             inbox: Errand::WANTED,
             groups: Errand::WANTED,
+            calls: BTreeMap::new(),
             groups_due: Millis::NEVER,
             busy: BTreeSet::new(),
             open: BTreeSet::new(),
@@ -136,6 +140,7 @@ impl<S: Store> Supervisor<S> {
             if *cancel.borrow() || self.shared.is_stopping() {
                 return self.interrupted().await;
             }
+            self.shared.read_new_versions().await?;
             self.send_out();
             let lanes = self.shared.store.lanes().await?;
             self.alerts.tick(&self.shared.store, self.shared.lease, &lanes, self.shared.now()).await?;
@@ -171,15 +176,20 @@ impl<S: Store> Supervisor<S> {
     }
 
     fn want_all(&mut self) {
-        for errand in [&mut self.advancing, &mut self.chores, &mut self.follow_ups, &mut self.inbox, &mut self.groups] {
-            errand.wanted = true;
-        }
+        let own = [&mut self.advancing, &mut self.chores, &mut self.follow_ups, &mut self.inbox, &mut self.groups];
+        own.into_iter().chain(self.calls.values_mut()).for_each(|errand| errand.wanted = true);
     }
 
-    fn errands(&self) -> [Errand; 5] {
+    /// All kinds of work beside the lanes; those that timers ask for come first, as many as [`Self::timed`] says.
+    fn errands(&self) -> Vec<Errand> {
         let inbox = Errand { wanted: self.inbox.wanted && self.stays, ..self.inbox };
         let groups = Errand { wanted: self.groups.wanted && self.stays, ..self.groups };
-        [self.advancing, self.chores, self.follow_ups, inbox, groups]
+        let timed = [self.advancing, self.chores, self.follow_ups].into_iter().chain(self.calls.values().copied());
+        timed.chain([inbox, groups]).collect()
+    }
+
+    fn timed(&self) -> usize {
+        3 + self.calls.len()
     }
 
     /// Sets a task to each errand that is wanted.
@@ -200,6 +210,17 @@ impl<S: Store> Supervisor<S> {
         if self.follow_ups.begins() {
             let shared = self.shared.clone();
             self.tasks.spawn(async move { Ok(Done::FollowedUp { asked: judged::run(shared).await?, by }) });
+        }
+        for endpoint in self.shared.endpoints.names() {
+            if !self.calls.entry(endpoint.clone()).or_insert(Errand::WANTED).begins() {
+                continue;
+            }
+            let (shared, meter) = (self.shared.clone(), self.meter.clone());
+            let skipped = self.route.as_ref().filter(|_| self.skip_delays).map(|route| route.version);
+            self.tasks.spawn(async move {
+                let moved = webhooks::run(shared, endpoint.clone(), skipped, meter).await?;
+                Ok(Done::Called { endpoint, moved, by })
+            });
         }
         if self.stays && self.inbox.begins() {
             let shared = self.shared.clone();
@@ -319,6 +340,13 @@ impl<S: Store> Supervisor<S> {
                         self.want_all();
                     }
                 }
+                Done::Called { endpoint, moved, by } => {
+                    self.calls.entry(endpoint).or_insert(Errand::WANTED).ended(by);
+                    if moved > 0 {
+                        self.quiet_since = now;
+                        self.want_all();
+                    }
+                }
                 Done::Lane(lane, worked) => {
                     self.busy.remove(&lane);
                     if worked.open {
@@ -360,7 +388,7 @@ impl<S: Store> Supervisor<S> {
         }
         let now = self.shared.now();
         let timer = self.shared.store.next_timer().await?;
-        let all_done_at = errands.iter().take(3).map(|errand| errand.done_at).min().unwrap_or(now);
+        let all_done_at = errands.iter().take(self.timed()).map(|errand| errand.done_at).min().unwrap_or(now);
         if timer.is_some_and(|timer| timer <= now && timer > all_done_at) {
             self.want_all();
             return Ok(None);

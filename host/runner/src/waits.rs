@@ -32,6 +32,7 @@ pub(crate) fn lines(
     for (at, step) in route.iter().flat_map(|route| route.plan.steps.iter().enumerate()) {
         let what = match &step.kind {
             StepKind::Delay(_) => "delay".to_owned(),
+            StepKind::Webhook(webhook) => format!("webhook {}", webhook.endpoint),
             StepKind::WaitFor { what, .. } => format!("wait for {}", what.name()),
             _ => continue,
         };

@@ -10,7 +10,7 @@ use crate::route::Route;
 use caravan_journey::plan::{Awaited, Target};
 use caravan_journey::{Person, Scene, entry::is_the_event};
 use caravan_model::status::reason;
-use caravan_model::{EntryId, Event, Group, GroupKind, Profile, ProfileId, Reason, Status};
+use caravan_model::{Called, EntryId, Event, Group, GroupKind, Profile, ProfileId, Reason, Status};
 use caravan_store::{Advance, Due, Lease, Move, NewestEntry, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -31,6 +31,8 @@ pub(crate) enum What<'a> {
     Event(&'a Event),
     /// They joined a segment or list.
     Joined(&'a Group),
+    /// A call of our API lets them into a canvas.
+    Called(&'a Called),
 }
 
 impl<'a> What<'a> {
@@ -38,7 +40,7 @@ impl<'a> What<'a> {
     pub fn event(self) -> Option<&'a Event> {
         match self {
             What::Event(event) => Some(event),
-            What::Joined(_) => None,
+            What::Joined(_) | What::Called(_) => None,
         }
     }
 
@@ -47,6 +49,7 @@ impl<'a> What<'a> {
         match self {
             What::Event(event) => route.plan.awaits_event(&event.name),
             What::Joined(group) => group.kind == GroupKind::Segment && route.plan.awaits_segment(&group.name),
+            What::Called(_) => false,
         }
     }
 }

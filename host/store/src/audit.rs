@@ -1,5 +1,6 @@
 //! The audit: everything counted anew from the rows, against what the counters say.
 use crate::books::mistyped;
+use crate::calling;
 use crate::contract::Origin;
 use crate::counters::{reasons, waiting_operations};
 use crate::fail::{Done, Fail};
@@ -43,6 +44,10 @@ pub(crate) fn audit(db: &Connection) -> Done<Vec<String>> {
     let orphans = owed::orphans(db)?;
     if orphans > 0 {
         audit.off.push(format!("{orphans} removals owed and receipts do not belong together"));
+    }
+    let strays = calling::strays(db)?;
+    if strays > 0 {
+        audit.off.push(format!("{strays} calls of endpoints belong to nobody who waits for one"));
     }
     for (lane, profile) in membership::strays(db)? {
         audit.off.push(format!("a membership of profile {profile} in lane {lane}, one of which does not exist"));

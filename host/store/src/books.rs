@@ -62,6 +62,20 @@ pub(crate) struct VersionFacts {
     pub(crate) canvas: i64,
     /// How many steps it has.
     pub(crate) steps: u16,
+    /// Whether any of them calls an endpoint.
+    pub(crate) calls: bool,
+}
+
+impl VersionFacts {
+    /// Of a document.
+    pub(crate) fn of(interned: i64, canvas: &caravan_model::Canvas) -> VersionFacts {
+        let steps = &canvas.steps.0;
+        VersionFacts {
+            canvas: interned,
+            steps: u16::try_from(steps.len()).unwrap_or(u16::MAX),
+            calls: steps.iter().any(|(_, step)| step.webhook.is_some()),
+        }
+    }
 }
 
 /// What the writer must know of a lane.
@@ -117,8 +131,7 @@ impl Books {
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             let canvas: caravan_model::Canvas = serde_json::from_str(row.get_ref(2)?.as_str().map_err(mistyped)?)?;
-            let steps = u16::try_from(canvas.steps.0.len()).unwrap_or(u16::MAX);
-            versions.insert(VersionId(row.get(0)?), VersionFacts { canvas: row.get(1)?, steps });
+            versions.insert(VersionId(row.get(0)?), VersionFacts::of(row.get(1)?, &canvas));
         }
         let mut lanes = HashMap::new();
         let mut select = db.prepare_cached(

@@ -1,11 +1,10 @@
 //! The contract on SQLite: each call handed to the writer or to a reader.
 use crate::contract::*;
-use crate::schema::set_meta;
 use crate::sqlite::Sqlite;
 use crate::{
-    audiences, audit, backup, catalogue, claims, components, counters, documents, entries, events, follow_ups, groups,
-    holds, inbox, keeping, lanes, membership, merging, moving, notes, owed, owner, parts, people, positions, quotas,
-    settlement, slices, trace, versions,
+    audiences, audit, backup, calling, catalogue, claims, components, counters, documents, entries, events, follow_ups,
+    groups, holds, inbox, keeping, lanes, membership, merging, moved, moving, notes, owed, owner, parts, people,
+    positions, quotas, settlement, slices, trace, versions,
 };
 use caravan_model::{
     Canvas, Digest, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
@@ -23,19 +22,11 @@ impl Store for Sqlite {
     }
 
     async fn renew(&self, lease: Lease, now: Millis) -> Result<()> {
-        self.write(lease, "renew the lease", move |tx| {
-            tx.books.hear(now);
-            set_meta(tx.db, "now", tx.books.now.0)
-        })
-        .await
+        self.write(lease, "renew the lease", move |tx| owner::renew(tx, now)).await
     }
 
     async fn release(&self, lease: Lease) -> Result<()> {
-        self.write(lease, "give the lease back", |tx| {
-            tx.books.numbers.leased = 0;
-            Ok(())
-        })
-        .await
+        self.write(lease, "give the lease back", owner::release).await
     }
 
     async fn publish(&self, lease: Lease, canvas: Canvas, now: Millis) -> Result<Version> {
@@ -125,6 +116,10 @@ impl Store for Sqlite {
         self.stir(lease, "move people on", move |tx| positions::advance(tx, &moves, now)).await
     }
 
+    async fn move_entries(&self, lease: Lease, wanted: MoveEntries) -> Result<Moved> {
+        self.stir(lease, "move people to another version", move |tx| moved::entries(tx, &wanted)).await
+    }
+
     async fn signal_exit(
         &self,
         lease: Lease,
@@ -142,6 +137,14 @@ impl Store for Sqlite {
 
     async fn newest_entries(&self, version: VersionId, profiles: Vec<ProfileId>) -> Result<Vec<NewestEntry>> {
         self.read("read who entered", move |db| entries::newest(db, version, &profiles)).await
+    }
+
+    async fn calls(&self, steps: Vec<(VersionId, StepIx)>, now: Millis, limit: usize) -> Result<Vec<Calling>> {
+        self.read("read what is to be called", move |db| calling::due(db, &steps, now, limit)).await
+    }
+
+    async fn postpone(&self, lease: Lease, calls: Vec<Postponed>, now: Millis) -> Result<u64> {
+        self.write(lease, "put calls off", move |tx| calling::postpone(tx, &calls, now)).await
     }
 
     async fn inside(&self, version: VersionId, after: ProfileId, limit: usize) -> Result<Vec<ProfileId>> {

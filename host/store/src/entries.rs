@@ -1,5 +1,6 @@
 //! Letting people in, and ending entries by a signal.
 use crate::books::next;
+use crate::calling;
 use crate::contract::{EnterBatch, Entered, Move, NewestEntry};
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
@@ -236,6 +237,9 @@ pub(crate) fn signal_exit(
             if let Some((ordinal, version, step, false)) = position {
                 let (version, step) = (VersionId(version), StepIx(step));
                 let visit = VisitId { entry: newest, ordinal };
+                if tx.books.version(version)?.calls {
+                    calling::forget(db, newest)?;
+                }
                 ledger.was_waiting(version, step);
                 ledger.is_final((db, &mut *tx.books), visit, (version, step), Status::Exited, reason)?;
             }

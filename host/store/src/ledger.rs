@@ -48,6 +48,11 @@ impl Ledger {
         }
     }
 
+    /// When the call is.
+    pub(crate) fn now(&self) -> Millis {
+        self.now
+    }
+
     /// The part on whose behalf.
     pub(crate) fn part(&self) -> Option<PartId> {
         self.part
@@ -67,6 +72,11 @@ impl Ledger {
     /// An open entry ended.
     pub(crate) fn ended(&mut self, version: VersionId) {
         self.census.entry(version).or_default().1 -= 1;
+    }
+
+    /// An open entry came from another version.
+    pub(crate) fn came(&mut self, version: VersionId) {
+        self.census.entry(version).or_default().1 += 1;
     }
 
     /// A visit begins to wait.

@@ -1,4 +1,5 @@
 //! Positions: entries that wait for the clock.
+use crate::calling;
 use crate::contract::{Advance, Due, LaneState};
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
@@ -84,6 +85,9 @@ pub(crate) fn advance(tx: &mut Tx<'_>, moves: &[Advance], now: Millis) -> Done<u
         let mut ordinal = visit.ordinal;
         if !arrives {
             let (status, reason) = &advance.ends_as;
+            if facts.calls {
+                calling::forget(db, visit.entry)?;
+            }
             ledger.was_waiting(version, step);
             ledger.is_final((db, &mut *tx.books), visit, (version, step), *status, reason)?;
             ordinal += 1;
@@ -114,6 +118,7 @@ pub(crate) fn next_timer(db: &Connection) -> Done<Option<Millis>> {
         };
         earliest = earliest.min(timer);
     }
+    earliest = earliest.min(calling::next_timer(db)?.unwrap_or(Millis::NEVER));
     let others = [crate::claims::next_timer(db)?, crate::follow_ups::next_timer(db)?, crate::owed::next_timer(db)?];
     earliest = others.into_iter().flatten().fold(earliest, Millis::min);
     Ok(Some(earliest).filter(|at| *at != Millis::NEVER))

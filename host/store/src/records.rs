@@ -1,6 +1,7 @@
 //! The packed records: operations, final visits, and chunks of entries.
 use crate::contract::Origin;
 use crate::fail::{Done, Fail};
+use crate::moved;
 use crate::pack::{Garbled, Packer, Unpacker};
 use caravan_model::{Action, EntryId, LaneId, Millis, ProfileId, Status, StepIx, VersionId, VisitId};
 use rusqlite::{Connection, OptionalExtension};
@@ -213,7 +214,7 @@ pub(crate) fn unpack_finals(blob: &[u8], into: &mut Vec<Final>) -> Result<(), Ga
 pub(crate) struct Entry {
     /// The id.
     pub(crate) id: EntryId,
-    /// Its version.
+    /// The version that it is in.
     pub(crate) version: VersionId,
     /// When it began.
     pub(crate) started: Millis,
@@ -240,12 +241,14 @@ pub(crate) fn pack_entries(entries: &[(ProfileId, Option<EntryId>)]) -> Vec<u8> 
 pub(crate) struct Entries<'a> {
     db: &'a Connection,
     chunk: Vec<Entry>,
+    /// Whether any entry is in another version than it began in; `None` until that was looked at.
+    any_moved: Option<bool>,
 }
 
 impl<'a> Entries<'a> {
     /// Nothing read yet.
     pub(crate) fn new(db: &'a Connection) -> Entries<'a> {
-        Entries { db, chunk: Vec::new() }
+        Entries { db, chunk: Vec::new(), any_moved: None }
     }
 
     /// An entry that must exist.
@@ -263,7 +266,16 @@ impl<'a> Entries<'a> {
             self.chunk = unpack_entries(first, VersionId(version), Millis(started), &body)?;
         }
         let first = self.chunk.first().ok_or_else(missing)?.id;
-        usize::try_from(id.0 - first.0).ok().and_then(|at| self.chunk.get(at)).copied().ok_or_else(missing)
+        let mut entry =
+            usize::try_from(id.0 - first.0).ok().and_then(|at| self.chunk.get(at)).copied().ok_or_else(missing)?;
+        let any_moved = match self.any_moved {
+            Some(known) => known,
+            None => *self.any_moved.insert(moved::any(self.db)?),
+        };
+        if any_moved && let Some(version) = moved::version_of(self.db, id)? {
+            entry.version = version;
+        }
+        Ok(entry)
     }
 }
 

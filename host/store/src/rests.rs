@@ -30,6 +30,7 @@ pub(crate) struct Walker {
 pub(crate) struct Rests<'a> {
     db: &'a Connection,
     insert: CachedStatement<'a>,
+    call: CachedStatement<'a>,
     end: CachedStatement<'a>,
     open: CachedStatement<'a>,
 }
@@ -40,6 +41,7 @@ impl<'a> Rests<'a> {
         Ok(Rests {
             db,
             insert: db.prepare_cached("INSERT INTO position VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?,
+            call: db.prepare_cached("INSERT INTO calling VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL, 0, 0)")?,
             end: db.prepare_cached("UPDATE guard SET open = 0 WHERE key = ?1 AND entry = ?2 AND open = 1")?,
             open: db.prepare_cached("SELECT open FROM guard WHERE key = ?1 AND entry = ?2")?,
         })
@@ -106,6 +108,17 @@ impl<'a> Rests<'a> {
                         return stray("go on after a wait");
                     }
                     self.wait(who, visit.ordinal, *step, *due, false)?;
+                    ledger.waits(who.version, *step);
+                    return Ok(false);
+                }
+                Move::Call { step, due } => {
+                    in_range(who, *step)?;
+                    if !last || !who.facts.calls {
+                        return stray("call an endpoint and go on, or where none is called");
+                    }
+                    self.wait(who, visit.ordinal, *step, Millis::NEVER, false)?;
+                    let (entry, version, step_at) = (who.entry.0, who.version.0, step.0);
+                    self.call.execute((entry, visit.ordinal, version, step_at, due.0, ledger.now().0))?;
                     ledger.waits(who.version, *step);
                     return Ok(false);
                 }

@@ -212,6 +212,8 @@ CREATE TABLE IF NOT EXISTS grouped(people_group INTEGER, profile INTEGER, since 
   PRIMARY KEY(people_group, profile)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS grouped_profile ON grouped(profile, people_group);
 -- Who changed since their segments were looked at, with a number that grows with each change.
+-- Open entries that went to another version of their canvas.
+CREATE TABLE IF NOT EXISTS moved(entry INTEGER PRIMARY KEY, version INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS restless(profile INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS restless_n ON restless(n);
 -- Profiles that went on in others, and those that should and cannot yet.
@@ -224,6 +226,13 @@ CREATE TABLE IF NOT EXISTS folded(version INTEGER, step INTEGER, status INTEGER,
 -- What stays of dropped events: how many, when the first was, and the newest times.
 CREATE TABLE IF NOT EXISTS event_past(profile INTEGER, name TEXT, n INTEGER NOT NULL, first INTEGER NOT NULL,
   times BLOB NOT NULL, PRIMARY KEY(profile, name)) WITHOUT ROWID;
+-- Who waits at a webhook (its position is due never): when it may be called, when the visit began, and what became of
+-- attempts; `since` is NULL before the first.
+CREATE TABLE IF NOT EXISTS calling(entry INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL, version INTEGER NOT NULL,
+  step INTEGER NOT NULL, due INTEGER NOT NULL, began INTEGER NOT NULL, since INTEGER, attempts INTEGER NOT NULL,
+  reason INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS calling_step ON calling(version, step, due);
+CREATE INDEX IF NOT EXISTS calling_due ON calling(due);
 -- Bytes of installed connectors, by their SHA-256 digest.
 CREATE TABLE IF NOT EXISTS component(digest BLOB PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL,
   at INTEGER NOT NULL, bytes BLOB NOT NULL);
@@ -278,6 +287,39 @@ pub(crate) fn has(db: &Connection, table: &str) -> Done<bool> {
     let mut select =
         db.prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1)")?;
     Ok(select.query_row([table], |row| row.get(0))?)
+}
+
+/// The workspace of a store that does not say it: those made before there were several.
+const FIRST: &str = "default";
+
+/// The workspace whose people live in a store.
+pub(crate) fn workspace_of(db: &Connection) -> Done<String> {
+    let kept = db.query_row("SELECT value FROM meta WHERE key = 'workspace'", [], |row| row.get(0)).optional()?;
+    Ok(kept.unwrap_or_else(|| FIRST.to_owned()))
+}
+
+/// The same for a store that is opened for writing: a new one becomes that of the workspace that is asked for.
+pub(crate) fn workspace(db: &Connection, wanted: Option<&str>) -> Done<String> {
+    let is_new: bool = !db.query_row("SELECT EXISTS (SELECT 1 FROM profile)", [], |row| row.get(0))?;
+    let kept: Option<String> =
+        db.query_row("SELECT value FROM meta WHERE key = 'workspace'", [], |row| row.get(0)).optional()?;
+    let name = match (kept, wanted) {
+        (Some(kept), _) => return same(kept, wanted),
+        (None, Some(wanted)) if is_new => wanted,
+        (None, _) => FIRST,
+    };
+    db.execute("INSERT INTO meta VALUES ('workspace', ?1)", [name])?;
+    same(name.to_owned(), wanted)
+}
+
+fn same(kept: String, wanted: Option<&str>) -> Done<String> {
+    match wanted.is_none_or(|wanted| wanted == kept) {
+        true => Ok(kept),
+        false => Err(told(
+            Problem::new(Code::BadValue, format!("this store holds the people of the workspace `{kept}`"))
+                .cure("name another store for this workspace: people do not move between workspaces"),
+        )),
+    }
 }
 
 /// A number of the store's own.

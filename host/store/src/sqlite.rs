@@ -19,8 +19,9 @@ use tokio::sync::watch;
 pub struct OpenOptions {
     /// Who opens it, for the words of `CV070`; the machine's name by default.
     pub host: String,
-    /// The workspace whose people live here; part of what gives a profile its slot.
-    pub workspace: String,
+    /// The workspace whose people live here; part of what gives a profile its slot. Kept in the file when it is made
+    /// (`default` where none is named), and the file's for ever: another one is refused.
+    pub workspace: Option<String>,
     /// The log is moved into the file once it has so many pages.
     pub checkpoint_pages: u32,
     /// The file grows no larger than so many pages (8 KiB each), whatever room the disk has: what needs more is refused
@@ -34,7 +35,7 @@ impl Default for OpenOptions {
         let host = host.map(|host| host.trim().to_owned()).filter(|host| !host.is_empty());
         OpenOptions {
             host: host.unwrap_or_else(|| "this machine".to_owned()),
-            workspace: "default".to_owned(),
+            workspace: None,
             checkpoint_pages: 50_000,
             most_pages: 0,
         }
@@ -84,13 +85,14 @@ impl Sqlite {
             db.pragma_update_and_check(None, "max_page_count", options.most_pages, |_| Ok(()))
                 .map_err(|error| told(error.into()))?;
         }
+        let workspace = schema::workspace(&db, options.workspace.as_deref()).map_err(told)?;
         let checkpoints = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .and_then(|db| Ok(db.execute_batch("PRAGMA cache_size = -1000; PRAGMA synchronous = FULL").map(|()| db)?))
             .map_err(told)?;
         let thread = |error: std::io::Error| Error::Engine { doing: "start a thread", source: Box::new(error) };
         let checkpointer = Checkpointer::start(checkpoints, options.checkpoint_pages).map_err(thread)?;
         let writer = Writer::start(db, books, checkpointer).map_err(thread)?;
-        Ok(Sqlite::new(path, Some(writer), Some(ownership), options.workspace))
+        Ok(Sqlite::new(path, Some(writer), Some(ownership), workspace))
     }
 
     /// Opens an existing store for reading alone, beside its owner if there is one. Every writing call is refused.
@@ -106,7 +108,8 @@ impl Sqlite {
             Kind::New => return Err(Error::Problem(damaged("the store is empty").in_file(path.display().to_string()))),
             Kind::Ours(format) => schema::readable(format).map_err(|error| about(path, error))?,
         }
-        Ok(Sqlite::new(path, None, None, String::new()))
+        let workspace = schema::workspace_of(&db).map_err(told)?;
+        Ok(Sqlite::new(path, None, None, workspace))
     }
 
     fn new(path: &Path, writer: Option<Writer>, ownership: Option<Ownership>, workspace: String) -> Sqlite {
@@ -121,6 +124,11 @@ impl Sqlite {
             _ownership: ownership,
         };
         Sqlite { shared: Arc::new(shared), heard: AtomicU64::new(0) }
+    }
+
+    /// The workspace whose people live here.
+    pub fn workspace(&self) -> &str {
+        &self.shared.workspace
     }
 
     /// A writing call, fenced.

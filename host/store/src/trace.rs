@@ -1,5 +1,6 @@
 //! All about one person.
 use crate::books::mistyped;
+use crate::calling;
 use crate::contract::{Lane, LaneState, Trace, TraceVisit};
 use crate::counters::{reasons, waiting_operations};
 use crate::events;
@@ -117,11 +118,17 @@ fn waiting(
         let mut rows = select.query([entry.id.0])?;
         while let Some(row) = rows.next()? {
             let visit = VisitId { entry: entry.id, ordinal: row.get(1)? };
-            let due = instant(Millis(row.get(0)?));
+            let call = calling::of_entry(db, entry.id)?;
+            let due = instant(call.as_ref().map_or(Millis(row.get(0)?), |(due, ..)| *due));
             // It began to wait when the visit before became final, or the entry began.
             let before = finals.iter().filter(|done| done.visit < visit && done.visit.entry == entry.id);
             let since = before.map(|done| done.at).max().unwrap_or(entry.started);
-            visits.push(wait(visit, VersionId(row.get(2)?), StepIx(row.get(3)?), since, due));
+            let mut visit = wait(visit, VersionId(row.get(2)?), StepIx(row.get(3)?), since, due);
+            if let Some((_, began, tried)) = call {
+                visit.at = began;
+                visit.reason = tried.map(|tried| tried.reason).unwrap_or_default();
+            }
+            visits.push(visit);
         }
     }
     let states: HashMap<_, _> = lanes.iter().map(|lane| (lane.id, state_in_words(&lane.state))).collect();

@@ -42,8 +42,7 @@ pub(crate) fn publish(tx: &mut Tx<'_>, canvas: Canvas, now: Millis) -> Done<Vers
         "INSERT INTO version VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         (id.0, interned, number, digest.0, document, now.0),
     )?;
-    let steps = u16::try_from(canvas.steps.0.len()).unwrap_or(u16::MAX);
-    tx.books.publish(id, VersionFacts { canvas: interned, steps });
+    tx.books.publish(id, VersionFacts::of(interned, &canvas));
     Ok(Version { id, number, canvas: Arc::new(canvas), digest })
 }
 

@@ -12,6 +12,7 @@ use crate::keys::key_of;
 use crate::metrics::Counts;
 use crate::problem::Refused;
 use crate::server::State as Shared;
+use crate::workspace::Workspace;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -38,8 +39,8 @@ pub(crate) async fn one<S: Store>(
             .cure(format!("call one of {}, batch", KINDS.join(", ")));
         return Err(Refused::bad(problem).with(StatusCode::NOT_FOUND));
     }
-    let message = object(&state, &headers, &body, state.options.most_message_bytes)?;
-    take_in(&state, &Envelope::default(), vec![(Some(kind), Value::Object(message))]).await
+    let (message, place) = object(&state, &headers, &body, state.options.most_message_bytes).await?;
+    take_in(&state, &place, &Envelope::default(), vec![(Some(kind), Value::Object(message))]).await
 }
 
 /// `POST /v1/batch`: many messages, each of which names its `type`.
@@ -48,22 +49,22 @@ pub(crate) async fn batch<S: Store>(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Value>, Refused> {
-    let mut batch = object(&state, &headers, &body, state.options.most_bytes)?;
+    let (mut batch, place) = object(&state, &headers, &body, state.options.most_bytes).await?;
     let Some(Value::Array(messages)) = batch.remove("batch") else {
         let problem = Problem::new(Code::BadValue, "the request has no list of messages").at_path("batch");
         return Err(Refused::bad(problem.cure("send {\"batch\": [ … ]}, or call /v1/track and the like")));
     };
     let envelope = Envelope::of(&batch);
-    take_in(&state, &envelope, messages.into_iter().map(|message| (None, message)).collect()).await
+    take_in(&state, &place, &envelope, messages.into_iter().map(|message| (None, message)).collect()).await
 }
 
 /// The body of a request by someone who may send, as a JSON object.
-fn object<S: Store>(
+async fn object<S: Store>(
     state: &Shared<S>,
     headers: &HeaderMap,
     body: &Bytes,
     most: usize,
-) -> Result<Map<String, Value>, Refused> {
+) -> Result<(Map<String, Value>, Arc<Workspace<S>>), Refused> {
     if body.len() > most {
         let problem =
             Problem::new(Code::BadValue, format!("the request has {} bytes; at most {most} are taken", body.len()));
@@ -72,13 +73,17 @@ fn object<S: Store>(
     let read = serde_json::from_slice::<Value>(body);
     // The key may stand in the body too, as some of the libraries send it.
     let key = key_of(headers).or_else(|| Some(read.as_ref().ok()?.get("writeKey")?.as_str()?.to_owned()));
-    if !key.is_some_and(|key| state.options.write_keys.know(&key)) {
+    let place = match &key {
+        Some(key) => state.sends_to(key).await?,
+        None => None,
+    };
+    let Some(place) = place else {
         let problem = Problem::new(Code::BadValue, "the write key is missing or unknown")
             .cure("send a write key of this host as the user name of basic authentication");
         return Err(Refused::bad(problem).with(StatusCode::UNAUTHORIZED));
-    }
+    };
     match read {
-        Ok(Value::Object(object)) => Ok(object),
+        Ok(Value::Object(object)) => Ok((object, place)),
         Ok(_) => Err(Refused::bad(Problem::new(Code::BadValue, "the request is no JSON object"))),
         Err(error) => {
             let line = u32::try_from(error.line()).unwrap_or(u32::MAX);
@@ -89,10 +94,11 @@ fn object<S: Store>(
 
 async fn take_in<S: Store>(
     state: &Shared<S>,
+    place: &Workspace<S>,
     envelope: &Envelope,
     messages: Vec<(Option<String>, Value)>,
 ) -> Result<Json<Value>, Refused> {
-    has_room(state).await?;
+    has_room(state, place).await?;
     let moment = Moment { received: SystemClock.now(), sent: envelope.sent };
     let (mut good, mut wrong) = (Vec::with_capacity(messages.len()), Vec::new());
     for (at, (kind, message)) in messages.iter().enumerate() {
@@ -111,7 +117,7 @@ async fn take_in<S: Store>(
         return Err(Refused::bad(first.clone()));
     }
     let offered = good.len() as u64;
-    let new = state.runner.receive(good).await?;
+    let new = place.runner.receive(good).await?;
     Counts::add(&state.counts.received, new);
     Counts::add(&state.counts.repeated, offered - new);
     let mut answer = json!({"success": true});
@@ -124,13 +130,12 @@ async fn take_in<S: Store>(
 }
 
 /// Whether there is room for more; else the sender comes again, and nothing is lost.
-async fn has_room<S: Store>(state: &Shared<S>) -> Result<(), Refused> {
+pub(crate) async fn has_room<S: Store>(state: &Shared<S>, place: &Workspace<S>) -> Result<(), Refused> {
     if state.is_leaving() {
         let problem = Problem::new(Code::Internal, "the host is on its way out").cure("send it again in a moment");
         return Err(Refused::bad(problem).with(StatusCode::SERVICE_UNAVAILABLE).again_after(5));
     }
-    let backlog =
-        state.runner.store().backlog().await.map_err(|error| Refused::from(caravan_runner::Error::from(error)))?;
+    let backlog = place.backlog().await?;
     let now = SystemClock.now();
     let late = backlog.oldest.is_some_and(|oldest| now.since(oldest).0 > state.options.longest_wait.as_millis() as u64);
     if late || backlog.messages >= state.options.most_waiting {

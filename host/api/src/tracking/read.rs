@@ -79,7 +79,7 @@ pub(super) fn message(
         "alias" => text(message, "previousId").into_iter().filter(|previous| *previous != who.external_id).collect(),
         _ => Vec::new(),
     };
-    Ok((id, Message { who, event, merges, group: None }))
+    Ok((id, Message { who, event, merges, ..Message::default() }))
 }
 
 /// Whom a message is about: the user id, else the anonymous one; the other is an alias.

@@ -1,4 +1,5 @@
 //! `caravan canvas VERB`.
+use caravan_runner::control::Side;
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -65,6 +66,61 @@ pub enum CanvasVerb {
         /// The canvas's id.
         canvas: String,
     },
+    /// Keeps a file as the canvas's draft, sound or not; nothing of it runs.
+    Save {
+        /// The canvas.
+        canvas: PathBuf,
+    },
+    /// All canvases: how they stand, how many are inside, whether a draft is kept.
+    List {
+        /// Archived ones, too.
+        #[arg(long)]
+        archived: bool,
+    },
+    /// Prints a version's text, the newest if none is named.
+    Show {
+        /// The canvas's id.
+        canvas: String,
+        /// The version's number.
+        #[arg(long, value_name = "N")]
+        version: Option<u32>,
+        /// The draft instead.
+        #[arg(long, conflicts_with = "version")]
+        draft: bool,
+    },
+    /// All versions of a canvas: when, by whom, how many are inside.
+    History {
+        /// The canvas's id.
+        canvas: String,
+    },
+    /// Makes a version's text the draft again; publishing it makes a new version.
+    Restore {
+        /// The canvas's id.
+        canvas: String,
+        /// The version's number.
+        #[arg(long, value_name = "N")]
+        version: u32,
+    },
+    /// What changed, in words and line by line: the draft, else the newest version, against the version before.
+    Diff(DiffArgs),
+    /// Puts a canvas away that nobody is in any more.
+    Archive {
+        /// The canvas's id.
+        canvas: String,
+    },
+}
+
+/// `caravan canvas diff`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DiffArgs {
+    /// The canvas's id.
+    pub canvas: String,
+    /// A version's number, or `draft`.
+    #[arg(long, value_name = "N")]
+    pub from: Option<Side>,
+    /// A version's number, or `draft`.
+    #[arg(long, value_name = "N")]
+    pub to: Option<Side>,
 }
 
 /// How many may enter a canvas.
@@ -96,9 +152,13 @@ impl CapArgs {
 /// `caravan canvas publish`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PublishArgs {
-    /// The canvases.
+    /// The canvases: files, or ids of drafts that the store keeps.
     #[arg(required = true, value_name = "CANVAS")]
     pub canvases: Vec<PathBuf>,
+    /// People inside earlier versions go on in the new one, at the step of the same id and kind; others finish where they
+    /// are. Says how many before.
+    #[arg(long = "move")]
+    pub move_inside: bool,
     /// The connections; connections.yaml in this folder if not given.
     #[arg(long, value_name = "FILE", default_value = "connections.yaml")]
     pub connections: PathBuf,

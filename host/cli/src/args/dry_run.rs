@@ -9,7 +9,7 @@ pub struct DryRunArgs {
     /// The canvas; with --step.
     #[arg(required_unless_present = "connector", conflicts_with = "connector", requires = "step")]
     pub canvas: Option<PathBuf>,
-    /// The audience_sync step whose requests to show.
+    /// The audience_sync or webhook step whose requests to show.
     #[arg(long, value_name = "STEP", conflicts_with = "connector")]
     pub step: Option<String>,
     /// Files of people.

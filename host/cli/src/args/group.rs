@@ -104,6 +104,9 @@ pub struct ActivateArgs {
     /// go into new audiences, one for each field, named by segment, field and date; they are never changed later.
     #[arg(long, value_enum, default_value_t = ActivationMode::Streaming)]
     pub mode: ActivationMode,
+    /// Who is mailed once everyone is exported, with what became of them.
+    #[arg(long, value_name = "ADDRESS")]
+    pub mail: Option<String>,
     /// The id of the canvas that does it; made from segment and connection if not given.
     #[arg(long, value_name = "ID")]
     pub canvas: Option<String>,

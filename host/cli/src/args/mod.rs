@@ -5,6 +5,7 @@ mod audit;
 mod batch;
 mod canvas;
 mod catalogue;
+mod config;
 mod connection;
 mod connector;
 mod delivery;
@@ -12,6 +13,7 @@ mod dry_run;
 mod event;
 mod group;
 mod lab;
+mod member;
 mod policy;
 mod profile;
 mod queue;
@@ -23,8 +25,9 @@ pub use alert::{AlertAddArgs, AlertVerb};
 pub use audience::AudienceVerb;
 pub use audit::AuditVerb;
 pub use batch::{BatchArgs, BatchVerb};
-pub use canvas::{CanvasVerb, CapArgs, ForecastArgs, PreviewArgs, PublishArgs};
+pub use canvas::{CanvasVerb, CapArgs, DiffArgs, ForecastArgs, PreviewArgs, PublishArgs};
 pub use catalogue::CatalogueVerb;
+pub use config::ConfigVerb;
 pub use connection::{ConnectionArgs, ConnectionVerb};
 pub use connector::ConnectorVerb;
 pub use delivery::DeliveryArgs;
@@ -32,6 +35,7 @@ pub use dry_run::DryRunArgs;
 pub use event::EventVerb;
 pub use group::{ActivateArgs, ActivationMode, ListVerb, SegmentVerb};
 pub use lab::{LabArgs, LabVerb};
+pub use member::{KeyVerb, MemberVerb};
 pub use policy::PolicyVerb;
 pub use profile::ProfileVerb;
 pub use queue::{QueueVerb, ResendArgs, ScopeArgs};
@@ -61,7 +65,13 @@ pub struct Global {
     /// The store: a file, or sqlite:PATH.
     #[arg(long, global = true, value_name = "STORE", env = "CARAVAN_STORE")]
     pub store: Option<String>,
-    /// The workspace within the store.
+    /// The configuration; caravan.toml in this folder if it is there.
+    #[arg(long, global = true, value_name = "FILE", env = "CARAVAN_CONFIG")]
+    pub config: Option<std::path::PathBuf>,
+    /// A serving host to talk to instead of a store: its address; the key stands in CARAVAN_KEY.
+    #[arg(long, global = true, value_name = "URL", env = "CARAVAN_SERVER", conflicts_with = "store")]
+    pub server: Option<String>,
+    /// The workspace: one of the configuration.
     #[arg(long, global = true, default_value = "default", value_name = "NAME")]
     pub workspace: String,
     /// Print data as JSON.
@@ -73,6 +83,13 @@ pub struct Global {
     /// No progress and no remarks, only data and errors.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+}
+
+impl Global {
+    /// The same for another workspace.
+    pub fn of_workspace(&self, name: &str) -> Global {
+        Global { workspace: name.to_owned(), ..self.clone() }
+    }
 }
 
 /// All verbs: daily work at the top, else NOUN VERB.
@@ -91,6 +108,9 @@ pub enum Verb {
         /// The code of an error (CV020) or of a reason (no-identifier); without it, all of them.
         code: Option<String>,
     },
+    /// The configuration: caravan.toml.
+    #[command(subcommand)]
+    Config(ConfigVerb),
     /// Canvases: check, format, schema, pause, stop.
     #[command(subcommand)]
     Canvas(CanvasVerb),
@@ -130,6 +150,12 @@ pub enum Verb {
     /// The workspace's policy: what an add needs of a person, and what labelled data must not be used for.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Members: people who sign in to a serving host.
+    #[command(subcommand)]
+    Member(MemberVerb),
+    /// Keys: secrets by which machines and the command line speak with a serving host.
+    #[command(subcommand)]
+    Key(KeyVerb),
     /// The audit chain: who changed what.
     #[command(subcommand)]
     Audit(AuditVerb),

@@ -12,11 +12,11 @@ pub struct ServeArgs {
     /// The connections; connections.yaml in this folder if not given.
     #[arg(long, value_name = "FILE", default_value = "connections.yaml")]
     pub connections: PathBuf,
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8480", env = "CARAVAN_LISTEN")]
-    pub listen: SocketAddr,
+    /// Where to listen, 127.0.0.1:8480 if nothing says it; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", env = "CARAVAN_LISTEN")]
+    pub listen: Option<SocketAddr>,
     /// A file of write keys, one per line, for senders of events; else the variable CARAVAN_WRITE_KEYS, separated by
-    /// commas.
+    /// commas. Keys of `caravan key add NAME --rights send-events` may send, too.
     #[arg(long, value_name = "FILE")]
     pub write_keys: Option<PathBuf>,
     /// The address of a running lab, for lab connections; without it one starts in the process.

@@ -1,6 +1,7 @@
 //! How this host tells people of alerts: the mail server and the public URL from its environment, whom from the store.
 use super::Host;
-use caravan_connectors::{LocalMessenger, MessengerSettings};
+use crate::config;
+use caravan_connectors::{LocalMessenger, MessengerSettings, secret_of};
 use caravan_model::{Code, Problem, Subscription};
 use caravan_runner::alerts::{AlertOptions, AlertPolicy};
 use caravan_store::{DocumentKind, Store};
@@ -30,7 +31,16 @@ pub async fn subscriptions(store: &impl Store) -> anyhow::Result<Vec<Subscriptio
 /// # Errors
 /// CV004 where a variable cannot be understood; its value is not repeated.
 pub fn messenger() -> Result<LocalMessenger, Problem> {
-    LocalMessenger::new(MessengerSettings::from_env())
+    let mut settings = MessengerSettings::from_env();
+    if let (None, Some(mail)) = (&settings.smtp, &config::current().mail) {
+        let url = secret_of(&mail.url).map_err(|words| {
+            Problem::new(Code::MissingSecret, format!("the mail server's URL is not there: {words}"))
+                .cure("set the variable or write the file that `mail.url` of the configuration names")
+        })?;
+        settings.smtp = Some(url);
+        settings.mail_from = settings.mail_from.or_else(|| Some(mail.from.clone()));
+    }
+    LocalMessenger::new(settings)
 }
 
 /// Thresholds and the public URL.
@@ -39,6 +49,7 @@ pub fn messenger() -> Result<LocalMessenger, Problem> {
 /// CV004 where the URL is none.
 pub fn policy() -> Result<AlertPolicy, Problem> {
     let public_url = std::env::var(PUBLIC_URL).ok().filter(|url| !url.trim().is_empty());
+    let public_url = public_url.or_else(|| config::current().public_url.clone());
     let policy = AlertPolicy { public_url: public_url.map(|url| url.trim().to_owned()), ..AlertPolicy::default() };
     policy.check().map_err(|words| {
         Problem::new(Code::BadValue, words).cure(format!("correct {PUBLIC_URL}: https://caravan.acme.example"))
@@ -52,10 +63,12 @@ pub fn policy() -> Result<AlertPolicy, Problem> {
 /// Where there are subscriptions: a setting that cannot be understood.
 pub async fn of_run(store: &impl Store, host: &Host) -> anyhow::Result<AlertOptions> {
     let subscriptions = subscriptions(store).await?;
-    if subscriptions.is_empty() {
-        return Ok(AlertOptions::default());
-    }
-    let messenger = messenger()?;
+    let messenger = match messenger() {
+        Ok(messenger) => messenger,
+        // Nobody is to be told: a setting that nobody needs keeps nothing from running.
+        Err(_) if subscriptions.is_empty() => return Ok(AlertOptions::default()),
+        Err(problem) => return Err(problem.into()),
+    };
     for wanted in &subscriptions {
         if let Some(problem) = unserved(&messenger, wanted) {
             eprintln!("{problem}");

@@ -1,9 +1,10 @@
 //! A runner on the store that is there already, for verbs that change something: with connections where a file leads to
 //! them, so that what is queued is sent at once.
 use super::lab::{self, LabHome};
-use super::{Host, alerts, connections_in_use};
+use super::{Host, connections_in_use};
 use crate::args::{DeliveryArgs, Global};
 use crate::check::{self, Secrets};
+use crate::config;
 use crate::fail::End;
 use crate::registry::Shelf;
 use crate::{files, out, stop, stores};
@@ -11,7 +12,7 @@ use caravan_model::port::SystemClock;
 use caravan_runner::DeliverOptions;
 use caravan_runner::control::Acting;
 use caravan_runner::{RunEnd, Runner, RunnerOptions};
-use caravan_store::{OpenOptions, Sqlite, Store};
+use caravan_store::{Sqlite, Store};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,7 +53,7 @@ impl Hands {
         delivery: Option<&DeliveryArgs>,
         work: impl AsyncFnOnce(&Hands) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        Hands::at(stores::existing(global)?, delivery, work).await
+        Hands::at(global, stores::existing(global)?, delivery, work).await
     }
 
     /// The same with a store that is made if the named one is not there.
@@ -65,15 +66,16 @@ impl Hands {
         work: impl AsyncFnOnce(&Hands) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let path = stores::named(global)?.map_or_else(|| stores::existing(global), Ok)?;
-        Hands::at(path, delivery, work).await
+        Hands::at(global, path, delivery, work).await
     }
 
     async fn at<T>(
+        global: &Global,
         path: PathBuf,
         delivery: Option<&DeliveryArgs>,
         work: impl AsyncFnOnce(&Hands) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let hands = Hands::open(path, delivery).await?;
+        let hands = Hands::open(global, path, delivery).await?;
         let done = work(&hands).await;
         let closed = hands.runner.close().await;
         let done = done?;
@@ -81,8 +83,8 @@ impl Hands {
         Ok(done)
     }
 
-    async fn open(path: PathBuf, delivery: Option<&DeliveryArgs>) -> anyhow::Result<Hands> {
-        let store = Sqlite::open(&path, OpenOptions::default())?;
+    async fn open(global: &Global, path: PathBuf, delivery: Option<&DeliveryArgs>) -> anyhow::Result<Hands> {
+        let store = Sqlite::open(&path, stores::options(global))?;
         let (mut host, mut lab, mut reach) = (Host::none(), None, Err("this command sends nothing".to_owned()));
         if let Some(delivery) = delivery {
             let named = delivery.connections.as_deref();
@@ -94,10 +96,10 @@ impl Hands {
                 Err(error) => reach = Err(format!("{} cannot be used: {error}", files::CONNECTIONS)),
             }
         }
-        let mut options = RunnerOptions::default();
-        if reach.is_ok() {
-            options.alerts = alerts::of_run(&store, &host).await?;
-        }
+        let options = match reach {
+            Ok(_) => host.options(&store).await?,
+            Err(_) => RunnerOptions { workspace_zone: config::zone_of(store.workspace()), ..RunnerOptions::default() },
+        };
         let runner = Runner::new(store, Arc::new(host), Arc::new(SystemClock), options);
         Ok(Hands { runner, store: path, reach, delivery: delivery.cloned(), _lab: lab })
     }

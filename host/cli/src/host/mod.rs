@@ -1,18 +1,26 @@
 //! Joins the rooms: connections, components, secrets and the lab become the connectors that the runner calls.
 pub mod alerts;
+pub mod bench;
 pub mod hands;
 pub mod lab;
 pub mod ready;
 pub mod workshop;
 
-use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalVault, Reach};
+use crate::config;
+use caravan_connectors::{
+    Binding, BoundConnector, Change, Grant, LoadedComponent, LocalVault, LocalWebhooks, MessengerSettings, Reach,
+    Switch,
+};
 use caravan_journey::document::{Document, token_end};
-use caravan_model::port::{Connector, Connectors};
+use caravan_model::port::{BoxFuture, Connector, Connectors};
+use caravan_model::webhook::{NoWebhooks, WebhookAnswer, WebhookCall, WebhookSender};
 use caravan_model::{Code, Connections, Millis, Problem};
-use caravan_store::Store;
+use caravan_runner::{RunnerOptions, WebhookOptions};
+use caravan_store::{Sqlite, Store};
 use lab::{DryTransport, LabHome};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The connections that the audiences and queues of a store name.
 ///
@@ -23,18 +31,71 @@ pub async fn connections_in_use(store: &impl Store) -> anyhow::Result<BTreeSet<S
     Ok(of_audiences.chain(store.lanes().await?.into_iter().map(|lane| lane.connection)).collect())
 }
 
+/// The endpoints of webhook steps, called from this host.
+///
+/// # Errors
+/// The machine's certificates cannot be read.
+pub fn webhooks(connections: &Connections) -> Result<LocalWebhooks, Problem> {
+    LocalWebhooks::new(connections.webhooks.clone(), MessengerSettings::from_env().allow_loopback)
+}
+
 /// The connections that a command uses, bound and ready.
 pub struct Host {
-    connectors: BTreeMap<String, Arc<dyn Connector>>,
-    default_countries: BTreeMap<String, String>,
+    /// By the connection's name; a serving host gets more with each publishing.
+    bound: RwLock<BTreeMap<String, Bound>>,
     /// When the token of each connection ends, as the file says.
     pub token_ends: BTreeMap<String, Option<Millis>>,
+    /// The endpoints of webhook steps.
+    webhooks: Arc<Exchanged>,
+}
+
+/// Endpoints that a serving host takes anew with each publishing.
+struct Exchanged(RwLock<Arc<dyn WebhookSender>>);
+
+impl Default for Exchanged {
+    fn default() -> Self {
+        Exchanged(RwLock::new(Arc::new(NoWebhooks)))
+    }
+}
+
+impl Exchanged {
+    fn now(&self) -> Arc<dyn WebhookSender> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn becomes(&self, sender: Arc<dyn WebhookSender>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = sender;
+    }
+}
+
+impl WebhookSender for Exchanged {
+    fn send<'a>(&'a self, call: &'a WebhookCall) -> BoxFuture<'a, WebhookAnswer> {
+        let sender = self.now();
+        Box::pin(async move { sender.send(call).await })
+    }
+}
+
+/// A connection's connector, ready to be called.
+#[derive(Clone)]
+struct Bound {
+    /// Its version may change while it is used.
+    switch: Arc<Switch>,
+    default_country: Option<String>,
+}
+
+/// What became of a connection when versions of connectors changed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Changed {
+    /// The connection.
+    pub connection: String,
+    /// What becomes of it, in words.
+    pub words: String,
 }
 
 impl Host {
     /// No connections: for verbs that send nothing.
     pub fn none() -> Host {
-        Host { connectors: BTreeMap::new(), default_countries: BTreeMap::new(), token_ends: BTreeMap::new() }
+        Host { bound: RwLock::default(), token_ends: BTreeMap::new(), webhooks: Arc::default() }
     }
 
     /// Binds all checked connections. Those with `lab: true` reach the lab, which must be there for them.
@@ -48,10 +109,27 @@ impl Host {
         lab: Option<&LabHome>,
     ) -> Result<Host, Problem> {
         let vault = LocalVault::new(connections.value.connections.clone());
-        Host::with(connections, components, grants, vault, |is_lab, component| match lab {
+        let host = Host::with(connections, components, grants, vault, |is_lab, component| match lab {
             _ if !is_lab => Ok(Reach::Partner),
             Some(lab) => Ok(Reach::Lab(lab.map(component.manifest())?)),
             None => Err(Problem::new(Code::Internal, "a lab connection was bound without a lab")),
+        })?;
+        host.webhooks.becomes(Arc::new(webhooks(&connections.value)?));
+        Ok(host)
+    }
+
+    /// What a runner that uses these connections is given.
+    ///
+    /// # Errors
+    /// Where there are subscriptions to alerts: a setting that cannot be understood.
+    pub async fn options(&self, store: &Sqlite) -> anyhow::Result<RunnerOptions> {
+        let zone = config::zone_of(store.workspace());
+        let webhooks = WebhookOptions { sender: self.webhooks.clone(), ..WebhookOptions::default() };
+        Ok(RunnerOptions {
+            alerts: alerts::of_run(store, self).await?,
+            webhooks,
+            workspace_zone: zone,
+            ..RunnerOptions::default()
         })
     }
 
@@ -79,7 +157,7 @@ impl Host {
     ) -> Result<Host, Problem> {
         let connections = &connections.value.connections;
         let vault = Arc::new(vault);
-        let mut host = Host::none();
+        let (mut host, mut bound) = (Host::none(), BTreeMap::new());
         for (name, component) in components {
             let Some(connection) = connections.get(name) else { continue };
             let reach = reach(connection.lab, component)?;
@@ -91,26 +169,78 @@ impl Host {
                 vault: vault.clone(),
                 reach,
             };
-            host.connectors.insert(name.clone(), Arc::new(BoundConnector::new(component.clone(), binding)?));
+            let connector: Arc<dyn Connector> = Arc::new(BoundConnector::new(component.clone(), binding)?);
+            let default_country = connection.default_country.clone();
+            bound.insert(name.clone(), Bound { switch: Arc::new(Switch::new(connector)), default_country });
             let ends = connection.token_ends.as_deref().and_then(token_end);
             host.token_ends.insert(name.clone(), ends);
-            if let Some(country) = &connection.default_country {
-                host.default_countries.insert(name.clone(), country.clone());
-            }
         }
+        host.bound = RwLock::new(bound);
         Ok(host)
+    }
+
+    /// Takes another's connections over; those of the same name are replaced, as they stand in the file now. Endpoints of
+    /// webhooks are all as the file has them now.
+    pub fn take_over(&self, other: Host) {
+        self.webhooks.becomes(other.webhooks.now());
+        let bound = other.bound.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.bound.write().unwrap_or_else(PoisonError::into_inner).extend(bound);
+    }
+
+    /// The names of all connections.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.bound.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// Uses the versions of another's connections from the next batch on: a newer one is tried with one batch first, the one
+    /// before comes back at once. Gives what becomes of each that changes.
+    pub fn switch_to(&self, other: Host, back: bool) -> Vec<Changed> {
+        let wanted = other.bound.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = Vec::new();
+        for (connection, wanted) in wanted {
+            let Some(own) = self.bound(&connection) else { continue };
+            let (from, to) = (own.switch.in_use(), wanted.switch.in_use());
+            if from == to {
+                own.switch.keep();
+                continue;
+            }
+            let words = if back && own.switch.roll_back("somebody went back") && own.switch.in_use() == to {
+                "goes on with the version before from the next batch on".to_owned()
+            } else {
+                match own.switch.try_version(wanted.switch) {
+                    Ok(()) => "tries it with its next batch, and goes on with it once that went well".to_owned(),
+                    Err(problem) => format!("begins with it at the host's next start: {}", problem.message),
+                }
+            };
+            changed.push(Changed { connection, words });
+        }
+        changed
+    }
+
+    /// What happened to versions since this was asked last: connection, connector, change.
+    pub fn changes(&self) -> Vec<(String, String, Change)> {
+        let bound = self.bound.read().unwrap_or_else(PoisonError::into_inner);
+        let of = |(name, bound): (&String, &Bound)| {
+            let connector = bound.switch.manifest().name.clone();
+            bound.switch.changes().into_iter().map(move |change| (name.clone(), connector.clone(), change)).collect()
+        };
+        bound.iter().flat_map(|one| -> Vec<_> { of(one) }).collect()
+    }
+
+    fn bound(&self, connection: &str) -> Option<Bound> {
+        self.bound.read().unwrap_or_else(PoisonError::into_inner).get(connection).cloned()
     }
 }
 
 impl Connectors for Host {
     fn connector(&self, connection: &str) -> Result<Arc<dyn Connector>, Problem> {
-        self.connectors.get(connection).cloned().ok_or_else(|| {
+        self.bound(connection).map(|bound| bound.switch as Arc<dyn Connector>).ok_or_else(|| {
             Problem::new(Code::UnknownConnection, format!("the connection `{connection}` is not there any more"))
                 .cure("put it back into the connections file: people wait in its queue")
         })
     }
 
     fn default_country(&self, connection: &str) -> Option<String> {
-        self.default_countries.get(connection).cloned()
+        self.bound(connection)?.default_country
     }
 }

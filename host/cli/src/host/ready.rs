@@ -1,15 +1,16 @@
 //! A runner with every connection that canvases and the store's queues need: what publishing takes.
 use super::hands::actor;
 use super::lab::{self, LabHome};
-use super::{Host, alerts, connections_in_use};
+use super::{Host, connections_in_use};
 use crate::args::Global;
 use crate::check::{self, CheckedConnections, Secrets};
-use crate::fail::usage;
+use crate::config;
+use crate::fail::Problems;
 use crate::registry::Shelf;
 use crate::verbs::tell_opposites;
 use caravan_model::Canvas;
 use caravan_model::port::SystemClock;
-use caravan_runner::{Runner, RunnerOptions};
+use caravan_runner::{Runner, Stores};
 use caravan_store::{Sqlite, Store, Version};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,16 +19,18 @@ use std::sync::Arc;
 pub struct Ready {
     /// The runner.
     pub runner: Arc<Runner<Sqlite>>,
+    /// What its connections are bound by.
+    pub host: Arc<Host>,
     checked: CheckedConnections,
-    // A lab of this process ends with it.
-    _lab: Option<LabHome>,
+    /// A lab of this process ends with it.
+    pub lab: Option<LabHome>,
 }
 
 impl Ready {
     /// Binds the connections of these canvases and of whatever waits in the store.
     ///
     /// # Errors
-    /// There is no connection at all, or one cannot be used.
+    /// A connection cannot be used.
     pub async fn open(
         store: Sqlite,
         connections: &Path,
@@ -36,19 +39,21 @@ impl Ready {
     ) -> anyhow::Result<Ready> {
         let mut used = connections_in_use(&store).await?;
         used.extend(canvases.iter().flat_map(|canvas| canvas.audiences.values()).map(|spec| spec.connection.clone()));
-        if canvases.is_empty() && store.versions().await?.is_empty() {
-            let cure = "name a canvas: `caravan serve win-back.yaml`";
-            return Err(usage("there is nothing to serve: no canvas, and a store without any", cure).into());
-        }
         let checked = check::connections(connections, &used, Secrets::Ask, &Shelf::of(&store).await?)?;
+        let versions = store.versions().await?;
+        let all = canvases.iter().chain(versions.iter().map(|version| &*version.canvas));
+        Problems::check(check::endpoints(&checked.connections, &check::endpoints_of(all)))?;
         let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), lab).await?;
         let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
         if let Some(lab) = &lab {
             lab.adopt_all(&store.audiences().await?);
         }
-        let options = RunnerOptions { alerts: alerts::of_run(&store, &host).await?, ..RunnerOptions::default() };
-        let runner = Arc::new(Runner::new(store, Arc::new(host), Arc::new(SystemClock), options));
-        Ok(Ready { runner, checked, _lab: lab })
+        let options = host.options(&store).await?;
+        let host = Arc::new(host);
+        let neighbours = neighbours(store.workspace())?;
+        let runner = Arc::new(Runner::new(store, host.clone(), Arc::new(SystemClock), options));
+        runner.meet(Arc::new(neighbours));
+        Ok(Ready { runner, host, checked, lab })
     }
 
     /// Publishes canvases, and says of each that it is live.
@@ -78,4 +83,15 @@ impl Ready {
         }
         Ok(())
     }
+}
+
+/// The stores of the configuration's other workspaces, as far as they are there, for looking.
+fn neighbours(own: &str) -> anyhow::Result<Stores<Sqlite>> {
+    let mut stores = Vec::new();
+    for (name, other) in config::current().workspaces.iter().filter(|(name, _)| *name != own) {
+        if other.store.exists() {
+            stores.push((name.clone(), Sqlite::open_read_only(&other.store)?));
+        }
+    }
+    Ok(Stores(stores))
 }

@@ -1,4 +1,9 @@
 //! Installed connectors: what the store keeps of them, and which version a connection gets.
+pub mod approval;
+pub mod desk;
+pub mod install;
+pub mod overview;
+pub mod removal;
 pub mod standing;
 
 use crate::args::Global;

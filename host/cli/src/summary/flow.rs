@@ -47,10 +47,14 @@ pub fn ways(plan: &CompiledCanvas, step: StepIx) -> Vec<(Way, Target)> {
         StepKind::Sync(sync) if sync.advance == Advance::WhenSynced && this.otherwise != this.next => {
             vec![(Way::Next, this.next), (Way::Otherwise, this.otherwise)]
         }
-        StepKind::WaitFor { .. } if this.otherwise != this.next => {
+        StepKind::WaitFor { .. } | StepKind::Webhook(_) if this.otherwise != this.next => {
             vec![(Way::Next, this.next), (Way::Otherwise, this.otherwise)]
         }
-        StepKind::WaitFor { .. } | StepKind::Sync(_) | StepKind::Delay(_) | StepKind::Update(_) => {
+        StepKind::WaitFor { .. }
+        | StepKind::Webhook(_)
+        | StepKind::Sync(_)
+        | StepKind::Delay(_)
+        | StepKind::Update(_) => {
             vec![(Way::Next, this.next)]
         }
         StepKind::Exit => vec![(Way::End, Target::Exit)],

@@ -134,6 +134,9 @@ impl Drawing<'_> {
             let verb = if sync.action == caravan_model::Action::Add { "add to" } else { "remove from" };
             return format!("{verb} {}", sync.audience);
         }
+        if let Some(webhook) = &written.webhook {
+            return format!("webhook {}", webhook.endpoint);
+        }
         match &written.delay {
             Some(Delay { span: Some(span), .. }) => format!("wait for {span}"),
             Some(Delay { until: Some(until), .. }) => format!("wait until {until}"),

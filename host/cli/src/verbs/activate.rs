@@ -6,18 +6,23 @@ use crate::{out, stores};
 use caravan_journey::document::format_canvas;
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Canvas, CanvasId};
-use caravan_store::{OpenOptions, Sqlite};
+use caravan_store::Sqlite;
 use serde_json::{Value, json};
 
 /// Publishes the canvas of an activation.
 pub async fn activate(global: &Global, args: &ActivateArgs) -> anyhow::Result<End> {
     let canvas = canvas(args, &out::instant(SystemClock.now()))?;
-    let store = Sqlite::open(stores::of_workspace(global)?, OpenOptions::default())?;
+    let store = Sqlite::open(stores::of_workspace(global)?, stores::options(global))?;
     let of = std::slice::from_ref(&canvas);
     let ready = Ready::open(store, &args.connections, of, args.lab.as_deref()).await?;
     let published = ready.publish(global, vec![canvas.clone()]).await;
+    let noted = match (&published, &args.mail) {
+        (Ok(_), Some(mail)) => ready.runner.mail_when_done(canvas.canvas.as_str(), mail).await,
+        _ => Ok(()),
+    };
     ready.close().await?;
     published?;
+    noted?;
     match global.json {
         true => out::print_json(&json!({"canvas": canvas.canvas, "document": canvas}))?,
         false => out::print(&format_canvas(&canvas)?)?,
@@ -27,7 +32,7 @@ pub async fn activate(global: &Global, args: &ActivateArgs) -> anyhow::Result<En
 
 /// The canvas: of one step where the audience is kept in step with the segment, of one step for each field where the
 /// members of this moment are exported.
-fn canvas(args: &ActivateArgs, now: &str) -> anyhow::Result<Canvas> {
+pub fn canvas(args: &ActivateArgs, now: &str) -> anyhow::Result<Canvas> {
     let day = now.get(..10).unwrap_or(now);
     let id = match &args.canvas {
         Some(id) => id.clone(),
@@ -38,8 +43,12 @@ fn canvas(args: &ActivateArgs, now: &str) -> anyhow::Result<Canvas> {
     };
     let id = CanvasId::new(&id).map_err(|why| usage(why.to_string(), "name the canvas by --canvas ID"))?;
     let audience = |name: String| {
+        let if_missing = match args.mode {
+            ActivationMode::Streaming => "create",
+            ActivationMode::Once => "new",
+        };
         let mut audience =
-            json!({"connection": args.connection, "account": args.account, "if_missing": "create", "name": name});
+            json!({"connection": args.connection, "account": args.account, "if_missing": if_missing, "name": name});
         if let Some(kind) = &args.kind {
             audience["kind"] = json!(kind);
         }

@@ -8,7 +8,7 @@ use caravan_model::alert::{Channel, Messenger as _};
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{CanvasId, Code, Millis, Problem, Severity, Subscription, SubscriptionId};
 use caravan_runner::alerts::{AlertBook, OpenAlert, render, trial};
-use caravan_store::{DocumentKind, Note, OpenOptions, Slots, Sqlite, Store};
+use caravan_store::{DocumentKind, Note, Slots, Sqlite, Store};
 use serde_json::{Value, json};
 
 /// Does a verb of alerts.
@@ -18,7 +18,7 @@ pub async fn alert(global: &Global, verb: AlertVerb) -> anyhow::Result<End> {
         AlertVerb::List => list(global, &super::look(global)?).await,
         AlertVerb::Show { name } => show(global, &super::look(global)?, &name).await,
         AlertVerb::Remove { name } => {
-            remove(global, &Sqlite::open(stores::existing(global)?, OpenOptions::default())?, &name).await
+            remove(global, &Sqlite::open(stores::existing(global)?, stores::options(global))?, &name).await
         }
         AlertVerb::Test { name } => test(global, &super::look(global)?, name.as_deref()).await,
     }
@@ -44,7 +44,7 @@ async fn add(global: &Global, args: AlertAddArgs) -> anyhow::Result<End> {
         Some(path) => path,
         None => stores::existing(global)?,
     };
-    let store = Sqlite::open(path, OpenOptions::default())?;
+    let store = Sqlite::open(path, stores::options(global))?;
     let known = alerts::subscriptions(&store).await?.iter().any(|known| known.id == wanted.id);
     write(&store, &wanted.id, Some(serde_json::to_string(&wanted)?)).await?;
     if !global.quiet {

@@ -79,6 +79,17 @@ fn context(seed: &str) -> CallContext {
     }
 }
 
+/// The checklists of all accounts of a connection, and whether nothing fails, for programs.
+pub async fn report(name: &str, connection: &Connection, connector: &dyn Connector) -> (bool, serde_json::Value) {
+    let (mut lists, mut good) = (Vec::new(), !connection.accounts.is_empty());
+    for (short, id) in &connection.accounts {
+        let findings = checklist(connector, id).await;
+        good &= findings.iter().all(|finding| finding.state != FindingState::Failed);
+        lists.push(json!({"name": short, "account": id, "findings": findings}));
+    }
+    (good, json!({"connection": name, "lab": connection.lab, "good": good, "accounts": lists}))
+}
+
 /// One account's checklist.
 async fn checklist(connector: &dyn Connector, account: &str) -> Vec<Finding> {
     let settings = serde_json::Value::Object(connector.settings().clone()).to_string();
@@ -115,33 +126,28 @@ async fn check_all(
     connection: &Connection,
     connector: &dyn Connector,
 ) -> anyhow::Result<End> {
+    if global.json {
+        let (good, report) = report(&args.name, connection, connector).await;
+        out::print_json(&report)?;
+        return Ok(if good { End::Done } else { End::NeedsYou });
+    }
     let mut lists = Vec::new();
     for (short, id) in &connection.accounts {
         lists.push((short, id, checklist(connector, id).await));
     }
     let states = || lists.iter().flat_map(|(_, _, findings)| findings).map(|finding| finding.state);
     let any_failed = lists.is_empty() || states().any(|state| state == FindingState::Failed);
-    if global.json {
-        let lists: Vec<_> = lists
-            .iter()
-            .map(|(short, id, findings)| json!({"name": short, "account": id, "findings": findings}))
-            .collect();
-        out::print_json(
-            &json!({"connection": args.name, "lab": connection.lab, "good": !any_failed, "accounts": lists}),
-        )?;
-    } else {
-        let manifest = connector.manifest();
-        let badge = if connection.lab { " [lab]" } else { "" };
-        let mut text = format!("{}{badge}: {} {}\n", args.name, manifest.title, manifest.version);
-        if lists.is_empty() {
-            text.push_str("  no account is switched on\n      cure: add `accounts: { name: ID }` to the connection\n");
-        }
-        for (short, id, findings) in &lists {
-            text.push_str(&format!("\naccount {short} ({id})\n"));
-            findings.iter().for_each(|finding| text.push_str(&line(finding)));
-        }
-        out::print(&text)?;
+    let manifest = connector.manifest();
+    let badge = if connection.lab { " [lab]" } else { "" };
+    let mut text = format!("{}{badge}: {} {}\n", args.name, manifest.title, manifest.version);
+    if lists.is_empty() {
+        text.push_str("  no account is switched on\n      cure: add `accounts: { name: ID }` to the connection\n");
     }
+    for (short, id, findings) in &lists {
+        text.push_str(&format!("\naccount {short} ({id})\n"));
+        findings.iter().for_each(|finding| text.push_str(&line(finding)));
+    }
+    out::print(&text)?;
     Ok(if any_failed { End::NeedsYou } else { End::Done })
 }
 

@@ -62,6 +62,11 @@ impl Alone {
 
 /// Prints the requests and what became of each person.
 pub async fn dry_run(global: &Global, args: &DryRunArgs) -> anyhow::Result<End> {
+    if let (Some(canvas), Some(step)) = (&args.canvas, &args.step)
+        && files::canvas(canvas).is_ok_and(|canvas| canvas.value.steps.get(step).is_some_and(|s| s.webhook.is_some()))
+    {
+        return super::dry_webhook::dry_run(global, args, canvas, step).await;
+    }
     let (alone, asked) = match (&args.canvas, &args.step) {
         (Some(canvas), Some(step)) => {
             let of = StepOf {
@@ -122,11 +127,14 @@ async fn of_step(global: &Global, of: &StepOf<'_>) -> anyhow::Result<(Alone, Dry
     let canvas = &checked.canvas.value;
     let Some(sync) = canvas.steps.get(step).and_then(|step| step.audience_sync.as_ref()) else {
         let syncs: Vec<&str> =
-            canvas.steps.0.iter().filter(|(_, step)| step.audience_sync.is_some()).map(|(id, _)| id.as_str()).collect();
-        return Err(Problem::new(Code::MissingStep, format!("the canvas has no audience_sync step `{step}`"))
-            .in_file(path.display().to_string())
-            .cure(format!("name one of: {}", syncs.join(", ")))
-            .into());
+            canvas.steps.0.iter().filter(|(_, step)| sends(step)).map(|(id, _)| id.as_str()).collect();
+        return Err(Problem::new(
+            Code::MissingStep,
+            format!("the canvas has no audience_sync or webhook step `{step}`"),
+        )
+        .in_file(path.display().to_string())
+        .cure(format!("name one of: {}", syncs.join(", ")))
+        .into());
     };
     let spec = canvas.audiences.get(&sync.audience);
     let connection = spec.and_then(|spec| checked.connections.value.connections.get(&spec.connection));
@@ -250,8 +258,16 @@ fn settings(pairs: &[String]) -> Result<Map<String, Value>, Problem> {
     Ok(settings)
 }
 
+/// Whether a step makes requests.
+fn sends(step: &caravan_model::canvas::Step) -> bool {
+    step.audience_sync.is_some() || step.webhook.is_some()
+}
+
 /// All people of the files, in their order; bad rows are told and left out.
-fn people(paths: &[PathBuf]) -> Result<Vec<Profile>, Problems> {
+///
+/// # Errors
+/// A file cannot be read.
+pub fn people(paths: &[PathBuf]) -> Result<Vec<Profile>, Problems> {
     let mut people = Vec::new();
     let mut problems = Vec::new();
     for path in paths {

@@ -4,14 +4,13 @@ use crate::fail::{End, Problems};
 use crate::host::hands::{Hands, actor};
 use crate::users::rows::Rows;
 use crate::verbs::activate;
-use crate::{ask, files, out, verbs};
-use caravan_journey::document::Path as Place;
+use crate::{ask, config, files, out, verbs};
 use caravan_journey::validate::too_far_back;
 use caravan_journey::{document, segments};
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Code, Group, GroupKind, Problem, ProfileId, Segment};
 use caravan_runner::control::{count_whoever, is_filled, lists_of};
-use caravan_runner::{RunnerOptions, policy_of, segments_of};
+use caravan_runner::{policy_of, segments_of};
 use caravan_store::Store;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -74,7 +73,7 @@ async fn checked(store: &impl Store, document: &document::Document<Segment>) -> 
     let others: BTreeMap<_, _> =
         segments_of(store).await?.into_iter().map(|(name, segment)| (name, segment.who)).collect();
     let mut problems = segments::problems(document, &others, &lists_of(store).await?);
-    let who = Place::root().key("who");
+    let who = document::Path::root().key("who");
     problems.extend(too_far_back(document, &who, &document.value.who, &policy_of(store).await?));
     Ok(Problems::check(problems)?)
 }
@@ -174,7 +173,7 @@ async fn count(global: &Global, named: &str) -> anyhow::Result<End> {
             document.value
         }
     };
-    let zone = RunnerOptions::default().workspace_zone;
+    let zone = config::zone_of(store.workspace());
     let (fulfil, all) = count_whoever(&store, &segment.who, SystemClock.now(), &zone).await?;
     let words = format!("{} of {} fulfil {} now\n", out::count(fulfil), out::people(all), segment.segment);
     say(global, &json!({"segment": segment.segment, "fulfil": fulfil, "people": all}), &words)

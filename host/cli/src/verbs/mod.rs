@@ -1,18 +1,21 @@
 //! One file per verb.
-mod activate;
+pub mod activate;
 mod alert;
 mod audience;
 mod audit;
 mod batch;
-mod canvas;
+pub mod canvas;
 mod catalogue;
-mod connection;
-mod connector;
+mod config;
+pub mod connection;
+pub mod connector;
 mod dry_run;
+mod dry_webhook;
 mod event;
 mod explain;
 mod group;
 mod lab;
+pub mod member;
 mod policy;
 mod profile;
 mod queue;
@@ -20,28 +23,31 @@ mod run;
 mod serve;
 mod store;
 
-use crate::args::{Args, BatchVerb, Global, PolicyVerb, Verb};
-use crate::fail::{End, usage};
-use crate::stores;
+use crate::args::{Args, BatchVerb, ConfigVerb, Global, PolicyVerb, Verb};
+use crate::fail::End;
+use crate::{remote, stores};
 use caravan_runner::Runner;
 use caravan_store::{Sqlite, Version};
 
 /// Does what the command line says.
 pub async fn run(args: Args) -> anyhow::Result<End> {
     let global = args.global;
-    if global.workspace != "default" {
-        return Err(usage(
-            format!("there is no workspace `{}`", global.workspace),
-            "this version has one workspace a store, `default`: name another store instead",
-        )
-        .into());
+    crate::config::load(global.config.as_deref())?;
+    if let Some(server) = &global.server {
+        return remote::run(&global, server, args.verb).await;
     }
-    match args.verb {
+    here(global, args.verb).await
+}
+
+/// Does a verb on this machine: on a store, or on files alone.
+pub async fn here(global: Global, verb: Verb) -> anyhow::Result<End> {
+    match verb {
         Verb::Run(args) => run::run(&global, &args).await,
         Verb::Serve(args) => serve::serve(&global, &args).await,
         Verb::DryRun(args) => dry_run::dry_run(&global, &args).await,
         Verb::Lab(args) => lab::lab(&global, args).await,
         Verb::Explain { code } => explain::explain(&global, code.as_deref()),
+        Verb::Config(ConfigVerb::Check) => config::check(&global).await,
         Verb::Canvas(verb) => canvas::canvas(&global, verb).await,
         Verb::Connection(verb) => connection::connection(&global, verb).await,
         Verb::Connector(verb) => connector::connector(&global, verb).await,
@@ -56,6 +62,8 @@ pub async fn run(args: Args) -> anyhow::Result<End> {
         Verb::Catalogue(verb) => catalogue::catalogue(&global, verb, &look(&global)?).await,
         Verb::Keep(verb) => store::store(&global, verb).await,
         Verb::Audit(verb) => audit::audit(&global, verb).await,
+        Verb::Member(verb) => member::member(&global, verb).await,
+        Verb::Key(verb) => member::key(&global, verb).await,
         Verb::Policy(PolicyVerb::Set { policy }) => policy::set(&global, &policy).await,
         Verb::Policy(PolicyVerb::Check { policy }) => policy::check(&global, &policy).await,
         Verb::Policy(PolicyVerb::Show) => policy::show(&global, &look(&global)?).await,

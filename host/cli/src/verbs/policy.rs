@@ -4,14 +4,14 @@ use crate::fail::{End, usage};
 use crate::policies::{PolicyFile, Refusals, keep, read, refusals};
 use crate::{out, stores};
 use caravan_runner::{POLICY_ID, policy_of};
-use caravan_store::{DocumentKind, OpenOptions, Sqlite, Store};
+use caravan_store::{DocumentKind, Sqlite, Store};
 use serde_json::json;
 use std::path::Path;
 
 /// Keeps a policy, unless it refuses live canvases and nobody said `--yes`.
 pub async fn set(global: &Global, path: &Path) -> anyhow::Result<End> {
     let file = read(path)?;
-    let store = Sqlite::open(stores::existing(global)?, OpenOptions::default())?;
+    let store = Sqlite::open(stores::existing(global)?, stores::options(global))?;
     let found = refusals(&store, &file.policy).await?;
     let kept = found.refused.is_empty() || global.yes;
     if kept {

@@ -1,6 +1,6 @@
 //! Notices leave: mails by a configured SMTP server, webhooks by the guarded HTTP client that partners are reached by.
 mod mail;
-mod post;
+pub(crate) mod post;
 
 use crate::{egress::Clients, egress::trust::Trust, vault};
 use caravan_model::alert::{Channel, Message, Messenger, SendError, WebPlace};
@@ -8,6 +8,7 @@ use caravan_model::connection::SecretRef;
 use caravan_model::port::{BoxFuture, Secret};
 use caravan_model::{Code, Problem};
 use mail::PostOffice;
+use post::way;
 use serde_json::{Value, json};
 use std::{fmt, time::Duration};
 
@@ -100,11 +101,11 @@ impl LocalMessenger {
         match channel {
             Channel::Mail { .. } if self.office.is_none() => Err(SendError::later(NO_OFFICE)),
             Channel::Mail { .. } => Ok(()),
-            Channel::Slack { url } => self.way("Slack's webhook", secret(url)?.expose()).map(drop),
-            Channel::Webhook { url } => self.way("the webhook", place(url)?.expose()).map(drop),
+            Channel::Slack { url } => way(secret(url)?.expose(), self.allow_loopback, "Slack's webhook").map(drop),
+            Channel::Webhook { url } => way(place(url)?.expose(), self.allow_loopback, "the webhook").map(drop),
             Channel::PagerDuty { routing_key, url } => {
                 secret(routing_key)?;
-                self.way("PagerDuty", url.as_str()).map(drop)
+                way(url.as_str(), self.allow_loopback, "PagerDuty").map(drop)
             }
         }
     }

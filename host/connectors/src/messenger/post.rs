@@ -4,20 +4,21 @@ use crate::egress::{OutBody, Prohibited, address::is_public, caused_by};
 use bytes::Bytes;
 use caravan_model::Duration as Span;
 use caravan_model::alert::SendError;
-use http::{Request, StatusCode, Uri, header};
+use http::{HeaderMap, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use serde_json::Value;
 use std::io;
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 /// So much of an answer is read, so that its connection can serve again; nothing of it is used.
 const ANSWER: usize = 64 << 10;
 
 /// By which client a URL is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     /// TLS, to public addresses.
     Public,
     /// Plain, to this machine.
@@ -25,16 +26,9 @@ pub(super) enum Way {
 }
 
 impl LocalMessenger {
-    /// Whether a URL may be posted to, as far as can be said without asking anybody where its host is.
-    pub(super) fn way(&self, whom: &str, url: &str) -> Result<(Uri, Way), SendError> {
-        let uri: Uri = url.parse().map_err(|_| SendError::never(format!("the URL of {whom} is none")))?;
-        let way = way(&uri, self.allow_loopback).map_err(|why| SendError::never(format!("{whom}: {why}")))?;
-        Ok((uri, way))
-    }
-
     /// Posts a document. `whom` is who it goes to, in words; the URL may be a secret and is never repeated.
     pub(super) async fn post(&self, whom: &str, url: &str, document: &Value) -> Result<(), SendError> {
-        let (uri, way) = self.way(whom, url)?;
+        let (uri, way) = way(url, self.allow_loopback, whom)?;
         let body = Bytes::from(document.to_string());
         let request = Request::post(uri)
             .header(header::CONTENT_TYPE, "application/json")
@@ -54,18 +48,36 @@ impl LocalMessenger {
         let head = tokio::time::timeout(self.deadline, exchange)
             .await
             .map_err(|_| SendError::later(format!("{whom} did not answer within {:?}", self.deadline)))??;
-        let after = head.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        judge(whom, head.status, after.map(|seconds| Span::SECOND.times(seconds)))
+        judge(whom, head.status, after(&head.headers, SystemTime::now()))
     }
 }
 
+/// Whether a URL may be called, as far as can be said without asking anybody where its host is. `whom` is who it goes to,
+/// in words; the URL may be a secret and is never repeated.
+pub(crate) fn way(url: &str, allow_loopback: bool, whom: &str) -> Result<(Uri, Way), SendError> {
+    let uri: Uri = url.parse().map_err(|_| SendError::never(format!("the URL of {whom} is none")))?;
+    let way = way_of(&uri, allow_loopback).map_err(|why| SendError::never(format!("{whom}: {why}")))?;
+    Ok((uri, way))
+}
+
+/// How long an answer asks to wait: seconds, or until a time of day (RFC 9110).
+pub(crate) fn after(headers: &HeaderMap, now: SystemTime) -> Option<Span> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Span::SECOND.times(seconds));
+    }
+    let then = httpdate::parse_http_date(value).ok()?;
+    let wait = then.duration_since(now).unwrap_or_default();
+    Some(Span(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
+}
+
 /// Reads the rest of an answer within bounds. A broken or endless one takes nothing from its status.
-async fn drain(body: Incoming) {
+pub(crate) async fn drain(body: Incoming) {
     let _ = Limited::new(body, ANSWER).collect().await;
 }
 
 /// What may be dialled. A host that is written as an address is checked here, a name when it is resolved.
-fn way(uri: &Uri, allow_loopback: bool) -> Result<Way, &'static str> {
+fn way_of(uri: &Uri, allow_loopback: bool) -> Result<Way, &'static str> {
     let host = uri.host().unwrap_or_default();
     if host.is_empty() || uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return Err("its URL names no host, or a user");
@@ -99,7 +111,7 @@ fn judge(whom: &str, status: StatusCode, after: Option<Span>) -> Result<(), Send
 }
 
 /// Puts a failure into fixed words: a library's own may hold the URL.
-fn explain(whom: &str, wrong: &legacy::Error) -> SendError {
+pub(crate) fn explain(whom: &str, wrong: &legacy::Error) -> SendError {
     if caused_by::<Prohibited>(wrong).is_some() {
         return SendError::never(format!(
             "{whom}: its name resolves to an address that is not public (loopback, private, link-local or reserved)"
@@ -123,7 +135,7 @@ mod tests {
 
     #[test]
     fn only_public_https_addresses_are_dialled_unless_development_allows_this_machine() {
-        let way = |url: &str, near: bool| way(&url.parse().unwrap(), near);
+        let way = |url: &str, near: bool| way_of(&url.parse().unwrap(), near);
         for url in ["https://hooks.acme.example/x", "https://8.8.8.8/x", "https://[2606:4700::1111]:8443/x"] {
             assert_eq!(way(url, false), Ok(Way::Public), "{url}");
         }
@@ -145,6 +157,20 @@ mod tests {
             assert!(way(url, false).is_err(), "{url}");
             assert_eq!(way(url, true), Ok(Way::Loopback), "{url}");
         }
+    }
+
+    #[test]
+    fn an_answer_asks_to_wait_in_seconds_or_until_a_time() {
+        let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(784_111_777);
+        let after = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, value.parse().unwrap());
+            super::after(&headers, now)
+        };
+        assert_eq!(after("120"), Some(Span::SECOND.times(120)));
+        assert_eq!(after("Sun, 06 Nov 1994 08:50:37 GMT"), Some(Span::MINUTE));
+        assert_eq!(after("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Span(0)));
+        assert_eq!((after("soon"), super::after(&HeaderMap::new(), now)), (None, None));
     }
 
     #[test]

@@ -99,11 +99,11 @@ async fn a_good_version_takes_over_after_its_first_batch() {
     let switch = Switch::new(old.clone());
     assert_eq!(batch(&switch).await, None);
     switch.try_version(new.clone()).unwrap();
-    assert_eq!(switch.digest(), old.digest);
+    assert_eq!(switch.in_use(), old.digest);
     for _ in 0..3 {
         assert_eq!(batch(&switch).await, None);
     }
-    assert_eq!((old.calls(), new.calls(), switch.digest()), (1, 3, new.digest));
+    assert_eq!((old.calls(), new.calls(), switch.in_use()), (1, 3, new.digest));
     assert_eq!(switch.changes(), [Change::OnTrial(new.digest), Change::Promoted(new.digest)]);
 }
 
@@ -120,7 +120,7 @@ async fn a_bad_version_is_rolled_back_before_its_second_batch() {
         for _ in 0..3 {
             assert_eq!(batch(&switch).await, None);
         }
-        assert_eq!((bad.calls(), old.calls(), switch.digest()), (1, 3, old.digest));
+        assert_eq!((bad.calls(), old.calls(), switch.in_use()), (1, 3, old.digest));
         assert!(
             matches!(&switch.changes()[..], [Change::OnTrial(_), Change::RolledBack { to, .. }] if *to == old.digest)
         );
@@ -155,11 +155,11 @@ async fn a_partners_outage_rolls_nothing_back() {
         }
         assert_eq!(new.calls(), 5, "it stays on trial: nothing is known of it yet");
         *new.fault.lock().unwrap() = None;
-        assert_eq!((batch(&switch).await, switch.digest()), (None, new.digest));
+        assert_eq!((batch(&switch).await, switch.in_use()), (None, new.digest));
         // Nor does an outage later on.
         let outage = Fault::Unavailable { after_ms: None, cause: cause() };
         new.with(outage);
-        assert_eq!((batch(&switch).await, switch.digest()), (Some("unavailable"), new.digest));
+        assert_eq!((batch(&switch).await, switch.in_use()), (Some("unavailable"), new.digest));
     }
 }
 
@@ -170,13 +170,13 @@ async fn a_promoted_version_that_breaks_later_goes_back_too_and_a_person_can_sen
     switch.try_version(new.clone()).unwrap();
     assert_eq!(batch(&switch).await, None);
     new.with(bug());
-    assert_eq!((batch(&switch).await, switch.digest()), (Some("unavailable"), old.digest));
+    assert_eq!((batch(&switch).await, switch.in_use()), (Some("unavailable"), old.digest));
     assert!(!switch.roll_back("again"), "there is nothing before the old one");
     let newer = Version::new("newer");
     switch.try_version(newer.clone()).unwrap();
-    assert_eq!((batch(&switch).await, switch.digest()), (None, newer.digest));
+    assert_eq!((batch(&switch).await, switch.in_use()), (None, newer.digest));
     assert!(switch.roll_back("a person asked"));
-    assert_eq!(switch.digest(), old.digest);
+    assert_eq!(switch.in_use(), old.digest);
 }
 
 #[tokio::test]

@@ -3,12 +3,15 @@
 //! A mistake is a [`Problem`] with code, file, line, path and cure. `NO` and `on` are text, duplicate keys are refused,
 //! size and nesting are bounded.
 mod decode;
+mod difference;
+mod endpoints;
 mod format;
 mod path;
 mod secrets;
 mod tree;
 mod wrong;
 
+pub use difference::difference;
 pub use format::format_canvas;
 pub use path::{Path, Segment};
 pub use secrets::token_end;

@@ -36,6 +36,12 @@ impl Path {
         below
     }
 
+    /// The same place of a document that stands at `root` in another.
+    #[must_use]
+    pub fn below(&self, root: &Path) -> Path {
+        Path(root.0.iter().chain(&self.0).cloned().collect())
+    }
+
     /// Its parts, from the root.
     pub fn segments(&self) -> &[Segment] {
         &self.0

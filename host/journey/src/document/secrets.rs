@@ -24,6 +24,10 @@ const SECRETLY_NAMED: [&str; 10] = [
 
 /// The first secret written out, before serde sees the document.
 pub(super) fn written_out(file: &str, root: &Node) -> Option<Problem> {
+    in_connections(file, root).or_else(|| super::endpoints::written_out(file, root))
+}
+
+fn in_connections(file: &str, root: &Node) -> Option<Problem> {
     let connections = Path::root().key("connections");
     let Kind::Map(entries) = &root.get("connections")?.kind else { return None };
     entries.iter().find_map(|(name, connection)| {
@@ -46,7 +50,7 @@ pub(super) fn written_out(file: &str, root: &Node) -> Option<Problem> {
                     }
                     _ => misplaced(file, root, &at, value),
                 },
-                other if SECRETLY_NAMED.contains(&other.to_ascii_lowercase().as_str()) => {
+                other if is_secretly_named(other) => {
                     let message = format!("a connection has no field `{other}`, and no secret stands in this file");
                     Some(problem(file, root, &at, message))
                 }
@@ -56,8 +60,13 @@ pub(super) fn written_out(file: &str, root: &Node) -> Option<Problem> {
     })
 }
 
+/// Whether a field is called as people call secrets.
+pub(super) fn is_secretly_named(field: &str) -> bool {
+    SECRETLY_NAMED.contains(&field.to_ascii_lowercase().as_str())
+}
+
 /// The problem with what stands for a secret, unless it says where the secret is.
-fn misplaced(file: &str, root: &Node, at: &Path, value: &Node) -> Option<Problem> {
+pub(super) fn misplaced(file: &str, root: &Node, at: &Path, value: &Node) -> Option<Problem> {
     let written =
         || Some(problem(file, root, at, "a secret, or something else than its place, is written here".to_owned()));
     let Kind::Map(entries) = &value.kind else { return written() };
@@ -82,7 +91,7 @@ fn is_variable(name: &str) -> bool {
         && name.len() <= 100
 }
 
-fn problem(file: &str, root: &Node, at: &Path, message: String) -> Problem {
+pub(super) fn problem(file: &str, root: &Node, at: &Path, message: String) -> Problem {
     Problem::new(Code::BadConnection, message)
         .in_file(file)
         .at_line(root.line_at(at))
@@ -98,8 +107,12 @@ pub fn token_end(text: &str) -> Option<Millis> {
     instant.map(|instant| Millis(instant.as_millisecond()))
 }
 
-/// The first connection that could not work, whatever its connector.
+/// The first connection or endpoint that could not work, whatever the connector.
 pub(super) fn cannot_work(document: &Document<Connections>) -> Option<Problem> {
+    connection_cannot_work(document).or_else(|| super::endpoints::cannot_work(document))
+}
+
+fn connection_cannot_work(document: &Document<Connections>) -> Option<Problem> {
     document.value.connections.iter().find_map(|(name, connection)| {
         let at = Path::root().key("connections").key(name);
         let wrong = |path: Path, message: String, cure: &str| {

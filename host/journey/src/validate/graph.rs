@@ -65,7 +65,8 @@ fn arrows<'a>(id: &StepId, step: &'a Step) -> Vec<Arrow<'a>> {
     let mut arrow = |to: Option<&'a StepId>, at: Path| arrows.extend(to.map(|to| Arrow { to, at }));
     arrow(step.next.as_ref(), at.key("next"));
     // Where another kind of step has these, they are refused as fields without meaning.
-    arrow(step.otherwise.as_ref().filter(|_| step.audience_sync.is_some()), at.key("otherwise"));
+    let may_fail = step.audience_sync.is_some() || step.webhook.is_some();
+    arrow(step.otherwise.as_ref().filter(|_| may_fail), at.key("otherwise"));
     arrow(step.otherwise_branch.as_ref().filter(|_| step.branch.is_some()), at.key("else"));
     for (i, arm) in step.branch.iter().flatten().enumerate() {
         arrow(Some(&arm.next), at.key("branch").index(i).key("next"));

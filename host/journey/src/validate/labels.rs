@@ -3,15 +3,16 @@ use super::{ManifestOf, kept, step_path};
 use crate::document::{Document, Path};
 use crate::plan::DEFAULT_PURPOSE;
 use crate::policy::{met, name_of_attr};
+use crate::webhook::Body;
 use caravan_model::canvas::{AudienceSync, EventTrigger, ExitRule, Trigger, Until};
 use caravan_model::filter::Compare;
 use caravan_model::manifest::Field;
 use caravan_model::{Canvas, Code, Filter, Policy, Problem};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The uses of data in a canvas that the policy denies: looks further back than it keeps events, and uses of labelled
-/// data: fields that a sync matches on, and everything that the
-/// canvas looks at on the way to one. Where the manifest of a connection is not known, its match fields are not checked.
+/// The uses of data in a canvas that the policy denies: looks further back than it keeps events, and uses of labelled data:
+/// fields that a sync matches on, everything that the canvas looks at on the way to one, and what the bodies of its webhooks
+/// name. Where the manifest of a connection is not known, its match fields are not checked.
 pub fn denied_uses(canvas: &Document<Canvas>, manifest: Option<&ManifestOf<'_>>, policy: &Policy) -> Vec<Problem> {
     let mut audit = Audit { canvas, policy, problems: kept::of_canvas(canvas, policy) };
     if let Some(manifest) = manifest {
@@ -28,9 +29,13 @@ pub fn denied_uses(canvas: &Document<Canvas>, manifest: Option<&ManifestOf<'_>>,
         of_canvas.extend(actions);
     }
     audit.looks(&of_canvas);
+    audit.bodies();
     audit.problems.sort_by_key(|problem| problem.line);
     audit.problems
 }
+
+/// What the body of a webhook is, in the words of a denial.
+const WEBHOOK: &str = "webhook";
 
 /// What a sync is, in the words of a denial: advertising, for its target is an advertising partner, and its purpose.
 fn actions_of(sync: &AudienceSync) -> BTreeSet<&str> {
@@ -106,6 +111,19 @@ impl Audit<'_> {
             }
             if let Some(segment) = &wait.segment {
                 self.group(&at.key("segment"), "segments", segment, actions);
+            }
+        }
+    }
+
+    /// What the bodies of webhooks send. A body whose templates cannot be read is refused for that.
+    fn bodies(&mut self) {
+        let actions = BTreeSet::from([WEBHOOK]);
+        for (id, step) in &self.canvas.value.steps.0 {
+            let Some(body) = step.webhook.as_ref().and_then(|webhook| Body::new(&webhook.body).ok()) else { continue };
+            let at = step_path(id.as_str()).key("webhook");
+            for (place, name) in body.names() {
+                let name = if name == "attributes" { name.to_owned() } else { name_of_attr(name) };
+                self.used(&place.below(&at), &name, true, &actions);
             }
         }
     }

@@ -2,12 +2,13 @@
 mod graph;
 mod kept;
 mod labels;
-mod not_yet;
 mod partner;
 mod steps;
+mod webhooks;
 
 pub use kept::too_far_back;
 pub use labels::denied_uses;
+pub use webhooks::unknown_endpoints;
 
 use crate::document::{Document, Path};
 use crate::schedule::{Schedule, ScheduleFault};
@@ -41,7 +42,7 @@ pub fn validate(canvas: &Document<Canvas>, facts: &Facts<'_>) -> Vec<Problem> {
     steps::check(&mut findings);
     graph::check(&mut findings);
     partner::check(&mut findings, facts);
-    not_yet::check(&mut findings);
+    webhooks::check(&mut findings, facts);
     schedule(&mut findings);
     if let Some((segments, lists)) = facts.groups {
         findings.problems.extend(unknown_groups(canvas, segments, lists));

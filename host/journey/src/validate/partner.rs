@@ -37,7 +37,7 @@ fn check_audience(findings: &mut Findings<'_>, name: &str, audience: &AudienceSp
         );
         findings.add(Code::BadValue, &place, message, "shorten `name`");
     }
-    if audience.if_missing == IfMissing::Create && !rules.create {
+    if audience.if_missing != IfMissing::Fail && !rules.create {
         let message = format!("{} lets nobody make an audience from outside", manifest.title);
         let cure = "make it at the partner, and write its id: `id: …, if_missing: fail`";
         findings.add(Code::UnsupportedAction, &at.key("if_missing"), message, cure);

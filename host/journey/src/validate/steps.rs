@@ -45,7 +45,7 @@ pub(super) fn check(findings: &mut Findings<'_>) {
 fn foreign_fields(findings: &mut Findings<'_>, at: &Path, kind: &str, step: &Step) {
     let fields = [
         ("else", step.otherwise_branch.is_some(), kind == "branch"),
-        ("otherwise", step.otherwise.is_some(), kind == "audience_sync"),
+        ("otherwise", step.otherwise.is_some(), matches!(kind, "audience_sync" | "webhook")),
         ("next", step.next.is_some(), !matches!(kind, "exit" | "experiment")),
     ];
     for (field, there, belongs) in fields {

@@ -410,11 +410,6 @@ fn a_step_that_removes_people_keeps_nobody() {
 }
 
 #[test]
-fn cv030_what_cannot_run_yet_is_named_and_not_left_out() {
-    case("delay: { for: 2d }", "webhook: { use: mailer }", Code::NotYet, 10, "steps.pause.webhook", "`webhook`", "");
-}
-
-#[test]
 fn cv028_segments_and_lists_that_are_not_there_are_named_with_their_place() {
     let (segments, lists) = (["lapsed".to_owned()].into(), ["vip".to_owned()].into());
     let missing = |old: &str, new: &str, line: u32, path: &str| {

@@ -11,3 +11,4 @@ mod retrying;
 mod sealing;
 mod splits;
 mod walking;
+mod webhooks;

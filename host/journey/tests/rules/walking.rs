@@ -139,10 +139,10 @@ fn a_loop_that_was_not_validated_ends_in_an_error_and_not_for_ever() {
 }
 
 #[test]
-fn what_cannot_run_does_not_compile() {
+fn every_kind_of_step_of_the_design_compiles() {
     let canvas = read_canvas("f", include_str!("data/win-back.yaml")).unwrap().value;
-    let problem = CompiledCanvas::new(&canvas).unwrap_err();
-    assert_eq!((problem.code, problem.path.as_deref()), (Code::NotYet, Some("steps.mail.webhook")));
+    let plan = CompiledCanvas::new(&canvas).unwrap();
+    assert_eq!(plan.webhooks().map(|(_, webhook)| webhook.endpoint.as_str()).collect::<Vec<_>>(), ["acme-mailer"]);
 }
 
 /// The text of a step of some kind that leads to these steps.
@@ -167,6 +167,9 @@ fn step() -> impl Strategy<Value = String> {
         (target(), 0u32..7).prop_map(|(to, n)| format!("{{ update: {{ n: {n} }}, next: {to} }}")),
         (target(), target(), prop_oneof![Just("event: e"), Just("segment: s")]).prop_map(|(next, vain, what)| {
             format!("{{ wait_for: {{ {what}, timeout: 1d, on_timeout: {vain} }}, next: {next} }}")
+        }),
+        (target(), target()).prop_map(|(next, otherwise)| {
+            format!("{{ webhook: {{ use: e, body: {{ to: '{{{{ n }}}}' }} }}, next: {next}, otherwise: {otherwise} }}")
         }),
         Just("{ exit: true }".to_owned()),
     ]
@@ -204,6 +207,9 @@ proptest! {
                         } else {
                             plan.after_delay(step).0
                         }
+                    }
+                    Rest::Webhook { step } => {
+                        plan.after_sync(step, if synced { Status::Passed } else { Status::Failed })
                     }
                     Rest::Sync { step, .. } => plan.after_sync(step, if synced { Status::Synced } else { Status::Rejected }),
                 };

@@ -2,7 +2,7 @@
 //! act by this.
 use super::{CanvasState, Erased, Rebound, Recreated, Resends, Resumed, SentAgain, Stopped};
 use crate::runner::Runner;
-use caravan_model::{Canvas, Connections, ProfileId};
+use caravan_model::{Canvas, Connections, Digest, Millis, ProfileId};
 use caravan_store::{Caps, DocumentKind, HoldScope, LaneKey, Note, Store, Version};
 use serde_json::{Map, Value, json};
 
@@ -39,6 +39,23 @@ impl<S: Store> Acting<'_, S> {
         self.who.strip_prefix("cli:").unwrap_or(&self.who)
     }
 
+    /// Who acts, as the audit chain names them.
+    pub(super) fn who(&self) -> &str {
+        &self.who
+    }
+
+    pub(crate) fn runner(&self) -> &Runner<S> {
+        self.runner
+    }
+
+    pub(super) fn store(&self) -> &S {
+        &self.runner.store
+    }
+
+    pub(super) fn now(&self) -> Millis {
+        self.runner.clock.now()
+    }
+
     /// Appends a note of something that was done, right after it.
     ///
     /// # Errors
@@ -67,6 +84,25 @@ impl<S: Store> Acting<'_, S> {
         Ok(self.runner.store.note(lease, documents, vec![note]).await?)
     }
 
+    /// Keeps a connector's bytes; gives their digest. Notes nothing: what becomes of them is a document's change.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn keep_component(&self, name: &str, version: &str, bytes: Vec<u8>) -> crate::Result<Digest> {
+        let lease = self.runner.lease().await?;
+        let (name, version) = (name.to_owned(), version.to_owned());
+        Ok(self.runner.store.keep_component(lease, name, version, bytes, self.now()).await?)
+    }
+
+    /// Forgets a connector's bytes; false where they were not there.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn drop_component(&self, digest: Digest) -> crate::Result<bool> {
+        let lease = self.runner.lease().await?;
+        Ok(self.runner.store.drop_component(lease, digest).await?)
+    }
+
     /// As [`Runner::publish`]; the same document again is no change, and is not noted.
     ///
     /// # Errors
@@ -78,6 +114,7 @@ impl<S: Store> Acting<'_, S> {
             let object = format!("canvas {}", version.canvas.canvas);
             self.note("canvas.publish", &object, json!({"version": version.number})).await?;
         }
+        self.drop_published(&version).await?;
         Ok(version)
     }
 

@@ -83,7 +83,7 @@ pub(super) fn steps_to(versions: &[Version], names: &BTreeSet<String>) -> Result
 
 impl<S: Store> Runner<S> {
     /// All versions of a canvas, oldest first.
-    pub(super) async fn versions_of(&self, canvas: &str) -> crate::Result<Vec<Version>> {
+    pub(crate) async fn versions_of(&self, canvas: &str) -> crate::Result<Vec<Version>> {
         let all = self.store.versions().await?;
         let own: Vec<Version> =
             all.iter().filter(|version| version.canvas.canvas.as_str() == canvas).cloned().collect();

@@ -2,7 +2,7 @@
 use super::state::{CanvasState, StateDocument, states};
 use crate::runner::Runner;
 use caravan_model::status::reason;
-use caravan_model::{ProfileId, Reason};
+use caravan_model::{Code, Problem, ProfileId, Reason};
 use caravan_store::{DocumentKind, Lease, Store};
 
 /// What stopping at once did.
@@ -67,9 +67,22 @@ impl<S: Store> Runner<S> {
     async fn set_canvas(&self, lease: Lease, canvas: &str, state: CanvasState, by: &str) -> crate::Result<CanvasState> {
         self.versions_of(canvas).await?;
         let before = states(&self.store).await?.of(canvas);
-        if before == state {
-            return Ok(before);
+        if before == CanvasState::Archived && state != before {
+            let problem = Problem::new(Code::BadValue, format!("{canvas} is archived"));
+            return Err(problem.cure("publish it again: `caravan canvas restore` makes a version the draft").into());
         }
+        self.put_state(lease, canvas, state, by).await?;
+        Ok(before)
+    }
+
+    /// Writes how a canvas stands.
+    pub(crate) async fn put_state(
+        &self,
+        lease: Lease,
+        canvas: &str,
+        state: CanvasState,
+        by: &str,
+    ) -> crate::Result<()> {
         let document = match state {
             CanvasState::Live => None,
             state => {
@@ -77,7 +90,6 @@ impl<S: Store> Runner<S> {
                 Some(serde_json::to_string(&document).map_err(|error| crate::Error::Broken(error.to_string()))?)
             }
         };
-        self.store.put_documents(lease, vec![(DocumentKind::Canvas, canvas.to_owned(), document)]).await?;
-        Ok(before)
+        Ok(self.store.put_documents(lease, vec![(DocumentKind::Canvas, canvas.to_owned(), document)]).await?)
     }
 }

@@ -3,13 +3,18 @@
 //!
 //! Each call writes through the store's contract in chunks, and is harmless when repeated: whoever is interrupted says it
 //! again. What a call queues is sent by the next delivery.
+mod access;
 mod acting;
 mod audience_book;
 mod canvases;
 mod caps;
 mod chain;
+mod dossier;
+mod drafts;
 mod groups;
+mod history;
 mod holds;
+pub mod names;
 mod people;
 mod rebind;
 mod recreate;
@@ -19,12 +24,18 @@ mod state;
 mod takeback;
 mod waits;
 
+pub use access::{Signed, keys, member, members, secret_id, signed_by};
 pub use acting::Acting;
 pub use audience_book::{current_name, is_former};
 pub use canvases::Stopped;
 pub use caps::caps_of;
 pub use chain::{BrokenNote, ChainState, verify_notes};
+pub use dossier::{
+    Dossier, DossierClaim, DossierEvent, DossierMembership, DossierReceipt, DossierVisit, fields, receipts, sent_keys,
+};
+pub use drafts::{Draft, draft, drafts};
 pub use groups::{count_whoever, is_filled, lists_of};
+pub use history::{CanvasDiff, CanvasLine, Side, VersionLine, canvases, diff, history, version_text};
 pub use holds::Resumed;
 pub use people::{Erased, Imported};
 pub use rebind::Rebound;

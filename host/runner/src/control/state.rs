@@ -17,6 +17,8 @@ pub enum CanvasState {
     Closed,
     /// Nobody enters, and everyone inside was let out.
     Stopped,
+    /// Put away: nobody is inside, and nobody enters until it is published again.
+    Archived,
 }
 
 impl CanvasState {
@@ -37,6 +39,7 @@ impl CanvasState {
             CanvasState::Paused => "paused",
             CanvasState::Closed => "closed",
             CanvasState::Stopped => "stopped",
+            CanvasState::Archived => "archived",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A partner in memory, its connector, and a store in a temporary folder.
 #![allow(dead_code, reason = "each test binary uses a part of this")]
+pub mod sender;
+
 use caravan_model::port::{
     Answer, Ask, AudienceInfo, BoxFuture, CallContext, CallOutcome, Clock, Connector, Connectors, Finding,
     FindingState, RequestRecord, SystemClock,
@@ -454,7 +456,15 @@ pub fn connections() -> Connections {
         ..Connection::default()
     };
     let names = ["c", "d"].map(|name| (name.to_owned(), connection.clone()));
-    Connections { format: 1, connections: names.into() }
+    let mailer = caravan_model::webhook::Endpoint {
+        description: None,
+        url: caravan_model::alert::WebPlace::Plain("https://mailer.example/send".parse().unwrap()),
+        method: Default::default(),
+        headers: BTreeMap::new(),
+        timeout: caravan_model::webhook::TIMEOUT,
+    };
+    let webhooks = ["mailer", "other"].map(|name| (name.to_owned(), mailer.clone()));
+    Connections { format: 1, connections: names.into(), webhooks: webhooks.into() }
 }
 
 pub fn person(id: impl std::fmt::Display) -> Profile {

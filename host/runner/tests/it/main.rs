@@ -15,3 +15,4 @@ mod policies;
 mod publishing;
 mod rules;
 mod simulation;
+mod webhooks;

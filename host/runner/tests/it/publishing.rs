@@ -130,3 +130,29 @@ async fn what_a_person_mistyped_has_a_code() {
         assert_eq!(stage.runner().publish(wrong, &connections()).await.unwrap_err().code(), code, "{to}");
     }
 }
+
+#[tokio::test]
+async fn new_audiences_are_made_all_or_none_within_what_the_partner_allows() {
+    let mut three = manifest(10);
+    three["audience"] = serde_json::json!({"create": true, "per_account": 3});
+    let stage = Stage::of(three);
+    let made = || stage.fake().partner.lock().unwrap().made;
+    let text = |id: &str, names: [&str; 2]| {
+        let spec = |name: &str| format!("{{ connection: c, account: main, name: {name}, if_missing: new }}");
+        format!(
+            "format: 1\ncanvas: {id}\naudiences:\n  a: {}\n  b: {}\nentry: {{ trigger: {{ event: any }}, start: one }}\n\
+             steps:\n  one: {{ audience_sync: {{ audience: a, action: add, match: [email] }}, next: two }}\n  \
+             two: {{ audience_sync: {{ audience: b, action: add, match: [email] }}, next: exit }}\n",
+            spec(names[0]),
+            spec(names[1])
+        )
+    };
+    let version = stage.publish(&text("first", ["A", "B"])).await;
+    assert_eq!(made(), 2);
+    assert_eq!(version, stage.publish(&text("first", ["A", "B"])).await, "what it made itself is no other's");
+    let refused = stage.runner().publish(canvas(&text("second", ["C", "D"])), &connections()).await.unwrap_err();
+    assert!(refused.code() == Code::AudienceMissing && refused.to_string().contains("beyond the 3"), "{refused}");
+    let refused = stage.runner().publish(canvas(&text("third", ["C", "B"])), &connections()).await.unwrap_err();
+    assert!(refused.to_string().contains("`B` is there already"), "{refused}");
+    assert_eq!(made(), 2, "nothing is half made");
+}

@@ -5,6 +5,7 @@ mod common;
 
 mod again;
 mod answers;
+mod calls;
 mod days;
 mod deaths;
 mod groups;

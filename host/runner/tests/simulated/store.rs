@@ -213,6 +213,7 @@ the_store! {
         fn newest_entries(version: VersionId, profiles: Vec<ProfileId>) -> Vec<NewestEntry>;
         fn inside(version: VersionId, after: ProfileId, limit: usize) -> Vec<ProfileId>;
         fn next_timer() -> Option<Millis>;
+        fn calls(steps: Vec<(VersionId, StepIx)>, now: Millis, limit: usize) -> Vec<Calling>;
         fn lanes() -> Vec<Lane>;
         fn owing(now: Millis, limit: usize) -> Vec<Owing>;
         fn receipts(profile: Option<ProfileId>, limit: usize) -> Vec<Receipt>;
@@ -274,6 +275,8 @@ the_store! {
         fn signal_exit(
             lease: Lease, version: VersionId, profiles: Vec<ProfileId>, reason: Reason, now: Millis
         ) -> u64;
+        fn move_entries(lease: Lease, wanted: MoveEntries) -> Moved;
+        fn postpone(lease: Lease, calls: Vec<Postponed>, now: Millis) -> u64;
         fn set_lane(lease: Lease, lane: LaneId, state: LaneState) -> ();
         fn offer(lease: Lease, offers: Vec<Offer>, settles: Vec<ProfileId>, now: Millis) -> u64;
         fn resend(lease: Lease, resend: Resend) -> Resent;

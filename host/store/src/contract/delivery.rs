@@ -342,6 +342,20 @@ pub enum DocumentKind {
     Keeping,
     /// How far a file of events was imported; id = its digest.
     Import,
+    /// A canvas that is being written; id = its own.
+    Draft,
+    /// People inside are to go on in the newest version; id = the canvas's.
+    Moving,
+    /// An export that somebody waits for; id = the canvas's.
+    Export,
+    /// Who signs in; id = the e-mail address.
+    Member,
+    /// A machine's key; id = its digest.
+    Key,
+    /// A member who is signed in; id = the digest of the session's secret.
+    Session,
+    /// What signs a member in once; id = the digest of the link's secret.
+    Link,
 }
 
 impl DocumentKind {
@@ -363,6 +377,13 @@ impl DocumentKind {
             DocumentKind::Schedule => "schedule",
             DocumentKind::Keeping => "keeping",
             DocumentKind::Import => "import",
+            DocumentKind::Draft => "draft",
+            DocumentKind::Moving => "moving",
+            DocumentKind::Export => "export",
+            DocumentKind::Member => "member",
+            DocumentKind::Key => "key",
+            DocumentKind::Session => "session",
+            DocumentKind::Link => "link",
         }
     }
 }

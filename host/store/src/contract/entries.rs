@@ -63,7 +63,8 @@ pub struct Candidate {
     pub moves: Vec<Move>,
 }
 
-/// One move of an entry, in order. The last one says where it rests: `Wait`, `Arrive`, `Offer` with `parks`, or `End`.
+/// One move of an entry, in order. The last one says where it rests: `Wait`, `Call`, `Arrive`, `Offer` with `parks`, or
+/// `End`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Move {
     /// Went through a step with a final status (branch: `Passed`).
@@ -87,6 +88,13 @@ pub enum Move {
         /// The step.
         step: StepIx,
         /// When the timer fires.
+        due: Millis,
+    },
+    /// Waits at a step until its endpoint has been called ([`super::Store::calls`]).
+    Call {
+        /// The step.
+        step: StepIx,
+        /// When it may be called.
         due: Millis,
     },
     /// Rests at the door of a step, and is due at once: an arrival.

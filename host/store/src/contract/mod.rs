@@ -3,6 +3,7 @@
 //! Who calls: `runner` alone. Every writing call carries the epoch of the caller's lease and is refused as
 //! [`Error::Fenced`] once another owner has taken over. Every writing call is harmless when repeated after its commit
 //! was acknowledged or lost: by an intake key, by positions that are no longer there, or by a part that has ended.
+mod calling;
 mod catalogue;
 mod components;
 mod delivery;
@@ -13,10 +14,12 @@ mod keeping;
 mod lanes;
 mod leases;
 mod merging;
+mod moving;
 mod notes;
 mod reading;
 mod slices;
 
+pub use calling::*;
 pub use caravan_model::Charge;
 pub use catalogue::*;
 pub use components::*;
@@ -28,6 +31,7 @@ pub use keeping::*;
 pub use lanes::*;
 pub use leases::*;
 pub use merging::*;
+pub use moving::*;
 pub use notes::*;
 pub use reading::*;
 pub use slices::*;
@@ -168,6 +172,9 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn due(&self, now: Millis, limit: usize, with_people: bool) -> impl Future<Output = Result<Vec<Due>>> + Send;
     /// Moves due positions on. One that is no longer there (exited, already advanced) is left out silently.
     fn advance(&self, lease: Lease, moves: Vec<Advance>, now: Millis) -> impl Future<Output = Result<u64>> + Send;
+    /// Moves open entries to another version of their canvas, with the visits at which they wait, due times and all: a visit
+    /// counts where it waits, an entry as begun where it began and as open where it is. Harmless when repeated.
+    fn move_entries(&self, lease: Lease, wanted: MoveEntries) -> impl Future<Output = Result<Moved>> + Send;
     /// Ends the open entries of these people in a canvas at once: positions go, unsent operations learn `exited`.
     fn signal_exit(
         &self,
@@ -187,6 +194,16 @@ pub trait Store: Send + Sync + Clone + 'static {
         version: VersionId,
         profiles: Vec<ProfileId>,
     ) -> impl Future<Output = Result<Vec<NewestEntry>>> + Send;
+    /// Calls of these steps' endpoints that may be made now, step by step, oldest first, with their people. Whoever waits
+    /// there goes on by [`Store::advance`], or is let out by [`Store::signal_exit`].
+    fn calls(
+        &self,
+        steps: Vec<(VersionId, StepIx)>,
+        now: Millis,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Calling>>> + Send;
+    /// Calls that are made again later. One whose visit waits no longer is left out silently; gives how many do.
+    fn postpone(&self, lease: Lease, calls: Vec<Postponed>, now: Millis) -> impl Future<Output = Result<u64>> + Send;
     /// People with an open entry in a version, by ascending id from `after` on.
     fn inside(
         &self,
@@ -194,7 +211,7 @@ pub trait Store: Send + Sync + Clone + 'static {
         after: ProfileId,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<ProfileId>>> + Send;
-    /// When the next timer is due, of positions, lanes, claims, renewals, follow-ups and withdrawals; `None` where nothing waits for
+    /// When the next timer is due, of positions, calls, lanes, claims, renewals, follow-ups and withdrawals; `None` where nothing waits for
     /// the clock.
     fn next_timer(&self) -> impl Future<Output = Result<Option<Millis>>> + Send;
 

@@ -2,6 +2,7 @@
 //! [`contract_suite!`](crate::contract_suite!) with a way to make an [`Engine`]; each function then runs on a fresh one.
 #![allow(missing_docs, reason = "each function's name says what it shows")]
 
+pub mod calling;
 pub mod claims;
 pub mod components;
 pub mod delivery;
@@ -68,6 +69,7 @@ macro_rules! contract_suite {
         );
         $crate::contract_suite!(@module $engine, journeys:
             an_update_is_kept_with_its_move
+            open_entries_go_to_another_version_with_their_visits
         );
         $crate::contract_suite!(@module $engine, groups:
             groups_change_once_and_tell_the_inbox
@@ -132,6 +134,9 @@ macro_rules! contract_suite {
         );
         $crate::contract_suite!(@module $engine, components:
             a_connectors_bytes_are_kept_once_by_their_digest
+        );
+        $crate::contract_suite!(@module $engine, calling:
+            calls_wait_are_put_off_and_end
         );
         $crate::contract_suite!(@module $engine, claims:
             rule_11_17_claims_end_one_by_one

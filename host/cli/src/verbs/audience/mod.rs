@@ -3,8 +3,6 @@ mod change;
 mod list;
 mod show;
 
-pub use show::{place, standing};
-
 use crate::args::{AudienceVerb, Global};
 use crate::fail::End;
 

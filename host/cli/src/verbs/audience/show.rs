@@ -1,10 +1,10 @@
 //! `caravan audience show`: who stands in one, who asked for them, and what is owed.
 use crate::args::Global;
 use crate::fail::End;
-use crate::verbs::profile::receipts;
 use crate::{names, out};
 use caravan_model::{Millis, ProfileId, StepIx, VersionId};
-use caravan_store::{Audience, Lane, Receipt, Standing, Store, Version};
+use caravan_runner::control::receipts;
+use caravan_store::{Audience, Lane, Receipt, Store, Version};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -21,25 +21,6 @@ struct Census {
     claims: BTreeMap<(VersionId, StepIx), (u64, Option<Millis>)>,
 }
 
-/// How people read where somebody stands.
-pub fn standing(standing: Standing) -> &'static str {
-    match standing {
-        Standing::In => "in",
-        Standing::Out => "out",
-        Standing::Maybe => "maybe in",
-        Standing::Unknown => "not known",
-    }
-}
-
-/// The canvas, version and step of a claim.
-pub fn place(versions: &[Version], (version, step): (VersionId, StepIx)) -> (String, String) {
-    let version = versions.iter().find(|known| known.id == version);
-    let canvas =
-        version.map_or_else(|| "?".to_owned(), |version| format!("{} v{}", version.canvas.canvas, version.number));
-    let step = version.and_then(|version| version.canvas.steps.at(step)).map(|(id, _)| id.to_string());
-    (canvas, step.unwrap_or_else(|| "?".to_owned()))
-}
-
 /// Prints an audience.
 pub async fn show(global: &Global, store: &impl Store, name: &str) -> anyhow::Result<End> {
     let audiences = store.audiences().await?;
@@ -54,7 +35,7 @@ pub async fn show(global: &Global, store: &impl Store, name: &str) -> anyhow::Re
             let Some((last, _)) = page.last() else { break };
             after = *last;
             for (_, member) in &page {
-                *census.standings.entry(standing(member.standing)).or_default() += 1;
+                *census.standings.entry(names::of_standing(member.standing)).or_default() += 1;
                 for claim in &member.claims {
                     let (n, first) = census.claims.entry(claim.of()).or_default();
                     *n += 1;
@@ -81,14 +62,14 @@ pub async fn show(global: &Global, store: &impl Store, name: &str) -> anyhow::Re
             .claims
             .iter()
             .map(|(step, (n, until))| {
-                let (canvas, id) = place(&versions, *step);
+                let (canvas, id) = names::of_step(&versions, *step);
                 json!({"canvas": canvas, "step": id, "n": n, "first_ends": until})
             })
             .collect();
         out::print_json(&json!({"audience": audience.name, "connection": audience.connection,
             "connector": audience.connector, "account": audience.account, "id": audience.partner_id,
             "made_by_us": audience.made_by_us, "also": also, "members": census.standings, "claims": claims,
-            "waiting": lanes.iter().map(|lane| lane.waiting).sum::<u64>(), "receipts": receipts::as_json(&open, &audiences)}))?;
+            "waiting": lanes.iter().map(|lane| lane.waiting).sum::<u64>(), "receipts": receipts(&open, &audiences)}))?;
     } else {
         out::print(&in_words(audience, &lanes, &census, &open, &versions, &also))?;
     }
@@ -129,7 +110,7 @@ fn in_words(
             .claims
             .iter()
             .map(|(step, (n, until))| {
-                let (canvas, id) = place(versions, *step);
+                let (canvas, id) = names::of_step(versions, *step);
                 vec![canvas, id, out::count(*n), until.map(out::instant).unwrap_or_default()]
             })
             .collect();

@@ -3,11 +3,11 @@ use crate::args::{ForecastArgs, Global};
 use crate::check;
 use crate::fail::End;
 use crate::host::Host;
-use crate::{out, verbs};
+use crate::{config, out, verbs};
 use caravan_journey::document::token_end;
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Duration, Millis, Reason, reasons};
-use caravan_runner::{Forecast, RunnerOptions, StepForecast, forecast as look};
+use caravan_runner::{Forecast, StepForecast, WebhookForecast, forecast as look};
 use std::collections::BTreeSet;
 
 /// How long before its end a token is worth a warning.
@@ -19,7 +19,7 @@ pub async fn forecast(global: &Global, args: &ForecastArgs) -> anyhow::Result<En
     let checked = check::to_look_at(global, &store, &args.canvas, args.connections.as_deref()).await?;
     let canvas = &checked.canvas.value;
     let host = Host::unconnected(&checked.connections, &checked.components, &checked.grants)?;
-    let (now, zone) = (SystemClock.now(), RunnerOptions::default().workspace_zone);
+    let (now, zone) = (SystemClock.now(), config::zone_of(store.workspace()));
     let mut found = look(&store, canvas, &host, now, &zone).await?;
     for step in &mut found.steps {
         let spec = canvas.steps.get(&step.step).and_then(|step| step.audience_sync.as_ref());
@@ -53,6 +53,21 @@ fn in_words(found: &Forecast, canvas: &str) -> String {
     }
     text.push('\n');
     found.steps.iter().for_each(|step| text.push_str(&step_words(step)));
+    found.webhooks.iter().for_each(|step| text.push_str(&webhook_words(step)));
+    text
+}
+
+fn webhook_words(step: &WebhookForecast) -> String {
+    let mut text = format!(
+        "step {} (webhook {}): {} could be sent, in {}\n",
+        step.step,
+        step.endpoint,
+        out::people(step.sendable),
+        out::plural(step.sendable, "call", "calls")
+    );
+    for (words, n) in &step.lost {
+        text.push_str(&format!("  would fail: {} ({words})\n", out::people(*n)));
+    }
     text
 }
 

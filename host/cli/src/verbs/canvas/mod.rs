@@ -5,6 +5,7 @@ mod forecast;
 mod preview;
 pub mod publish;
 mod state;
+pub mod versions;
 
 use crate::args::{CanvasVerb, Global};
 use crate::fail::End;
@@ -36,5 +37,12 @@ pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
         CanvasVerb::Stop { canvas, now } => state::stop(global, &canvas, now).await,
         CanvasVerb::Cap(args) => cap::cap(global, args).await,
         CanvasVerb::Resume { canvas } => state::resume(global, &canvas).await,
+        CanvasVerb::Save { canvas } => versions::save(global, &canvas).await,
+        CanvasVerb::List { archived } => versions::list(global, archived).await,
+        CanvasVerb::Show { canvas, version, draft } => versions::show(global, &canvas, version, draft).await,
+        CanvasVerb::History { canvas } => versions::versions(global, &canvas).await,
+        CanvasVerb::Restore { canvas, version } => versions::restore(global, &canvas, version).await,
+        CanvasVerb::Diff(args) => versions::compare(global, &args).await,
+        CanvasVerb::Archive { canvas } => versions::archive(global, &canvas).await,
     }
 }

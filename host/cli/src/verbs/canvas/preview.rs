@@ -1,12 +1,13 @@
-//! `caravan canvas preview`: one person's way through a canvas with time travel, and what each sync would send.
+//! `caravan canvas preview`: one person's way through a canvas with time travel, and what each sync and webhook would send.
 use crate::args::{Global, PreviewArgs};
 use crate::check;
+use crate::config;
 use crate::fail::{End, usage};
 use crate::out;
 use crate::verbs::{self, dry_run};
 use caravan_model::port::{Clock, SystemClock};
-use caravan_model::{Code, Millis, Problem, reasons};
-use caravan_runner::{Assumed, DryRunResult, Preview, PreviewVisit, RunnerOptions, preview as walk};
+use caravan_model::{Code, Millis, Problem, mask, reasons};
+use caravan_runner::{Assumed, DryRunResult, Preview, PreviewVisit, preview as walk};
 use caravan_store::Store;
 use serde_json::{Value, json};
 
@@ -27,7 +28,7 @@ pub async fn preview(global: &Global, args: &PreviewArgs) -> anyhow::Result<End>
         return Err(Problem::new(Code::NotFound, words).cure("name an external id of one person by --profile").into());
     };
     let assumed = Assumed { happens: args.happens, synced: !args.refused };
-    let zone = RunnerOptions::default().workspace_zone;
+    let zone = config::zone_of(store.workspace());
     let way = walk(&store, &checked.canvas.value, *who, from, &zone, assumed).await?;
     let mut dry = Vec::with_capacity(way.visits.len());
     for visit in &way.visits {
@@ -70,7 +71,7 @@ fn as_json(way: &Preview, dry: &[Option<DryRunResult>]) -> Value {
         .zip(dry)
         .map(|(visit, dry)| {
             json!({"at": visit.at, "step": visit.step, "kind": visit.kind, "reason": visit.reason,
-            "until": visit.until, "sync": dry.as_ref().map(dry_run::as_json)})
+            "until": visit.until, "sync": dry.as_ref().map(dry_run::as_json), "body": body(visit)})
         })
         .collect();
     json!({"external_id": way.external_id, "kept_out_by": way.kept_out_by, "control": way.control, "visits": visits,
@@ -100,6 +101,11 @@ fn in_words(way: &Preview, dry: &[Option<DryRunResult>]) -> String {
     text
 }
 
+/// What a webhook would send, with identifiers masked.
+fn body(visit: &PreviewVisit) -> Option<Value> {
+    serde_json::from_str(visit.body.as_deref()?).ok().map(|body| mask::below(&body))
+}
+
 fn decision(visit: &PreviewVisit, dry: Option<&DryRunResult>) -> String {
     let mut words = reasons::words_of(&visit.reason).into_owned();
     if let Some(until) = visit.until {
@@ -108,6 +114,10 @@ fn decision(visit: &PreviewVisit, dry: Option<&DryRunResult>) -> String {
             out::instant(until),
             if words.is_empty() { "".into() } else { format!(": {words}") }
         );
+    }
+    if let Some(body) = body(visit) {
+        let outcome = if words.is_empty() { "passed".to_owned() } else { words };
+        words = format!("{outcome}: sends {body}");
     }
     if let Some(dry) = dry {
         let person = dry.results.first();

@@ -2,22 +2,26 @@
 use crate::args::{Global, PublishArgs};
 use crate::check::{self, Secrets};
 use crate::fail::{End, Problems};
+use crate::host::hands::actor;
 use crate::host::ready::Ready;
 use crate::registry::Shelf;
-use crate::{out, policies, stores};
+use crate::{ask, files, out, policies, stores};
+use caravan_journey::document;
 use caravan_model::Canvas;
-use caravan_store::{OpenOptions, Sqlite};
+use caravan_runner::control::draft;
+use caravan_runner::{MovePlan, move_plan};
+use caravan_store::Sqlite;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// Publishes the canvases of files.
+/// Publishes the canvases of files, or of drafts.
 pub async fn publish(global: &Global, args: &PublishArgs) -> anyhow::Result<End> {
     let canvases = read(global, &args.canvases, &args.connections).await?;
     let path = stores::of_workspace(global)?;
     let ready =
-        Ready::open(Sqlite::open(&path, OpenOptions::default())?, &args.connections, &canvases, args.lab.as_deref())
+        Ready::open(Sqlite::open(&path, stores::options(global))?, &args.connections, &canvases, args.lab.as_deref())
             .await?;
-    let published = ready.publish(global, canvases).await;
+    let published = go(global, args, &ready, canvases).await;
     ready.close().await?;
     let versions: Vec<_> = published?
         .iter()
@@ -29,6 +33,57 @@ pub async fn publish(global: &Global, args: &PublishArgs) -> anyhow::Result<End>
     Ok(End::Done)
 }
 
+async fn go(
+    global: &Global,
+    args: &PublishArgs,
+    ready: &Ready,
+    canvases: Vec<Canvas>,
+) -> anyhow::Result<Vec<caravan_store::Version>> {
+    for canvas in &canvases {
+        let plan = move_plan(ready.runner.store(), canvas).await?;
+        if let Some(words) = inside_in_words(&plan, canvas, args.move_inside) {
+            if args.move_inside {
+                ask::confirm(global, &words)?;
+            } else if !global.quiet {
+                eprintln!("note: {words}");
+            }
+        }
+    }
+    let ids: Vec<String> = canvases.iter().map(|canvas| canvas.canvas.to_string()).collect();
+    let versions = ready.publish(global, canvases).await?;
+    for id in &ids {
+        if args.move_inside {
+            ready.runner.acting(actor()).move_inside(id).await?;
+        }
+    }
+    if args.move_inside {
+        let moved = ready.runner.carry_moves_out().await?;
+        if !global.quiet {
+            eprintln!("{} went on in the new version", out::people(moved));
+        }
+    }
+    Ok(versions)
+}
+
+/// Who is inside earlier versions, and what becomes of them; nothing where nobody is.
+fn inside_in_words(plan: &MovePlan, canvas: &Canvas, moves: bool) -> Option<String> {
+    let people = out::people(plan.inside);
+    match (plan.inside, moves) {
+        (0, _) => None,
+        (_, false) => Some(format!(
+            "{people} inside earlier versions of {} finish there; with --move {} would go on in this one",
+            canvas.canvas,
+            out::count(plan.could_move)
+        )),
+        (_, true) => Some(format!(
+            "of {people} inside earlier versions of {}, {} go on in this one, and {} finish where they are",
+            canvas.canvas,
+            out::count(plan.could_move),
+            out::count(plan.stay)
+        )),
+    }
+}
+
 /// The canvases without a fault, each under the policy that holds.
 ///
 /// # Errors
@@ -38,11 +93,22 @@ pub async fn read(global: &Global, paths: &[PathBuf], connections: &Path) -> any
     let shelf = Shelf::at(&stores::of_workspace(global)?).await?;
     for path in paths {
         let policy = policies::holding(global, None, path).await.unwrap_or_default();
-        match check::canvas_with_connections(path, connections, &policy, Secrets::Ask, &shelf) {
+        let canvas = match drafted(global, path).await? {
+            Some(text) => document::read_canvas(&format!("the draft of {}", path.display()), &text),
+            None => files::canvas(path),
+        };
+        match check::document_with_connections(canvas, connections, &policy, Secrets::Ask, &shelf) {
             Ok(checked) => canvases.push(checked.canvas.value),
             Err(mut wrong) => problems.append(&mut wrong.0),
         }
     }
     Problems::check(problems)?;
     Ok(canvases)
+}
+
+/// The text of a draft, where no file but a draft has this name.
+async fn drafted(global: &Global, path: &Path) -> anyhow::Result<Option<String>> {
+    let store = stores::of_workspace(global)?;
+    let (Some(id), false, true) = (path.to_str(), path.exists(), store.exists()) else { return Ok(None) };
+    Ok(draft(&Sqlite::open_read_only(store)?, id).await?.map(|draft| draft.text))
 }

@@ -87,6 +87,7 @@ fn becomes(state: CanvasState, waits: &CanvasWaits) -> String {
         CanvasState::Closed => {
             format!("nobody enters; {resting} at steps and go on to their end; {queued} in queues and go all the same")
         }
+        CanvasState::Archived => "it is put away: nobody enters, and nobody is inside".to_owned(),
         CanvasState::Stopped => format!(
             "nobody enters; everyone inside leaves; {queued} in queues: those not sent yet are withdrawn, those under way end as they do"
         ),

@@ -1,15 +1,11 @@
 //! `caravan connector install`: bytes are read, compiled in a child process, and kept. Nothing of them runs.
-use super::Desk;
+use super::at_desk;
 use crate::args::Global;
 use crate::fail::End;
-use crate::host::hands::who;
-use crate::host::workshop::Workshop;
-use crate::registry::standing::{self, Waiting};
+use crate::registry::desk::Desk;
+use crate::registry::{self, install::Installed};
 use crate::{out, stop};
-use caravan_connectors::Outline;
-use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Code, Digest, Problem};
-use caravan_store::Store as _;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -28,11 +24,10 @@ pub async fn install(global: &Global, from: &Path) -> anyhow::Result<End> {
             .into());
     }
     let files = files(from)?;
-    Desk::with(global, async |desk| {
+    at_desk(global, async |desk| {
         let mut end = End::Done;
-        let mut workshop = Workshop::open()?;
         for file in &files {
-            match one(global, desk, &mut workshop, file).await {
+            match one(global, desk, file).await {
                 Ok(()) => {}
                 // One bad file of a folder keeps no other one away.
                 Err(error) if from.is_dir() => {
@@ -55,9 +50,7 @@ pub async fn watch(global: &Global, folder: &Path) -> anyhow::Result<End> {
         for file in files(folder)? {
             let digest = read(&file).ok().map(|bytes| Digest::of(&bytes));
             if seen.insert((file.clone(), digest)) {
-                let kept = Desk::with(global, async |desk| {
-                    one(global, desk, &mut Workshop::open()?, &file).await.map(|()| End::Done)
-                });
+                let kept = at_desk(global, async |desk| one(global, desk, &file).await.map(|()| End::Done));
                 if let Err(error) = kept.await {
                     eprintln!("{error}");
                 }
@@ -70,7 +63,11 @@ pub async fn watch(global: &Global, folder: &Path) -> anyhow::Result<End> {
     }
 }
 
-fn files(from: &Path) -> Result<Vec<PathBuf>, Problem> {
+/// The components that a file or folder names.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn files(from: &Path) -> Result<Vec<PathBuf>, Problem> {
     if !from.is_dir() {
         return Ok(vec![from.to_owned()]);
     }
@@ -88,7 +85,11 @@ fn unreadable(file: &Path, words: &str) -> Problem {
         .cure("check the name and that you may read it")
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Problem> {
+/// A component's bytes.
+///
+/// # Errors
+/// They cannot be read, or are too many.
+pub fn read(file: &Path) -> Result<Vec<u8>, Problem> {
     let size = std::fs::metadata(file).map_err(|error| unreadable(file, &error.to_string()))?.len();
     if size > LARGEST {
         return Err(unreadable(file, "it is larger than 64 MiB"));
@@ -96,28 +97,21 @@ fn read(file: &Path) -> Result<Vec<u8>, Problem> {
     std::fs::read(file).map_err(|error| unreadable(file, &error.to_string()))
 }
 
-async fn one(global: &Global, desk: &Desk, workshop: &mut Workshop, file: &Path) -> anyhow::Result<()> {
-    let bytes = read(file)?;
-    let here = |problem: Problem| problem.in_file(file.display().to_string());
-    let outline = Outline::read(&bytes).map_err(here)?;
-    workshop.load(&bytes).map_err(here)?;
-    let (name, version) = (outline.manifest.name.clone(), outline.manifest.version.clone());
-    let mut standing = standing::all(&desk.store).await?.remove(&name).unwrap_or_default();
-    let known = standing.active == Some(outline.digest);
-    let digest = desk.store.keep_component(desk.lease, name.clone(), version.clone(), bytes, SystemClock.now()).await?;
-    if !known && standing.waiting.as_ref().is_none_or(|waiting| waiting.digest != digest) {
-        standing.waiting = Some(Waiting { digest, by: who() });
-        let details = json!({"version": version, "digest": digest.to_string()});
-        desk.keep(vec![standing.document(&name)], "connector.install", &name, details).await?;
-    }
+async fn one(global: &Global, desk: &Desk<'_>, file: &Path) -> anyhow::Result<()> {
+    let installed =
+        registry::install::install(desk, read(file)?).await.map_err(|error| match error.downcast::<Problem>() {
+            Ok(problem) => problem.in_file(file.display().to_string()).into(),
+            Err(error) => error,
+        })?;
+    let Installed { name, version, digest, in_use, another_in_use } = installed;
     if global.json {
-        out::print_json(&json!({"name": name, "version": version, "digest": digest.to_string(), "in_use": known}))?;
-    } else if known {
+        out::print_json(&json!({"name": name, "version": version, "digest": digest.to_string(), "in_use": in_use}))?;
+    } else if in_use {
         out::print(&format!("{name} {version} (sha256:{}) is in use already\n", digest.short()))?;
     } else {
-        let next = match standing.active {
-            None => format!("caravan connector grant {name} --as-asked"),
-            Some(_) => format!("caravan connector upgrade {name}"),
+        let next = match another_in_use {
+            false => format!("caravan connector grant {name} --as-asked"),
+            true => format!("caravan connector upgrade {name}"),
         };
         let short = digest.short();
         out::print(&format!("{name} {version} (sha256:{short}) is installed and waits for approval: `{next}`\n"))?;

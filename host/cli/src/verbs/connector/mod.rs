@@ -2,99 +2,98 @@
 mod approval;
 mod inspect;
 mod install;
-mod remove;
-mod show;
+
+pub use approval::keep_file as keep_grant;
+pub use install::{files as components, read as component};
 
 use crate::args::{ConnectorVerb, Global};
 use crate::fail::End;
-use crate::host::hands::actor;
-use crate::registry::standing::{self, Standing};
-use crate::stores;
-use caravan_connectors::Outline;
-use caravan_model::port::{Clock as _, SystemClock};
-use caravan_model::{Code, Digest, Problem};
-use caravan_store::{DocumentKind, Lease, Note, OpenOptions, Slots, Sqlite, Store as _};
+use crate::host::hands::{Hands, actor};
+use crate::registry::desk::Desk;
+use crate::registry::overview;
+use crate::registry::removal::{self, Removal};
+use crate::{ask, out, stores};
+use caravan_store::Sqlite;
+use serde_json::json;
 
 /// Does a verb of connectors.
 pub async fn connector(global: &Global, verb: ConnectorVerb) -> anyhow::Result<End> {
     match verb {
-        ConnectorVerb::Inspect { connector } => show::inspect(global, &connector).await,
-        ConnectorVerb::List => show::list(global).await,
+        ConnectorVerb::Inspect { connector } => {
+            let outline = overview::outline(look(global)?.as_ref(), &connector).await?;
+            match global.json {
+                true => out::print_json(&overview::as_json(&outline))?,
+                false => out::print(&inspect::in_words(&outline))?,
+            }
+            Ok(End::Done)
+        }
+        ConnectorVerb::List => list(global).await,
         ConnectorVerb::Install { from, watch: false } => install::install(global, &from).await,
         ConnectorVerb::Install { from, watch: true } => install::watch(global, &from).await,
         ConnectorVerb::Grant { name, as_asked, file } => {
-            Desk::with(global, async |desk| approval::grant(global, desk, &name, as_asked, file.as_deref()).await).await
+            at_desk(global, async |desk| approval::grant(global, desk, &name, as_asked, file.as_deref()).await).await
         }
         ConnectorVerb::Upgrade { name, only } => {
-            Desk::with(global, async |desk| approval::upgrade(global, desk, &name, only.as_deref()).await).await
+            at_desk(global, async |desk| approval::upgrade(global, desk, &name, only.as_deref()).await).await
         }
         ConnectorVerb::Rollback { name } => {
-            Desk::with(global, async |desk| approval::roll_back(global, desk, &name).await).await
+            at_desk(global, async |desk| approval::roll_back(global, desk, &name).await).await
         }
         ConnectorVerb::Pin { connection, version } => {
-            Desk::with(global, async |desk| remove::pin(global, desk, &connection, version.as_deref()).await).await
+            at_desk(global, async |desk| {
+                let words = match removal::pin(desk, &connection, version.as_deref()).await? {
+                    None => format!("{connection} uses whatever version is in use\n"),
+                    Some(digest) => {
+                        format!("{connection} stays with sha256:{}, from the next run on\n", digest.short())
+                    }
+                };
+                out::print(&words)?;
+                Ok(End::Done)
+            })
+            .await
         }
         ConnectorVerb::Uninstall { name } => {
-            Desk::with(global, async |desk| remove::uninstall(global, desk, &name).await).await
+            at_desk(global, async |desk| {
+                let removal = Removal::of(desk, &name).await?;
+                let versions = out::plural(removal.digests.len() as u64, "version", "versions");
+                ask::confirm(global, &format!("{versions} of `{name}` and their grants are removed"))?;
+                removal.carry_out(desk).await?;
+                out::print(&format!("{name} is removed\n"))?;
+                Ok(End::Done)
+            })
+            .await
         }
     }
 }
 
-/// The store, owned while a verb changes what is installed.
-struct Desk {
-    store: Sqlite,
-    lease: Lease,
+/// Whoever types this at the desk of the store, which is made if the named one is not there.
+async fn at_desk(global: &Global, work: impl AsyncFnOnce(&Desk<'_>) -> anyhow::Result<End>) -> anyhow::Result<End> {
+    Hands::making(global, None, async |hands| work(&Desk::new(hands.runner(), actor())).await).await
 }
 
-impl Desk {
-    async fn with(global: &Global, work: impl AsyncFnOnce(&Desk) -> anyhow::Result<End>) -> anyhow::Result<End> {
-        let path = match stores::named(global)? {
-            Some(path) => path,
-            None => stores::existing(global)?,
+/// The store for looking, where one is named or the only one here.
+fn look(global: &Global) -> anyhow::Result<Option<Sqlite>> {
+    match stores::existing(global) {
+        Ok(path) => Ok(Some(Sqlite::open_read_only(path)?)),
+        Err(problem) if global.store.is_some() => Err(problem.into()),
+        Err(_) => Ok(None),
+    }
+}
+
+async fn list(global: &Global) -> anyhow::Result<End> {
+    let rows = overview::rows(look(global)?.as_ref()).await?;
+    if global.json {
+        let value = |row: &overview::Row| {
+            json!({"name": row.name, "version": row.version, "state": row.state,
+                "digest": row.digest.map(|digest| digest.to_string())})
         };
-        let store = Sqlite::open(&path, OpenOptions::default())?;
-        let lease = store.lease("caravan connector", Slots::ALL, SystemClock.now()).await?;
-        let desk = Desk { store, lease };
-        let done = work(&desk).await;
-        let released = desk.store.release(lease).await;
-        let done = done?;
-        released?;
-        Ok(done)
+        out::print_json(&rows.iter().map(value).collect::<Vec<_>>())?;
+        return Ok(End::Done);
     }
-
-    /// Writes documents with a note of what was done, in one transaction.
-    async fn keep(
-        &self,
-        documents: Vec<(DocumentKind, String, Option<String>)>,
-        verb: &str,
-        object: &str,
-        details: serde_json::Value,
-    ) -> anyhow::Result<()> {
-        let mut note = Note::new(SystemClock.now(), actor(), verb, format!("connector {object}"));
-        if let serde_json::Value::Object(details) = details {
-            note.details = details;
-        }
-        Ok(self.store.note(self.lease, documents, vec![note]).await?)
-    }
-
-    /// How an installed connector stands.
-    async fn standing(&self, name: &str) -> anyhow::Result<Standing> {
-        let mut all = standing::all(&self.store).await?;
-        let known: Vec<String> = all.keys().cloned().collect();
-        all.remove(name).ok_or_else(|| {
-            let known = if known.is_empty() { "none is".to_owned() } else { known.join(", ") };
-            Problem::new(Code::UnknownConnector, format!("no connector `{name}` is installed in this store"))
-                .cure(format!("installed: {known}; `caravan connector install FILE` adds one"))
-                .into()
-        })
-    }
-
-    /// What an installed version is.
-    async fn outline(&self, digest: Digest) -> anyhow::Result<Outline> {
-        let bytes = self.store.component(digest).await?.ok_or_else(|| {
-            Problem::new(Code::StoreDamaged, format!("the bytes of the connector sha256:{digest} are not in the store"))
-                .cure("install its file again")
-        })?;
-        Ok(Outline::read(&bytes)?)
-    }
+    let cells = rows.into_iter().map(|row| {
+        let digest = row.digest.map(|digest| format!("sha256:{digest}")).unwrap_or_default();
+        vec![row.name, row.version, row.state, digest]
+    });
+    out::print(&out::table(&["NAME", "VERSION", "STATE", "DIGEST"], &cells.collect::<Vec<_>>()))?;
+    Ok(End::Done)
 }

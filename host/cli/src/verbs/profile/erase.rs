@@ -5,6 +5,7 @@ use crate::fail::End;
 use crate::host::hands::{Hands, Sent};
 use crate::{ask, out};
 use caravan_model::{Code, Problem, ProfileId};
+use caravan_runner::control;
 use caravan_store::{Receipt, Store};
 use serde_json::json;
 
@@ -45,7 +46,7 @@ pub async fn erase(global: &Global, identifiers: &[String], delivery: &DeliveryA
         let audiences = hands.store().audiences().await?;
         if global.json {
             out::print_json(&json!({"erased": people.len(), "entries": erased.entries, "owed": erased.owed,
-                "receipts": receipts::as_json(&proofs, &audiences), "delivery": sent.as_ref().map(Sent::as_json)}))?;
+                "receipts": control::receipts(&proofs, &audiences), "delivery": sent.as_ref().map(Sent::as_json)}))?;
         } else {
             let mut text = format!(
                 "{} forgotten; {} ended; {} owed\n",

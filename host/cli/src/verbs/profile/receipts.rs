@@ -2,7 +2,6 @@
 use crate::{names, out};
 use caravan_model::reasons;
 use caravan_store::{Audience, Receipt};
-use serde_json::{Value, json};
 
 /// For people: a table, or nothing.
 pub fn in_words(receipts: &[Receipt], audiences: &[Audience]) -> String {
@@ -26,14 +25,4 @@ pub fn in_words(receipts: &[Receipt], audiences: &[Audience]) -> String {
         .collect();
     let table = out::table(&["ASKED", "BECAUSE", "AUDIENCE", "ID", "STATUS", "DONE", "WHY", "BATCH"], &rows);
     table.lines().map(|line| format!("  {line}\n")).collect()
-}
-
-/// For programs.
-pub fn as_json(receipts: &[Receipt], audiences: &[Audience]) -> Value {
-    let all = receipts.iter().map(|receipt| {
-        json!({"asked": receipt.asked, "cause": receipt.cause, "audience": names::of_queue(&receipt.lane, audiences),
-            "id": receipt.lane.audience, "account": receipt.lane.account, "connector": receipt.lane.connector,
-            "status": receipt.status, "done": receipt.done, "reason": receipt.reason, "batch": receipt.part})
-    });
-    all.collect()
 }

@@ -2,12 +2,11 @@
 use super::receipts;
 use crate::args::Global;
 use crate::fail::End;
-use crate::verbs::audience::{place as step_of, standing};
-use crate::{mask, names, out};
-use caravan_identity::recorded;
-use caravan_model::{Code, Problem, Profile, Reason, Status, reasons};
+use crate::{names, out};
+use caravan_model::{Code, Problem, Reason, Status, reasons};
+use caravan_runner::control::{self, Dossier};
 use caravan_store::{Audience, LaneKey, Membership, Store, Trace, Version};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Finds people by any identifier and prints what is known of each.
 pub async fn trace(global: &Global, store: &impl Store, identifier: &str, reveal: bool) -> anyhow::Result<End> {
@@ -22,7 +21,10 @@ pub async fn trace(global: &Global, store: &impl Store, identifier: &str, reveal
     for (place, id) in found.iter().enumerate() {
         let Some(trace) = store.trace(*id).await? else { continue };
         if global.json {
-            values.push(as_json(&trace, &names, reveal));
+            let mut dossier = json!(Dossier::of(&trace, &versions, &audiences, reveal));
+            // Whoever types this has the store.
+            dossier["external_id"] = trace.profile.external_id.into();
+            values.push(dossier);
         } else {
             let gap = if place > 0 { "\n" } else { "" };
             out::print(&format!("{gap}{}", in_words(&trace, &names, reveal)))?;
@@ -43,7 +45,7 @@ async fn erased(global: &Global, store: &impl Store, identifier: &str, audiences
             .into());
     }
     if global.json {
-        out::print_json(&[json!({"erased": true, "receipts": receipts::as_json(&proofs, audiences)})])?;
+        out::print_json(&[json!({"erased": true, "receipts": control::receipts(&proofs, audiences)})])?;
     } else {
         out::print(&format!(
             "this person was erased; what remains proves it\n{}",
@@ -67,7 +69,7 @@ impl Names<'_> {
     /// `win-back v1 sync until 2026-12-01 …`.
     fn claims(&self, membership: &Membership) -> Vec<String> {
         let claims = membership.claims.iter().map(|claim| {
-            let (canvas, step) = step_of(self.versions, claim.of());
+            let (canvas, step) = names::of_step(self.versions, claim.of());
             let until = claim.until.map(|until| format!(" until {}", out::instant(until))).unwrap_or_default();
             format!("{canvas} {step}{until}")
         });
@@ -75,63 +77,9 @@ impl Names<'_> {
     }
 }
 
-fn show(value: &str, reveal: bool) -> String {
-    if reveal { value.to_owned() } else { mask::identifier(value) }
-}
-
-/// The fields of a profile, named as in a users file.
-fn fields(profile: &Profile, reveal: bool) -> Vec<(String, String)> {
-    let mut fields = Vec::new();
-    let many = |values: &[String]| values.iter().map(|value| show(value, reveal)).collect::<Vec<_>>().join(", ");
-    let secret = |value: &Option<String>| value.as_deref().map(|value| show(value, reveal)).unwrap_or_default();
-    let plain = |value: &Option<String>| value.clone().unwrap_or_default();
-    let flag = |value: Option<bool>| value.map(|flag| flag.to_string()).unwrap_or_default();
-    for (name, value) in [
-        ("aliases", many(&profile.aliases)),
-        ("emails", many(&profile.emails)),
-        ("phones", many(&profile.phones)),
-        ("first_name", secret(&profile.first_name)),
-        ("last_name", secret(&profile.last_name)),
-        ("gender", secret(&profile.gender)),
-        ("birth_date", secret(&profile.birth_date)),
-        ("city", secret(&profile.city)),
-        ("state", plain(&profile.state)),
-        ("zip", secret(&profile.zip)),
-        ("country", plain(&profile.country)),
-        ("idfa", secret(&profile.idfa)),
-        ("gaid", secret(&profile.gaid)),
-        ("time_zone", plain(&profile.time_zone)),
-        ("locale", plain(&profile.locale)),
-        ("ad_tracking_enabled", flag(profile.ad_tracking_enabled)),
-        ("do_not_sell_or_share", flag(profile.do_not_sell_or_share)),
-    ] {
-        fields.push((name.to_owned(), value));
-    }
-    for (purpose, consent) in &profile.consents {
-        fields.push((format!("consent {purpose}"), format!("{consent:?}").to_lowercase()));
-    }
-    for (name, value) in &profile.attributes {
-        let value = if reveal { value.to_string() } else { mask::attribute(value) };
-        fields.push((name.clone(), value));
-    }
-    fields.retain(|(_, value)| !value.is_empty());
-    fields
-}
-
-/// The keys under which a membership's identifiers were sent.
-fn keys(membership: &Membership) -> Vec<String> {
-    let mut keys: Vec<String> = Vec::new();
-    for column in membership.recorded.iter().filter_map(|set| recorded::decode(set).ok()).flatten() {
-        if !keys.contains(&column.key) {
-            keys.push(column.key);
-        }
-    }
-    keys
-}
-
 fn in_words(trace: &Trace, names: &Names<'_>, reveal: bool) -> String {
     let mut text = format!("{}\n", trace.profile.external_id);
-    let fields = fields(&trace.profile, reveal);
+    let fields = control::fields(&trace.profile, reveal);
     let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     for (name, value) in fields {
         text.push_str(&format!("  {name:<width$}  {value}\n"));
@@ -142,7 +90,7 @@ fn in_words(trace: &Trace, names: &Names<'_>, reveal: bool) -> String {
             .visits
             .iter()
             .map(|visit| {
-                let (canvas, step) = step_of(names.versions, (visit.version, visit.step));
+                let (canvas, step) = names::of_step(names.versions, (visit.version, visit.step));
                 let words = reasons::words_of(&visit.reason).into_owned();
                 let until = visit.until.as_deref().map(|until| format!("until {until}"));
                 let why: Vec<String> =
@@ -160,11 +108,11 @@ fn in_words(trace: &Trace, names: &Names<'_>, reveal: bool) -> String {
             .memberships
             .iter()
             .map(|(lane, membership)| {
-                let keys = keys(membership).join(", ");
+                let keys = control::sent_keys(membership).join(", ");
                 vec![
                     names.audience(lane),
                     lane.audience.clone(),
-                    standing(membership.standing).to_owned(),
+                    names::of_standing(membership.standing).to_owned(),
                     out::instant(membership.at),
                     keys,
                     names.claims(membership).join(", "),
@@ -202,41 +150,6 @@ fn cures<'a>(visits: impl Iterator<Item = (Status, &'a Reason)>) -> String {
 
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
-}
-
-fn as_json(trace: &Trace, names: &Names<'_>, reveal: bool) -> Value {
-    let fields: serde_json::Map<String, Value> =
-        fields(&trace.profile, reveal).into_iter().map(|(name, value)| (name, value.into())).collect();
-    let visits: Vec<Value> = trace
-        .visits
-        .iter()
-        .map(|visit| {
-            let (canvas, step) = step_of(names.versions, (visit.version, visit.step));
-            json!({"at": visit.at, "canvas": canvas, "step": step, "status": visit.status, "reason": visit.reason,
-                "words": reasons::words_of(&visit.reason), "cure": reasons::cure_of(&visit.reason),
-                "until": visit.until, "batch": visit.part})
-        })
-        .collect();
-    let memberships: Vec<Value> = trace
-        .memberships
-        .iter()
-        .map(|(lane, membership)| {
-            let claims: Vec<Value> = membership
-                .claims
-                .iter()
-                .map(|claim| {
-                    let (canvas, step) = step_of(names.versions, claim.of());
-                    json!({"canvas": canvas, "step": step, "until": claim.until})
-                })
-                .collect();
-            json!({"audience": names.audience(lane), "id": lane.audience, "account": lane.account, "connector": lane.connector,
-                "standing": membership.standing, "since": membership.at, "keys": keys(membership),
-                "claims": claims})
-        })
-        .collect();
-    let events: Vec<Value> = trace.events.iter().map(|event| json!({"at": event.at, "event": event.name})).collect();
-    json!({"external_id": trace.profile.external_id, "profile": fields, "visits": visits, "memberships": memberships,
-        "receipts": receipts::as_json(&trace.receipts, names.audiences), "events": events, "merged": trace.merged})
 }
 
 #[cfg(test)]

@@ -91,8 +91,26 @@ pub fn what_to_do(lane: &Lane, queue: &str, now: Millis) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::tests::lane;
-    use caravan_model::Reason;
+    use caravan_model::{LaneId, Reason};
+    use caravan_store::LaneKey;
+
+    fn lane(n: i64, id: &str) -> Lane {
+        Lane {
+            id: LaneId(n),
+            key: LaneKey { connector: "meta".into(), account: "act_1".into(), audience: id.into() },
+            state: LaneState::Open,
+            connection: "acme".into(),
+            waiting: 0,
+            sealed: 0,
+            oldest: None,
+            owed: 0,
+            made_by_us: true,
+            audience_parts: Vec::new(),
+            stripe: 0,
+            held_by: Vec::new(),
+            next_renewal: None,
+        }
+    }
 
     fn hold(scope: HoldScope) -> Hold {
         Hold { scope, words: "audit".into(), by: "ann".into(), since: Millis(0) }

@@ -8,17 +8,17 @@ mod report;
 use crate::args::{Global, RunArgs};
 use crate::check::{self, Checked, Secrets};
 use crate::fail::{End, Problems};
+use crate::host::Host;
 use crate::host::hands::actor;
 use crate::host::lab::{self, LabHome};
-use crate::host::{Host, alerts};
 use crate::registry::Shelf;
 use crate::users::{Users, events::Events};
 use crate::verbs::{policy, tell_opposites};
 use crate::{files, policies, stop, stores};
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Millis, Policy};
-use caravan_runner::{RunEnd, RunOptions, Runner, RunnerOptions, control};
-use caravan_store::{OpenOptions, Sqlite, Store, Version};
+use caravan_runner::{RunEnd, RunOptions, Runner, control};
+use caravan_store::{Sqlite, Store, Version};
 use people::{PeopleRows, Seen};
 use report::{FileReport, Report};
 use std::path::PathBuf;
@@ -49,7 +49,7 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
     let Checked { connections, components, .. } = &prepared.checked;
     let lab = lab::of_connections(&connections.value, components.keys(), args.lab.as_deref()).await?;
     let host = Host::bind(connections, components, &prepared.checked.grants, lab.as_ref())?;
-    let store = Sqlite::open(&prepared.store, OpenOptions::default())?;
+    let store = Sqlite::open(&prepared.store, stores::options(global))?;
     if let Some(lab) = &lab {
         lab.adopt_all(&store.audiences().await?);
     }
@@ -58,7 +58,7 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
         policy::keep_for_run(global, &store, file, canvas).await?;
     }
     let started = SystemClock.now();
-    let options = RunnerOptions { alerts: alerts::of_run(&store, &host).await?, ..RunnerOptions::default() };
+    let options = host.options(&store).await?;
     let runner = Runner::new(store.clone(), Arc::new(host), Arc::new(SystemClock), options);
     let cancel = stop::listen(global.quiet);
     let ended = go(global, args, prepared, &runner, lab.as_ref(), started, cancel).await;

@@ -88,8 +88,9 @@ impl Report<'_> {
     /// How the command ends.
     pub fn end(&self, books: &Books) -> End {
         let counts = &self.end.totals().counters.counts;
-        let refused =
-            counts.iter().any(|count| matches!(count.status, Status::Rejected | Status::Expired) && count.n > 0);
+        let refused = counts
+            .iter()
+            .any(|count| matches!(count.status, Status::Rejected | Status::Expired | Status::Failed) && count.n > 0);
         let bad = self.files.iter().any(|file| file.bad > 0 || !file.complete) || !self.bad_events.is_empty();
         let differs = self.lab.iter().any(|check| check.verdict == Verdict::Differs);
         match self.end {

@@ -43,6 +43,16 @@ pub fn attribute(value: &Value) -> String {
     }
 }
 
+/// A document whose texts are masked as attributes are; its shape, its keys and its numbers stay.
+pub fn below(value: &Value) -> Value {
+    match value {
+        Value::String(_) => Value::String(attribute(value)),
+        Value::Array(values) => values.iter().map(below).collect(),
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), below(value))).collect(),
+        other => other.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +74,10 @@ mod tests {
         assert_eq!(
             attribute(&json!({"plan": "pro", "n": 3, "mail": ["x@example.com"]})),
             "{ mail: [x***@example.com], n: 3, plan: pro }"
+        );
+        assert_eq!(
+            below(&json!({"to": "x@example.com", "deep": [{"plan": "pro", "n": 123456}]})),
+            json!({"to": "x***@example.com", "deep": [{"plan": "pro", "n": 123456}]})
         );
     }
 }

@@ -1,7 +1,26 @@
 //! The names under which people know queues and audiences.
-use caravan_model::{Code, Problem};
-use caravan_runner::control::is_former;
-use caravan_store::{Audience, Lane, LaneKey};
+use super::is_former;
+use caravan_model::{Code, Problem, StepIx, VersionId};
+use caravan_store::{Audience, Lane, LaneKey, Standing, Version};
+
+/// How people read where somebody stands.
+pub fn of_standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::In => "in",
+        Standing::Out => "out",
+        Standing::Maybe => "maybe in",
+        Standing::Unknown => "not known",
+    }
+}
+
+/// The canvas with its version, and the step, of a place.
+pub fn of_step(versions: &[Version], (version, step): (VersionId, StepIx)) -> (String, String) {
+    let version = versions.iter().find(|known| known.id == version);
+    let canvas =
+        version.map_or_else(|| "?".to_owned(), |version| format!("{} v{}", version.canvas.canvas, version.number));
+    let step = version.and_then(|version| version.canvas.steps.at(step)).map(|(id, _)| id.to_string());
+    (canvas, step.unwrap_or_else(|| "?".to_owned()))
+}
 
 /// Whether an audience's name leads to a lane.
 pub fn leads_to(audience: &Audience, key: &LaneKey) -> bool {
@@ -92,13 +111,12 @@ pub fn find_queue(lanes: &[Lane], audiences: &[Audience], text: &str) -> Result<
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
     use caravan_model::LaneId;
     use caravan_store::LaneState;
 
-    /// A registered audience.
-    pub fn audience(name: &str, id: &str) -> Audience {
+    fn audience(name: &str, id: &str) -> Audience {
         Audience {
             name: name.into(),
             connection: "acme".into(),
@@ -111,8 +129,7 @@ pub mod tests {
         }
     }
 
-    /// The lane of an audience id.
-    pub fn lane(n: i64, id: &str) -> Lane {
+    fn lane(n: i64, id: &str) -> Lane {
         Lane {
             id: LaneId(n),
             key: LaneKey { connector: "meta".into(), account: "act_1".into(), audience: id.into() },

@@ -1,0 +1,124 @@
+//! What this room asks of whoever composes the host: connections and their components, which it does not know.
+use crate::problem::Refused;
+use caravan_model::port::BoxFuture;
+use caravan_model::{Canvas, Problem};
+use caravan_runner::Forecast;
+use caravan_store::Version;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// Joins the API to connections and components.
+pub trait Bench: Send + Sync {
+    /// All that is wrong with a canvas, its connections and match fields; nothing is asked of a partner.
+    fn check(&self, canvas: String) -> BoxFuture<'_, Result<Vec<Problem>, Refused>>;
+    /// Makes a canvas live, in somebody's name.
+    fn publish(&self, who: String, canvas: String) -> BoxFuture<'_, Result<Version, Refused>>;
+    /// The check before a launch.
+    fn forecast(&self, canvas: String) -> BoxFuture<'_, Result<Forecast, Refused>>;
+    /// Publishes the canvas of an activation, in somebody's name.
+    fn activate(&self, who: String, activation: Activation) -> BoxFuture<'_, Result<Canvas, Refused>>;
+    /// The connections that this host has.
+    fn connections(&self) -> BoxFuture<'_, Result<Vec<ConnectionView>, Refused>>;
+    /// Asks a connection's partner how it is, account by account.
+    fn check_connection(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>>;
+    /// Does something with installed connectors, in somebody's name.
+    fn connectors(&self, who: String, act: Registry) -> BoxFuture<'_, Result<Value, Refused>>;
+    /// Keeps a policy, in somebody's name, unless it refuses live canvases and `anyway` is not said.
+    fn set_policy(&self, who: String, text: String, anyway: bool) -> BoxFuture<'_, Result<PolicyKept, Refused>>;
+}
+
+/// What is done with installed connectors.
+#[derive(Clone, Debug)]
+pub enum Registry {
+    /// All versions, and those inside the program.
+    List,
+    /// What one asks for.
+    Inspect(String),
+    /// Keeps a component's bytes; it waits for approval.
+    Install(Vec<u8>),
+    /// Allows the waiting version: what a grant says, or all that it asks for.
+    Grant(String, Option<String>),
+    /// Takes the waiting version into use, everywhere or for one connection first.
+    Upgrade(String, Option<String>),
+    /// Ends a trial, or goes back to the version before.
+    RollBack(String),
+    /// Keeps a connection at a version, or lets it go with the others again.
+    Pin(String, Option<String>),
+    /// Removes a connector, or one version.
+    Uninstall(String),
+}
+
+/// A segment that is to be sent to an audience.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Activation {
+    /// The segment.
+    #[serde(default)]
+    #[schema(ignore)]
+    pub segment: String,
+    /// The connection.
+    pub connection: String,
+    /// Our short name of one of its accounts.
+    pub account: String,
+    /// `streaming` keeps the audience in step, `once` makes new audiences of today's members, one per field.
+    pub mode: Mode,
+    /// The fields to match on.
+    #[serde(rename = "match")]
+    pub match_on: Vec<String>,
+    /// The audience's name at the partner; the segment's if not given.
+    #[serde(default)]
+    pub audience: Option<String>,
+    /// The partner's id of an audience that is there.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// One of the connector's kinds of audience.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// Who is mailed once everyone of `once` is exported; the member who asks if not given.
+    #[serde(default)]
+    pub mail: Option<String>,
+    /// The id of the canvas that is written for it.
+    #[serde(default)]
+    pub canvas: Option<String>,
+}
+
+/// How a segment is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Kept in step.
+    Streaming,
+    /// Once, never updated.
+    Once,
+}
+
+/// A connection, without anything secret.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ConnectionView {
+    /// Its name.
+    pub name: String,
+    /// The connector as it is named.
+    pub connector: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Our short names of accounts, with the partner's ids.
+    #[schema(value_type = Object)]
+    pub accounts: std::collections::BTreeMap<String, String>,
+    /// Whether it leads to the emulator, never to the partner.
+    pub lab: bool,
+    /// When its token ends, where that is known.
+    pub token_ends: Option<String>,
+}
+
+/// What became of a policy.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PolicyKept {
+    /// Whether it is kept.
+    pub kept: bool,
+    /// Live canvases that it refuses, with what is wrong with each.
+    #[schema(value_type = Object)]
+    pub refuses: Value,
+    /// Connections whose match fields were not looked at.
+    pub unseen: Vec<String>,
+}

@@ -1,0 +1,190 @@
+//! `caravan.toml`: what a host is: where it listens, which workspaces it serves, who it mails as. Read once, when a command
+//! begins; a variable of the environment goes before what stands here.
+use crate::files;
+use caravan_journey::TimeZone;
+use caravan_model::connection::SecretRef;
+use caravan_model::{Code, Problem};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The file that is read where none is named.
+pub const FILE: &str = "caravan.toml";
+
+/// The whole file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where `serve` listens; `CARAVAN_LISTEN` goes before it.
+    pub listen: Option<SocketAddr>,
+    /// How people reach this host from outside: links in notices begin with it. `CARAVAN_PUBLIC_URL` goes before it.
+    pub public_url: Option<String>,
+    /// Who mails, and by which server. `CARAVAN_SMTP_URL` and `CARAVAN_MAIL_FROM` go before it.
+    pub mail: Option<Mail>,
+    /// The workspaces, by name.
+    #[serde(default)]
+    pub workspaces: BTreeMap<String, WorkspaceConfig>,
+}
+
+/// Who mails.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// Where the server's URL is kept, for it holds a password: `{ env = "SMTP_URL" }` or `{ file = "smtp-url" }`.
+    pub url: SecretRef,
+    /// `alerts@acme.example` or `Caravan <alerts@acme.example>`.
+    pub from: String,
+}
+
+/// A workspace: a store of its own, and connections.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkspaceConfig {
+    /// Its store.
+    pub store: PathBuf,
+    /// Its connections.
+    #[serde(default = "beside")]
+    pub connections: PathBuf,
+    /// Canvases that `serve` publishes before it serves.
+    #[serde(default)]
+    pub canvases: Vec<PathBuf>,
+    /// A file of write keys, one per line, beside the keys of the store.
+    pub write_keys: Option<PathBuf>,
+    /// The time zone in which days, schedules and local times are meant where people have none: `Europe/Paris`; UTC if not
+    /// given.
+    pub zone: Option<String>,
+}
+
+fn beside() -> PathBuf {
+    PathBuf::from(files::CONNECTIONS)
+}
+
+static CONFIG: OnceLock<Config> = OnceLock::new();
+
+/// The configuration of this process; an empty one where there is none.
+pub fn current() -> &'static Config {
+    CONFIG.get_or_init(Config::default)
+}
+
+/// Reads the configuration of this process: the named file, else `caravan.toml` here if it is there.
+///
+/// # Errors
+/// As [`read`].
+pub fn load(named: Option<&Path>) -> Result<(), Problem> {
+    let path = match named {
+        Some(path) => path,
+        None if Path::new(FILE).exists() => Path::new(FILE),
+        None => return Ok(()),
+    };
+    let config = read(path)?;
+    // Set once: a second command in one process keeps the first one's.
+    let _ = CONFIG.set(config);
+    Ok(())
+}
+
+/// Reads a configuration; relative paths then start at the file's folder.
+///
+/// # Errors
+/// CV001 where it cannot be read, CV002 and CV004 where something in it cannot stand there.
+pub fn read(path: &Path) -> Result<Config, Problem> {
+    let (name, text) = (path.display().to_string(), files::text(path)?);
+    let mut config: Config = toml::from_str(&text).map_err(|error| {
+        let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let problem = Problem::new(Code::BadSyntax, error.message().to_owned()).in_file(name.clone());
+        match line.and_then(|line| u32::try_from(line).ok()) {
+            Some(line) => problem.at_line(line),
+            None => problem,
+        }
+        .cure("docs/ARCHITECTURE.md shows a whole caravan.toml")
+    })?;
+    let folder = files::folder(path);
+    if let Some(Mail { url: SecretRef::File(file), .. }) = &mut config.mail {
+        *file = folder.join(file.as_str()).display().to_string();
+    }
+    for (workspace, own) in &mut config.workspaces {
+        let wrong = |at: &str, words: String| {
+            Problem::new(Code::BadValue, words).in_file(name.clone()).at_path(format!("workspaces.{workspace}{at}"))
+        };
+        if !caravan_model::is_group_name(workspace) {
+            let words = "a workspace's name has lower case letters, digits, `-` and `_`".to_owned();
+            return Err(wrong("", words));
+        }
+        let paths = [&mut own.store, &mut own.connections];
+        paths
+            .into_iter()
+            .chain(&mut own.canvases)
+            .chain(&mut own.write_keys)
+            .for_each(|path| *path = folder.join(&path));
+        zone(own).map_err(|words| wrong(".zone", words))?;
+    }
+    let mut stores: Vec<&PathBuf> = config.workspaces.values().map(|own| &own.store).collect();
+    stores.sort();
+    if let Some(pair) = stores.windows(2).find(|pair| pair[0] == pair[1]) {
+        let words = format!("two workspaces name the store {}: each has its own", pair[0].display());
+        return Err(Problem::new(Code::BadValue, words).in_file(name).at_path("workspaces"));
+    }
+    Ok(config)
+}
+
+/// The time zone of a workspace.
+///
+/// # Errors
+/// In words, where it is none.
+pub fn zone(own: &WorkspaceConfig) -> Result<TimeZone, String> {
+    match &own.zone {
+        None => Ok(TimeZone::UTC),
+        Some(name) => {
+            TimeZone::get(name).map_err(|_| format!("`{name}` is no time zone; they are named like Europe/Paris"))
+        }
+    }
+}
+
+/// The time zone of the workspace of this name; UTC where nothing says another one.
+pub fn zone_of(workspace: &str) -> TimeZone {
+    current().workspaces.get(workspace).and_then(|own| zone(own).ok()).unwrap_or(TimeZone::UTC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Config, Problem> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(FILE);
+        std::fs::write(&path, text).expect("written");
+        read(&path)
+    }
+
+    #[test]
+    fn a_whole_file_is_read_and_its_paths_start_at_its_folder() {
+        let config = read_text(
+            "listen = \"127.0.0.1:9000\"\npublic_url = \"https://caravan.acme.example\"\n\
+             [mail]\nurl = { file = \"smtp-url\" }\nfrom = \"alerts@acme.example\"\n\
+             [workspaces.default]\nstore = \"default.caravan\"\nzone = \"Europe/Paris\"\n\
+             [workspaces.emea]\nstore = \"/data/emea.caravan\"\nconnections = \"emea.yaml\"\ncanvases = [\"a.yaml\"]\n",
+        )
+        .expect("a configuration");
+        let default = &config.workspaces["default"];
+        assert!(default.store.is_absolute() && default.connections.ends_with("connections.yaml"));
+        assert_eq!(config.workspaces["emea"].store, Path::new("/data/emea.caravan"));
+        assert!(matches!(&config.mail, Some(Mail { url: SecretRef::File(file), .. }) if file.ends_with("/smtp-url")));
+        assert!(zone(default).is_ok_and(|zone| zone != TimeZone::UTC));
+    }
+
+    #[test]
+    fn what_cannot_stand_is_said_with_its_place() {
+        let wrong = read_text("listen = \"127.0.0.1:9000\"\nlisten_on = 1\n").unwrap_err();
+        assert!(wrong.line == Some(2) && wrong.message.contains("listen_on"), "{wrong}");
+        let wrong = read_text("[workspaces.a]\nstore = \"a\"\nzone = \"Paris\"\n").unwrap_err();
+        assert_eq!(wrong.path.as_deref(), Some("workspaces.a.zone"));
+        let wrong = read_text("[workspaces.a]\nstore = \"x\"\n[workspaces.b]\nstore = \"x\"\n").unwrap_err();
+        assert!(wrong.message.contains("each has its own"), "{wrong}");
+        assert!(
+            read_text("[mail]\nurl = \"smtps://u:hunter2@h\"\nfrom = \"a\"\n")
+                .is_err_and(|wrong| !wrong.to_string().contains("hunter2"))
+        );
+        assert!(read_text("[workspaces.\"A B\"]\nstore = \"x\"\n").is_err());
+    }
+}

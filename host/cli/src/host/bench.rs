@@ -1,0 +1,282 @@
+//! What a serving host's API asks for beyond the store: connections from the file that the host was started with, read anew
+//! at each call, and their components.
+use super::Host;
+use super::lab::{self, LabHome};
+use crate::args::{ActivateArgs, ActivationMode};
+use crate::bundle::is_path;
+use crate::check::{self, Checked, Secrets};
+use crate::fail::{Problems, problem_in};
+use crate::registry::approval::{self, Allowed};
+use crate::registry::desk::Desk;
+use crate::registry::removal::{self, Removal};
+use crate::registry::{self, Shelf, overview};
+use crate::verbs::activate;
+use crate::verbs::connection;
+use crate::{out, policies};
+use caravan_api::bench::{Activation, ConnectionView, Mode, PolicyKept, Registry};
+use caravan_api::{Bench, Refused};
+use caravan_connectors::Change;
+use caravan_journey::document::{Document, read_canvas};
+use caravan_model::port::{BoxFuture, Clock as _, Connectors as _, SystemClock};
+use caravan_model::{Canvas, Code, Problem};
+use caravan_runner::{Forecast, POLICY_ID, Runner, forecast, policy_of};
+use caravan_store::{DocumentKind, Sqlite, Version};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// What documents of a request are called where they are wrong.
+const BODY: &str = "the body";
+
+/// The bench of a serving host.
+pub struct Workbench {
+    runner: Arc<Runner<Sqlite>>,
+    host: Arc<Host>,
+    connections: PathBuf,
+    lab_url: Option<String>,
+    /// The lab that connections of this process reach, once one does.
+    lab: Mutex<Option<LabHome>>,
+}
+
+impl Workbench {
+    /// A bench over the runner and connections of a host.
+    pub fn new(
+        runner: Arc<Runner<Sqlite>>,
+        host: Arc<Host>,
+        connections: PathBuf,
+        lab_url: Option<String>,
+        lab: Option<LabHome>,
+    ) -> Workbench {
+        Workbench { runner, host, connections, lab_url, lab: Mutex::new(lab) }
+    }
+
+    /// A canvas against its connections and the policy. Components may have to be compiled: on a thread of its own.
+    async fn checked(
+        &self,
+        canvas: Result<Document<Canvas>, Problem>,
+        secrets: Secrets,
+    ) -> anyhow::Result<Result<Checked, Problems>> {
+        let store = self.runner.store();
+        let (policy, shelf) = (policy_of(store).await?, Shelf::of(store).await?);
+        let connections = self.connections.clone();
+        let check = move || check::document_with_connections(canvas, &connections, &policy, secrets, &shelf);
+        Ok(tokio::task::spawn_blocking(check).await?)
+    }
+
+    /// Publishes a canvas that was read; its connections are bound as the file has them now.
+    async fn make_live(&self, who: String, canvas: Document<Canvas>) -> anyhow::Result<Version> {
+        let checked = self.checked(Ok(canvas), Secrets::Ask).await??;
+        let connections = &checked.connections.value;
+        let mut lab = self.lab.lock().await;
+        if lab.is_none() {
+            *lab = lab::of_connections(connections, checked.components.keys(), self.lab_url.as_deref()).await?;
+        }
+        self.host.take_over(Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?);
+        drop(lab);
+        self.runner.refresh();
+        Ok(self.runner.acting(who).publish(checked.canvas.value, connections).await?)
+    }
+
+    async fn forecast_of(&self, text: String) -> anyhow::Result<Forecast> {
+        let checked = self.checked(read_canvas(BODY, &text), Secrets::Overlook).await??;
+        let host = Host::unconnected(&checked.connections, &checked.components, &checked.grants)?;
+        let zone = self.runner.zone();
+        Ok(forecast(self.runner.store(), &checked.canvas.value, &host, SystemClock.now(), zone).await?)
+    }
+
+    async fn report(&self, name: String) -> anyhow::Result<Value> {
+        let shelf = Shelf::of(self.runner.store()).await?;
+        let (path, wanted) = (self.connections.clone(), name.clone());
+        let checked = tokio::task::spawn_blocking(move || check::connection(&path, &wanted, &shelf)).await??;
+        let known = checked.connections.value.connections.get(&name).cloned().unwrap_or_default();
+        let mut lab = self.lab.lock().await;
+        if lab.is_none() && known.lab {
+            let used = std::iter::once(&name);
+            *lab = lab::of_connections(&checked.connections.value, used, self.lab_url.as_deref()).await?;
+        }
+        let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
+        drop(lab);
+        let connector = host.connector(&name)?;
+        Ok(connection::report(&name, &known, connector.as_ref()).await.1)
+    }
+
+    async fn registry(&self, who: String, act: Registry) -> anyhow::Result<Value> {
+        let desk = Desk::new(&self.runner, who);
+        Ok(match act {
+            Registry::List => json!(overview::rows(Some(desk.store())).await?),
+            Registry::Inspect(name) if is_path(&name) => {
+                return Err(
+                    Problem::new(Code::UnknownConnector, "a connector is named, not a file of this host").into()
+                );
+            }
+            Registry::Inspect(name) => overview::as_json(&overview::outline(Some(desk.store()), &name).await?),
+            Registry::Install(bytes) => json!(registry::install::install(&desk, bytes).await?),
+            Registry::Grant(name, text) => {
+                let allowed = text.map_or(Allowed::AsAsked, |text| Allowed::Grant(BODY.to_owned(), text));
+                let granted = approval::grant(&desk, &name, allowed).await?;
+                self.with_changes(json!(granted), false).await?
+            }
+            Registry::Upgrade(name, only) => {
+                let upgraded = approval::upgrade(&desk, &name, only.as_deref()).await?;
+                self.with_changes(json!(upgraded), false).await?
+            }
+            Registry::RollBack(name) => {
+                let back = approval::roll_back(&desk, &name).await?;
+                self.with_changes(json!(back), true).await?
+            }
+            Registry::Pin(connection, version) => {
+                let digest = removal::pin(&desk, &connection, version.as_deref()).await?;
+                self.with_changes(json!({"connection": connection, "digest": digest}), false).await?
+            }
+            Registry::Uninstall(name) => {
+                Removal::of(&desk, &name).await?.carry_out(&desk).await?;
+                json!({"removed": name})
+            }
+        })
+    }
+
+    /// Uses the versions that the store says now, and adds what becomes of connections to an answer.
+    async fn with_changes(&self, mut answer: Value, back: bool) -> anyhow::Result<Value> {
+        let (names, shelf) = (self.host.names(), Shelf::of(self.runner.store()).await?);
+        if names.is_empty() {
+            return Ok(answer);
+        }
+        let path = self.connections.clone();
+        let check = move || check::connections(&path, &names, Secrets::Overlook, &shelf);
+        let checked = tokio::task::spawn_blocking(check).await??;
+        let lab = self.lab.lock().await;
+        let wanted = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
+        drop(lab);
+        answer["connections"] = json!(self.host.switch_to(wanted, back));
+        Ok(answer)
+    }
+
+    /// Notes what connections did with versions by themselves; one that broke is no longer in use, so that the next start
+    /// begins with the one before.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn note_changes(&self) -> anyhow::Result<()> {
+        for (connection, connector, change) in self.host.changes() {
+            let desk = Desk::new(&self.runner, "host".to_owned());
+            match change {
+                Change::OnTrial(_) => {}
+                Change::Promoted(digest) => {
+                    let details = json!({"connection": connection, "digest": digest.to_string()});
+                    desk.keep(Vec::new(), "connector.promote", &connector, details).await?;
+                }
+                Change::RolledBack { from, to, because } => {
+                    tracing::warn!(connection, connector, %from, %to, because, "a version was taken back");
+                    approval::taken_back(&desk, &connector, from, to, &because).await?;
+                    self.with_changes(Value::Null, true).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep_policy(&self, who: String, text: String, anyway: bool) -> anyhow::Result<PolicyKept> {
+        let file = policies::read_text(BODY, text)?;
+        let found = policies::refusals(self.runner.store(), &file.policy).await?;
+        let kept = found.refused.is_empty() || anyway;
+        if kept {
+            let details = json!({"sha256": file.digest()});
+            let document = (DocumentKind::Policy, POLICY_ID.to_owned(), Some(file.text));
+            self.runner.acting(who).put(vec![document], "policy.set", "policy", details).await?;
+            self.runner.refresh();
+        }
+        let refuses =
+            found.refused.iter().map(|(canvas, problems)| json!({"canvas": canvas, "problems": problems})).collect();
+        Ok(PolicyKept { kept, refuses, unseen: found.unseen })
+    }
+}
+
+/// An error as the API answers it: what a person can mend is said, the rest is logged.
+fn refused(error: anyhow::Error) -> Refused {
+    match error.downcast::<Problems>() {
+        Ok(problems) => Refused::several(problems.0)
+            .unwrap_or_else(|| Refused::bad(Problem::new(Code::Internal, "something was wrong, and nothing was"))),
+        Err(error) => match problem_in(&error) {
+            Some(problem) => Refused::bad(problem.clone()),
+            None => Refused::from(caravan_runner::Error::Broken(format!("{error:#}"))),
+        },
+    }
+}
+
+impl Bench for Workbench {
+    fn check(&self, canvas: String) -> BoxFuture<'_, Result<Vec<Problem>, Refused>> {
+        Box::pin(async move {
+            match self.checked(read_canvas(BODY, &canvas), Secrets::Overlook).await.map_err(refused)? {
+                Ok(_) => Ok(Vec::new()),
+                Err(problems) => Ok(problems.0),
+            }
+        })
+    }
+
+    fn publish(&self, who: String, canvas: String) -> BoxFuture<'_, Result<Version, Refused>> {
+        Box::pin(async move {
+            let document = read_canvas(BODY, &canvas).map_err(Refused::bad)?;
+            self.make_live(who, document).await.map_err(refused)
+        })
+    }
+
+    fn forecast(&self, canvas: String) -> BoxFuture<'_, Result<Forecast, Refused>> {
+        Box::pin(async move { self.forecast_of(canvas).await.map_err(refused) })
+    }
+
+    fn activate(&self, who: String, wanted: Activation) -> BoxFuture<'_, Result<Canvas, Refused>> {
+        Box::pin(async move {
+            let args = ActivateArgs {
+                segment: wanted.segment,
+                connection: wanted.connection,
+                account: wanted.account,
+                audience: wanted.audience,
+                id: wanted.id,
+                kind: wanted.kind,
+                match_on: wanted.match_on,
+                mode: match wanted.mode {
+                    Mode::Streaming => ActivationMode::Streaming,
+                    Mode::Once => ActivationMode::Once,
+                },
+                canvas: wanted.canvas,
+                mail: None,
+                connections: self.connections.clone(),
+                lab: self.lab_url.clone(),
+            };
+            let canvas = activate::canvas(&args, &out::instant(SystemClock.now())).map_err(refused)?;
+            self.make_live(who, Document::without_file(canvas.clone())).await.map_err(refused)?;
+            if let Some(mail) = &wanted.mail {
+                self.runner.mail_when_done(canvas.canvas.as_str(), mail).await?;
+            }
+            Ok(canvas)
+        })
+    }
+
+    fn connections(&self) -> BoxFuture<'_, Result<Vec<ConnectionView>, Refused>> {
+        Box::pin(async move {
+            let document = check::read_connections(&self.connections).map_err(Refused::bad)?;
+            let view = |(name, known): (String, caravan_model::Connection)| ConnectionView {
+                name,
+                connector: known.connector,
+                description: known.description,
+                accounts: known.accounts,
+                lab: known.lab,
+                token_ends: known.token_ends,
+            };
+            Ok(document.value.connections.into_iter().map(view).collect())
+        })
+    }
+
+    fn check_connection(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>> {
+        Box::pin(async move { self.report(name).await.map_err(refused) })
+    }
+
+    fn connectors(&self, who: String, act: Registry) -> BoxFuture<'_, Result<Value, Refused>> {
+        Box::pin(async move { self.registry(who, act).await.map_err(refused) })
+    }
+
+    fn set_policy(&self, who: String, text: String, anyway: bool) -> BoxFuture<'_, Result<PolicyKept, Refused>> {
+        Box::pin(async move { self.keep_policy(who, text, anyway).await.map_err(refused) })
+    }
+}

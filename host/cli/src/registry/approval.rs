@@ -1,0 +1,257 @@
+//! Which version is used, and what it may do: allowing, taking up, going back.
+use super::desk::{Desk, Document};
+use super::standing::{Standing, Waiting};
+use super::{grants, pins, read_grant, write_grant};
+use crate::fail::usage;
+use caravan_connectors::{Difference, Grant, GrantFile, Outline};
+use caravan_model::policy::Approval;
+use caravan_model::{Code, Digest, Problem};
+use caravan_runner::policy_of;
+use caravan_store::DocumentKind;
+use serde::Serialize;
+use serde_json::json;
+
+/// What is allowed.
+pub enum Allowed {
+    /// All that the manifest asks for.
+    AsAsked,
+    /// What a grant says: its name where it is wrong, and its text.
+    Grant(String, String),
+}
+
+/// A version that was allowed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Granted {
+    /// The connector's name.
+    pub name: String,
+    /// The version, as its manifest says.
+    pub version: String,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// Whether it is in use now.
+    pub in_use: bool,
+    /// What it asks for and may not.
+    pub withheld: Vec<String>,
+    /// Lines of the grant that have no effect, because the manifest does not ask for that.
+    pub beyond: Vec<String>,
+    /// The grant, as a file for Git.
+    pub grant: String,
+}
+
+/// A version that was to be taken up.
+#[derive(Clone, Debug, Serialize)]
+pub struct Upgraded {
+    /// The connector's name.
+    pub name: String,
+    /// The version before.
+    pub from: Digest,
+    /// The newer one.
+    pub to: Digest,
+    /// Their versions, as their manifests say.
+    pub versions: (String, String),
+    /// `waits` (for a grant), `is tried` (by one connection), `is in use`.
+    pub state: &'static str,
+    /// What the newer one may do more.
+    pub widens: Vec<String>,
+    /// What it may no longer do.
+    pub narrows: Vec<String>,
+    /// The narrowed grant, as a file for Git, where one was written.
+    pub grant: Option<String>,
+}
+
+/// What was gone back from.
+#[derive(Clone, Debug, Serialize)]
+pub struct RolledBack {
+    /// The connector's name.
+    pub name: String,
+    /// Connections whose trial ended; empty where the version in use was changed.
+    pub trials: Vec<String>,
+    /// The version that is no longer used.
+    pub from: Digest,
+    /// The version that is.
+    pub to: Option<Digest>,
+}
+
+/// Allows the version that waits, or the one in use anew. The first version that is allowed is in use at once.
+///
+/// # Errors
+/// There is no such version, the grant is another's, or whoever installed it may not allow it.
+pub async fn grant(desk: &Desk<'_>, name: &str, allowed: Allowed) -> anyhow::Result<Granted> {
+    let mut standing = desk.standing(name).await?;
+    let Some(digest) = standing.waiting.as_ref().map(|waiting| waiting.digest).or(standing.active) else {
+        return Err(usage(format!("no version of `{name}` is there to be allowed"), "install one").into());
+    };
+    let outline = desk.outline(digest).await?;
+    let file = match allowed {
+        Allowed::Grant(shown, text) => of_this(read_grant(&shown, &text)?, &shown, name, &outline)?,
+        Allowed::AsAsked => GrantFile::new(name, &digest, Grant::as_asked(&outline.manifest)),
+    };
+    may_approve(desk, name, standing.waiting.as_ref()).await?;
+    let text = write_grant(&file, &outline);
+    let mut documents = vec![(DocumentKind::Grant, digest.to_string(), Some(text.clone()))];
+    let first = standing.active.is_none();
+    if first {
+        standing.take_up(digest);
+        documents.push(standing.document(name));
+    }
+    desk.keep(documents, "connector.grant", name, json!({"digest": digest.to_string(), "in_use": first})).await?;
+    Ok(Granted {
+        name: name.to_owned(),
+        version: outline.manifest.version.clone(),
+        digest,
+        in_use: standing.active == Some(digest),
+        withheld: file.grant().withheld(&outline.manifest),
+        beyond: file.grant().beyond(&outline.manifest),
+        grant: text,
+    })
+}
+
+fn of_this(file: GrantFile, shown: &str, name: &str, outline: &Outline) -> Result<GrantFile, Problem> {
+    let (of, digest) = file.names().map_err(|words| Problem::new(Code::BadValue, words).in_file(shown))?;
+    if of != name || digest != outline.digest {
+        let words = format!("this grant is for {}, and {name}@sha256:{} waits", file.connector, outline.digest);
+        let cure = "a grant holds for exactly one version: look at the difference, then change `connector` in the file";
+        return Err(Problem::new(Code::BadValue, words).in_file(shown).cure(cure));
+    }
+    Ok(file)
+}
+
+/// Holds to the policy: with `approval: other`, nobody allows what they installed.
+async fn may_approve(desk: &Desk<'_>, name: &str, waiting: Option<&Waiting>) -> anyhow::Result<()> {
+    let policy = policy_of(desk.store()).await?;
+    let by = waiting.map(|waiting| waiting.by.as_str());
+    // Who installed at a command line stands there without it in stores of before.
+    let own = desk.who.strip_prefix("cli:").unwrap_or(&desk.who);
+    if policy.connectors.approval == Approval::Other && (by == Some(desk.who.as_str()) || by == Some(own)) {
+        let words = format!("{own} installed this version of `{name}`; the policy wants somebody else to allow it");
+        return Err(Problem::new(Code::AwaitingApproval, words)
+            .cure("ask another member of the team to grant it")
+            .into());
+    }
+    Ok(())
+}
+
+/// Takes the waiting version into use, everywhere or for one connection first. What widens needs a grant.
+///
+/// # Errors
+/// No version waits, or none is in use yet.
+pub async fn upgrade(desk: &Desk<'_>, name: &str, only: Option<&str>) -> anyhow::Result<Upgraded> {
+    let mut standing = desk.standing(name).await?;
+    let Some(waiting) = standing.waiting.clone() else {
+        return Err(usage(
+            format!("no newer version of `{name}` is installed"),
+            "install it: caravan connector install FILE",
+        )
+        .into());
+    };
+    let Some(active) = standing.active else {
+        let cure = format!("allow it first: `caravan connector grant {name} --as-asked`");
+        return Err(Problem::new(Code::AwaitingApproval, format!("no version of `{name}` is in use yet"))
+            .cure(cure)
+            .into());
+    };
+    let (old, new) = (desk.outline(active).await?, desk.outline(waiting.digest).await?);
+    let Difference { widens, narrows } = old.difference(&new);
+    let mut upgraded = Upgraded {
+        name: name.to_owned(),
+        from: active,
+        to: waiting.digest,
+        versions: (old.manifest.version.clone(), new.manifest.version.clone()),
+        state: "waits",
+        widens,
+        narrows,
+        grant: None,
+    };
+    let granted = grants(desk.store()).await?;
+    let mut documents: Vec<Document> = Vec::new();
+    if !granted.contains_key(&waiting.digest) {
+        if !upgraded.widens.is_empty() {
+            return Ok(upgraded);
+        }
+        // Narrowing goes through: what was allowed, as far as it is still asked for.
+        let before = granted.get(&active).map(GrantFile::grant).unwrap_or_default();
+        let text = write_grant(&GrantFile::new(name, &waiting.digest, narrowed(&before, &new)), &new);
+        documents.push((DocumentKind::Grant, waiting.digest.to_string(), Some(text.clone())));
+        upgraded.grant = Some(text);
+    }
+    upgraded.state = match only {
+        Some(connection) => {
+            documents.push((DocumentKind::Pin, connection.to_owned(), Some(waiting.digest.to_string())));
+            "is tried"
+        }
+        None => {
+            documents.extend(unpinned(desk, waiting.digest).await?);
+            standing.take_up(waiting.digest);
+            documents.push(standing.document(name));
+            "is in use"
+        }
+    };
+    let details = json!({"digest": waiting.digest.to_string(), "only": only});
+    desk.keep(documents, "connector.upgrade", name, details).await?;
+    Ok(upgraded)
+}
+
+/// A grant, as far as another version's manifest asks for the same.
+fn narrowed(grant: &Grant, outline: &Outline) -> Grant {
+    let asked = Grant::as_asked(&outline.manifest);
+    let mut narrowed = grant.clone();
+    narrowed.send.retain(|key| asked.sends(key));
+    for (host, routes) in &mut narrowed.to {
+        routes.retain(|route| asked.allows(host, route));
+    }
+    narrowed.to.retain(|_, routes| !routes.is_empty());
+    narrowed
+}
+
+/// Takes away the pins to a version.
+async fn unpinned(desk: &Desk<'_>, digest: Digest) -> anyhow::Result<Vec<Document>> {
+    let pins = pins(desk.store()).await?.into_iter().filter(|(_, pinned)| *pinned == digest);
+    Ok(pins.map(|(connection, _)| (DocumentKind::Pin, connection, None)).collect())
+}
+
+/// Ends a trial, or goes back to the version before.
+///
+/// # Errors
+/// There is nothing to go back to.
+pub async fn roll_back(desk: &Desk<'_>, name: &str) -> anyhow::Result<RolledBack> {
+    let mut standing = desk.standing(name).await?;
+    if let Some(waiting) = &standing.waiting {
+        let trial = unpinned(desk, waiting.digest).await?;
+        if !trial.is_empty() {
+            let trials = trial.iter().map(|(_, connection, _)| connection.clone()).collect();
+            let (from, to) = (waiting.digest, standing.active);
+            desk.keep(trial, "connector.rollback", name, json!({"trial": true})).await?;
+            return Ok(RolledBack { name: name.to_owned(), trials, from, to });
+        }
+    }
+    let (Some(active), Some(before)) = (standing.active, standing.before) else {
+        return Err(usage(format!("there is no earlier version of `{name}` to go back to"), "install one").into());
+    };
+    standing = Standing { active: Some(before), before: None, waiting: standing.waiting };
+    let mut documents = unpinned(desk, active).await?;
+    documents.push(standing.document(name));
+    let details = json!({"from": active.to_string(), "to": before.to_string()});
+    desk.keep(documents, "connector.rollback", name, details).await?;
+    Ok(RolledBack { name: name.to_owned(), trials: Vec::new(), from: active, to: Some(before) })
+}
+
+/// Keeps what a serving host did by itself: a version that broke is no longer in use, nor pinned, from now on. False where
+/// it was not in use any more.
+///
+/// # Errors
+/// What the store says.
+pub async fn taken_back(desk: &Desk<'_>, name: &str, from: Digest, to: Digest, because: &str) -> anyhow::Result<bool> {
+    let mut standing = desk.standing(name).await?;
+    let mut documents = unpinned(desk, from).await?;
+    if standing.active == Some(from) {
+        standing.active = Some(to);
+        standing.before = None;
+        documents.push(standing.document(name));
+    }
+    if documents.is_empty() {
+        return Ok(false);
+    }
+    let details = json!({"from": from.to_string(), "to": to.to_string(), "because": because, "by_itself": true});
+    desk.keep(documents, "connector.rollback", name, details).await?;
+    Ok(true)
+}

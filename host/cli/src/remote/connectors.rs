@@ -1,0 +1,80 @@
+//! Connectors on a serving host.
+use super::client::{Sent, part};
+use super::{Remote, in_file, not_there};
+use crate::args::ConnectorVerb;
+use crate::fail::{End, usage};
+use crate::{bundle, files};
+use http::Method;
+use serde_json::json;
+use std::path::Path;
+
+impl Remote<'_> {
+    pub(super) async fn connector(&self, verb: ConnectorVerb) -> anyhow::Result<End> {
+        let path = |name: &str| format!("/connectors/{}", part(name));
+        match verb {
+            ConnectorVerb::List => self.get("/connectors").await,
+            ConnectorVerb::Inspect { connector } if bundle::is_path(&connector) => {
+                Err(usage("a file is looked at without a host", "leave --server out").into())
+            }
+            ConnectorVerb::Inspect { connector } => self.get(&path(&connector)).await,
+            ConnectorVerb::Install { watch: true, .. } => Err(not_there("watching a folder")),
+            ConnectorVerb::Install { from, watch: false } => self.install(&from).await,
+            ConnectorVerb::Grant { name, as_asked, file } => {
+                let (text, how) = match &file {
+                    Some(file) => (files::text(file)?, ""),
+                    None if as_asked => (String::new(), "?as_asked=true"),
+                    None => {
+                        let cure = "--as-asked for all that it asks for, or --file FILE";
+                        return Err(usage("say what to allow", cure).into());
+                    }
+                };
+                let granted =
+                    self.server.ask(Method::PUT, &format!("{}/grant{how}", path(&name)), Sent::Text(text)).await;
+                let granted = match &file {
+                    Some(file) => granted.map_err(|error| in_file(error, file))?,
+                    None => granted?,
+                };
+                if let Some(grant) = granted["grant"].as_str().filter(|_| file.is_none()) {
+                    let file = crate::verbs::connector::keep_grant(&name, grant)?;
+                    if !self.global.quiet {
+                        eprintln!("the grant is in {}, for your repository", file.display());
+                    }
+                }
+                self.tell(&granted)?;
+                Ok(End::Done)
+            }
+            ConnectorVerb::Upgrade { name, only } => {
+                let (path, only) = (format!("{}/upgrade", path(&name)), Sent::Json(json!({"only": only})));
+                let answer = self.server.ask(Method::POST, &path, only).await?;
+                self.tell(&answer)?;
+                Ok(if answer["state"] == "waits" { End::NeedsYou } else { End::Done })
+            }
+            ConnectorVerb::Rollback { name } => self.post(&format!("{}/rollback", path(&name)), json!({})).await,
+            ConnectorVerb::Pin { connection, version } => {
+                let pin = Sent::Json(json!({"version": version}));
+                self.ask(Method::PUT, &format!("/connections/{}/pin", part(&connection)), pin).await
+            }
+            ConnectorVerb::Uninstall { name } => {
+                self.delete(&path(&name), &format!("`{name}` and its grants are removed")).await
+            }
+        }
+    }
+
+    /// Sends a component's bytes, or those of all components of a folder.
+    async fn install(&self, from: &Path) -> anyhow::Result<End> {
+        let mut end = End::Done;
+        for file in crate::verbs::connector::components(from)? {
+            let bytes = crate::verbs::connector::component(&file)?;
+            match self.server.ask(Method::POST, "/connectors", Sent::Bytes(bytes)).await {
+                Ok(answer) => self.tell(&answer)?,
+                // One bad file of a folder keeps no other one away.
+                Err(error) if from.is_dir() => {
+                    eprintln!("{error}");
+                    end = End::NeedsYou;
+                }
+                Err(error) => return Err(in_file(error, &file)),
+            }
+        }
+        Ok(end)
+    }
+}

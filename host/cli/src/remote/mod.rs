@@ -1,0 +1,306 @@
+//! The verbs on a serving host (`--server URL`): each is one call, or a few, of its API. What needs no store is done here.
+mod canvases;
+mod client;
+mod connectors;
+mod groups;
+mod show;
+
+use crate::args::{
+    AlertVerb, AudienceVerb, AuditVerb, BatchVerb, CanvasVerb, Global, KeyVerb, MemberVerb, PolicyVerb, ProfileVerb,
+    QueueVerb, ScopeArgs, Verb,
+};
+use crate::fail::{End, Problems, usage};
+use crate::users::rows::Rows;
+use crate::verbs::here;
+use crate::{ask, files, out};
+use caravan_model::{Code, Problem};
+use client::{Sent, Server, part};
+use http::Method;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// People who are sent at a time.
+const CHUNK: usize = 5_000;
+
+/// A host, and how its answers are told.
+struct Remote<'a> {
+    global: &'a Global,
+    server: Server,
+}
+
+/// Does a verb on the host at an address.
+pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<End> {
+    // What is about files alone is the same everywhere.
+    let alone = matches!(
+        &verb,
+        Verb::Explain { .. }
+            | Verb::Lab(_)
+            | Verb::Canvas(CanvasVerb::Fmt { .. } | CanvasVerb::Schema { .. })
+            | Verb::Segment(crate::args::SegmentVerb::Schema)
+            | Verb::Member(MemberVerb::Rights)
+    );
+    if alone {
+        return here(global.clone(), verb).await;
+    }
+    let remote = Remote { global, server: Server::at(server)? };
+    match verb {
+        Verb::Canvas(verb) => remote.canvas(verb).await,
+        Verb::Segment(verb) => remote.segment(verb).await,
+        Verb::List(verb) => remote.list(verb).await,
+        Verb::Profile(verb) => remote.profile(verb).await,
+        Verb::Audience(verb) => remote.audience(verb).await,
+        Verb::Queue(verb) => remote.queue(verb).await,
+        Verb::Batch(BatchVerb::Show(args)) => remote.get(&format!("/batches/{}", part(&args.name))).await,
+        Verb::Alert(verb) => remote.alert(verb).await,
+        Verb::Policy(verb) => remote.policy(verb).await,
+        Verb::Audit(AuditVerb::List { after, limit }) => {
+            remote.get(&format!("/audit?after={after}&limit={limit}")).await
+        }
+        Verb::Audit(AuditVerb::Verify) => {
+            let state = remote.server.ask(Method::GET, "/audit/verify", Sent::Nothing).await?;
+            remote.tell(&state)?;
+            Ok(if state["broken"].is_null() { End::Done } else { End::NeedsYou })
+        }
+        Verb::Member(verb) => remote.member(verb).await,
+        Verb::Key(verb) => remote.key(verb).await,
+        Verb::Connection(verb) => remote.connection(verb).await,
+        Verb::Connector(verb) => remote.connector(verb).await,
+        _ => Err(not_there("this command")),
+    }
+}
+
+fn not_there(what: &str) -> anyhow::Error {
+    Problem::new(Code::NotYet, format!("{what} works on a store, not on a serving host"))
+        .cure("say it where the store is, without --server, while no host serves it")
+        .into()
+}
+
+impl Remote<'_> {
+    fn tell(&self, value: &Value) -> anyhow::Result<()> {
+        match self.global.json {
+            true => out::print_json(value),
+            false => Ok(out::print(&show::words(value))?),
+        }
+    }
+
+    async fn ask(&self, method: Method, path: &str, sent: Sent) -> anyhow::Result<End> {
+        let answer = self.server.ask(method, path, sent).await?;
+        self.tell(&answer)?;
+        Ok(End::Done)
+    }
+
+    async fn get(&self, path: &str) -> anyhow::Result<End> {
+        self.ask(Method::GET, path, Sent::Nothing).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> anyhow::Result<End> {
+        self.ask(Method::POST, path, Sent::Json(body)).await
+    }
+
+    async fn delete(&self, path: &str, words: &str) -> anyhow::Result<End> {
+        ask::confirm(self.global, words)?;
+        self.ask(Method::DELETE, path, Sent::Nothing).await
+    }
+
+    async fn profile(&self, verb: ProfileVerb) -> anyhow::Result<End> {
+        match verb {
+            ProfileVerb::Trace { identifier, reveal } => {
+                self.get(&format!("/profiles/{}?reveal={reveal}", part(&identifier))).await
+            }
+            ProfileVerb::Erase { identifiers, .. } => {
+                let words = out::plural(identifiers.len() as u64, "identifier", "identifiers");
+                ask::confirm(self.global, &format!("this erases everyone with {words}"))?;
+                for identifier in &identifiers {
+                    self.ask(Method::DELETE, &format!("/profiles/{}", part(identifier)), Sent::Nothing).await?;
+                }
+                Ok(End::Done)
+            }
+            ProfileVerb::Import { users, .. } => {
+                let (people, bad) = self.people(&users, async |_| Ok(())).await?;
+                self.tell(&json!({"people": people, "bad": bad}))?;
+                Ok(if bad > 0 { End::NeedsYou } else { End::Done })
+            }
+        }
+    }
+
+    /// Sends the people of files in chunks; after each, `then` is told their external ids. Gives how many there were, and how
+    /// many rows cannot be read.
+    async fn people(
+        &self,
+        files: &[PathBuf],
+        mut then: impl AsyncFnMut(Vec<String>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<(u64, u64)> {
+        let (mut people, mut bad) = (0, 0);
+        for mut rows in Rows::open_all(files)? {
+            loop {
+                let chunk: Vec<_> = (&mut rows).take(CHUNK).collect();
+                if chunk.is_empty() {
+                    break;
+                }
+                people += chunk.len() as u64;
+                let ids = chunk.iter().map(|person| person.external_id.clone()).collect();
+                self.server.ask(Method::POST, "/profiles", Sent::Json(json!({"people": chunk}))).await?;
+                then(ids).await?;
+            }
+            bad += rows.finish()?;
+        }
+        Ok((people, bad))
+    }
+
+    async fn audience(&self, verb: AudienceVerb) -> anyhow::Result<End> {
+        let path = |name: &str, verb: &str| format!("/audiences/{}{verb}", part(name));
+        match verb {
+            AudienceVerb::List => self.get("/audiences").await,
+            AudienceVerb::Show { audience } => self.get(&path(&audience, "")).await,
+            AudienceVerb::Refill { audience, .. } => {
+                ask::confirm(self.global, &format!("this sends everyone in {audience} again"))?;
+                self.post(&path(&audience, "/refill"), json!({})).await
+            }
+            AudienceVerb::Takeback { canvas, step, .. } => {
+                let words = format!("this removes whom step {step} of {canvas} added and nothing else claims");
+                ask::confirm(self.global, &words)?;
+                self.post("/audiences/takeback", json!({"canvas": canvas, "step": step})).await
+            }
+            AudienceVerb::Rebind { audience, id, refill, .. } => {
+                ask::confirm(self.global, &format!("this sends what waits for {audience} to the audience {id}"))?;
+                self.post(&path(&audience, "/rebind"), json!({"id": id, "refill": refill})).await
+            }
+            AudienceVerb::Recreate { audience, .. } => {
+                ask::confirm(self.global, &format!("this makes {audience} again at the partner"))?;
+                self.post(&path(&audience, "/recreate"), json!({})).await
+            }
+        }
+    }
+
+    async fn queue(&self, verb: QueueVerb) -> anyhow::Result<End> {
+        match verb {
+            QueueVerb::List => self.queues("/queues").await,
+            QueueVerb::Show { queue } => self.queues(&format!("/queues/{}", part(&queue))).await,
+            QueueVerb::Hold { scope, because } => {
+                self.post("/queues/hold", json!({"scope": scope_of(&scope), "because": because})).await
+            }
+            QueueVerb::Resume { scope } => {
+                let answer = self.server.ask(Method::POST, "/queues/resume", Sent::Json(scope_of(&scope))).await?;
+                self.tell(&answer)?;
+                let still = answer["still_held_by"].as_array().is_some_and(|still| !still.is_empty());
+                Ok(if still { End::NeedsYou } else { End::Done })
+            }
+            QueueVerb::Resend(args) => {
+                ask::confirm(
+                    self.global,
+                    &format!("this sends {} people of {} again", args.status.word(), args.canvas),
+                )?;
+                let what =
+                    json!({"canvas": args.canvas, "step": args.step, "status": args.status, "reason": args.reason});
+                self.post("/queues/resend", what).await
+            }
+            QueueVerb::Deliver { .. } => {
+                Err(usage("a serving host delivers by itself", "`queue list` shows what waits, and why").into())
+            }
+        }
+    }
+
+    async fn queues(&self, path: &str) -> anyhow::Result<End> {
+        let queues = self.server.ask(Method::GET, path, Sent::Nothing).await?;
+        self.tell(&queues)?;
+        let is_held = |queue: &Value| {
+            queue["state"]["state"] == "held" || queue["held_by"].as_array().is_some_and(|by| !by.is_empty())
+        };
+        let held = queues.as_array().is_some_and(|queues| queues.iter().any(is_held));
+        Ok(if held { End::NeedsYou } else { End::Done })
+    }
+
+    async fn alert(&self, verb: AlertVerb) -> anyhow::Result<End> {
+        let path = |name: &str| format!("/subscriptions/{}", part(name));
+        match verb {
+            AlertVerb::Add(args) => {
+                let wanted = json!({"canvas": args.canvas, "connection": args.connection, "kinds": args.kinds,
+                    "at_least": args.at_least, "to": args.to});
+                self.ask(Method::PUT, &path(&args.name), Sent::Json(wanted)).await
+            }
+            AlertVerb::List => {
+                let alerts = self.server.ask(Method::GET, "/alerts", Sent::Nothing).await?;
+                let subscriptions = self.server.ask(Method::GET, "/subscriptions", Sent::Nothing).await?;
+                self.tell(&json!({"alerts": alerts, "subscriptions": subscriptions}))?;
+                let none = alerts.as_array().is_none_or(Vec::is_empty);
+                Ok(if none { End::Done } else { End::NeedsYou })
+            }
+            AlertVerb::Remove { name } => {
+                self.delete(&path(&name), &format!("nobody is told by {name} any more")).await
+            }
+            AlertVerb::Show { .. } | AlertVerb::Test { .. } => Err(not_there("this command")),
+        }
+    }
+
+    async fn policy(&self, verb: PolicyVerb) -> anyhow::Result<End> {
+        match verb {
+            PolicyVerb::Show => self.get("/policy").await,
+            PolicyVerb::Set { policy } => {
+                let path = format!("/policy?anyway={}", self.global.yes);
+                let answer = self.server.ask(Method::PUT, &path, Sent::Text(files::text(&policy)?)).await;
+                let answer = answer.map_err(|error| in_file(error, &policy))?;
+                self.tell(&answer)?;
+                let refuses = answer["refuses"].as_array().is_some_and(|refuses| !refuses.is_empty());
+                Ok(if refuses { End::NeedsYou } else { End::Done })
+            }
+            PolicyVerb::Check { .. } => Err(not_there("this command")),
+        }
+    }
+
+    async fn member(&self, verb: MemberVerb) -> anyhow::Result<End> {
+        match verb {
+            MemberVerb::Add { email, rights, name, password_stdin } => {
+                let password = if password_stdin { Some(crate::verbs::member::typed()?) } else { None };
+                let change = json!({"name": name, "rights": rights, "password": password});
+                self.ask(Method::PUT, &format!("/members/{}", part(&email)), Sent::Json(change)).await
+            }
+            MemberVerb::List => self.get("/members").await,
+            MemberVerb::Link { email } => self.post(&format!("/members/{}/links", part(&email)), json!({})).await,
+            MemberVerb::Remove { email } => {
+                self.delete(&format!("/members/{}", part(&email)), &format!("{email} loses all rights")).await
+            }
+            MemberVerb::Rights => here(self.global.clone(), Verb::Member(MemberVerb::Rights)).await,
+        }
+    }
+
+    async fn key(&self, verb: KeyVerb) -> anyhow::Result<End> {
+        match verb {
+            KeyVerb::Add { name, rights } => self.post("/keys", json!({"name": name, "rights": rights})).await,
+            KeyVerb::List => self.get("/keys").await,
+            KeyVerb::Remove { key } => {
+                self.delete(&format!("/keys/{}", part(&key)), &format!("whoever uses {key} is refused")).await
+            }
+        }
+    }
+
+    async fn connection(&self, verb: crate::args::ConnectionVerb) -> anyhow::Result<End> {
+        match verb {
+            crate::args::ConnectionVerb::Check(args) => {
+                let path = format!("/connections/{}/check", part(&args.name));
+                let report = self.server.ask(Method::POST, &path, Sent::Nothing).await?;
+                self.tell(&report)?;
+                Ok(if report["good"] == true { End::Done } else { End::NeedsYou })
+            }
+            crate::args::ConnectionVerb::Accounts(_) => Err(not_there("this command")),
+        }
+    }
+}
+
+fn scope_of(args: &ScopeArgs) -> Value {
+    json!({"queue": args.queue.clone().or_else(|| args.audience.clone()), "connection": args.connection,
+        "connector": args.connector, "everything": args.everything})
+}
+
+/// What is wrong with a document, with the name that it has here.
+fn in_file(error: anyhow::Error, file: &Path) -> anyhow::Error {
+    match error.downcast::<Problems>() {
+        Ok(problems) => {
+            let named = |problem: Problem| match problem.file.as_deref() {
+                Some("the body") => problem.in_file(file.display().to_string()),
+                _ => problem,
+            };
+            Problems(problems.0.into_iter().map(named).collect()).into()
+        }
+        Err(error) => error,
+    }
+}

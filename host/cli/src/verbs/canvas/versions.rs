@@ -1,0 +1,138 @@
+//! `caravan canvas save | list | show | history | restore | diff | archive`: drafts and versions.
+use crate::args::{DiffArgs, Global};
+use crate::fail::{End, usage};
+use crate::host::hands::Hands;
+use crate::{files, out, verbs};
+use caravan_model::{Code, Problem};
+use caravan_runner::control::{CanvasDiff, CanvasLine, VersionLine, canvases, diff, draft, history, version_text};
+use serde_json::json;
+use std::path::Path;
+
+/// Keeps a file as its canvas's draft, whether it is sound or not.
+pub async fn save(global: &Global, path: &Path) -> anyhow::Result<End> {
+    let text = files::text(path)?;
+    let canvas = id_of(path, &text)?;
+    Hands::making(global, None, async |hands| {
+        let draft = hands.acting().save_draft(&canvas, &text).await?;
+        let words =
+            format!("the draft of {canvas} is kept; `{} canvas publish {canvas}` makes it live\n", out::called());
+        say(global, &json!({"canvas": canvas, "at": draft.at, "by": draft.by}), &words)
+    })
+    .await
+}
+
+/// The canvas's id as its text says it, also where the rest cannot be read.
+pub fn id_of(path: &Path, text: &str) -> anyhow::Result<String> {
+    let read: Result<serde_json::Value, _> = serde_saphyr::from_str(text);
+    let id = read.ok().and_then(|document| document["canvas"].as_str().map(str::to_owned));
+    Ok(id.ok_or_else(|| {
+        Problem::new(Code::BadSyntax, "the file does not say which canvas it is")
+            .in_file(path.display().to_string())
+            .cure("write `canvas: ID`")
+    })?)
+}
+
+fn say(global: &Global, data: &serde_json::Value, words: &str) -> anyhow::Result<End> {
+    match global.json {
+        true => out::print_json(data)?,
+        false => out::print(words)?,
+    }
+    Ok(End::Done)
+}
+
+/// Lists canvases.
+pub async fn list(global: &Global, archived: bool) -> anyhow::Result<End> {
+    let lines = canvases(&verbs::look(global)?, archived).await?;
+    let words = match lines.is_empty() {
+        true => "there is no canvas yet: `caravan canvas publish FILE` makes one live\n".to_owned(),
+        false => {
+            let row = |line: &CanvasLine| {
+                vec![
+                    line.canvas.clone(),
+                    line.state.to_owned(),
+                    line.version.map(|version| version.to_string()).unwrap_or_default(),
+                    out::count(line.entered),
+                    out::count(line.inside),
+                    if line.draft { "kept" } else { "" }.to_owned(),
+                    line.title.clone().unwrap_or_default(),
+                ]
+            };
+            let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
+            out::table(&["CANVAS", "STATE", "VERSION", "ENTERED", "INSIDE", "DRAFT", "TITLE"], &rows)
+        }
+    };
+    say(global, &json!(lines), &words)
+}
+
+/// Prints a version's text in its canonical form, or the draft as it was written.
+pub async fn show(global: &Global, canvas: &str, version: Option<u32>, of_draft: bool) -> anyhow::Result<End> {
+    let store = verbs::look(global)?;
+    let text = match of_draft {
+        true => match draft(&store, canvas).await? {
+            Some(draft) => draft.text,
+            None => return Err(usage(format!("{canvas} has no draft"), "leave --draft out for what is live").into()),
+        },
+        false => version_text(&store, canvas, version).await?,
+    };
+    say(global, &json!({"canvas": canvas, "text": text}), &text)
+}
+
+/// Lists a canvas's versions.
+pub async fn versions(global: &Global, canvas: &str) -> anyhow::Result<End> {
+    let lines = history(&verbs::look(global)?, canvas).await?;
+    let row = |line: &VersionLine| {
+        vec![
+            line.version.to_string(),
+            line.published.map(out::instant).unwrap_or_default(),
+            line.by.clone().unwrap_or_default(),
+            out::count(line.entered),
+            out::count(line.inside),
+            line.digest.short(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
+    let table = out::table(&["VERSION", "PUBLISHED", "BY", "ENTERED", "INSIDE", "DIGEST"], &rows);
+    say(global, &json!(lines), &table)
+}
+
+/// Makes a version's text the draft again.
+pub async fn restore(global: &Global, canvas: &str, version: u32) -> anyhow::Result<End> {
+    Hands::with(global, None, async |hands| {
+        hands.acting().restore(canvas, version).await?;
+        let words = format!(
+            "version {version} of {canvas} is the draft now; `{} canvas publish {canvas}` makes it live\n",
+            out::called()
+        );
+        say(global, &json!({"canvas": canvas, "restored": version}), &words)
+    })
+    .await
+}
+
+/// Says what changed between two texts of a canvas.
+pub async fn compare(global: &Global, args: &DiffArgs) -> anyhow::Result<End> {
+    let found = diff(&verbs::look(global)?, &args.canvas, args.from.clone(), args.to.clone()).await?;
+    say(global, &json!(found), &in_words(&found))
+}
+
+/// A difference for people.
+pub fn in_words(found: &CanvasDiff) -> String {
+    if found.unified.is_empty() {
+        return format!("{} and {} are the same\n", found.from, found.to);
+    }
+    let mut words = String::new();
+    found.changes.iter().for_each(|change| words.push_str(&format!("{change}\n")));
+    if !words.is_empty() {
+        words.push('\n');
+    }
+    words + &found.unified
+}
+
+/// Puts a canvas away.
+pub async fn archive(global: &Global, canvas: &str) -> anyhow::Result<End> {
+    Hands::with(global, None, async |hands| {
+        hands.acting().archive(canvas).await?;
+        let words = format!("{canvas} is archived: `canvas list --archived` shows it\n");
+        say(global, &json!({"archived": canvas}), &words)
+    })
+    .await
+}

@@ -1,0 +1,102 @@
+//! `caravan config check`: whether a host could serve as `caravan.toml` says.
+use crate::args::Global;
+use crate::check::{self, Secrets};
+use crate::config::{self, WorkspaceConfig};
+use crate::fail::{End, usage};
+use crate::host::alerts;
+use crate::registry::Shelf;
+use crate::{files, out};
+use caravan_store::{Sqlite, Store as _};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// One thing that was looked at.
+struct Looked {
+    what: String,
+    /// What is there, or what is wrong.
+    found: Result<String, String>,
+}
+
+/// Looks at all that the configuration names.
+pub async fn check(global: &Global) -> anyhow::Result<End> {
+    let config = config::current();
+    if config.workspaces.is_empty() {
+        let cure = format!("write {}, or name one by --config", config::FILE);
+        return Err(usage("there is no configuration that names a workspace", cure).into());
+    }
+    let mut looked = Vec::new();
+    let listen = config.listen.map_or_else(|| "127.0.0.1:8480".to_owned(), |at| at.to_string());
+    looked.push(Looked { what: "listen".to_owned(), found: Ok(listen) });
+    for (name, own) in &config.workspaces {
+        looked.push(Looked { what: format!("{name}: store"), found: store(name, own).await });
+        looked.push(Looked { what: format!("{name}: connections"), found: connections(own).await });
+        for canvas in &own.canvases {
+            let found = files::canvas(canvas).map(|read| read.value.canvas.to_string());
+            let what = format!("{name}: canvas {}", canvas.display());
+            looked.push(Looked { what, found: found.map_err(|problem| problem.to_string()) });
+        }
+        if let Some(keys) = &own.write_keys {
+            let found = files::text(keys).map(|text| {
+                let keys = text.lines().filter(|line| !line.trim().is_empty()).count();
+                out::plural(keys as u64, "key", "keys")
+            });
+            looked.push(Looked {
+                what: format!("{name}: write keys"),
+                found: found.map_err(|problem| problem.to_string()),
+            });
+        }
+    }
+    let mail = alerts::messenger().and_then(|messenger| alerts::policy().map(|_| messenger));
+    let found = mail.map(|_| "understood".to_owned()).map_err(|problem| problem.to_string());
+    looked.push(Looked { what: "mail and public URL".to_owned(), found });
+    tell(global, &looked)
+}
+
+fn tell(global: &Global, looked: &[Looked]) -> anyhow::Result<End> {
+    let good = looked.iter().all(|one| one.found.is_ok());
+    if global.json {
+        let value = |one: &Looked| match &one.found {
+            Ok(found) => json!({"what": one.what, "good": true, "found": found}),
+            Err(wrong) => json!({"what": one.what, "good": false, "wrong": wrong}),
+        };
+        out::print_json(&json!({"good": good, "looked": looked.iter().map(value).collect::<Vec<_>>()}))?;
+    } else {
+        for one in looked {
+            let (mark, words) = match &one.found {
+                Ok(found) => ("ok  ", found),
+                Err(wrong) => ("FAIL", wrong),
+            };
+            out::print(&format!("{mark}  {}: {}", one.what, words.replace('\n', "\n        ")))?;
+        }
+    }
+    Ok(if good { End::Done } else { End::NeedsYou })
+}
+
+/// A store that is there is this workspace's; one that is not can be made.
+async fn store(name: &str, own: &WorkspaceConfig) -> Result<String, String> {
+    if !own.store.exists() {
+        let folder = files::folder(&own.store);
+        return match folder.as_os_str().is_empty() || folder.is_dir() {
+            true => Ok(format!("{} is made by the first command", own.store.display())),
+            false => Err(format!("there is no folder {}", folder.display())),
+        };
+    }
+    let store = Sqlite::open_read_only(&own.store).map_err(|error| error.to_string())?;
+    if store.workspace() != name {
+        return Err(format!("{} holds the people of the workspace `{}`", own.store.display(), store.workspace()));
+    }
+    let versions = store.versions().await.map_err(|error| error.to_string())?;
+    let canvases: BTreeSet<&str> = versions.iter().map(|version| version.canvas.canvas.as_str()).collect();
+    Ok(format!("{}, {}", own.store.display(), out::plural(canvases.len() as u64, "canvas", "canvases")))
+}
+
+/// All connections, with what each of them needs.
+async fn connections(own: &WorkspaceConfig) -> Result<String, String> {
+    let document = check::read_connections(&own.connections).map_err(|problem| problem.to_string())?;
+    let all: BTreeSet<String> = document.value.connections.keys().cloned().collect();
+    let shelf = Shelf::at(&own.store).await.map_err(|error| error.to_string())?;
+    let checked =
+        check::connections(&own.connections, &all, Secrets::Ask, &shelf).map_err(|wrong| wrong.to_string())?;
+    let known = out::plural(checked.components.len() as u64, "connection", "connections");
+    Ok(format!("{}, {known} with all they need", own.connections.display()))
+}

@@ -1,0 +1,164 @@
+//! `caravan member …` and `caravan key …`.
+use crate::args::{Global, KeyVerb, MemberVerb};
+use crate::fail::{End, usage};
+use crate::host::hands::Hands;
+use crate::{ask, out, verbs};
+use caravan_api::nouns::members::LINK_LIFE;
+use caravan_api::secret;
+use caravan_model::port::{Clock as _, SystemClock};
+use caravan_model::{Member, Right, Role};
+use caravan_runner::control;
+use serde_json::{Value, json};
+use std::io::Read as _;
+
+/// The longest password that is read, in bytes.
+const LONGEST: u64 = 1_000;
+
+/// Does a verb of members.
+pub async fn member(global: &Global, verb: MemberVerb) -> anyhow::Result<End> {
+    match verb {
+        MemberVerb::Add { email, rights, name, password_stdin } => {
+            let password = if password_stdin { Some(typed()?) } else { None };
+            Hands::making(global, None, async |hands| {
+                let known = control::member(hands.store(), &email).await?;
+                let password = match password {
+                    Some(password) => Some(secret::hash(&password)?),
+                    None => known.as_ref().and_then(|known| known.password.clone()),
+                };
+                let since = known.as_ref().map_or_else(|| SystemClock.now(), |known| known.since);
+                let member = Member { email: email.clone(), name, rights: rights.clone(), password, since };
+                hands.acting().set_member(member).await?;
+                let verb = if known.is_some() { "changed" } else { "added" };
+                let words = format!("{email} is {verb}: {}\n", rights.in_words());
+                say(global, &json!({"member": email, "rights": rights, "changed": known.is_some()}), &words)
+            })
+            .await
+        }
+        MemberVerb::List => members(global).await,
+        MemberVerb::Link { email } => {
+            Hands::with(global, None, async |hands| {
+                let (link, until) = (secret::fresh("cl")?, SystemClock.now().after(LINK_LIFE));
+                hands.acting().make_link(&email, &link, until).await?;
+                say(global, &json!({"link": link, "until": until}), &format!("{link}\n"))
+            })
+            .await
+        }
+        MemberVerb::Remove { email } => {
+            ask::confirm(global, &format!("{email} loses all rights here, and is signed out"))?;
+            Hands::with(global, None, async |hands| {
+                hands.acting().remove_member(&email).await?;
+                say(global, &json!({"removed": email}), &format!("{email} is no member any more\n"))
+            })
+            .await
+        }
+        MemberVerb::Rights => rights(global),
+    }
+}
+
+/// Does a verb of keys.
+pub async fn key(global: &Global, verb: KeyVerb) -> anyhow::Result<End> {
+    match verb {
+        KeyVerb::Add { name, rights } => {
+            Hands::making(global, None, async |hands| {
+                let key = secret::fresh("ck")?;
+                let id = hands.acting().add_key(&name, rights.clone(), &key).await?;
+                if !global.quiet && !global.json {
+                    eprintln!("This is the key's secret; it is told once:");
+                }
+                say(global, &json!({"name": name, "id": id, "key": key, "rights": rights}), &format!("{key}\n"))
+            })
+            .await
+        }
+        KeyVerb::List => keys(global).await,
+        KeyVerb::Remove { key } => {
+            ask::confirm(global, &format!("whoever uses the key {key} is refused from then on"))?;
+            Hands::with(global, None, async |hands| {
+                hands.acting().remove_key(&key).await?;
+                say(global, &json!({"removed": key}), &format!("the key {key} is forgotten\n"))
+            })
+            .await
+        }
+    }
+}
+
+fn say(global: &Global, data: &Value, words: &str) -> anyhow::Result<End> {
+    if global.json {
+        out::print_json(data)?;
+    } else {
+        out::print(words)?;
+    }
+    Ok(End::Done)
+}
+
+/// The first line of the standard input.
+///
+/// # Errors
+/// There is none.
+pub fn typed() -> anyhow::Result<String> {
+    let mut text = String::new();
+    std::io::stdin().take(LONGEST).read_to_string(&mut text)?;
+    let line = text.lines().next().unwrap_or_default().to_owned();
+    if line.is_empty() {
+        let cure = "write it into the command: `caravan member add … --password-stdin < file`";
+        return Err(usage("no password came from the standard input", cure).into());
+    }
+    Ok(line)
+}
+
+async fn members(global: &Global) -> anyhow::Result<End> {
+    let all = control::members(&verbs::look(global)?).await?;
+    let value = |member: &Member| {
+        json!({"member": member.email, "name": member.name, "rights": member.rights, "since": member.since,
+            "password": member.password.is_some()})
+    };
+    if global.json {
+        out::print_json(&all.iter().map(value).collect::<Vec<_>>())?;
+    } else if all.is_empty() {
+        out::print("there are no members: `caravan member add ADDRESS --rights admin` adds the first")?;
+    } else {
+        let row = |member: &Member| {
+            let signs = if member.password.is_some() { "password or link" } else { "link" };
+            let name = member.name.clone().unwrap_or_default();
+            vec![member.email.clone(), name, member.rights.in_words(), signs.to_owned()]
+        };
+        out::print(&out::table(
+            &["MEMBER", "NAME", "RIGHTS", "SIGNS IN BY"],
+            &all.iter().map(row).collect::<Vec<_>>(),
+        ))?;
+    }
+    Ok(End::Done)
+}
+
+async fn keys(global: &Global) -> anyhow::Result<End> {
+    let all = control::keys(&verbs::look(global)?).await?;
+    if global.json {
+        let value = |(id, key): &(String, caravan_model::Key)| json!({"id": id, "name": key.name, "rights": key.rights, "since": key.since, "by": key.by});
+        out::print_json(&all.iter().map(value).collect::<Vec<_>>())?;
+    } else if all.is_empty() {
+        out::print("there are no keys: `caravan key add NAME --rights ROLE` makes one")?;
+    } else {
+        let row = |(id, key): &(String, caravan_model::Key)| {
+            let since = out::instant(key.since);
+            vec![key.name.clone(), id.clone(), key.rights.in_words(), since, key.by.clone()]
+        };
+        let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+        out::print(&out::table(&["KEY", "ID", "RIGHTS", "SINCE", "BY"], &rows))?;
+    }
+    Ok(End::Done)
+}
+
+fn rights(global: &Global) -> anyhow::Result<End> {
+    let roles = |right: Right| -> Vec<&str> {
+        let with = Role::ALL.iter().filter(|role| role.rights().has(right));
+        with.map(|role| role.word()).collect()
+    };
+    if global.json {
+        let value = |right: &Right| json!({"right": right, "words": right.words(), "roles": roles(*right)});
+        out::print_json(&Right::ALL.iter().map(value).collect::<Vec<_>>())?;
+    } else {
+        let row = |right: &Right| vec![right.word().to_owned(), roles(*right).join(", "), right.words().to_owned()];
+        let rows: Vec<Vec<String>> = Right::ALL.iter().map(row).collect();
+        out::print(&out::table(&["RIGHT", "ROLES", "ALLOWS"], &rows))?;
+    }
+    Ok(End::Done)
+}
