@@ -96,8 +96,7 @@ async fn text<S: Store>(state: &State<S>) -> caravan_runner::Result<String> {
         age.get_or_create(&of).set(backlog.oldest.map_or(0, |oldest| seconds(now, oldest)));
         let merges = store.merges().await?;
         for (outcome, n) in [("merged", merges.merged), ("in-audiences", merges.in_audiences)] {
-            let of = labels(&[("workspace", workspace), ("outcome", outcome)]);
-            profiles.get_or_create(&of).set(whole(n));
+            profiles.get_or_create(&labels(&[("workspace", workspace), ("outcome", outcome)])).set(whole(n));
         }
         for lane in store.lanes().await? {
             let of = labels(&[

@@ -5,7 +5,9 @@ use crate::metrics::Counts;
 use crate::workspace::Workspace;
 use crate::{health, metrics, routes, tracking};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::Response;
 use axum::routing::{get, post};
 use caravan_model::Right;
 use caravan_model::port::{Clock as _, SystemClock};
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tracing::Instrument as _;
 
 /// How a server behaves.
 #[derive(Clone, Debug)]
@@ -114,6 +117,7 @@ impl<S: Store + 'static> Server<S> {
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready::<S>))
             .route("/metrics", get(metrics::show::<S>))
+            .layer(axum::middleware::from_fn(traced))
             .fallback(routes::nowhere)
             .method_not_allowed_fallback(routes::not_so)
             .with_state(self.state.clone())
@@ -135,4 +139,14 @@ impl<S: Store + 'static> Server<S> {
         };
         axum::serve(listener, router).with_graceful_shutdown(leave).await
     }
+}
+
+/// A span for each request: what was asked, and how it was answered. No key, query or body is in it, nor a part of the path
+/// that may name a person.
+async fn traced(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let span = tracing::info_span!("http.request", method = %request.method(), route, status = tracing::field::Empty);
+    let answer = next.run(request).instrument(span.clone()).await;
+    span.record("status", answer.status().as_u16());
+    answer
 }

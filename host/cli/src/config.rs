@@ -23,6 +23,9 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Who mails, and by which server. `CARAVAN_SMTP_URL` and `CARAVAN_MAIL_FROM` go before it.
     pub mail: Option<Mail>,
+    /// The collector to which a serving host sends its spans by OTLP over HTTP: `http://127.0.0.1:4318`.
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` goes before it.
+    pub otlp: Option<String>,
     /// The workspaces, by name.
     #[serde(default)]
     pub workspaces: BTreeMap<String, WorkspaceConfig>,

@@ -18,6 +18,7 @@ mod remote;
 mod stop;
 mod stores;
 mod summary;
+mod telemetry;
 mod users;
 mod verbs;
 
@@ -46,12 +47,11 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { fail::End::NotDone.code() } else { fail::End::Done.code() });
         }
     };
-    listen(args.global.quiet);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail::report(&anyhow::Error::new(error).context("no threads can be started")).into(),
     };
-    let end = match runtime.block_on(verbs::run(args)) {
+    let end = match runtime.block_on(run(args)) {
         Ok(end) => end,
         Err(error) => fail::report(&error),
     };
@@ -60,16 +60,11 @@ fn main() -> ExitCode {
     end.into()
 }
 
-/// Sends warnings of all rooms to stderr. `CARAVAN_LOG=debug` (error, warn, info, debug, trace) shows more.
-fn listen(quiet: bool) {
-    use tracing_subscriber::filter::LevelFilter;
-    let level = std::env::var("CARAVAN_LOG").ok().and_then(|text| text.parse::<LevelFilter>().ok());
-    let level = level.unwrap_or(if quiet { LevelFilter::ERROR } else { LevelFilter::WARN });
-    tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .without_time()
-        .with_target(false)
-        .init();
+async fn run(args: args::Args) -> anyhow::Result<fail::End> {
+    config::load(args.global.config.as_deref())?;
+    let serves = matches!(args.verb, args::Verb::Serve(_));
+    let telemetry = telemetry::Telemetry::start(args.global.quiet, serves)?;
+    let end = verbs::run(args).await;
+    telemetry.end().await;
+    end
 }

@@ -12,8 +12,9 @@ use caravan_store::{Advance, Due, Move, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// After so many visits of an entry its delays are real again, so that a loop does not spin where delays are skipped.
-const MOST_SKIPPED: u32 = 100;
+/// After so many visits of an entry its delays are real again, so that a loop does not spin where delays are skipped; a canvas
+/// of 500 steps is walked whole.
+pub(crate) const MOST_SKIPPED: u32 = 600;
 
 /// Moves all due positions on, until none is due. Gives how many moved.
 pub(crate) async fn run<S: Store>(

@@ -14,6 +14,7 @@ use caravan_store::{Lane, LaneState, Settlement, Slice, Store};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::Instrument as _;
 
 /// How much longer than its deadline a call may take before it is given up.
 const GRACE: Duration = Duration::from_secs(5);
@@ -94,7 +95,17 @@ impl<S: Store> Delivery<'_, S> {
         let (places, sent) = remaining(&part);
         let family = self.memory.families.of(part.id, part.part.people() as u32, part.poison);
         let family = *family;
-        let outcome = self.call(sent.clone()).await?;
+        // An error's level, so that it stands beside every warning of the call.
+        let span = tracing::error_span!(
+            "partner.call",
+            connection = &*self.slice.connection,
+            connector = self.lane.key.connector,
+            digest = %self.slice.digest.short(),
+            part = part.id.0,
+            attempt = number,
+            rows = sent.rows,
+        );
+        let outcome = self.call(sent.clone()).instrument(span).await?;
         self.worked.calls += 1;
         self.shared.options.alerts.signals.called(&self.slice.connection, self.lane.id, &outcome);
         let now = self.shared.now();

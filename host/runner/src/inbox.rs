@@ -19,6 +19,7 @@ use caravan_model::{CanvasId, Event, Group, GroupKind, Message, Profile, Profile
 use caravan_store::{Candidate, EnterBatch, Inbound, Known, SamePerson, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use tracing::Instrument as _;
 
 /// The name of the intake source whose rows are messages.
 const SOURCE: &str = "inbox";
@@ -47,24 +48,31 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
             messages.truncate(cut);
         }
         done += messages.len() as u64;
-        let chunk = merge_in(&shared, last, messages).await?;
-        let canvases = states(&shared.store).await?;
-        for route in shared.newest_versions() {
-            if canvases.of(route.canvas.as_str()).admits() {
-                let_in(&shared, &route, &chunk).await?;
-            }
-        }
-        wake(&shared, &chunk).await?;
-        for route in shared.versions() {
-            let_out(&shared, &route, &chunk).await?;
-            out_of_step(&shared, &route, &chunk).await?;
-        }
-        let kept =
-            chunk.messages.into_iter().filter_map(|(_, message)| Some((message.who.external_id, None, message.event?)));
-        shared.store.work_off(shared.lease, last, kept.collect(), shared.now()).await?;
-        shared.wake();
+        let span = tracing::info_span!("inbox.chunk", messages = messages.len());
+        work_off(&shared, last, messages).instrument(span).await?;
     }
     Ok(done)
+}
+
+/// One chunk, from who it is about to where its events are kept.
+async fn work_off<S: Store>(shared: &Arc<Shared<S>>, last: u64, messages: Vec<(u64, Message)>) -> crate::Result<()> {
+    let chunk = merge_in(shared, last, messages).await?;
+    let canvases = states(&shared.store).await?;
+    for route in shared.newest_versions() {
+        if canvases.of(route.canvas.as_str()).admits() {
+            let_in(shared, &route, &chunk).await?;
+        }
+    }
+    wake(shared, &chunk).await?;
+    for route in shared.versions() {
+        let_out(shared, &route, &chunk).await?;
+        out_of_step(shared, &route, &chunk).await?;
+    }
+    let kept =
+        chunk.messages.into_iter().filter_map(|(_, message)| Some((message.who.external_id, None, message.event?)));
+    shared.store.work_off(shared.lease, last, kept.collect(), shared.now()).await?;
+    shared.wake();
+    Ok(())
 }
 
 /// Merges the people of messages in. Messages of ours about someone who is erased meanwhile are left out: nobody is made

@@ -2,6 +2,7 @@
 use crate::contract::{MoveEntries, Moved};
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
+use crate::schema::has;
 use crate::writer::Tx;
 use caravan_model::{EntryId, StepIx, VersionId};
 use rusqlite::{Connection, OptionalExtension};
@@ -14,6 +15,9 @@ pub(crate) fn version_of(db: &Connection, entry: EntryId) -> Done<Option<Version
 
 /// Whether any entry ever went to another version.
 pub(crate) fn any(db: &Connection) -> Done<bool> {
+    if !has(db, "moved")? {
+        return Ok(false);
+    }
     Ok(db.prepare_cached("SELECT EXISTS (SELECT 1 FROM moved)")?.query_row([], |row| row.get(0))?)
 }
 

@@ -216,6 +216,13 @@ CREATE INDEX IF NOT EXISTS grouped_profile ON grouped(profile, people_group);
 CREATE TABLE IF NOT EXISTS moved(entry INTEGER PRIMARY KEY, version INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS restless(profile INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS restless_n ON restless(n);
+-- Who waits at a webhook (its position is due never): when it may be called, when the visit began, and what became of
+-- attempts; `since` is NULL before the first.
+CREATE TABLE IF NOT EXISTS calling(entry INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL, version INTEGER NOT NULL,
+  step INTEGER NOT NULL, due INTEGER NOT NULL, began INTEGER NOT NULL, since INTEGER, attempts INTEGER NOT NULL,
+  reason INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS calling_step ON calling(version, step, due);
+CREATE INDEX IF NOT EXISTS calling_due ON calling(due);
 -- Profiles that went on in others, and those that should and cannot yet.
 CREATE TABLE IF NOT EXISTS merged(other INTEGER PRIMARY KEY, survivor INTEGER NOT NULL, at INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS merged_survivor ON merged(survivor);
@@ -226,13 +233,6 @@ CREATE TABLE IF NOT EXISTS folded(version INTEGER, step INTEGER, status INTEGER,
 -- What stays of dropped events: how many, when the first was, and the newest times.
 CREATE TABLE IF NOT EXISTS event_past(profile INTEGER, name TEXT, n INTEGER NOT NULL, first INTEGER NOT NULL,
   times BLOB NOT NULL, PRIMARY KEY(profile, name)) WITHOUT ROWID;
--- Who waits at a webhook (its position is due never): when it may be called, when the visit began, and what became of
--- attempts; `since` is NULL before the first.
-CREATE TABLE IF NOT EXISTS calling(entry INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL, version INTEGER NOT NULL,
-  step INTEGER NOT NULL, due INTEGER NOT NULL, began INTEGER NOT NULL, since INTEGER, attempts INTEGER NOT NULL,
-  reason INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS calling_step ON calling(version, step, due);
-CREATE INDEX IF NOT EXISTS calling_due ON calling(due);
 -- Bytes of installed connectors, by their SHA-256 digest.
 CREATE TABLE IF NOT EXISTS component(digest BLOB PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL,
   at INTEGER NOT NULL, bytes BLOB NOT NULL);
@@ -282,13 +282,6 @@ pub(crate) fn create(db: &Connection) -> Done<()> {
     Ok(())
 }
 
-/// Whether there is a table: one that came later is missing in an older store that is only read.
-pub(crate) fn has(db: &Connection, table: &str) -> Done<bool> {
-    let mut select =
-        db.prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1)")?;
-    Ok(select.query_row([table], |row| row.get(0))?)
-}
-
 /// The workspace of a store that does not say it: those made before there were several.
 const FIRST: &str = "default";
 
@@ -320,6 +313,13 @@ fn same(kept: String, wanted: Option<&str>) -> Done<String> {
                 .cure("name another store for this workspace: people do not move between workspaces"),
         )),
     }
+}
+
+/// Whether there is a table: one that came later is missing in an older store that is only read.
+pub(crate) fn has(db: &Connection, table: &str) -> Done<bool> {
+    let mut select =
+        db.prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1)")?;
+    Ok(select.query_row([table], |row| row.get(0))?)
 }
 
 /// A number of the store's own.

@@ -81,11 +81,11 @@ impl Sqlite {
         let told = |fail: Fail| about(path, fail.doing("open the store"));
         let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(told)?;
         let books = prepare(&db).map_err(told)?;
+        let workspace = schema::workspace(&db, options.workspace.as_deref()).map_err(told)?;
         if options.most_pages > 0 {
             db.pragma_update_and_check(None, "max_page_count", options.most_pages, |_| Ok(()))
                 .map_err(|error| told(error.into()))?;
         }
-        let workspace = schema::workspace(&db, options.workspace.as_deref()).map_err(told)?;
         let checkpoints = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .and_then(|db| Ok(db.execute_batch("PRAGMA cache_size = -1000; PRAGMA synchronous = FULL").map(|()| db)?))
             .map_err(told)?;

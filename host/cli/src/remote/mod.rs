@@ -6,8 +6,8 @@ mod groups;
 mod show;
 
 use crate::args::{
-    AlertVerb, AudienceVerb, AuditVerb, BatchVerb, CanvasVerb, Global, KeyVerb, MemberVerb, PolicyVerb, ProfileVerb,
-    QueueVerb, ScopeArgs, Verb,
+    AlertVerb, AudienceVerb, AuditVerb, BatchVerb, CanvasVerb, CatalogueVerb, Global, KeyVerb, MemberVerb, PolicyVerb,
+    ProfileVerb, QueueVerb, ScopeArgs, StoreVerb, Verb,
 };
 use crate::fail::{End, Problems, usage};
 use crate::users::rows::Rows;
@@ -65,6 +65,9 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
         Verb::Key(verb) => remote.key(verb).await,
         Verb::Connection(verb) => remote.connection(verb).await,
         Verb::Connector(verb) => remote.connector(verb).await,
+        Verb::Catalogue(CatalogueVerb::Show { sample, .. }) => remote.get(&format!("/catalogue?sample={sample}")).await,
+        Verb::Keep(StoreVerb::Check) => remote.post("/store/check", json!({})).await,
+        Verb::Keep(StoreVerb::Prune) => remote.post("/store/prune", json!({})).await,
         _ => Err(not_there("this command")),
     }
 }

@@ -100,3 +100,25 @@ async fn connections(own: &WorkspaceConfig) -> Result<String, String> {
     let known = out::plural(checked.components.len() as u64, "connection", "connections");
     Ok(format!("{}, {known} with all they need", own.connections.display()))
 }
+
+/// Lists the workspaces of the configuration.
+pub fn workspaces(global: &Global) -> anyhow::Result<End> {
+    let all = &config::current().workspaces;
+    let shown = |path: &std::path::Path| path.display().to_string();
+    if global.json {
+        let value = |(name, own): (&String, &WorkspaceConfig)| json!({"workspace": name, "store": shown(&own.store), "connections": shown(&own.connections), "zone": own.zone});
+        out::print_json(&all.iter().map(value).collect::<Vec<_>>())?;
+    } else if all.is_empty() {
+        out::print("there is no configuration: one workspace, `default`, in the store that a command names")?;
+    } else {
+        let row = |(name, own): (&String, &WorkspaceConfig)| {
+            let zone = own.zone.clone().unwrap_or_else(|| "UTC".to_owned());
+            vec![name.clone(), shown(&own.store), shown(&own.connections), zone]
+        };
+        out::print(&out::table(
+            &["WORKSPACE", "STORE", "CONNECTIONS", "ZONE"],
+            &all.iter().map(row).collect::<Vec<_>>(),
+        ))?;
+    }
+    Ok(End::Done)
+}

@@ -5,6 +5,7 @@ use crate::host::hands::{Hands, actor};
 use crate::users::rows::Rows;
 use crate::verbs::activate;
 use crate::{ask, config, files, out, verbs};
+use caravan_journey::document::Path as Place;
 use caravan_journey::validate::too_far_back;
 use caravan_journey::{document, segments};
 use caravan_model::port::{Clock, SystemClock};

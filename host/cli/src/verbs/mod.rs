@@ -32,7 +32,6 @@ use caravan_store::{Sqlite, Version};
 /// Does what the command line says.
 pub async fn run(args: Args) -> anyhow::Result<End> {
     let global = args.global;
-    crate::config::load(global.config.as_deref())?;
     if let Some(server) = &global.server {
         return remote::run(&global, server, args.verb).await;
     }
@@ -48,6 +47,7 @@ pub async fn here(global: Global, verb: Verb) -> anyhow::Result<End> {
         Verb::Lab(args) => lab::lab(&global, args).await,
         Verb::Explain { code } => explain::explain(&global, code.as_deref()),
         Verb::Config(ConfigVerb::Check) => config::check(&global).await,
+        Verb::Config(ConfigVerb::Workspaces) => config::workspaces(&global),
         Verb::Canvas(verb) => canvas::canvas(&global, verb).await,
         Verb::Connection(verb) => connection::connection(&global, verb).await,
         Verb::Connector(verb) => connector::connector(&global, verb).await,

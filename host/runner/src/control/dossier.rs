@@ -21,7 +21,7 @@ pub struct Dossier {
     pub receipts: Vec<DossierReceipt>,
     /// What they did: names alone.
     pub events: Vec<DossierEvent>,
-    /// Profiles of theirs that went on in this one.
+    /// Profiles that went on in this one.
     pub merged: Vec<MergedAt>,
 }
 

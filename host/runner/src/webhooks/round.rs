@@ -2,6 +2,7 @@
 //! what came of them is kept set by set while others are still under way.
 use super::Health;
 use super::verdict::{Verdict, of_answer, of_rest};
+use crate::advance::MOST_SKIPPED;
 use crate::control::still_versions;
 use crate::crowds::Crowds;
 use crate::moves::{Pace, moves_from};
@@ -21,8 +22,6 @@ use tokio::task::JoinSet;
 /// So many answers are kept in one transaction, or those of so many milliseconds.
 const SET: usize = 256;
 const SET_AGE: std::time::Duration = std::time::Duration::from_millis(250);
-/// After so many visits of an entry its delays are real again, where delays are skipped.
-const MOST_SKIPPED: u32 = 100;
 
 /// A round at one endpoint.
 pub(super) struct Round<'a, S: Store> {

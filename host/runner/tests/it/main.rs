@@ -15,4 +15,5 @@ mod policies;
 mod publishing;
 mod rules;
 mod simulation;
+mod versions;
 mod webhooks;

@@ -338,10 +338,6 @@ pub enum DocumentKind {
     Sweep,
     /// Up to when a canvas's schedule has run; id = the canvas's.
     Schedule,
-    /// How far what is old was looked through; one document.
-    Keeping,
-    /// How far a file of events was imported; id = its digest.
-    Import,
     /// A canvas that is being written; id = its own.
     Draft,
     /// People inside are to go on in the newest version; id = the canvas's.
@@ -356,6 +352,10 @@ pub enum DocumentKind {
     Session,
     /// What signs a member in once; id = the digest of the link's secret.
     Link,
+    /// How far what is old was looked through; one document.
+    Keeping,
+    /// How far a file of events was imported; id = its digest.
+    Import,
 }
 
 impl DocumentKind {
@@ -375,8 +375,6 @@ impl DocumentKind {
             DocumentKind::List => "list",
             DocumentKind::Sweep => "sweep",
             DocumentKind::Schedule => "schedule",
-            DocumentKind::Keeping => "keeping",
-            DocumentKind::Import => "import",
             DocumentKind::Draft => "draft",
             DocumentKind::Moving => "moving",
             DocumentKind::Export => "export",
@@ -384,6 +382,8 @@ impl DocumentKind {
             DocumentKind::Key => "key",
             DocumentKind::Session => "session",
             DocumentKind::Link => "link",
+            DocumentKind::Keeping => "keeping",
+            DocumentKind::Import => "import",
         }
     }
 }
