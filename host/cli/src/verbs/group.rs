@@ -74,7 +74,7 @@ async fn checked(store: &impl Store, document: &document::Document<Segment>) -> 
     let others: BTreeMap<_, _> =
         segments_of(store).await?.into_iter().map(|(name, segment)| (name, segment.who)).collect();
     let mut problems = segments::problems(document, &others, &lists_of(store).await?);
-    let who = document::Path::root().key("who");
+    let who = Place::root().key("who");
     problems.extend(too_far_back(document, &who, &document.value.who, &policy_of(store).await?));
     Ok(Problems::check(problems)?)
 }
