@@ -58,7 +58,7 @@ fn a_backup_beside_a_serving_host_is_whole_and_events_of_a_file_go_the_way_of_a_
     let served = Served::start(&place, &lab, "127.0.0.1:0");
     let batch: Vec<&str> = Vec::from(["{\"userId\": \"x1\", \"event\": \"Opened\"}"]);
     assert_eq!(served.send("/v1/track", batch[0]).0, 200);
-    patient("the event is worked off", || served.metric(&["caravan_inbox_messages "]) == Some(0));
+    patient("the event is worked off", || served.metric(&["caravan_inbox_messages{"]) == Some(0));
     // While the host owns the store.
     let made = place.run([&["store", "backup", "copy.caravan", "--json"], &STORE[..]].concat()).expect(0).json();
     assert!(made["bytes"].as_u64() > Some(0), "{made}");
@@ -71,6 +71,8 @@ fn a_backup_beside_a_serving_host_is_whole_and_events_of_a_file_go_the_way_of_a_
     assert!(traced.stdout.contains("Opened"), "{}", traced.stdout);
     assert_eq!(served.term(), Some(0));
 
+    place.write("policy.yaml", "format: 1\nkeep: { events: 4000d }\n");
+    place.run([&["policy", "set", "policy.yaml"], &STORE[..]].concat()).expect(0);
     // Events of a file enter the live canvas and are sent; bad lines cost themselves alone.
     let people = 2_000;
     let lines = format!("{}{{\"type\": \"track\"}}\nno json\n", messages(people));
@@ -120,6 +122,8 @@ fn an_import_that_is_killed_goes_on_and_ends_as_if_nothing_had_been() {
     let lab = place.lab();
     let served = Served::start(&place, &lab, "127.0.0.1:0");
     assert_eq!(served.term(), Some(0));
+    place.write("policy.yaml", "format: 1\nkeep: { events: 4000d }\n");
+    place.run([&["policy", "set", "policy.yaml"], &STORE[..]].concat()).expect(0);
     let people = if std::env::var_os("CARAVAN_TEST_FULL").is_some() { 50_000 } else { 15_000 };
     let lines = messages(people);
     place.write("events.jsonl", &lines);

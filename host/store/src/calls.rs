@@ -1,6 +1,5 @@
 //! The contract on SQLite: each call handed to the writer or to a reader.
 use crate::contract::*;
-use crate::schema::set_meta;
 use crate::sqlite::Sqlite;
 use crate::{
     audiences, audit, backup, calling, catalogue, claims, components, counters, documents, entries, events, follow_ups,
@@ -23,19 +22,11 @@ impl Store for Sqlite {
     }
 
     async fn renew(&self, lease: Lease, now: Millis) -> Result<()> {
-        self.write(lease, "renew the lease", move |tx| {
-            tx.books.hear(now);
-            set_meta(tx.db, "now", tx.books.now.0)
-        })
-        .await
+        self.write(lease, "renew the lease", move |tx| owner::renew(tx, now)).await
     }
 
     async fn release(&self, lease: Lease) -> Result<()> {
-        self.write(lease, "give the lease back", |tx| {
-            tx.books.numbers.leased = 0;
-            Ok(())
-        })
-        .await
+        self.write(lease, "give the lease back", owner::release).await
     }
 
     async fn publish(&self, lease: Lease, canvas: Canvas, now: Millis) -> Result<Version> {

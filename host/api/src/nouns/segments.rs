@@ -5,11 +5,12 @@ use crate::caller::Caller;
 use crate::input::{At, Json, Search, Text};
 use crate::problem::Refused;
 use axum::http::StatusCode;
+use caravan_journey::validate::too_far_back;
 use caravan_journey::{document, segments};
 use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Canvas, Group, Problem, ProfileId, Right, Segment, mask};
 use caravan_runner::control::{count_whoever, is_filled, lists_of};
-use caravan_runner::segments_of;
+use caravan_runner::{policy_of, segments_of};
 use caravan_store::Store;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -155,7 +156,9 @@ pub(crate) async fn members<S: Store>(
 async fn read<S: Store>(store: &S, text: &str) -> Result<Segment, Refused> {
     let document = document::read_segment("the body", text)?;
     let others = segments_of(store).await?.into_iter().map(|(name, segment)| (name, segment.who)).collect();
-    let problems: Vec<Problem> = segments::problems(&document, &others, &lists_of(store).await?);
+    let mut problems: Vec<Problem> = segments::problems(&document, &others, &lists_of(store).await?);
+    let who = document::Path::root().key("who");
+    problems.extend(too_far_back(&document, &who, &document.value.who, &policy_of(store).await?));
     match Refused::several(problems) {
         Some(refused) => Err(refused),
         None => Ok(document.value),
