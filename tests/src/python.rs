@@ -43,9 +43,9 @@ fn interpreter() -> &'static PathBuf {
     })
 }
 
-/// Runs a program that came with these packages, and gives what it prints.
-pub fn program(name: &str, arguments: &[&str]) -> String {
-    must(Command::new(interpreter().with_file_name(name)).args(arguments), "")
+/// Runs a program that came with these packages in a folder, and gives what it prints.
+pub fn program(name: &str, arguments: &[&str], folder: &std::path::Path) -> String {
+    must(Command::new(interpreter().with_file_name(name)).args(arguments).current_dir(folder), "")
 }
 
 /// Runs a script of `tests/sdk/` with these arguments and this input, and gives what it prints.

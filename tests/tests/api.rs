@@ -138,7 +138,7 @@ fn a_generator_of_requests_finds_no_call_that_fails_inside() {
         "--report-junit-path",
         &word(&report),
     ];
-    let said = python::program("st", &arguments);
+    let said = python::program("st", &arguments, &world.place.path("."));
     assert!(said.contains("generated") && !said.contains("failures"), "{said}");
     // It lives, and still knows the key.
     assert_eq!(world.call(&world.admin, "GET", "/api/me", "").0, 200);

@@ -63,7 +63,7 @@ pub(crate) async fn inspect<S: Store>(caller: Caller<S, VIEW_CONNECTIONS>, At(na
 
 /// Keeps a component. It is read and compiled in a process of its own, and waits for approval.
 #[utoipa::path(post, path = "/api/connectors", tag = "connectors",
-    request_body(content = Vec<u8>, content_type = "application/wasm"), security(("key" = ["install-connectors"])),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"), security(("key" = ["install-connectors"])),
     responses((status = 201, body = Object)))]
 pub(crate) async fn install<S: Store>(
     caller: Caller<S, INSTALL_CONNECTORS>,

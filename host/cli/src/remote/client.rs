@@ -79,7 +79,7 @@ impl Server {
             Sent::Nothing => (None, Bytes::new()),
             Sent::Json(value) => (Some("application/json"), Bytes::from(value.to_string())),
             Sent::Text(text) => (Some("application/yaml"), Bytes::from(text)),
-            Sent::Bytes(bytes) => (Some("application/wasm"), Bytes::from(bytes)),
+            Sent::Bytes(bytes) => (Some("application/octet-stream"), Bytes::from(bytes)),
         };
         let mut request = Request::builder()
             .method(method)

@@ -2,9 +2,13 @@
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 pub mod sender;
 
+mod clock;
+
+pub use clock::MovedClock;
+
 use caravan_model::port::{
-    Answer, Ask, AudienceInfo, BoxFuture, CallContext, CallOutcome, Clock, Connector, Connectors, Finding,
-    FindingState, RequestRecord, SystemClock,
+    Answer, Ask, AudienceInfo, BoxFuture, CallContext, CallOutcome, Connector, Connectors, Finding, FindingState,
+    RequestRecord,
 };
 use caravan_model::{
     Action, AudienceState, Canvas, Cause, Connection, Connections, Digest, Effect, Fault, LaneId, Manifest, Millis,
@@ -13,7 +17,7 @@ use caravan_model::{
 use caravan_runner::{RunEnd, RunOptions, Runner, RunnerOptions};
 use caravan_store::{Lane, OpenOptions, Sqlite, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -342,15 +346,6 @@ pub fn split_manifest(rows: u32) -> serde_json::Value {
         { "name": "emails", "keys": ["EMAIL"] }, { "name": "phones", "keys": ["PHONE"] }, { "name": "ids", "keys": ["ID"] }
     ]);
     manifest
-}
-
-/// A clock that can be moved.
-pub struct MovedClock(pub AtomicI64);
-
-impl Clock for MovedClock {
-    fn now(&self) -> Millis {
-        Millis(SystemClock.now().0 + self.0.load(Ordering::SeqCst))
-    }
 }
 
 /// Everything that a test needs.
