@@ -62,7 +62,7 @@ pub const ALL: &[Meaning] = &[
     of("exited", "the entry ended before this was sent", "nothing to mend: an exit rule of the canvas applied", None),
     of(
         "merged",
-        "the person's other profile is in the canvas: the two were merged",
+        "their other profile is inside: the two were merged",
         "nothing to mend: they go on with that entry",
         None,
     ),

@@ -114,6 +114,8 @@ impl<S: Store> Shared<S> {
         clock: Arc<dyn Clock>,
         published: Arc<AtomicBool>,
     ) -> crate::Result<Shared<S>> {
+        // What was published or set before is read now.
+        published.store(false, Ordering::SeqCst);
         let policy = RwLock::new(Arc::new(policy_of(&store).await?));
         let charges = store.charges(clock.now()).await?;
         let shared = Shared {
@@ -147,9 +149,21 @@ impl<S: Store> Shared<S> {
         if self.published.swap(false, Ordering::SeqCst) {
             let policy = Arc::new(policy_of(&self.store).await?);
             *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
-            self.plugs.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            self.plug_anew().await?;
             self.facts.lock().unwrap_or_else(PoisonError::into_inner).clear();
             self.read_versions().await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for the connectors in use anew. Each stays known meanwhile: how many rows a batch of it has decides when one is
+    /// full.
+    async fn plug_anew(&self) -> crate::Result<()> {
+        let known: Vec<String> = self.plugs.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        for name in known {
+            let (connectors, wanted) = (self.connectors.clone(), name.clone());
+            let plug = self.chance.aside(move || plug_of(&*connectors, &wanted)).await?;
+            self.plugs.lock().unwrap_or_else(PoisonError::into_inner).insert(name, plug);
         }
         Ok(())
     }
