@@ -2,7 +2,7 @@
 use super::names;
 use caravan_identity::recorded;
 use caravan_model::{Millis, Profile, Reason, Status, mask, reasons};
-use caravan_store::{Audience, Membership, MergedAt, Origin, Receipt, Trace, Version};
+use caravan_store::{Audience, Membership, MergedAt, Origin, Receipt, Standing, Trace, Version};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -59,8 +59,8 @@ pub struct DossierMembership {
     pub account: String,
     /// The connector.
     pub connector: String,
-    /// Where they stand, in words.
-    pub standing: &'static str,
+    /// Where they stand.
+    pub standing: Standing,
     /// Since when.
     pub since: Millis,
     /// The keys that were sent.
@@ -129,7 +129,7 @@ impl Dossier {
             id: lane.audience.clone(),
             account: lane.account.clone(),
             connector: lane.connector.clone(),
-            standing: names::of_standing(membership.standing),
+            standing: membership.standing,
             since: membership.at,
             keys: sent_keys(membership),
             claims: claims(membership, versions),
