@@ -1,5 +1,8 @@
 //! What goes to stdout, and how numbers and tables look.
+use crate::args::Global;
+use crate::fail::End;
 use serde::Serialize;
+use serde_json::Value;
 use std::io::{self, Write};
 
 /// Writes data to stdout, with a line end.
@@ -22,6 +25,18 @@ pub fn print(text: &str) -> io::Result<()> {
 pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?)?;
     Ok(())
+}
+
+/// Writes an answer: data where that is asked for, else words. A verb that says it is done.
+///
+/// # Errors
+/// As [`print`].
+pub fn say(global: &Global, data: &Value, words: &str) -> anyhow::Result<End> {
+    match global.json {
+        true => print_json(data)?,
+        false => print(words)?,
+    }
+    Ok(End::Done)
 }
 
 /// `1234567` as `1,234,567`.

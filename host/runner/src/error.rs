@@ -38,6 +38,11 @@ impl From<tokio::task::JoinError> for Error {
     }
 }
 
+/// A document as the store keeps it.
+pub(crate) fn written(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Broken(error.to_string()))
+}
+
 /// A fault of a call that nothing can be queued for (listing, creating, checking) as a problem for a person.
 pub(crate) fn problem_of(fault: &Fault, connection: &str, doing: &str) -> Problem {
     let (code, cure) = match fault {

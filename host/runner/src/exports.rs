@@ -1,5 +1,6 @@
 //! Exports: activations that are done once. Whoever asked is mailed when everyone is through, with what became of them.
 use crate::control::{CanvasState, states};
+use crate::error::written;
 use crate::occasions;
 use crate::runner::Runner;
 use crate::shared::Shared;
@@ -36,7 +37,7 @@ impl<S: Store> Runner<S> {
         channel(mail)?;
         let lease = self.lease().await?;
         let document = ExportDocument { mail: mail.to_owned(), asked: self.clock.now(), due: Millis(0) };
-        let text = serde_json::to_string(&document).map_err(|error| crate::Error::Broken(error.to_string()))?;
+        let text = written(&document)?;
         Ok(self.store.put_documents(lease, vec![(DocumentKind::Export, canvas.to_owned(), Some(text))]).await?)
     }
 }
@@ -75,7 +76,7 @@ pub(crate) async fn run<S: Store>(shared: &Shared<S>) -> crate::Result<u64> {
             Ok(()) => None,
             Err(again) if again && document.asked.after(GIVEN_UP) > now => {
                 document.due = now.after(AGAIN);
-                Some(serde_json::to_string(&document).map_err(|error| crate::Error::Broken(error.to_string()))?)
+                Some(written(&document)?)
             }
             Err(_) => {
                 tracing::warn!(canvas, "whoever asked for an export could not be mailed");

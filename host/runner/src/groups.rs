@@ -1,6 +1,7 @@
 //! Keeps segments in step: who changed is looked at again, a new rule is asked of everyone, and what time alone changes
 //! is swept every five minutes (design, 11.16). Joins and leaves go to the inbox, in the order in which they are seen.
 use crate::crowds::{Crowds, segments_of};
+use crate::error::written;
 use crate::in_step::{in_step_with, send_anew};
 use crate::shared::Shared;
 use caravan_journey::filter::evaluate;
@@ -135,7 +136,7 @@ async fn sweep_on<S: Store>(
         Some(last) => sweep.after = last,
         None => *sweep = Sweep { after: 0, done: sweep.began.take(), first: false, ..sweep.clone() },
     }
-    let text = serde_json::to_string(sweep).map_err(|error| crate::Error::Broken(error.to_string()))?;
+    let text = written(sweep)?;
     shared.store.put_documents(shared.lease, vec![(DocumentKind::Sweep, name.to_owned(), Some(text))]).await?;
     Ok(changed)
 }

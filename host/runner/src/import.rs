@@ -3,6 +3,7 @@
 //! Each chunk is received in one transaction, worked off, and then noted under the file's digest. Cut short in between, its
 //! rows are taken in again, and their ids keep them from counting twice. A row without an id of its own has the file's
 //! digest and its number.
+use crate::error::written;
 use crate::inbox;
 use crate::runner::Runner;
 use caravan_model::{Code, Message, Problem};
@@ -89,8 +90,7 @@ impl<S: Store> Runner<S> {
             imported.new += new;
             imported.known += offered - new;
             inbox::run(shared.clone()).await?;
-            let text = serde_json::to_string(&Progress { rows: next_row })
-                .map_err(|error| crate::Error::Broken(error.to_string()))?;
+            let text = written(&Progress { rows: next_row })?;
             self.store.put_documents(lease, vec![(DocumentKind::Import, source.to_owned(), Some(text))]).await?;
             if *cancel.borrow() {
                 imported.is_cut = true;

@@ -1,5 +1,6 @@
 //! How long things are kept: what is older than the policy says is dropped or folded, in bounded transactions; and whether
 //! a store is whole.
+use crate::error::written;
 use crate::policy::policy_of;
 use crate::runner::Runner;
 use crate::shared::Shared;
@@ -100,7 +101,7 @@ pub(crate) async fn chore<S: Store>(shared: &Shared<S>) -> crate::Result<()> {
 }
 
 async fn looked<S: Store>(store: &S, lease: Lease, at: Millis) -> crate::Result<()> {
-    let text = serde_json::to_string(&Looked { at }).map_err(|error| crate::Error::Broken(error.to_string()))?;
+    let text = written(&Looked { at })?;
     Ok(store.put_documents(lease, vec![(DocumentKind::Keeping, ID.to_owned(), Some(text))]).await?)
 }
 

@@ -1,35 +1,17 @@
 //! `/api/audit`: who changed what.
-use super::AUDIT;
+use super::{AUDIT, Page};
 use crate::caller::Caller;
 use crate::input::Search;
 use crate::problem::Refused;
 use caravan_runner::control::{ChainState, verify_notes};
 use caravan_store::{Noted, Store};
-use serde::Deserialize;
-use utoipa::IntoParams;
-
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct After {
-    /// Only records behind this number.
-    #[serde(default)]
-    pub after: u64,
-    /// How many, at most 1,000.
-    #[serde(default = "hundred")]
-    pub limit: usize,
-}
-
-fn hundred() -> usize {
-    100
-}
 
 /// Records of the audit chain, oldest first: number, instant, who, what, to what, particulars, hashes.
-#[utoipa::path(get, path = "/api/audit", tag = "audit", params(After), security(("key" = ["audit"])),
+#[utoipa::path(get, path = "/api/audit", tag = "audit", params(Page), security(("key" = ["audit"])),
     responses((status = 200, body = Vec<Object>)))]
 pub(crate) async fn list<S: Store>(
     caller: Caller<S, AUDIT>,
-    Search(page): Search<After>,
+    Search(page): Search<Page>,
 ) -> Result<axum::Json<Vec<Noted>>, Refused> {
     Ok(axum::Json(caller.store().notes(page.after, page.limit.clamp(1, 1_000)).await?))
 }

@@ -8,9 +8,9 @@ use caravan_journey::plan::CompiledCanvas;
 use caravan_journey::validate::{Facts, validate};
 use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Canvas, Code, Problem, reasons};
-use caravan_runner::control::{self, CanvasLine, CanvasWaits, caps_of, states, what_waits};
+use caravan_runner::control::{self, CanvasLine, CanvasWaits, caps_of, states, versions_of, what_waits};
 use caravan_runner::{Forecast, Replay, move_plan};
-use caravan_store::{Caps, Store, Version};
+use caravan_store::{Caps, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -163,15 +163,6 @@ pub(crate) async fn list<S: Store>(
     Search(which): Search<Which>,
 ) -> Result<axum::Json<Vec<CanvasLine>>, Refused> {
     Ok(axum::Json(control::canvases(caller.store(), which.archived).await?))
-}
-
-async fn versions_of<S: Store>(store: &S, canvas: &str) -> Result<Vec<Version>, Refused> {
-    let mut versions = store.versions().await?;
-    versions.retain(|version| version.canvas.canvas.as_str() == canvas);
-    match versions.is_empty() {
-        false => Ok(versions),
-        true => Err(Refused::missing(format!("no canvas `{canvas}` was ever published here"))),
-    }
 }
 
 /// A canvas's newest version.

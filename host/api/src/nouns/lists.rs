@@ -1,6 +1,6 @@
 //! `/api/lists`: people who were put on them.
-use super::segments::{GroupMember, GroupView, Page, members_of, sizes};
-use super::{EDIT_SEGMENTS, VIEW_PROFILES, VIEW_SEGMENTS};
+use super::segments::{GroupMember, GroupView, members_of, sizes};
+use super::{EDIT_SEGMENTS, Page, VIEW_PROFILES, VIEW_SEGMENTS};
 use crate::caller::Caller;
 use crate::input::{At, Json, Search};
 use crate::problem::Refused;

@@ -21,6 +21,8 @@ pub mod sessions;
 pub mod versions;
 
 use caravan_model::Right;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 pub(crate) const VIEW_CANVASES: u8 = Right::ViewCanvases as u8;
 pub(crate) const EDIT_CANVASES: u8 = Right::EditCanvases as u8;
@@ -36,3 +38,19 @@ pub(crate) const INSTALL_CONNECTORS: u8 = Right::InstallConnectors as u8;
 pub(crate) const GRANT_CONNECTORS: u8 = Right::GrantConnectors as u8;
 pub(crate) const MANAGE_MEMBERS: u8 = Right::ManageMembers as u8;
 pub(crate) const AUDIT: u8 = Right::Audit as u8;
+
+/// Which page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    /// Only those behind this place.
+    #[serde(default)]
+    pub after: u64,
+    /// How many, at most 1,000.
+    #[serde(default = "hundred")]
+    pub limit: usize,
+}
+
+fn hundred() -> usize {
+    100
+}

@@ -1,5 +1,5 @@
 //! `/api/segments`: rules that say who is in.
-use super::{ACTIVATE, EDIT_SEGMENTS, VIEW_SEGMENTS};
+use super::{ACTIVATE, EDIT_SEGMENTS, Page, VIEW_SEGMENTS};
 use crate::bench::{Activation, Mode};
 use crate::caller::Caller;
 use crate::input::{At, Json, Search, Text};
@@ -12,9 +12,9 @@ use caravan_model::{Canvas, Group, Problem, ProfileId, Right, Segment, mask};
 use caravan_runner::control::{count_whoever, is_filled, lists_of};
 use caravan_runner::{policy_of, segments_of};
 use caravan_store::Store;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::BTreeMap;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 /// The most members that one answer names.
 const MOST: usize = 1_000;
@@ -60,22 +60,6 @@ pub struct GroupMember {
     pub external_id: String,
     /// Since when, in milliseconds of UTC.
     pub since: i64,
-}
-
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct Page {
-    /// Only those behind this place.
-    #[serde(default)]
-    pub after: u64,
-    /// How many, at most 1,000.
-    #[serde(default = "hundred")]
-    pub limit: usize,
-}
-
-fn hundred() -> usize {
-    100
 }
 
 /// The canvas that an activation published.

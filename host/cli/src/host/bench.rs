@@ -18,13 +18,13 @@ use caravan_api::{Bench, Refused};
 use caravan_connectors::Change;
 use caravan_journey::document::{Document, read_canvas};
 use caravan_model::port::{BoxFuture, Clock as _, Connectors as _, SystemClock};
-use caravan_model::{Canvas, Code, Problem};
+use caravan_model::{Canvas, Code, Connections, Problem};
 use caravan_runner::{Forecast, POLICY_ID, Runner, forecast, policy_of};
 use caravan_store::{DocumentKind, Sqlite, Version};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// What documents of a request are called where they are wrong.
 const BODY: &str = "the body";
@@ -64,14 +64,24 @@ impl Workbench {
         Ok(tokio::task::spawn_blocking(check).await?)
     }
 
+    /// The lab, once a connection that is used reaches one.
+    async fn lab_for<'a>(
+        &self,
+        connections: &Connections,
+        used: impl Iterator<Item = &'a String>,
+    ) -> Result<MutexGuard<'_, Option<LabHome>>, Problem> {
+        let mut lab = self.lab.lock().await;
+        if lab.is_none() {
+            *lab = lab::of_connections(connections, used, self.lab_url.as_deref()).await?;
+        }
+        Ok(lab)
+    }
+
     /// Publishes a canvas that was read; its connections are bound as the file has them now.
     async fn make_live(&self, who: String, canvas: Document<Canvas>) -> anyhow::Result<Version> {
         let checked = self.checked(Ok(canvas), Secrets::Ask).await??;
         let connections = &checked.connections.value;
-        let mut lab = self.lab.lock().await;
-        if lab.is_none() {
-            *lab = lab::of_connections(connections, checked.components.keys(), self.lab_url.as_deref()).await?;
-        }
+        let lab = self.lab_for(connections, checked.components.keys()).await?;
         self.host.take_over(Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?);
         drop(lab);
         self.runner.refresh();
@@ -90,11 +100,7 @@ impl Workbench {
         let (path, wanted) = (self.connections.clone(), name.clone());
         let checked = tokio::task::spawn_blocking(move || check::connection(&path, &wanted, &shelf)).await??;
         let known = checked.connections.value.connections.get(&name).cloned().unwrap_or_default();
-        let mut lab = self.lab.lock().await;
-        if lab.is_none() && known.lab {
-            let used = std::iter::once(&name);
-            *lab = lab::of_connections(&checked.connections.value, used, self.lab_url.as_deref()).await?;
-        }
+        let lab = self.lab_for(&checked.connections.value, std::iter::once(&name)).await?;
         let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
         drop(lab);
         let connector = host.connector(&name)?;

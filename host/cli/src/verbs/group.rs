@@ -44,7 +44,7 @@ pub async fn lists(global: &Global, verb: ListVerb) -> anyhow::Result<End> {
                     hands.runner().acting(actor()).note("list.create", &object, json!({})).await?;
                 }
                 let already = if is_new { "is made" } else { "was there already" };
-                say(global, &json!({"list": list, "made": is_new}), &format!("list {list} {already}\n"))
+                out::say(global, &json!({"list": list, "made": is_new}), &format!("list {list} {already}\n"))
             })
             .await
         }
@@ -54,15 +54,6 @@ pub async fn lists(global: &Global, verb: ListVerb) -> anyhow::Result<End> {
         ListVerb::Show { list, members } => show(global, Group::list(list), members).await,
         ListVerb::Remove { list } => remove(global, Group::list(list)).await,
     }
-}
-
-fn say(global: &Global, data: &serde_json::Value, words: &str) -> anyhow::Result<End> {
-    if global.json {
-        out::print_json(data)?
-    } else {
-        out::print(words)?
-    }
-    Ok(End::Done)
 }
 
 fn read(path: &Path) -> anyhow::Result<document::Document<Segment>> {
@@ -88,7 +79,7 @@ async fn set(global: &Global, path: &Path) -> anyhow::Result<End> {
         let object = format!("segment {}", segment.segment);
         hands.runner().acting(actor()).note("segment.set", &object, json!({})).await?;
         let words = format!("segment {} is kept; a serving host asks everyone its rule\n", segment.segment);
-        say(global, &json!({"segment": segment.segment}), &words)
+        out::say(global, &json!({"segment": segment.segment}), &words)
     })
     .await
 }
@@ -108,7 +99,7 @@ async fn put(global: &Global, list: &str, files: &[PathBuf], joined: bool) -> an
         if bad > 0 {
             words.push_str(&format!("; {} cannot be read", out::plural(bad, "row", "rows")));
         }
-        say(global, &json!({"list": list, "changed": changed, "bad": bad}), &format!("{words}\n"))?;
+        out::say(global, &json!({"list": list, "changed": changed, "bad": bad}), &format!("{words}\n"))?;
         Ok(if bad > 0 { End::NeedsYou } else { End::Done })
     })
     .await
@@ -130,7 +121,7 @@ async fn list(global: &Global, kind: GroupKind) -> anyhow::Result<End> {
     if words.is_empty() {
         words = format!("there is no {} yet\n", kind.word());
     }
-    say(global, &json!(rows), &words)
+    out::say(global, &json!(rows), &words)
 }
 
 async fn show(global: &Global, group: Group, members: usize) -> anyhow::Result<End> {
@@ -160,7 +151,7 @@ async fn show(global: &Global, group: Group, members: usize) -> anyhow::Result<E
     ids.iter().for_each(|id| words.push_str(&format!("  {id}\n")));
     let data =
         json!({"kind": group.kind, "name": group.name, "members": n, "filled": filled, "rule": segment, "ids": ids});
-    say(global, &data, &words)
+    out::say(global, &data, &words)
 }
 
 async fn count(global: &Global, named: &str) -> anyhow::Result<End> {
@@ -177,7 +168,7 @@ async fn count(global: &Global, named: &str) -> anyhow::Result<End> {
     let zone = config::zone_of(store.workspace());
     let (fulfil, all) = count_whoever(&store, &segment.who, SystemClock.now(), &zone).await?;
     let words = format!("{} of {} fulfil {} now\n", out::count(fulfil), out::people(all), segment.segment);
-    say(global, &json!({"segment": segment.segment, "fulfil": fulfil, "people": all}), &words)
+    out::say(global, &json!({"segment": segment.segment, "fulfil": fulfil, "people": all}), &words)
 }
 
 async fn remove(global: &Global, group: Group) -> anyhow::Result<End> {
@@ -187,7 +178,7 @@ async fn remove(global: &Global, group: Group) -> anyhow::Result<End> {
         let verb = format!("{}.remove", group.kind.word());
         hands.runner().acting(actor()).note(&verb, &format!("{} {}", group.kind.word(), group.name), json!({})).await?;
         let words = format!("{} {} is forgotten\n", group.kind.word(), group.name);
-        say(global, &json!({"removed": group.name}), &words)
+        out::say(global, &json!({"removed": group.name}), &words)
     })
     .await
 }

@@ -8,7 +8,7 @@ use caravan_api::secret;
 use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Member, Right, Role};
 use caravan_runner::control;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::io::Read as _;
 
 /// The longest password that is read, in bytes.
@@ -30,7 +30,7 @@ pub async fn member(global: &Global, verb: MemberVerb) -> anyhow::Result<End> {
                 hands.acting().set_member(member).await?;
                 let verb = if known.is_some() { "changed" } else { "added" };
                 let words = format!("{email} is {verb}: {}\n", rights.in_words());
-                say(global, &json!({"member": email, "rights": rights, "changed": known.is_some()}), &words)
+                out::say(global, &json!({"member": email, "rights": rights, "changed": known.is_some()}), &words)
             })
             .await
         }
@@ -39,7 +39,7 @@ pub async fn member(global: &Global, verb: MemberVerb) -> anyhow::Result<End> {
             Hands::with(global, None, async |hands| {
                 let (link, until) = (secret::fresh("cl")?, SystemClock.now().after(LINK_LIFE));
                 hands.acting().make_link(&email, &link, until).await?;
-                say(global, &json!({"link": link, "until": until}), &format!("{link}\n"))
+                out::say(global, &json!({"link": link, "until": until}), &format!("{link}\n"))
             })
             .await
         }
@@ -47,7 +47,7 @@ pub async fn member(global: &Global, verb: MemberVerb) -> anyhow::Result<End> {
             ask::confirm(global, &format!("{email} loses all rights here, and is signed out"))?;
             Hands::with(global, None, async |hands| {
                 hands.acting().remove_member(&email).await?;
-                say(global, &json!({"removed": email}), &format!("{email} is no member any more\n"))
+                out::say(global, &json!({"removed": email}), &format!("{email} is no member any more\n"))
             })
             .await
         }
@@ -65,7 +65,7 @@ pub async fn key(global: &Global, verb: KeyVerb) -> anyhow::Result<End> {
                 if !global.quiet && !global.json {
                     eprintln!("This is the key's secret; it is told once:");
                 }
-                say(global, &json!({"name": name, "id": id, "key": key, "rights": rights}), &format!("{key}\n"))
+                out::say(global, &json!({"name": name, "id": id, "key": key, "rights": rights}), &format!("{key}\n"))
             })
             .await
         }
@@ -74,20 +74,11 @@ pub async fn key(global: &Global, verb: KeyVerb) -> anyhow::Result<End> {
             ask::confirm(global, &format!("whoever uses the key {key} is refused from then on"))?;
             Hands::with(global, None, async |hands| {
                 hands.acting().remove_key(&key).await?;
-                say(global, &json!({"removed": key}), &format!("the key {key} is forgotten\n"))
+                out::say(global, &json!({"removed": key}), &format!("the key {key} is forgotten\n"))
             })
             .await
         }
     }
-}
-
-fn say(global: &Global, data: &Value, words: &str) -> anyhow::Result<End> {
-    if global.json {
-        out::print_json(data)?;
-    } else {
-        out::print(words)?;
-    }
-    Ok(End::Done)
 }
 
 /// The first line of the standard input.

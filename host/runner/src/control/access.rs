@@ -1,5 +1,6 @@
 //! Members, keys, and who is behind a secret. Only digests of secrets are kept.
 use super::Acting;
+use crate::error::written;
 use caravan_model::{Code, Digest, Key, Member, Millis, Pass, Problem, Right, Rights, is_member_address};
 use caravan_store::{DocumentKind, Store};
 use serde::de::DeserializeOwned;
@@ -80,10 +81,6 @@ fn read<T: DeserializeOwned>(text: &str) -> crate::Result<T> {
         let words = format!("a document of members and keys cannot be read: {error}");
         Problem::new(Code::StoreDamaged, words).into()
     })
-}
-
-fn written(value: &impl serde::Serialize) -> crate::Result<String> {
-    serde_json::to_string(value).map_err(|error| crate::Error::Broken(error.to_string()))
 }
 
 fn not_found(words: String, cure: &str) -> crate::Error {

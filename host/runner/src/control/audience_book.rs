@@ -81,20 +81,27 @@ pub(super) fn steps_to(versions: &[Version], names: &BTreeSet<String>) -> Result
     Ok(steps)
 }
 
+/// All versions of a canvas, oldest first.
+///
+/// # Errors
+/// The canvas was never published here, or what the store says.
+pub async fn versions_of<S: Store>(store: &S, canvas: &str) -> crate::Result<Vec<Version>> {
+    let all = store.versions().await?;
+    let own: Vec<Version> = all.iter().filter(|version| version.canvas.canvas.as_str() == canvas).cloned().collect();
+    if own.is_empty() {
+        let names: BTreeSet<&str> = all.iter().map(|version| version.canvas.canvas.as_str()).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        return Err(Problem::new(Code::NotFound, format!("no canvas `{canvas}` was ever published here"))
+            .cure(format!("this store has: {}", names.join(", ")))
+            .into());
+    }
+    Ok(own)
+}
+
 impl<S: Store> Runner<S> {
     /// All versions of a canvas, oldest first.
     pub(crate) async fn versions_of(&self, canvas: &str) -> crate::Result<Vec<Version>> {
-        let all = self.store.versions().await?;
-        let own: Vec<Version> =
-            all.iter().filter(|version| version.canvas.canvas.as_str() == canvas).cloned().collect();
-        if own.is_empty() {
-            let names: BTreeSet<&str> = all.iter().map(|version| version.canvas.canvas.as_str()).collect();
-            let names: Vec<&str> = names.into_iter().collect();
-            return Err(Problem::new(Code::NotFound, format!("no canvas `{canvas}` was ever published here"))
-                .cure(format!("this store has: {}", names.join(", ")))
-                .into());
-        }
-        Ok(own)
+        versions_of(&self.store, canvas).await
     }
 
     /// A registered audience.

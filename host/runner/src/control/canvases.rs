@@ -1,5 +1,6 @@
 //! Pausing, closing and stopping a canvas, and opening it again (design, 11.12).
 use super::state::{CanvasState, StateDocument, states};
+use crate::error::written;
 use crate::runner::Runner;
 use caravan_model::status::reason;
 use caravan_model::{Code, Problem, ProfileId, Reason};
@@ -87,7 +88,7 @@ impl<S: Store> Runner<S> {
             CanvasState::Live => None,
             state => {
                 let document = StateDocument { state, since: self.clock.now(), by: by.to_owned() };
-                Some(serde_json::to_string(&document).map_err(|error| crate::Error::Broken(error.to_string()))?)
+                Some(written(&document)?)
             }
         };
         Ok(self.store.put_documents(lease, vec![(DocumentKind::Canvas, canvas.to_owned(), document)]).await?)

@@ -1,4 +1,5 @@
 //! How many may enter a canvas: a setting beside its versions, changeable while it is live.
+use crate::error::written;
 use crate::runner::Runner;
 use caravan_model::{Code, Problem};
 use caravan_store::{Caps, DocumentKind, Store};
@@ -26,7 +27,7 @@ impl<S: Store> Runner<S> {
         let document = CapsDocument { in_all: caps.in_all, a_day: caps.a_day, a_run: caps.a_run };
         let document = match caps == Caps::default() {
             true => None,
-            false => Some(serde_json::to_string(&document).map_err(|error| crate::Error::Broken(error.to_string()))?),
+            false => Some(written(&document)?),
         };
         Ok(self.store.put_documents(lease, vec![(DocumentKind::Caps, canvas.to_owned(), document)]).await?)
     }

@@ -1,5 +1,6 @@
 //! Drafts: canvases that are being written. One per canvas; it may be wrong, and does not run.
 use super::{Acting, CanvasState};
+use crate::error::written;
 use crate::runner::Runner;
 use caravan_journey::document::read_canvas;
 use caravan_model::{CanvasId, Code, Millis, Problem};
@@ -55,7 +56,7 @@ impl<S: Store> Acting<'_, S> {
             return Err(Problem::new(Code::BadValue, "a draft has at most 4 MiB").into());
         }
         let draft = Draft { text: text.to_owned(), at: self.now(), by: self.who().to_owned() };
-        let kept = serde_json::to_string(&draft).map_err(|error| crate::Error::Broken(error.to_string()))?;
+        let kept = written(&draft)?;
         let document = (DocumentKind::Draft, canvas.to_owned(), Some(kept));
         self.put(vec![document], "canvas.save", &format!("canvas {canvas}"), json!({})).await?;
         Ok(draft)

@@ -1,6 +1,7 @@
 //! Segments and lists as people keep them.
 use super::state::states;
 use crate::crowds::{Crowds, rules_of, segments_of};
+use crate::error::written;
 use crate::runner::Runner;
 use caravan_journey::filter::{evaluate, groups_of, needs_events};
 use caravan_journey::segments::Segments;
@@ -23,7 +24,7 @@ impl<S: Store> Runner<S> {
     /// What the store says.
     pub async fn set_segment(&self, segment: &Segment) -> crate::Result<()> {
         let lease = self.lease().await?;
-        let text = serde_json::to_string(segment).map_err(|error| crate::Error::Broken(error.to_string()))?;
+        let text = written(segment)?;
         Ok(self.store.put_documents(lease, vec![(DocumentKind::Segment, segment.segment.clone(), Some(text))]).await?)
     }
 

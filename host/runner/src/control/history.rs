@@ -1,8 +1,8 @@
 //! The versions of a canvas: all that were ever published, as texts, and what changed between two.
-use super::{CanvasState, drafts, states};
+use super::{CanvasState, drafts, states, versions_of};
 use caravan_journey::document::{difference, format_canvas};
 use caravan_model::{Code, Digest, Millis, Problem};
-use caravan_store::{Store, Version};
+use caravan_store::Store;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -96,16 +96,6 @@ pub async fn canvases<S: Store>(store: &S, archived: bool) -> crate::Result<Vec<
     Ok(lines.into_values().filter(|line| archived || line.state != CanvasState::Archived.word()).collect())
 }
 
-/// The versions of a canvas, oldest first.
-async fn of<S: Store>(store: &S, canvas: &str) -> crate::Result<Vec<Version>> {
-    let mut versions = store.versions().await?;
-    versions.retain(|version| version.canvas.canvas.as_str() == canvas);
-    match versions.is_empty() {
-        false => Ok(versions),
-        true => Err(Problem::new(Code::NotFound, format!("no canvas `{canvas}` was ever published here")).into()),
-    }
-}
-
 /// All versions of a canvas, oldest first.
 ///
 /// # Errors
@@ -127,7 +117,7 @@ pub async fn history<S: Store>(store: &S, canvas: &str) -> crate::Result<Vec<Ver
         }
     }
     let mut lines = Vec::new();
-    for version in of(store, canvas).await? {
+    for version in versions_of(store, canvas).await? {
         let counters = store.counters(version.id).await?;
         let (published, by) = told.remove(&version.number.into()).unzip();
         let (entered, inside) = (counters.entered, counters.open);
@@ -141,7 +131,7 @@ pub async fn history<S: Store>(store: &S, canvas: &str) -> crate::Result<Vec<Ver
 /// # Errors
 /// There is none, or what the store says.
 pub async fn version_text<S: Store>(store: &S, canvas: &str, number: Option<u32>) -> crate::Result<String> {
-    let versions = of(store, canvas).await?;
+    let versions = versions_of(store, canvas).await?;
     let found = match number {
         None => versions.last(),
         Some(number) => versions.iter().find(|version| version.number == number),
@@ -205,7 +195,7 @@ pub async fn diff<S: Store>(
     to: Option<Side>,
 ) -> crate::Result<CanvasDiff> {
     let draft = super::draft(store, canvas).await?;
-    let versions = match of(store, canvas).await {
+    let versions = match versions_of(store, canvas).await {
         Ok(versions) => versions,
         // A draft alone has nothing before it.
         Err(_) if draft.is_some() => Vec::new(),

@@ -26,7 +26,7 @@ mod waits;
 
 pub use access::{Signed, keys, member, members, secret_id, signed_by};
 pub use acting::Acting;
-pub use audience_book::{current_name, is_former};
+pub use audience_book::{current_name, is_former, versions_of};
 pub use canvases::Stopped;
 pub use caps::caps_of;
 pub use chain::{BrokenNote, ChainState, verify_notes};

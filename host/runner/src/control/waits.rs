@@ -1,7 +1,8 @@
 //! What waits in a canvas: what a person reads before pausing or stopping it.
 use super::state::{CanvasState, states};
+use super::versions_of;
 use caravan_journey::plan::{CompiledCanvas, StepKind};
-use caravan_model::{Code, Problem, Status};
+use caravan_model::Status;
 use caravan_store::Store;
 use serde::Serialize;
 
@@ -41,9 +42,7 @@ pub struct StepWaits {
 pub async fn what_waits<S: Store>(store: &S, canvas: &str) -> crate::Result<CanvasWaits> {
     let state = states(store).await?.of(canvas);
     let mut waits = CanvasWaits { state, open: 0, resting: 0, queued: 0, steps: Vec::new() };
-    let mut found = false;
-    for version in store.versions().await?.iter().filter(|version| version.canvas.canvas.as_str() == canvas) {
-        found = true;
+    for version in versions_of(store, canvas).await? {
         let plan = CompiledCanvas::new(&version.canvas)?;
         let counters = store.counters(version.id).await?;
         waits.open += counters.open;
@@ -58,8 +57,5 @@ pub async fn what_waits<S: Store>(store: &S, canvas: &str) -> crate::Result<Canv
             waits.steps.push(StepWaits { version: version.number, step: step.id.to_string(), in_queue, n });
         }
     }
-    match found {
-        true => Ok(waits),
-        false => Err(Problem::new(Code::NotFound, format!("no canvas `{canvas}` was ever published here")).into()),
-    }
+    Ok(waits)
 }

@@ -18,7 +18,7 @@ pub async fn save(global: &Global, path: &Path) -> anyhow::Result<End> {
         let draft = hands.acting().save_draft(&canvas, &text).await?;
         let words =
             format!("the draft of {canvas} is kept; `{} canvas publish {canvas}` makes it live\n", out::called());
-        say(global, &json!({"canvas": canvas, "at": draft.at, "by": draft.by}), &words)
+        out::say(global, &json!({"canvas": canvas, "at": draft.at, "by": draft.by}), &words)
     })
     .await
 }
@@ -32,14 +32,6 @@ pub fn id_of(path: &Path, text: &str) -> anyhow::Result<String> {
             .in_file(path.display().to_string())
             .cure("write `canvas: ID`")
     })?)
-}
-
-fn say(global: &Global, data: &serde_json::Value, words: &str) -> anyhow::Result<End> {
-    match global.json {
-        true => out::print_json(data)?,
-        false => out::print(words)?,
-    }
-    Ok(End::Done)
 }
 
 /// Lists canvases.
@@ -63,7 +55,7 @@ pub async fn list(global: &Global, archived: bool) -> anyhow::Result<End> {
             out::table(&["CANVAS", "STATE", "VERSION", "ENTERED", "INSIDE", "DRAFT", "TITLE"], &rows)
         }
     };
-    say(global, &json!(lines), &words)
+    out::say(global, &json!(lines), &words)
 }
 
 /// How many are inside, and how many of them in older versions.
@@ -86,7 +78,7 @@ pub async fn show(global: &Global, canvas: &str, version: Option<u32>, of_draft:
         },
         false => version_text(&store, canvas, version).await?,
     };
-    say(global, &json!({"canvas": canvas, "text": text}), &text)
+    out::say(global, &json!({"canvas": canvas, "text": text}), &text)
 }
 
 /// Lists a canvas's versions.
@@ -104,7 +96,7 @@ pub async fn versions(global: &Global, canvas: &str) -> anyhow::Result<End> {
     };
     let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
     let table = out::table(&["VERSION", "PUBLISHED", "BY", "ENTERED", "INSIDE", "DIGEST"], &rows);
-    say(global, &json!(lines), &table)
+    out::say(global, &json!(lines), &table)
 }
 
 /// Makes a version's text the draft again.
@@ -115,7 +107,7 @@ pub async fn restore(global: &Global, canvas: &str, version: u32) -> anyhow::Res
             "version {version} of {canvas} is the draft now; `{} canvas publish {canvas}` makes it live\n",
             out::called()
         );
-        say(global, &json!({"canvas": canvas, "restored": version}), &words)
+        out::say(global, &json!({"canvas": canvas, "restored": version}), &words)
     })
     .await
 }
@@ -124,7 +116,7 @@ pub async fn restore(global: &Global, canvas: &str, version: u32) -> anyhow::Res
 pub async fn compare(global: &Global, args: &DiffArgs) -> anyhow::Result<End> {
     let to = args.to.as_deref().map(side).transpose()?;
     let found = diff(&verbs::look(global)?, &args.canvas, args.from.clone(), to).await?;
-    say(global, &json!(found), &in_words(&found))
+    out::say(global, &json!(found), &in_words(&found))
 }
 
 /// What a side of a comparison names: a version, the draft, or a file.
@@ -161,7 +153,7 @@ pub async fn archive(global: &Global, canvas: &str) -> anyhow::Result<End> {
     Hands::with(global, None, async |hands| {
         hands.acting().archive(canvas).await?;
         let words = format!("{canvas} is archived: `canvas list --archived` shows it\n");
-        say(global, &json!({"archived": canvas}), &words)
+        out::say(global, &json!({"archived": canvas}), &words)
     })
     .await
 }
