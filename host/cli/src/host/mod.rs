@@ -4,6 +4,7 @@ pub mod bench;
 pub mod hands;
 pub mod lab;
 pub mod ready;
+mod trials;
 pub mod workshop;
 
 use crate::config;
