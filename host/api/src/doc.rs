@@ -17,7 +17,7 @@ use utoipa::{Modify, OpenApi};
     ),
     paths(
         host::document, host::show, keeping::catalogue, keeping::check, keeping::prune,
-        sessions::open, sessions::close, sessions::me,
+        sessions::open, sessions::close, sessions::me, oidc::go, oidc::come_back,
         members::list, members::set, members::remove, members::link,
         keys::list, keys::add, keys::remove,
         canvases::list, canvases::show, canvases::numbers, canvases::check, canvases::forecast, canvases::replay,

@@ -23,6 +23,8 @@ pub(crate) fn routes<S: Store>() -> Router<Arc<State<S>>> {
         .route("/api/catalogue", get(keeping::catalogue::<S>))
         .route("/api/me", get(sessions::me::<S>))
         .route("/api/sessions", post(sessions::open::<S>).delete(sessions::close::<S>))
+        .route("/api/sessions/oidc", get(oidc::go::<S>))
+        .route("/api/sessions/oidc/callback", get(oidc::come_back::<S>))
         .route("/api/members", get(members::list::<S>))
         .route("/api/members/{email}", put(members::set::<S>).delete(members::remove::<S>))
         .route("/api/members/{email}/links", post(members::link::<S>))

@@ -30,7 +30,7 @@ pub(crate) async fn check<S: Store>(
 /// Asks the partner which accounts the connection's credentials reach; those switched on carry our short name.
 #[utoipa::path(post, path = "/api/connections/{connection}/accounts", tag = "connections",
     params(("connection" = String, Path)), security(("key" = ["view-connections"])),
-    responses((status = 200, body = Object)))]
+    responses((status = 200, body = Vec<Object>)))]
 pub(crate) async fn accounts<S: Store>(
     caller: Caller<S, VIEW_CONNECTIONS>,
     At(name): At<String>,

@@ -14,6 +14,7 @@ pub mod keeping;
 pub mod keys;
 pub mod lists;
 pub mod members;
+pub mod oidc;
 pub mod policy;
 pub mod profiles;
 pub mod queues;

@@ -22,6 +22,7 @@ use caravan_model::port::{BoxFuture, Clock as _, Connector, Connectors as _, Sys
 use caravan_model::{Canvas, Code, Connection, Connections, Problem};
 use caravan_runner::{Forecast, POLICY_ID, Runner, forecast, policy_of};
 use caravan_store::{DocumentKind, Sqlite, Version};
+use http::StatusCode;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -305,7 +306,9 @@ impl Bench for Workbench {
     }
 
     fn accounts(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>> {
-        Box::pin(async move { self.accounts_of(name).await.map_err(refused) })
+        // What a partner refuses is no fault of this host's.
+        let of_partner = |error| refused(error).with(StatusCode::UNPROCESSABLE_ENTITY);
+        Box::pin(async move { self.accounts_of(name).await.map_err(of_partner) })
     }
 
     fn preview(&self, wanted: Preview) -> BoxFuture<'_, Result<Value, Refused>> {
