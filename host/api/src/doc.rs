@@ -34,7 +34,7 @@ use utoipa::{Modify, OpenApi};
         audiences::take_back,
         batches::list, batches::show,
         connections::list, connections::check,
-        connectors::list, connectors::inspect, connectors::install, connectors::grant, connectors::upgrade,
+        connectors::list, connectors::inspect, connectors::logs, connectors::compare, connectors::install, connectors::grant, connectors::upgrade,
         connectors::roll_back, connectors::pin, connectors::uninstall,
         alerts::open, alerts::list, alerts::set, alerts::remove,
         policy::show, policy::set,
