@@ -251,7 +251,7 @@ fn where_signatures_are_required_only_what_a_known_key_signed_is_installed_taken
 fn a_policy_that_warns_uses_what_nobody_signed_and_says_so() {
     let folder = Folder::with_examples();
     signing(&folder, "warn");
-    folder.write("plain.wasm", version(&[]));
+    folder.write("plain.wasm", version(&[NEXT]));
     good(ann(&folder, &["connector", "install", "plain.wasm"]));
     good(ann(&folder, &["policy", "set", "policy.yaml"]));
     let granted = good(ann(&folder, &["connector", "grant", "meta", "--as-asked"]));
@@ -264,6 +264,10 @@ fn a_policy_that_warns_uses_what_nobody_signed_and_says_so() {
     folder.write("policy.yaml", "format: 1\nconnectors: { signatures: require }\n");
     let refused = ann(&folder, &["policy", "set", "policy.yaml"]);
     assert!(refused.code == 2 && refused.err.contains("no key counts"), "{}", refused.err);
+    folder.write("policy.yaml", "format: 1\nconnectors: { signatures: off }\n");
+    good(ann(&folder, &["policy", "set", "policy.yaml"]));
+    let run = good(ann(&folder, &["run", "win-back.yaml", "--users", "users-sample.csv"]));
+    assert!(!run.err.contains("no signature"), "{}", run.err);
 }
 
 #[test]

@@ -26,6 +26,7 @@ impl Registry {
         let mut child = Command::new("docker-registry")
             .arg("serve")
             .arg(folder.path("registry.yml"))
+            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .expect("Debian's package docker-registry, which `cargo xtask test` installs");

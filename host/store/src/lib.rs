@@ -49,6 +49,7 @@ mod follow_ups;
 mod groups;
 mod holds;
 mod inbox;
+mod joining;
 mod keeping;
 mod lanes;
 mod ledger;

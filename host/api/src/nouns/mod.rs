@@ -8,6 +8,7 @@ pub mod canvases;
 pub mod connections;
 pub mod connectors;
 pub mod entries;
+pub mod events;
 pub mod host;
 pub mod keeping;
 pub mod keys;
@@ -18,6 +19,7 @@ pub mod profiles;
 pub mod queues;
 pub mod segments;
 pub mod sessions;
+pub mod trials;
 pub mod versions;
 
 use caravan_model::Right;
@@ -36,6 +38,7 @@ pub(crate) const OPERATE: u8 = Right::Operate as u8;
 pub(crate) const VIEW_CONNECTIONS: u8 = Right::ViewConnections as u8;
 pub(crate) const INSTALL_CONNECTORS: u8 = Right::InstallConnectors as u8;
 pub(crate) const GRANT_CONNECTORS: u8 = Right::GrantConnectors as u8;
+pub(crate) const SEND_EVENTS: u8 = Right::SendEvents as u8;
 pub(crate) const MANAGE_MEMBERS: u8 = Right::ManageMembers as u8;
 pub(crate) const AUDIT: u8 = Right::Audit as u8;
 

@@ -43,6 +43,19 @@ pub enum ConnectorVerb {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Holds all queues of a connector: nothing is sent by it until it is released. As `queue hold --connector`.
+    Hold {
+        /// The connector's name.
+        name: String,
+        /// Why: others read it where people wait.
+        #[arg(long, value_name = "WORDS")]
+        reason: String,
+    },
+    /// Lets the queues of a held connector go on. As `queue resume --connector`.
+    Release {
+        /// The connector's name.
+        name: String,
+    },
     /// The newest lines that a connector logged on a serving host (--server).
     Logs {
         /// The connector's name.

@@ -5,6 +5,7 @@ pub mod hands;
 pub mod journal;
 pub mod lab;
 pub mod ready;
+mod trials;
 pub mod workshop;
 
 use crate::config;

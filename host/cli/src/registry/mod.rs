@@ -14,7 +14,7 @@ use crate::bundle::{self, is_path};
 use crate::{files, stores};
 use caravan_connectors::{Grant, GrantFile, Outline};
 use caravan_model::policy::ConnectorPolicy;
-use caravan_model::{Code, Digest, Problem};
+use caravan_model::{Code, Digest, Policy, Problem};
 use caravan_runner::policy_of;
 use caravan_store::{DocumentKind, Sqlite, Store};
 use standing::Standing;
@@ -83,6 +83,13 @@ impl Shelf {
             }
         }
         Ok(shelf)
+    }
+
+    /// The same under a policy that is about to be the store's.
+    #[must_use]
+    pub fn under(mut self, policy: &Policy) -> Shelf {
+        self.signing = policy.connectors.clone();
+        self
     }
 
     /// What a connection's `connector` names: a path relative to `folder`; an installed connector, by the connection's pin,

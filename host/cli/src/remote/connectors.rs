@@ -1,7 +1,7 @@
 //! Connectors on a serving host.
 use super::client::{Sent, part};
 use super::{Remote, in_file, not_there};
-use crate::args::ConnectorVerb;
+use crate::args::{ConnectorVerb, QueueVerb, ScopeArgs};
 use crate::fail::{End, usage};
 use crate::verbs::connector::oci;
 use crate::{bundle, files};
@@ -58,6 +58,12 @@ impl Remote<'_> {
             ConnectorVerb::Rollback { name } => self.post(&format!("{}/rollback", path(&name)), json!({})).await,
             verb @ (ConnectorVerb::Keygen { .. } | ConnectorVerb::Sign { .. } | ConnectorVerb::Push { .. }) => {
                 crate::verbs::connector::connector(self.global, verb).await
+            }
+            ConnectorVerb::Hold { name, reason } => {
+                self.queue(QueueVerb::Hold { scope: ScopeArgs::of_connector(name), because: reason }).await
+            }
+            ConnectorVerb::Release { name } => {
+                self.queue(QueueVerb::Resume { scope: ScopeArgs::of_connector(name) }).await
             }
             ConnectorVerb::Logs { name, lines } => {
                 let answer =

@@ -10,12 +10,13 @@ pub use approval::{keep_file as keep_grant, tell_comparison};
 pub use install::{files as components, read as component};
 pub use logs::tell as tell_logs;
 
-use crate::args::{ConnectorVerb, Global};
+use crate::args::{ConnectorVerb, Global, QueueVerb, ScopeArgs};
 use crate::fail::End;
 use crate::host::hands::{Hands, actor};
 use crate::registry::desk::Desk;
 use crate::registry::overview;
 use crate::registry::removal::{self, Removal};
+use crate::verbs::queue::queue;
 use crate::{ask, out, stores};
 use caravan_store::Sqlite;
 use serde_json::json;
@@ -36,6 +37,12 @@ pub async fn connector(global: &Global, verb: ConnectorVerb) -> anyhow::Result<E
         ConnectorVerb::Keygen { file } => signing::keygen(global, &file),
         ConnectorVerb::Sign { file, key, out } => signing::sign(global, &file, &key, out.as_deref()),
         ConnectorVerb::Logs { .. } => logs::elsewhere(),
+        ConnectorVerb::Hold { name, reason } => {
+            queue(global, QueueVerb::Hold { scope: ScopeArgs::of_connector(name), because: reason }).await
+        }
+        ConnectorVerb::Release { name } => {
+            queue(global, QueueVerb::Resume { scope: ScopeArgs::of_connector(name) }).await
+        }
         ConnectorVerb::Install { from, watch: false } => install::install(global, &from).await,
         ConnectorVerb::Install { from, watch: true } => install::watch(global, &from).await,
         ConnectorVerb::Grant { name, as_asked, file } => {

@@ -42,7 +42,12 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
         // Only for the sake of lines and of all problems at once: publishing asks the store again.
         None => policies::holding(global, None, &args.canvas).await.unwrap_or_default(),
     };
-    let prepared = prepare(global, args, &policy, &Shelf::of_canvas(global, &args.canvas).await?)?;
+    let shelf = Shelf::of_canvas(global, &args.canvas).await?;
+    let shelf = match &file {
+        Some(file) => shelf.under(&file.policy),
+        None => shelf,
+    };
+    let prepared = prepare(global, args, &policy, &shelf)?;
     for warning in prepared.users.iter().flat_map(|users| &users.warnings) {
         eprintln!("note: {warning}");
     }
