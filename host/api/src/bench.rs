@@ -79,6 +79,10 @@ pub enum Registry {
     List,
     /// What one asks for.
     Inspect(String),
+    /// The newest lines that one logged on this host, so many.
+    Logs(String, usize),
+    /// How the requests of the version that waits differ from those of the one in use.
+    Compare(String),
     /// Keeps a component's bytes; it waits for approval.
     Install(Vec<u8>),
     /// Allows the waiting version: what a grant says, or all that it asks for.

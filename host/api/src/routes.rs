@@ -86,6 +86,8 @@ pub(crate) fn routes<S: Store>() -> Router<Arc<State<S>>> {
         .route("/api/connections/{connection}/accounts", post(connections::accounts::<S>))
         .route("/api/connections/{connection}/pin", put(connectors::pin::<S>))
         .route("/api/connectors/{connector}", get(connectors::inspect::<S>).delete(connectors::uninstall::<S>))
+        .route("/api/connectors/{connector}/comparison", get(connectors::compare::<S>))
+        .route("/api/connectors/{connector}/logs", get(connectors::logs::<S>))
         .route("/api/connectors/{connector}/grant", put(connectors::grant::<S>))
         .route("/api/connectors/{connector}/upgrade", post(connectors::upgrade::<S>))
         .route("/api/connectors/{connector}/rollback", post(connectors::roll_back::<S>))

@@ -63,6 +63,9 @@ codes! {
     BadManifest = "CV052", "A connector without a usable manifest", "CV052";
     UnknownConnector = "CV053", "A connector that is not there", "CV053";
     AwaitingApproval = "CV054", "A connector that waits for approval", "CV054";
+    Unsigned = "CV055", "A connector that nobody signed whose signature counts", "CV055";
+    Registry = "CV056", "A registry that gives or takes no connector", "CV056";
+    BadProxy = "CV057", "A proxy that cannot be used", "CV057";
     Denied = "CV060", "A request that was not granted", "CV060";
     LimitBreached = "CV061", "A connector that broke a limit", "CV061";
     Unreached = "CV062", "A partner that cannot be reached", "CV062";

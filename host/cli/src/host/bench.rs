@@ -11,12 +11,12 @@ use crate::policies::{self, PolicyFile};
 use crate::registry::approval::{self, Allowed};
 use crate::registry::desk::Desk;
 use crate::registry::removal::{self, Removal};
-use crate::registry::{self, Shelf, overview};
+use crate::registry::{self, Shelf, loads, overview};
 use crate::verbs::alert::{self, Tried};
 use crate::verbs::{activate, connection};
 use caravan_api::bench::{Activation, ConnectionView, DryRun, Mode, PolicyKept, Preview, Registry};
 use caravan_api::{Bench, Refused};
-use caravan_connectors::Change;
+use caravan_connectors::{Change, LoadedComponent};
 use caravan_journey::document::{Document, read_canvas};
 use caravan_model::port::{BoxFuture, Clock as _, Connector, Connectors as _, SystemClock};
 use caravan_model::{Canvas, Code, Connection, Connections, Problem};
@@ -24,6 +24,7 @@ use caravan_runner::{Forecast, POLICY_ID, Runner, forecast, policy_of};
 use caravan_store::{DocumentKind, Sqlite, Version};
 use http::StatusCode;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
@@ -88,6 +89,7 @@ impl Workbench {
     async fn make_live(&self, who: String, canvas: Document<Canvas>) -> anyhow::Result<Version> {
         let checked = self.checked(Ok(canvas), Secrets::Ask).await??;
         let connections = &checked.connections.value;
+        self.note_loads(&checked.components).await?;
         let lab = self.lab_for(connections, checked.components.keys()).await?;
         self.host.take_over(Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?);
         drop(lab);
@@ -134,6 +136,8 @@ impl Workbench {
                 );
             }
             Registry::Inspect(name) => overview::as_json(&overview::outline(Some(desk.store()), &name).await?),
+            Registry::Logs(name, lines) => json!({"lines": self.host.journal.lines(&name, lines)}),
+            Registry::Compare(name) => json!(registry::behaviour::compare(&desk, &name).await?),
             Registry::Install(bytes) => json!(registry::install::install(&desk, bytes).await?),
             Registry::Grant(name, text) => {
                 let allowed = text.map_or(Allowed::AsAsked, |text| Allowed::Grant(BODY.to_owned(), text));
@@ -168,6 +172,7 @@ impl Workbench {
         let path = self.connections.clone();
         let check = move || check::connections(&path, &names, Secrets::Overlook, &shelf);
         let checked = tokio::task::spawn_blocking(check).await??;
+        self.note_loads(&checked.components).await?;
         let lab = self.lab.lock().await;
         let wanted = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
         drop(lab);
@@ -175,12 +180,20 @@ impl Workbench {
         Ok(answer)
     }
 
-    /// Notes what connections did with versions by themselves; one that broke is no longer in use, so that the next start
+    /// Notes versions that connections did not use until now.
+    async fn note_loads(&self, components: &BTreeMap<String, Arc<LoadedComponent>>) -> anyhow::Result<()> {
+        let mut fresh = components.clone();
+        fresh.retain(|connection, component| self.host.in_use(connection) != Some(component.digest()));
+        loads::note(&self.runner.acting("host"), &fresh).await
+    }
+
+    /// Notes what connections did with versions by themselves, and what was denied to them; one that broke is no longer in use, so that the next start
     /// begins with the one before.
     ///
     /// # Errors
     /// What the store says.
     pub async fn note_changes(&self) -> anyhow::Result<()> {
+        self.host.note_denials(&self.runner).await?;
         for (connection, connector, change) in self.host.changes() {
             let desk = Desk::new(&self.runner, "host".to_owned());
             match change {

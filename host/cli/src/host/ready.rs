@@ -6,7 +6,7 @@ use crate::args::Global;
 use crate::check::{self, CheckedConnections, Secrets};
 use crate::config;
 use crate::fail::Problems;
-use crate::registry::Shelf;
+use crate::registry::{Shelf, loads};
 use crate::verbs::tell_opposites;
 use caravan_model::Canvas;
 use caravan_model::port::SystemClock;
@@ -53,6 +53,7 @@ impl Ready {
         let neighbours = neighbours(store.workspace())?;
         let runner = Arc::new(Runner::new(store, host.clone(), Arc::new(SystemClock), options));
         runner.meet(Arc::new(neighbours));
+        loads::note(&runner.acting(actor()), &checked.components).await?;
         Ok(Ready { runner, host, checked, lab })
     }
 
