@@ -9,12 +9,12 @@ pub mod standing;
 use crate::args::Global;
 use crate::bundle::{self, is_path};
 use crate::{files, stores};
-use caravan_connectors::{Grant, GrantFile, Outline};
-use caravan_model::{Code, Digest, Problem};
+use caravan_connectors::{Grant, GrantFile, Outline, Safe};
+use caravan_model::{Code, Digest, Manifest, Problem};
 use caravan_store::{DocumentKind, Sqlite, Store};
 use standing::Standing;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What a store has installed, as far as connections can use it. Read once when a command begins.
@@ -24,6 +24,8 @@ pub struct Shelf {
     pins: BTreeMap<String, Digest>,
     grants: BTreeMap<Digest, GrantFile>,
     bytes: BTreeMap<Digest, Vec<u8>>,
+    /// The ids of what is sealed.
+    sealed: BTreeSet<String>,
 }
 
 /// What a connection's `connector` leads to.
@@ -66,6 +68,7 @@ impl Shelf {
             pins: pins(store).await?,
             grants: grants(store).await?,
             bytes: BTreeMap::new(),
+            sealed: store.documents(DocumentKind::Sealed).await?.into_iter().map(|(id, _)| id).collect(),
         };
         let used = shelf.standings.values().filter_map(|standing| standing.active).chain(shelf.pins.values().copied());
         let used: Vec<Digest> = used.collect();
@@ -75,6 +78,12 @@ impl Shelf {
             }
         }
         Ok(shelf)
+    }
+
+    /// Whether a token of a connection, or an app that the partner gives tokens to, is sealed.
+    pub fn brings_token(&self, connection: &str, manifest: &Manifest) -> bool {
+        let app = manifest.auth.token.is_some() && self.sealed.contains(&Safe::of_connector(&manifest.name));
+        app || self.sealed.contains(&Safe::of_connection(connection))
     }
 
     /// What a connection's `connector` names: a path relative to `folder`; an installed connector, by the connection's pin,

@@ -284,7 +284,7 @@ impl Remote<'_> {
                 self.tell(&report)?;
                 Ok(if report["good"] == true { End::Done } else { End::NeedsYou })
             }
-            crate::args::ConnectionVerb::Accounts(_) => Err(not_there("this command")),
+            _ => Err(not_there("this command")),
         }
     }
 }

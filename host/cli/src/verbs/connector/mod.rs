@@ -12,6 +12,7 @@ use crate::host::hands::{Hands, actor};
 use crate::registry::desk::Desk;
 use crate::registry::overview;
 use crate::registry::removal::{self, Removal};
+use crate::verbs::consent;
 use crate::{ask, out, stores};
 use caravan_store::Sqlite;
 use serde_json::json;
@@ -52,6 +53,7 @@ pub async fn connector(global: &Global, verb: ConnectorVerb) -> anyhow::Result<E
             })
             .await
         }
+        ConnectorVerb::App(verb) => consent::app(global, verb).await,
         ConnectorVerb::Uninstall { name } => {
             at_desk(global, async |desk| {
                 let removal = Removal::of(desk, &name).await?;
