@@ -34,6 +34,7 @@ use utoipa::{Modify, OpenApi};
         audiences::take_back,
         batches::list, batches::show,
         connections::list, connections::check, connections::accounts,
+        consents::set_app, consents::set_token, consents::connect, consents::disconnect,
         connectors::list, connectors::inspect, connectors::logs, connectors::compare,
         connectors::install, connectors::grant, connectors::upgrade,
         connectors::roll_back, connectors::pin, connectors::uninstall,

@@ -105,6 +105,11 @@ fn route(world: &World, door: Option<Partner>, request: &Request<Bytes>) -> Answ
             world.settings().strict_accounts = strict.accounts;
             Ok(good(&json!({"accounts": strict.accounts})))
         }
+        ("POST", ["consents"]) => {
+            let partner = partner.ok_or_else(|| Refusal::bad("name the partner: ?partner=meta".to_owned()))?;
+            crate::consent::change(world, partner, &parse(body)?);
+            Ok(good(&json!({"partner": partner.name()})))
+        }
         ("POST", ["reset"]) => {
             world.reset();
             Ok(good(&json!({"reset": true})))
@@ -112,13 +117,16 @@ fn route(world: &World, door: Option<Partner>, request: &Request<Bytes>) -> Answ
         (
             _,
             [""]
-            | ["audiences" | "calls" | "record" | "faults" | "settings" | "quota" | "strict" | "reset" | "accounts"],
+            | [
+                "audiences" | "calls" | "record" | "faults" | "settings" | "quota" | "strict" | "reset" | "accounts"
+                | "consents",
+            ],
         )
         | (_, ["audiences", _] | ["audiences", _, "members"]) => {
             Err(Refusal(405, format!("{method} is not for /_lab/{path}")))
         }
         _ => Err(Refusal::missing(format!(
-            "no /_lab/{path}; there are audiences, audiences/ID, audiences/ID/members, accounts, calls, record, faults, settings, quota, strict and reset"
+            "no /_lab/{path}; there are audiences, audiences/ID, audiences/ID/members, accounts, consents, calls, record, faults, settings, quota, strict and reset"
         ))),
     }
 }

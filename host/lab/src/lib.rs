@@ -9,6 +9,7 @@
 //! follow. Where the contract marks a fact as unsure, the emulator takes the stricter reading and says so.
 
 mod call;
+mod consent;
 mod control;
 mod criteo;
 mod faults;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::Request;
 
 use crate::call::{Call, Partner};
+use crate::consent::{self, Consents};
 use crate::control;
 use crate::criteo;
 use crate::faults::{Faults, Kind, Strike};
@@ -93,6 +94,7 @@ pub(crate) struct World {
     ledger: Mutex<Ledger>,
     settings: Mutex<Settings>,
     usage: Mutex<Usage>,
+    consents: Mutex<Consents>,
 }
 
 /// No code of the lab leaves a half-made change behind a panic, so a poisoned lock is still good.
@@ -119,6 +121,7 @@ impl World {
             ledger: Mutex::default(),
             settings: Mutex::default(),
             usage: Mutex::default(),
+            consents: Mutex::default(),
         }
     }
 
@@ -176,6 +179,10 @@ impl World {
         lock(&self.settings)
     }
 
+    pub(crate) fn consents(&self) -> MutexGuard<'_, Consents> {
+        lock(&self.consents)
+    }
+
     pub(crate) fn usage(&self) -> MutexGuard<'_, Usage> {
         lock(&self.usage)
     }
@@ -207,6 +214,7 @@ impl World {
         self.ledger().record(false);
         *self.settings() = Settings::default();
         self.usage().clear();
+        *self.consents() = Consents::default();
     }
 
     /// Answers a request.
@@ -223,14 +231,15 @@ impl World {
     async fn partner(&self, partner: Partner, request: &Request<Bytes>) -> Reply {
         let named = if partner == Partner::Google { google::named(request) } else { None };
         let request = named.as_ref().unwrap_or(request);
-        let Plan { call, job, counted } = match partner {
-            Partner::Google => google::plan(self, request),
-            Partner::Marketo => marketo::plan(self, request),
-            Partner::Meta => meta::plan(self, request),
-            Partner::TikTok => tiktok::plan(self, request),
-            Partner::Criteo => criteo::plan(self, request),
-            Partner::Pinterest => pinterest::plan(self, request),
-            Partner::Snapchat => snapchat::plan(self, request),
+        let Plan { call, job, counted } = match (consent::plan(self, partner, request), partner) {
+            (Some(plan), _) => plan,
+            (None, Partner::Google) => google::plan(self, request),
+            (None, Partner::Marketo) => marketo::plan(self, request),
+            (None, Partner::Meta) => meta::plan(self, request),
+            (None, Partner::TikTok) => tiktok::plan(self, request),
+            (None, Partner::Criteo) => criteo::plan(self, request),
+            (None, Partner::Pinterest) => pinterest::plan(self, request),
+            (None, Partner::Snapchat) => snapchat::plan(self, request),
         };
         self.ledger().arrival(&call, request);
         let (spent, refused) = match counted && !self.permissive {
@@ -251,6 +260,7 @@ impl World {
             (Partner::Pinterest, Spent::Rate(rate)) => pinterest::dress(&mut reply, rate),
             _ => {}
         }
+        consent::dress(self, &call, &mut reply);
         self.ledger().answer(partner, reply.class);
         if let Ending::Hang(time) = reply.ending {
             tokio::time::sleep(time).await;

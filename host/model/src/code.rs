@@ -57,6 +57,9 @@ codes! {
     NotYet = "CV030", "Something that this version cannot do yet", "CV030";
     UnknownEndpoint = "CV031", "A webhook's endpoint that does not exist", "CV031";
     BadTemplate = "CV032", "A webhook's body that cannot be made", "CV032";
+    NoConsent = "CV033", "A partner that does not let people in this way", "CV033";
+    ConsentRefused = "CV034", "A consent that was not given", "CV034";
+    ScopeMissing = "CV035", "A consent that lacks a scope", "CV035";
     UserRow = "CV040", "A row of people that cannot be read", "CV040";
     NotAComponent = "CV050", "A file that is no WebAssembly component", "CV050";
     WrongWorld = "CV051", "A component of another world or version", "CV051";
@@ -71,6 +74,8 @@ codes! {
     Unreached = "CV062", "A partner that cannot be reached", "CV062";
     MissingSecret = "CV063", "A secret that is not there", "CV063";
     Untold = "CV064", "An alert that reaches nobody", "CV064";
+    NoSealKey = "CV065", "Something sealed without its key", "CV065";
+    AppMissing = "CV066", "An app that is not known here", "CV066";
     StoreInUse = "CV070", "A store that another process owns", "CV070";
     StoreDamaged = "CV071", "A store that cannot be read", "CV071";
     StoreTooNew = "CV072", "A store that a newer version wrote", "CV072";

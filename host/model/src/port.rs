@@ -77,6 +77,35 @@ pub trait Vault: Send + Sync {
         let _ = connection;
         Ok(None)
     }
+
+    /// Whether the connection's file says where a token is kept.
+    fn brings_token(&self, connection: &str) -> bool {
+        let _ = connection;
+        true
+    }
+
+    /// The app that is sealed for a connector, for all its connections.
+    fn sealed_app<'a>(&'a self, connector: &'a str) -> BoxFuture<'a, Result<Option<App>, String>> {
+        let _ = connector;
+        Box::pin(async { Ok(None) })
+    }
+
+    /// What is sealed for a connection; it goes before what its file names.
+    fn credential<'a>(&'a self, connection: &'a str) -> BoxFuture<'a, Result<Option<crate::Credential>, String>> {
+        let _ = connection;
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Seals a connection's next credential in the place of one that was read; false where that is no longer there.
+    fn renew<'a>(
+        &'a self,
+        connection: &'a str,
+        was: &'a crate::Credential,
+        becomes: &'a crate::Credential,
+    ) -> BoxFuture<'a, Result<bool, String>> {
+        let _ = (connection, was, becomes);
+        Box::pin(async { Err("nothing is sealed here".to_owned()) })
+    }
 }
 
 /// What a connector is asked.
@@ -318,6 +347,10 @@ pub trait Connector: Send + Sync {
     fn settings(&self) -> &serde_json::Map<String, serde_json::Value>;
     /// One call in a fresh instance. Never panics and never blocks a thread for long.
     fn call<'a>(&'a self, context: CallContext, ask: Ask) -> BoxFuture<'a, CallOutcome>;
+    /// Refreshes a consent that would end because nobody uses it. What goes wrong is found again by the next call.
+    fn tend(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
 }
 
 /// All connections that a host can use now.

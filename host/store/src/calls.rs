@@ -348,6 +348,13 @@ impl Store for Sqlite {
         self.stir(lease, "write documents", move |tx| documents::put(tx, &documents)).await
     }
 
+    async fn swap_sealed(&self, id: String, was: Option<String>, becomes: Option<String>) -> Result<bool> {
+        self.write_unfenced("seal a secret", move |tx| {
+            documents::swap_sealed(tx.db, &id, was.as_deref(), becomes.as_deref())
+        })
+        .await
+    }
+
     async fn keep_component(
         &self,
         lease: Lease,

@@ -126,6 +126,11 @@ impl Sqlite {
         Sqlite { shared: Arc::new(shared), heard: AtomicU64::new(0) }
     }
 
+    /// The file.
+    pub fn file(&self) -> &Path {
+        &self.shared.path
+    }
+
     /// The workspace whose people live here.
     pub fn workspace(&self) -> &str {
         &self.shared.workspace

@@ -1,4 +1,5 @@
 //! `caravan connector VERB`.
+use super::consent::AppVerb;
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -99,6 +100,9 @@ pub enum ConnectorVerb {
         /// NAME@sha256:DIGEST; without it, the pin is taken away.
         version: Option<String>,
     },
+    /// Your app at the partner, by which people consent: its id, and its secret, sealed.
+    #[command(subcommand)]
+    App(AppVerb),
     /// Removes a connector from the store; refused while a connection is pinned to it or a queue needs it.
     Uninstall {
         /// The connector's name, or NAME@sha256:DIGEST for one version that is not in use.

@@ -1,7 +1,9 @@
 //! What a serving host's API asks for beyond the store: connections from the file that the host was started with, read anew
 //! at each call, and their components.
 use super::Host;
+use super::consents::{Consents, Office};
 use super::lab::{self, LabHome};
+use super::safe;
 use crate::args::{ActivateArgs, ActivationMode};
 use crate::bundle::is_path;
 use crate::check::{self, Checked, Secrets};
@@ -14,9 +16,9 @@ use crate::registry::removal::{self, Removal};
 use crate::registry::{self, Shelf, loads, overview};
 use crate::verbs::alert::{self, Tried};
 use crate::verbs::{activate, connection};
-use caravan_api::bench::{Activation, ConnectionView, DryRun, Mode, PolicyKept, Preview, Registry};
+use caravan_api::bench::{Activation, ConnectionView, DryRun, Mode, PolicyKept, Preview, Registry, Sealing};
 use caravan_api::{Bench, Refused};
-use caravan_connectors::{Change, LoadedComponent};
+use caravan_connectors::{Change, LoadedComponent, Safe};
 use caravan_journey::document::{Document, read_canvas};
 use caravan_model::port::{BoxFuture, Clock as _, Connector, Connectors as _, SystemClock};
 use caravan_model::{Canvas, Code, Connection, Connections, Problem};
@@ -40,6 +42,7 @@ pub struct Workbench {
     lab_url: Option<String>,
     /// The lab that connections of this process reach, once one does.
     lab: Mutex<Option<LabHome>>,
+    consents: Consents,
 }
 
 impl Workbench {
@@ -51,7 +54,32 @@ impl Workbench {
         lab_url: Option<String>,
         lab: Option<LabHome>,
     ) -> Workbench {
-        Workbench { runner, host, connections, lab_url, lab: Mutex::new(lab) }
+        Workbench { runner, host, connections, lab_url, lab: Mutex::new(lab), consents: Consents::default() }
+    }
+
+    fn office(&self) -> Office<'_> {
+        Office { runner: &self.runner, connections: &self.connections, consents: &self.consents }
+    }
+
+    async fn sealing(&self, who: String, act: Sealing) -> anyhow::Result<Value> {
+        let name = match &act {
+            Sealing::App { .. } => return self.office().act(who, act, None, None).await,
+            Sealing::Token { connection, .. }
+            | Sealing::Connect { connection, .. }
+            | Sealing::Disconnect { connection } => connection.clone(),
+        };
+        let subject = self.office().subject(&name).await?;
+        let lab = self.lab_for(&subject.checked().connections.value, std::iter::once(&name)).await?;
+        self.office().act(who, act, Some(&subject), lab.as_ref()).await
+    }
+
+    fn sealed(&self) -> Option<Safe> {
+        Some(safe::of(self.runner.store()))
+    }
+
+    /// Refreshes consents that would end because nobody uses them.
+    pub async fn tend(&self) {
+        self.host.tend().await;
     }
 
     /// The runner that it belongs to.
@@ -91,7 +119,13 @@ impl Workbench {
         let connections = &checked.connections.value;
         self.note_loads(&checked.components).await?;
         let lab = self.lab_for(connections, checked.components.keys()).await?;
-        self.host.take_over(Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?);
+        self.host.take_over(Host::bind(
+            &checked.connections,
+            &checked.components,
+            &checked.grants,
+            lab.as_ref(),
+            self.sealed(),
+        )?);
         drop(lab);
         self.runner.refresh();
         Ok(self.runner.acting(who).publish(checked.canvas.value, connections).await?)
@@ -111,7 +145,7 @@ impl Workbench {
         let checked = tokio::task::spawn_blocking(move || check::connection(&path, &wanted, &shelf)).await??;
         let known = checked.connections.value.connections.get(name).cloned().unwrap_or_default();
         let lab = self.lab_for(&checked.connections.value, std::iter::once(&name.to_owned())).await?;
-        let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
+        let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref(), self.sealed())?;
         drop(lab);
         Ok((known, host.connector(name)?))
     }
@@ -174,7 +208,8 @@ impl Workbench {
         let checked = tokio::task::spawn_blocking(check).await??;
         self.note_loads(&checked.components).await?;
         let lab = self.lab.lock().await;
-        let wanted = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
+        let wanted =
+            Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref(), self.sealed())?;
         drop(lab);
         answer["connections"] = json!(self.host.switch_to(wanted, back));
         Ok(answer)
@@ -345,6 +380,14 @@ impl Bench for Workbench {
 
     fn check_policy(&self, text: String) -> BoxFuture<'_, Result<PolicyKept, Refused>> {
         Box::pin(async move { self.policy_against_live(text).await.map(|(told, _)| told).map_err(refused) })
+    }
+
+    fn seal(&self, who: String, act: Sealing) -> BoxFuture<'_, Result<Value, Refused>> {
+        Box::pin(async move { self.sealing(who, act).await.map_err(refused) })
+    }
+
+    fn came_back(&self, query: String) -> BoxFuture<'_, Result<Option<String>, Refused>> {
+        Box::pin(async move { self.office().came_back(&query).await.map_err(refused) })
     }
 
     fn set_policy(&self, who: String, text: String, anyway: bool) -> BoxFuture<'_, Result<PolicyKept, Refused>> {

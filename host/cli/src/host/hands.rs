@@ -1,7 +1,7 @@
 //! A runner on the store that is there already, for verbs that change something: with connections where a file leads to
 //! them, so that what is queued is sent at once.
 use super::lab::{self, LabHome};
-use super::{Host, connections_in_use};
+use super::{Host, connections_in_use, safe};
 use crate::args::{DeliveryArgs, Global};
 use crate::check::{self, Secrets};
 use crate::config;
@@ -188,7 +188,8 @@ async fn connect(
     let audiences = store.audiences().await?;
     let checked = check::connections(file, &connections_in_use(store).await?, Secrets::Ask, &Shelf::of(store).await?)?;
     let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), lab_url).await?;
-    let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
+    let host =
+        Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref(), Some(safe::of(store)))?;
     if let Some(lab) = &lab {
         lab.adopt_all(&audiences);
     }

@@ -114,7 +114,9 @@ impl LabHome {
     /// # Errors
     /// The lab is not on this machine.
     pub fn map(&self, manifest: &Manifest) -> Result<LabMap, Problem> {
-        LabMap::new(manifest.hosts.iter().filter_map(|host| {
+        // A browser goes to a page of consent: its host need not be among those that the connector reaches.
+        let page = manifest.auth.oauth.iter().map(|spec| &spec.authorize.host);
+        LabMap::new(manifest.hosts.iter().chain(page).filter_map(|host| {
             let url = self.partners.get(emulator(host, &manifest.name))?;
             Some((host.clone(), url.strip_prefix("http://").unwrap_or(url).to_owned()))
         }))

@@ -1,17 +1,19 @@
 //! Joins the rooms: connections, components, secrets and the lab become the connectors that the runner calls.
 pub mod alerts;
 pub mod bench;
+pub mod consents;
 pub mod hands;
 pub mod journal;
 pub mod lab;
 pub mod provider;
 pub mod ready;
+pub mod safe;
 mod trials;
 pub mod workshop;
 
 use crate::config;
 use caravan_connectors::{
-    Binding, BoundConnector, Change, Grant, LoadedComponent, LocalVault, LocalWebhooks, MessengerSettings, Reach,
+    Binding, BoundConnector, Change, Grant, LoadedComponent, LocalVault, LocalWebhooks, MessengerSettings, Reach, Safe,
     Switch,
 };
 use caravan_journey::document::{Document, token_end};
@@ -113,7 +115,7 @@ impl Host {
         }
     }
 
-    /// Binds all checked connections. Those with `lab: true` reach the lab, which must be there for them.
+    /// Binds all checked connections, with what is sealed for them. Those with `lab: true` reach the lab, which must be there for them.
     ///
     /// # Errors
     /// A setting that cannot stand, or a lab that is not on this machine.
@@ -122,8 +124,9 @@ impl Host {
         components: &BTreeMap<String, Arc<LoadedComponent>>,
         grants: &BTreeMap<String, Grant>,
         lab: Option<&LabHome>,
+        safe: Option<Safe>,
     ) -> Result<Host, Problem> {
-        let vault = LocalVault::new(connections.value.connections.clone());
+        let vault = LocalVault::new(connections.value.connections.clone()).with_safe(safe);
         let host = Host::with(connections, components, grants, vault, |is_lab, component| match lab {
             _ if !is_lab => Ok(Reach::Partner),
             Some(lab) => Ok(Reach::Lab(lab.map(component.manifest())?)),
@@ -205,6 +208,17 @@ impl Host {
         let bound = other.bound.into_inner().unwrap_or_else(PoisonError::into_inner);
         bound.values().for_each(|bound| bound.watched.belongs_to(self.journal.clone()));
         self.bound.write().unwrap_or_else(PoisonError::into_inner).extend(bound);
+    }
+
+    /// Refreshes consents that would end because nobody uses them.
+    pub async fn tend(&self) {
+        let all: Vec<Bound> = {
+            let bound = self.bound.read().unwrap_or_else(PoisonError::into_inner);
+            bound.values().cloned().collect()
+        };
+        for one in all {
+            one.switch.tend().await;
+        }
     }
 
     /// The names of all connections.

@@ -1,7 +1,7 @@
 //! A runner with every connection that canvases and the store's queues need: what publishing takes.
 use super::hands::actor;
 use super::lab::{self, LabHome};
-use super::{Host, connections_in_use};
+use super::{Host, connections_in_use, safe};
 use crate::args::Global;
 use crate::check::{self, CheckedConnections, Secrets};
 use crate::config;
@@ -44,7 +44,8 @@ impl Ready {
         let all = canvases.iter().chain(versions.iter().map(|version| &*version.canvas));
         Problems::check(check::endpoints(&checked.connections, &check::endpoints_of(all)))?;
         let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), lab).await?;
-        let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
+        let sealed = Some(safe::of(&store));
+        let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref(), sealed)?;
         if let Some(lab) = &lab {
             lab.adopt_all(&store.audiences().await?);
         }

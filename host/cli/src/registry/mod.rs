@@ -12,14 +12,14 @@ pub mod standing;
 use crate::args::Global;
 use crate::bundle::{self, is_path};
 use crate::{files, stores};
-use caravan_connectors::{Grant, GrantFile, Outline};
+use caravan_connectors::{Grant, GrantFile, Outline, Safe};
 use caravan_model::policy::ConnectorPolicy;
-use caravan_model::{Code, Digest, Policy, Problem};
+use caravan_model::{Code, Digest, Manifest, Policy, Problem};
 use caravan_runner::policy_of;
 use caravan_store::{DocumentKind, Sqlite, Store};
 use standing::Standing;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What a store has installed, as far as connections can use it. Read once when a command begins.
@@ -31,6 +31,8 @@ pub struct Shelf {
     bytes: BTreeMap<Digest, Vec<u8>>,
     /// Whose signatures count, and what becomes of what they did not sign.
     signing: ConnectorPolicy,
+    /// The ids of what is sealed.
+    sealed: BTreeSet<String>,
 }
 
 /// What a connection's `connector` leads to.
@@ -74,6 +76,7 @@ impl Shelf {
             grants: grants(store).await?,
             bytes: BTreeMap::new(),
             signing: policy_of(store).await?.connectors,
+            sealed: store.documents(DocumentKind::Sealed).await?.into_iter().map(|(id, _)| id).collect(),
         };
         let used = shelf.standings.values().filter_map(|standing| standing.active).chain(shelf.pins.values().copied());
         let used: Vec<Digest> = used.collect();
@@ -90,6 +93,12 @@ impl Shelf {
     pub fn under(mut self, policy: &Policy) -> Shelf {
         self.signing = policy.connectors.clone();
         self
+    }
+
+    /// Whether a token of a connection, or an app that the partner gives tokens to, is sealed.
+    pub fn brings_token(&self, connection: &str, manifest: &Manifest) -> bool {
+        let app = manifest.auth.token.is_some() && self.sealed.contains(&Safe::of_connector(&manifest.name));
+        app || self.sealed.contains(&Safe::of_connection(connection))
     }
 
     /// What a connection's `connector` names: a path relative to `folder`; an installed connector, by the connection's pin,

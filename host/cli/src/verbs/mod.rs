@@ -9,6 +9,7 @@ mod catalogue;
 mod config;
 pub mod connection;
 pub mod connector;
+pub mod consent;
 pub mod dry_run;
 mod dry_webhook;
 mod event;

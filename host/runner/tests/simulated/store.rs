@@ -296,6 +296,7 @@ the_store! {
         fn hold(lease: Lease, hold: Hold) -> ();
         fn lift(lease: Lease, scope: HoldScope, now: Millis) -> bool;
         fn correct(lease: Lease, correction: Correction) -> u64;
+        fn swap_sealed(id: String, was: Option<String>, becomes: Option<String>) -> bool;
         fn put_documents(lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>) -> ();
         fn note(
             lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>, notes: Vec<Note>

@@ -356,6 +356,9 @@ pub enum DocumentKind {
     Keeping,
     /// How far a file of events was imported; id = its digest.
     Import,
+    /// An app's secret or a connection's credential, sealed with a key that is not in the store; id = `app/CONNECTOR` or
+    /// `connection/NAME`. Written by [`super::Store::swap_sealed`] alone.
+    Sealed,
 }
 
 impl DocumentKind {
@@ -384,6 +387,7 @@ impl DocumentKind {
             DocumentKind::Link => "link",
             DocumentKind::Keeping => "keeping",
             DocumentKind::Import => "import",
+            DocumentKind::Sealed => "sealed",
         }
     }
 }

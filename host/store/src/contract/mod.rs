@@ -357,6 +357,15 @@ pub trait Store: Send + Sync + Clone + 'static {
         lease: Lease,
         documents: Vec<(DocumentKind, String, Option<String>)>,
     ) -> impl Future<Output = Result<()>> + Send;
+    /// Puts a sealed text in the place of the one that was read, or (`None`) removes it; false, and nothing is changed, where
+    /// another one stands there by now. No lease: what was read is the fence, so that a renewed token never replaces a newer
+    /// one, whoever holds the slots.
+    fn swap_sealed(
+        &self,
+        id: String,
+        was: Option<String>,
+        becomes: Option<String>,
+    ) -> impl Future<Output = Result<bool>> + Send;
     /// Writes or removes documents as [`Store::put_documents`] does, and appends notes of it, or of what was done already,
     /// to the audit chain: one transaction. Nothing changes or removes a note.
     fn note(

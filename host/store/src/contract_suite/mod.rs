@@ -138,6 +138,7 @@ macro_rules! contract_suite {
         );
         $crate::contract_suite!(@module $engine, components:
             a_connectors_bytes_are_kept_once_by_their_digest
+            a_sealed_text_replaces_only_the_one_that_was_read
         );
         $crate::contract_suite!(@module $engine, calling:
             calls_wait_are_put_off_and_end

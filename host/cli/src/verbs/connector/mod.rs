@@ -16,6 +16,7 @@ use crate::host::hands::{Hands, actor};
 use crate::registry::desk::Desk;
 use crate::registry::overview;
 use crate::registry::removal::{self, Removal};
+use crate::verbs::consent;
 use crate::verbs::queue::queue;
 use crate::{ask, out, stores};
 use caravan_store::Sqlite;
@@ -70,6 +71,7 @@ pub async fn connector(global: &Global, verb: ConnectorVerb) -> anyhow::Result<E
             })
             .await
         }
+        ConnectorVerb::App(verb) => consent::app(global, verb).await,
         ConnectorVerb::Uninstall { name } => {
             at_desk(global, async |desk| {
                 let removal = Removal::of(desk, &name).await?;

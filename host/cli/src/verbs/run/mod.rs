@@ -8,9 +8,9 @@ mod report;
 use crate::args::{Global, RunArgs};
 use crate::check::{self, Checked, Secrets};
 use crate::fail::{End, Problems};
-use crate::host::Host;
 use crate::host::hands::actor;
 use crate::host::lab::{self, LabHome};
+use crate::host::{Host, safe};
 use crate::registry::{Shelf, loads};
 use crate::users::{Users, events::Events};
 use crate::verbs::{policy, tell_opposites};
@@ -53,8 +53,9 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
     }
     let Checked { connections, components, .. } = &prepared.checked;
     let lab = lab::of_connections(&connections.value, components.keys(), args.lab.as_deref()).await?;
-    let host = Host::bind(connections, components, &prepared.checked.grants, lab.as_ref())?;
     let store = Sqlite::open(&prepared.store, stores::options(global))?;
+    let sealed = Some(safe::of(&store));
+    let host = Host::bind(connections, components, &prepared.checked.grants, lab.as_ref(), sealed)?;
     if let Some(lab) = &lab {
         lab.adopt_all(&store.audiences().await?);
     }
