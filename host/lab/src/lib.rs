@@ -22,6 +22,7 @@ mod marketo;
 mod meta;
 pub mod people;
 mod pinterest;
+mod platform;
 mod quota;
 mod reply;
 mod rows;

@@ -18,6 +18,7 @@ use crate::ledger::Ledger;
 use crate::marketo::{self, MarketoState};
 use crate::meta::{self, MetaState};
 use crate::pinterest;
+use crate::platform::{self, PlatformState};
 use crate::quota::{HourUse, RateUse, Usage};
 use crate::reply::{Class, Ending, Reply};
 use crate::settings::Settings;
@@ -86,6 +87,7 @@ pub(crate) struct World {
     google: Mutex<GoogleState>,
     marketo: Mutex<MarketoState>,
     criteo: Mutex<Shelf>,
+    platform: Mutex<PlatformState>,
     pinterest: Mutex<Shelf>,
     /// Pinterest's audiences, which stand over its customer lists. Locked after the lists.
     targets: Mutex<pinterest::Targets>,
@@ -114,6 +116,7 @@ impl World {
             google: Mutex::new(GoogleState::new(permissive)),
             marketo: Mutex::new(MarketoState::new(permissive)),
             criteo: Mutex::new(Shelf::new(&criteo::FORM, permissive)),
+            platform: Mutex::new(PlatformState::new(permissive)),
             pinterest: Mutex::new(Shelf::new(&pinterest::FORM, permissive)),
             targets: Mutex::default(),
             snapchat: Mutex::new(Shelf::new(&snapchat::FORM, permissive)),
@@ -145,6 +148,10 @@ impl World {
         lock(&self.criteo)
     }
 
+    pub(crate) fn platform(&self) -> MutexGuard<'_, PlatformState> {
+        lock(&self.platform)
+    }
+
     pub(crate) fn pinterest(&self) -> MutexGuard<'_, Shelf> {
         lock(&self.pinterest)
     }
@@ -160,7 +167,7 @@ impl World {
     /// The shelf of a partner that has one.
     pub(crate) fn shelf(&self, partner: Partner) -> Option<MutexGuard<'_, Shelf>> {
         match partner {
-            Partner::Google | Partner::Marketo | Partner::Meta | Partner::TikTok => None,
+            Partner::Google | Partner::Marketo | Partner::Meta | Partner::Platform | Partner::TikTok => None,
             Partner::Criteo => Some(self.criteo()),
             Partner::Pinterest => Some(self.pinterest()),
             Partner::Snapchat => Some(self.snapchat()),
@@ -206,6 +213,7 @@ impl World {
         *self.google() = GoogleState::new(self.permissive);
         *self.marketo() = MarketoState::new(self.permissive);
         *self.criteo() = Shelf::new(&criteo::FORM, self.permissive);
+        *self.platform() = PlatformState::new(self.permissive);
         *self.pinterest() = Shelf::new(&pinterest::FORM, self.permissive);
         *self.targets() = pinterest::Targets::default();
         *self.snapchat() = Shelf::new(&snapchat::FORM, self.permissive);
@@ -238,6 +246,7 @@ impl World {
             (None, Partner::Meta) => meta::plan(self, request),
             (None, Partner::TikTok) => tiktok::plan(self, request),
             (None, Partner::Criteo) => criteo::plan(self, request),
+            (None, Partner::Platform) => platform::plan(self, request),
             (None, Partner::Pinterest) => pinterest::plan(self, request),
             (None, Partner::Snapchat) => snapchat::plan(self, request),
         };
@@ -280,6 +289,7 @@ impl World {
             }
             (Partner::Meta, None) => (Spent::Untold, None),
             (Partner::Google, _) => (Spent::Untold, google::charge(self, call)),
+            (Partner::Platform, _) => (Spent::Untold, platform::charge(self)),
             (Partner::Marketo, _) => (Spent::Untold, marketo::charge(self)),
             (Partner::TikTok, _) => {
                 let free = self.usage().tiktok(Instant::now(), meta::unix_now() / 86_400, &settings.tiktok);
@@ -351,6 +361,7 @@ impl World {
                     Partner::Meta => meta::fault(self, call, &strike),
                     Partner::TikTok => tiktok::fault(&strike),
                     Partner::Criteo => criteo::fault(self, &strike),
+                    Partner::Platform => platform::fault(&strike),
                     Partner::Pinterest => pinterest::fault(&strike),
                     Partner::Snapchat => snapchat::fault(self, &strike),
                 };
