@@ -59,6 +59,9 @@ pub(crate) fn routes<S: Store>() -> Router<Arc<State<S>>> {
         .route("/api/lists", get(lists::list::<S>))
         .route("/api/lists/{list}", put(lists::create::<S>).delete(lists::remove::<S>))
         .route("/api/lists/{list}/members", get(lists::members::<S>).post(lists::add::<S>))
+        .route("/api/lists/{list}/imports", get(imports::list::<S>).post(imports::set::<S>))
+        .route("/api/lists/{list}/imports/{import}", delete(imports::end::<S>))
+        .route("/api/lists/{list}/unlinked", get(imports::unlinked::<S>))
         .route("/api/lists/{list}/members/remove", post(lists::take::<S>))
         .route("/api/profiles", post(profiles::import::<S>))
         .route("/api/profiles/{identifier}", get(profiles::show::<S>).delete(profiles::erase::<S>));

@@ -9,6 +9,7 @@ pub mod connections;
 pub mod connectors;
 pub mod entries;
 pub mod host;
+pub mod imports;
 pub mod keeping;
 pub mod keys;
 pub mod lists;

@@ -107,6 +107,18 @@ impl Workbench {
         Ok(connection::report(&name, &known, connector.as_ref()).await.1)
     }
 
+    async fn bind(&self, name: String) -> anyhow::Result<()> {
+        let shelf = Shelf::of(self.runner.store()).await?;
+        let (path, wanted) = (self.connections.clone(), name.clone());
+        let checked = tokio::task::spawn_blocking(move || check::connection(&path, &wanted, &shelf)).await??;
+        let lab = self.lab_for(&checked.connections.value, std::iter::once(&name)).await?;
+        let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
+        drop(lab);
+        self.host.take_over(host);
+        self.runner.refresh();
+        Ok(())
+    }
+
     async fn registry(&self, who: String, act: Registry) -> anyhow::Result<Value> {
         let desk = Desk::new(&self.runner, who);
         Ok(match act {
@@ -272,6 +284,10 @@ impl Bench for Workbench {
             };
             Ok(document.value.connections.into_iter().map(view).collect())
         })
+    }
+
+    fn bind_connection(&self, name: String) -> BoxFuture<'_, Result<(), Refused>> {
+        Box::pin(async move { self.bind(name).await.map_err(refused) })
     }
 
     fn check_connection(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>> {

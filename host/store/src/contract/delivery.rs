@@ -356,6 +356,8 @@ pub enum DocumentKind {
     Keeping,
     /// How far a file of events was imported; id = its digest.
     Import,
+    /// An import of an external audience into a list, and how far it is; id = list and digest of the audience.
+    ListImport,
 }
 
 impl DocumentKind {
@@ -384,6 +386,7 @@ impl DocumentKind {
             DocumentKind::Link => "link",
             DocumentKind::Keeping => "keeping",
             DocumentKind::Import => "import",
+            DocumentKind::ListImport => "list-import",
         }
     }
 }
