@@ -281,3 +281,54 @@ fn the_command_line_does_on_a_serving_host_what_it_does_on_a_store() {
     assert!(world.caravan("ck_nobody", &["queue", "list"]).expect(2).stderr.contains("CV092"));
     drop(world.lab);
 }
+
+#[test]
+fn trials_and_files_of_events_go_over_a_serving_host_too() {
+    let world = World::new();
+    let caravan = |arguments: &[&str]| world.caravan(&world.admin, arguments);
+    world.place.write("users.csv", "external_id,email\np-1,one@example.com\np-2,two@example.com\n");
+    caravan(&["profile", "import", "users.csv"]).expect(0);
+    // What would happen, and the very requests; nobody entered by that.
+    let way = caravan(&["canvas", "preview", "canvas.yaml", "--profile", "p-1", "--json"]).expect(0).json();
+    assert_eq!((&way["external_id"], &way["visits"][0]["step"]), (&json!("p-1"), &json!("sync")), "{way}");
+    let request = &way["visits"][0]["sync"]["requests"][0];
+    assert!(request["url"].as_str().is_some_and(|url| url.contains("facebook.com")), "{way}");
+    assert!(request.get("body").is_none(), "bodies are for who asks for a dry run: {way}");
+    let nobody = caravan(&["canvas", "preview", "canvas.yaml", "--profile", "p-9"]).expect(2).stderr;
+    assert!(nobody.contains("CV020") || nobody.contains("nobody"), "{nobody}");
+    let dry = ["dry-run", "canvas.yaml", "--step", "sync", "--users", "users.csv", "--json"];
+    let here = world.place.run([&dry[..], &["--connections", "connections.yaml"]].concat()).expect(0).json();
+    let there = caravan(&dry).expect(0).json();
+    assert_eq!(there["requests"].as_array().map(Vec::len), here["requests"].as_array().map(Vec::len), "{there}");
+    assert_eq!(there["results"], here["results"]);
+    assert!(there["requests"][0]["body"].as_str().is_some_and(|body| body.contains("EMAIL")), "{there}");
+    let accounts = caravan(&["connection", "accounts", "lab-meta", "--json"]).expect(0).json();
+    assert!(accounts.as_array().is_some_and(|all| !all.is_empty()), "{accounts}");
+    // Events of a file: once, however often it is sent, with what cannot be read told by its line.
+    let second = CALLED.replace("canvas: called", "canvas: lapsed").replace("{ api: true }", "{ event: Lapsed }");
+    world.place.write("lapsed.yaml", second);
+    caravan(&["canvas", "publish", "lapsed.yaml"]).expect(0);
+    let lines = "external_id,event,timestamp\np-1,Lapsed,2026-11-01T09:00:00Z\np-2,Lapsed,2026-11-01T09:00:00Z\n\
+        p-2,Opened,someday\n";
+    world.place.write("events.csv", lines);
+    let sent = caravan(&["event", "import", "events.csv", "--json"]).expect(1);
+    assert_eq!(sent.json(), json!({"new": 2, "known": 0, "bad": 1}));
+    assert!(sent.stderr.contains("events.csv") && sent.stderr.contains(":4"), "{}", sent.stderr);
+    let again = caravan(&["event", "import", "events.csv", "--json"]).expect(1).json();
+    assert_eq!(again, json!({"new": 0, "known": 2, "bad": 1}));
+    let numbers = || world.call(&world.admin, "GET", "/api/canvases/lapsed/numbers", "").1;
+    patient("they are through", || numbers()[0]["entered"] == 2 && numbers()[0]["inside"] == 0);
+    // A policy is looked at without being kept; a subscription is shown and tried.
+    world.place.write("policy.yaml", "format: 1\nconsent: { demand: [advertising] }\n");
+    let checked = caravan(&["policy", "check", "policy.yaml", "--json"]).expect(0).json();
+    assert_eq!(checked["kept"], false);
+    assert!(!caravan(&["policy", "show"]).expect(0).stdout.contains("demand"));
+    caravan(&["alert", "add", "ops", "--to", "webhook:env:NOWHERE_TO_GO"]).expect(0);
+    let shown = caravan(&["alert", "show", "ops", "--json"]).expect(0).json();
+    assert_eq!(shown["notices"], 0, "{shown}");
+    let tried = caravan(&["alert", "test", "ops", "--json"]).expect(1).json();
+    assert_eq!(tried[0]["sent"], false, "{tried}");
+    let elsewhere = caravan(&["store", "backup", "copy.caravan"]).expect(2).stderr;
+    assert!(elsewhere.contains("--store"), "{elsewhere}");
+    drop(world.lab);
+}

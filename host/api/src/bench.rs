@@ -26,8 +26,52 @@ pub trait Bench: Send + Sync {
     fn check_connection(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>>;
     /// Does something with installed connectors, in somebody's name.
     fn connectors(&self, who: String, act: Registry) -> BoxFuture<'_, Result<Value, Refused>>;
+    /// The accounts that a connection's credentials reach.
+    fn accounts(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>>;
+    /// One person's way through a canvas, with time travel.
+    fn preview(&self, wanted: Preview) -> BoxFuture<'_, Result<Value, Refused>>;
+    /// The requests that people would cause at a step; nothing is sent.
+    fn dry_run(&self, wanted: DryRun) -> BoxFuture<'_, Result<Value, Refused>>;
+    /// Sends a test notice to a subscription.
+    fn try_subscription(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>>;
+    /// What a subscription was told, and what is still to be sent.
+    fn subscription(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>>;
+    /// The canvases that a policy would refuse; nothing is kept.
+    fn check_policy(&self, text: String) -> BoxFuture<'_, Result<PolicyKept, Refused>>;
     /// Keeps a policy, in somebody's name, unless it refuses live canvases and `anyway` is not said.
     fn set_policy(&self, who: String, text: String, anyway: bool) -> BoxFuture<'_, Result<PolicyKept, Refused>>;
+}
+
+/// Whose way through which canvas is looked at.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Preview {
+    /// The canvas, as YAML or JSON.
+    pub canvas: String,
+    /// An identifier of the person.
+    pub profile: String,
+    /// When they enter, in milliseconds of UTC; now if not given.
+    #[serde(default)]
+    pub at: Option<i64>,
+    /// What `wait_for` steps wait for happens at once; else they wait in vain.
+    #[serde(default)]
+    pub happens: bool,
+    /// Partners refuse the person where the canvas waits for their answer; else they take them.
+    #[serde(default)]
+    pub refused: bool,
+}
+
+/// Who is sent through a step, as a trial.
+#[derive(Clone, Debug)]
+pub struct DryRun {
+    /// The canvas, as YAML or JSON.
+    pub canvas: String,
+    /// The `audience_sync` step.
+    pub step: String,
+    /// The partner's id of the audience, where it is not known yet.
+    pub audience: Option<String>,
+    /// The people.
+    pub people: Vec<caravan_model::Profile>,
 }
 
 /// What is done with installed connectors.

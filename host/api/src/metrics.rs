@@ -95,7 +95,7 @@ async fn text<S: Store>(state: &State<S>) -> caravan_runner::Result<String> {
         waiting.get_or_create(&of).set(whole(backlog.messages));
         age.get_or_create(&of).set(backlog.oldest.map_or(0, |oldest| seconds(now, oldest)));
         let merges = store.merges().await?;
-        for (outcome, n) in [("merged", merges.merged), ("in-audiences", merges.in_audiences)] {
+        for (outcome, n) in [("merged", merges.merged), ("waiting", merges.waiting)] {
             profiles.get_or_create(&labels(&[("workspace", workspace), ("outcome", outcome)])).set(whole(n));
         }
         for lane in store.lanes().await? {

@@ -2,6 +2,7 @@
 use crate::doors::Doors;
 use crate::keys::Senders;
 use crate::metrics::Counts;
+use crate::provider::{Provider, Underway};
 use crate::workspace::Workspace;
 use crate::{health, metrics, routes, tracking};
 use axum::Router;
@@ -49,6 +50,9 @@ pub(crate) struct State<S: Store> {
     pub workspaces: Vec<Arc<Workspace<S>>>,
     pub options: ServerOptions,
     pub doors: Doors,
+    /// Who vouches for members, if anybody, and who is on their way back from there.
+    pub provider: Option<Arc<dyn Provider>>,
+    pub underway: Underway,
     senders: Senders,
     pub counts: Counts,
     leaving: AtomicBool,
@@ -95,12 +99,16 @@ pub struct Server<S: Store> {
 }
 
 impl<S: Store + 'static> Server<S> {
-    /// A server for workspaces.
-    pub fn new(workspaces: Vec<Workspace<S>>, options: ServerOptions) -> Server<S> {
+    /// A server for workspaces; a provider vouches for their members beside passwords and links.
+    pub fn new(
+        workspaces: Vec<Workspace<S>>,
+        options: ServerOptions,
+        provider: Option<Arc<dyn Provider>>,
+    ) -> Server<S> {
         let workspaces = workspaces.into_iter().map(Arc::new).collect();
         let (doors, senders, counts) = (Doors::default(), Senders::default(), Counts::default());
-        let leaving = AtomicBool::new(false);
-        Server { state: Arc::new(State { workspaces, options, doors, senders, counts, leaving }) }
+        let (leaving, underway) = (AtomicBool::new(false), Underway::default());
+        Server { state: Arc::new(State { workspaces, options, doors, provider, underway, senders, counts, leaving }) }
     }
 
     /// Its routes.

@@ -23,6 +23,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Who mails, and by which server. `CARAVAN_SMTP_URL` and `CARAVAN_MAIL_FROM` go before it.
     pub mail: Option<Mail>,
+    /// The OpenID provider that vouches for members, beside passwords and links; `public_url` leads back from it.
+    pub sign_in: Option<SignIn>,
     /// The collector to which a serving host sends its spans by OTLP over HTTP: `http://127.0.0.1:4318`.
     /// `OTEL_EXPORTER_OTLP_ENDPOINT` goes before it.
     pub otlp: Option<String>,
@@ -39,6 +41,18 @@ pub struct Mail {
     pub url: SecretRef,
     /// `alerts@acme.example` or `Caravan <alerts@acme.example>`.
     pub from: String,
+}
+
+/// An OpenID provider.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// Its issuer, as its discovery document names it: `https://accounts.acme.example`.
+    pub issuer: String,
+    /// The name under which it knows this host.
+    pub client_id: String,
+    /// Where the secret is kept: `{ env = "OIDC_SECRET" }` or `{ file = "oidc-secret" }`.
+    pub client_secret: SecretRef,
 }
 
 /// A workspace: a store of its own, and connections.
@@ -104,6 +118,9 @@ pub fn read(path: &Path) -> Result<Config, Problem> {
     })?;
     let folder = files::folder(path);
     if let Some(Mail { url: SecretRef::File(file), .. }) = &mut config.mail {
+        *file = folder.join(file.as_str()).display().to_string();
+    }
+    if let Some(SignIn { client_secret: SecretRef::File(file), .. }) = &mut config.sign_in {
         *file = folder.join(file.as_str()).display().to_string();
     }
     for (workspace, own) in &mut config.workspaces {

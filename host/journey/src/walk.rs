@@ -168,7 +168,7 @@ impl CompiledCanvas {
                 }
                 StepKind::Update(changes) => {
                     let mut profile = person.profile.clone();
-                    changes.apply(&mut profile);
+                    changes.apply(&mut profile, scene.now);
                     updated = Some(Box::new(profile));
                     moves.push(Move::Updated { step: index });
                     at = step.next;

@@ -1,5 +1,5 @@
 //! What an `update` step changes of a person: their own fields and attributes, never who they are or what they allowed.
-use crate::Profile;
+use crate::{Millis, Profile};
 use serde_json::{Map, Value};
 
 /// Changes by path; `null` removes.
@@ -45,8 +45,22 @@ pub fn place_of(path: &str) -> Place<'_> {
 }
 
 impl Changes {
-    /// Makes the changes. What may not be changed, and a field's value that is no text, is left alone.
-    pub fn apply(&self, person: &mut Profile) {
+    /// Makes the changes, told of at `now`. What may not be changed, and a field's value that is no text, is left alone.
+    pub fn apply(&self, person: &mut Profile, now: Millis) {
+        self.make(person);
+        for path in self.0.keys() {
+            match place_of(path) {
+                Place::Field(field) => person.told.note(field, now),
+                Place::Attribute(path) => {
+                    let name = path.split('.').next().unwrap_or_default();
+                    person.told.note(&format!("attributes.{name}"), now);
+                }
+                Place::Identifier | Place::Consent | Place::Nowhere => {}
+            }
+        }
+    }
+
+    fn make(&self, person: &mut Profile) {
         for (path, value) in &self.0 {
             match place_of(path) {
                 Place::Field(field) => {
@@ -135,7 +149,7 @@ mod tests {
         let Value::Object(attributes) = attributes else { panic!("a map") };
         let Value::Object(changes) = changes else { panic!("a map") };
         let mut person = Profile { attributes, ..Profile::default() };
-        Changes(changes).apply(&mut person);
+        Changes(changes).make(&mut person);
         Value::Object(person.attributes)
     }
 
@@ -168,7 +182,7 @@ mod tests {
         let changes =
             json!({ "country": "DE", "city": null, "zip": 7, "email": "x@y.example", "consents.email": "granted" });
         let Value::Object(changes) = changes else { panic!("a map") };
-        Changes(changes).apply(&mut person);
+        Changes(changes).make(&mut person);
         assert_eq!(person, Profile { country: Some("DE".into()), ..Profile::default() });
         assert_eq!(
             ["email", "consents.a", "a..b", "attributes", "country.x"].map(place_of),

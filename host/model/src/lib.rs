@@ -31,6 +31,7 @@ pub mod profile;
 pub mod reasons;
 pub mod status;
 pub mod time;
+pub mod told;
 pub mod usage;
 pub mod webhook;
 
@@ -55,3 +56,4 @@ pub use policy::Policy;
 pub use profile::{Consent, Event, Profile};
 pub use status::{Reason, Status};
 pub use time::{Duration, Millis};
+pub use told::Told;

@@ -1,5 +1,5 @@
 //! Profiles, consents and events, as they come in and as the store keeps them.
-use crate::Millis;
+use crate::{Millis, Told};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -81,48 +81,15 @@ pub struct Profile {
     /// Custom attributes, nested as they came.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     pub attributes: serde_json::Map<String, serde_json::Value>,
+    /// When these were told of.
+    #[serde(skip_serializing_if = "Told::is_nothing")]
+    pub told: Told,
 }
 
 impl Profile {
     /// The consent for a purpose; `Unknown` where nothing was said.
     pub fn consent(&self, purpose: &str) -> Consent {
         self.consents.get(purpose).copied().unwrap_or_default()
-    }
-
-    /// Takes what `newer` says over what is known; fields that it leaves out stay.
-    pub fn merge(&mut self, newer: Profile) {
-        fn take<T>(known: &mut Option<T>, newer: Option<T>) {
-            if newer.is_some() {
-                *known = newer;
-            }
-        }
-        for alias in newer.aliases {
-            if !self.aliases.contains(&alias) {
-                self.aliases.push(alias);
-            }
-        }
-        if !newer.emails.is_empty() {
-            self.emails = newer.emails;
-        }
-        if !newer.phones.is_empty() {
-            self.phones = newer.phones;
-        }
-        take(&mut self.first_name, newer.first_name);
-        take(&mut self.last_name, newer.last_name);
-        take(&mut self.gender, newer.gender);
-        take(&mut self.birth_date, newer.birth_date);
-        take(&mut self.city, newer.city);
-        take(&mut self.state, newer.state);
-        take(&mut self.zip, newer.zip);
-        take(&mut self.country, newer.country);
-        take(&mut self.idfa, newer.idfa);
-        take(&mut self.gaid, newer.gaid);
-        take(&mut self.time_zone, newer.time_zone);
-        take(&mut self.locale, newer.locale);
-        take(&mut self.ad_tracking_enabled, newer.ad_tracking_enabled);
-        take(&mut self.do_not_sell_or_share, newer.do_not_sell_or_share);
-        self.consents.extend(newer.consents);
-        self.attributes.extend(newer.attributes);
     }
 }
 

@@ -24,6 +24,10 @@ use tracing::Instrument as _;
 /// The name of the intake source whose rows are messages.
 const SOURCE: &str = "inbox";
 
+/// How often those are looked at who could not be merged at once, and how many of them in one transaction.
+const MERGE_EVERY: caravan_model::Duration = caravan_model::Duration::SECOND;
+const MERGED_AGAIN: usize = 500;
+
 /// Messages that are worked off together.
 struct Chunk {
     /// The number of the last one.
@@ -37,6 +41,7 @@ struct Chunk {
 /// Works off all that waits; gives how many messages that was.
 pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> {
     let mut done = 0;
+    go_on_merging(&shared).await?;
     while !shared.is_stopping() {
         let inbound = shared.store.inbox(shared.options.chunk.max(1)).await?;
         let Some(mut last) = inbound.last().map(|message| message.seq) else { break };
@@ -111,6 +116,19 @@ async fn merge_in<S: Store>(shared: &Shared<S>, last: u64, messages: Vec<(u64, M
     Ok(chunk)
 }
 
+/// Merges whom earlier messages called one person, where nothing of theirs is at a partner any more. It is done between
+/// chunks: nobody of a chunk goes on in another meanwhile.
+async fn go_on_merging<S: Store>(shared: &Shared<S>) -> crate::Result<()> {
+    if shared.is_time_to_merge(shared.now(), MERGE_EVERY) && shared.store.merges().await?.waiting > 0 {
+        let _alone = shared.sealing.write().await;
+        let merged = shared.store.merge(shared.lease, Vec::new(), MERGED_AGAIN, shared.now()).await?;
+        if !merged.is_empty() {
+            shared.wake();
+        }
+    }
+    Ok(())
+}
+
 /// Names that a message gives to one person.
 fn same_people(message: &Message) -> impl Iterator<Item = SamePerson> + '_ {
     let of = |other: &String, is_certain| SamePerson {
@@ -135,14 +153,11 @@ async fn merge_people<S: Store>(
     if two.is_empty() {
         return Ok(());
     }
-    let wanted = two.len();
-    let merged = shared.store.merge(shared.lease, two, shared.now()).await?;
-    if merged.len() < wanted {
-        tracing::warn!(
-            left = wanted - merged.len(),
-            "profiles are not merged: they are in audiences, or wait in a queue"
-        );
-    }
+    let merged = {
+        // No slice is sealed meanwhile: operations change their persons, and their lanes.
+        let _alone = shared.sealing.write().await;
+        shared.store.merge(shared.lease, two, 0, shared.now()).await?
+    };
     if merged.is_empty() {
         return Ok(());
     }

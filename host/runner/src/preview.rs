@@ -110,7 +110,7 @@ pub async fn preview<S: Store>(
                 Move::Passed { step, way } => (step, plan.reason(step, way)),
                 Move::Updated { step } => {
                     if let Some(changes) = plan.changes(step) {
-                        changes.apply(&mut changed);
+                        changes.apply(&mut changed, now);
                     }
                     (step, Reason::none())
                 }

@@ -254,7 +254,7 @@ impl<'a> Tally<'a> {
                     Move::Passed { step, .. } | Move::Offered { step, .. } => *step,
                     Move::Updated { step } => {
                         if let Some(changes) = self.plan.changes(*step) {
-                            changes.apply(changed.get_or_insert_with(|| profile.clone()));
+                            changes.apply(changed.get_or_insert_with(|| profile.clone()), now);
                         }
                         *step
                     }

@@ -42,6 +42,8 @@ pub(crate) struct Shared<S> {
     pub sealing: tokio::sync::RwLock<()>,
     /// When old exchanges were looked for.
     pruned: AtomicI64,
+    /// When those were looked at who are still to be merged.
+    merged: AtomicI64,
     wake: Notify,
     stopping: AtomicBool,
 }
@@ -136,6 +138,7 @@ impl<S: Store> Shared<S> {
             facts: Mutex::default(),
             memories: Mutex::default(),
             pruned: AtomicI64::new(0),
+            merged: AtomicI64::new(0),
             wake: Notify::new(),
             stopping: AtomicBool::new(false),
         };
@@ -195,11 +198,12 @@ impl<S: Store> Shared<S> {
 
     /// Whether old exchanges are to be looked for now.
     pub(crate) fn is_time_to_prune(&self, now: Millis, every: caravan_model::Duration) -> bool {
-        let due = Millis(self.pruned.load(Ordering::Relaxed)).after(every) <= now;
-        if due {
-            self.pruned.store(now.0, Ordering::Relaxed);
-        }
-        due
+        is_time(&self.pruned, now, every)
+    }
+
+    /// The same for looking at those who are still to be merged.
+    pub(crate) fn is_time_to_merge(&self, now: Millis, every: caravan_model::Duration) -> bool {
+        is_time(&self.merged, now, every)
     }
 
     /// Tells the supervisor that something may have changed.
@@ -324,4 +328,13 @@ pub(crate) fn plug_of(connectors: &dyn Connectors, connection: &str) -> Result<P
         .map_err(|error| Problem::new(Code::BadConnection, format!("settings of `{connection}`: {error}")))?;
     let default_country = connectors.default_country(connection);
     Ok(Plug { connector, settings: settings.into(), default_country })
+}
+
+/// Whether something was last done longer than `every` ago; then it counts as done now.
+fn is_time(last: &AtomicI64, now: Millis, every: caravan_model::Duration) -> bool {
+    let due = Millis(last.load(Ordering::Relaxed)).after(every) <= now;
+    if due {
+        last.store(now.0, Ordering::Relaxed);
+    }
+    due
 }

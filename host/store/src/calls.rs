@@ -78,8 +78,8 @@ impl Store for Sqlite {
         self.read("read who is who", move |db| merging::strangers(db, pairs)).await
     }
 
-    async fn merge(&self, lease: Lease, pairs: Vec<SamePerson>, now: Millis) -> Result<Vec<Merged>> {
-        self.stir(lease, "merge people", move |tx| merging::merge(tx, &pairs, now)).await
+    async fn merge(&self, lease: Lease, pairs: Vec<SamePerson>, again: usize, now: Millis) -> Result<Vec<Merged>> {
+        self.stir(lease, "merge people", move |tx| merging::merge(tx, pairs, again, now)).await
     }
 
     async fn merges(&self) -> Result<Merges> {

@@ -128,7 +128,7 @@ pub(crate) fn renew(tx: &mut Tx<'_>, lane: LaneId, age: Duration, now: Millis) -
 }
 
 /// The add that a member's newest claim would ask for again.
-fn again(lane: LaneId, profile: ProfileId, member: &Membership, origin: Origin) -> Option<Offer> {
+pub(crate) fn again(lane: LaneId, profile: ProfileId, member: &Membership, origin: Origin) -> Option<Offer> {
     let claim = member.claims.last()?;
     Some(Offer { lane, profile, action: Action::Add, origin, step: claim.of() })
 }

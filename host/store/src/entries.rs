@@ -4,6 +4,7 @@ use crate::calling;
 use crate::contract::{EnterBatch, Entered, Move, NewestEntry};
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
+use crate::merging;
 use crate::people::People;
 use crate::records::{ENTRIES, Entries, pack_entries};
 use crate::rests::{Rests, Walker};
@@ -36,6 +37,7 @@ pub(crate) fn enter(tx: &mut Tx<'_>, batch: EnterBatch) -> Done<Entered> {
         return Err(Fail::impossible("a candidate's row is beyond the rows that the chunk says are done"));
     }
 
+    let any_merged = merging::any(tx.db)?;
     let mut room = Room::of(tx.db, facts.canvas, &batch, entered_before)?;
     let mut ledger = Ledger::new(batch.now, None);
     let mut begun: Vec<(ProfileId, Option<EntryId>)> = Vec::with_capacity(batch.candidates.len());
@@ -49,7 +51,8 @@ pub(crate) fn enter(tx: &mut Tx<'_>, batch: EnterBatch) -> Done<Entered> {
             result.known_rows += 1;
             continue;
         }
-        let profile = candidate.profile;
+        // Who was merged since the caller looked enters as the one that they go on in.
+        let profile = if any_merged { merging::survivor(tx.db, candidate.profile)? } else { candidate.profile };
         if !(1..tx.books.numbers.profile).contains(&profile.0) {
             return Err(Fail::impossible(format!("there is no profile {profile}")));
         }

@@ -4,6 +4,7 @@ use crate::contract::{Correction, FollowUp, Origin, Resend, Resent};
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
 use crate::membership;
+use crate::merging;
 use crate::parts;
 use crate::records::{Entries, Final, Operation, buckets_of, unpack_finals};
 use crate::writer::Tx;
@@ -98,7 +99,18 @@ pub(crate) fn correct(tx: &mut Tx<'_>, correction: Correction) -> Done<u64> {
         corrected += 1;
     }
     let lane = settlement::lane_of(tx.db, part)?;
-    membership::apply(tx.db, lane, &correction.membership, true)?;
+    let mut changes = correction.membership;
+    if merging::any(tx.db)? {
+        // Whoever went on in another is sent anew as that one: this is about identifiers that are no longer asked for.
+        let mut stays = Vec::with_capacity(changes.len());
+        for change in changes {
+            if merging::survivor(tx.db, change.profile)? == change.profile {
+                stays.push(change);
+            }
+        }
+        changes = stays;
+    }
+    membership::apply(tx.db, lane, &changes, true)?;
     let mut count =
         tx.db.prepare_cached("INSERT INTO judged VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = excluded.n")?;
     for (reason, n) in &correction.counts {

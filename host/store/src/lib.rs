@@ -50,6 +50,7 @@ mod groups;
 mod holds;
 mod imports;
 mod inbox;
+mod joining;
 mod keeping;
 mod lanes;
 mod ledger;

@@ -106,6 +106,13 @@ pub(crate) fn apply(db: &Connection, lane: LaneId, changes: &[MembershipChange],
     Ok(())
 }
 
+/// Writes what is known of someone in an audience, over whatever was.
+pub(crate) fn put(db: &Connection, lane: LaneId, profile: ProfileId, member: &Membership) -> Done<()> {
+    let body = pack(&MembershipNow::from(member), &member.claims, member.newest);
+    db.prepare_cached("INSERT OR REPLACE INTO membership VALUES (?1, ?2)")?.execute((key(lane.0, profile.0)?, body))?;
+    Ok(())
+}
+
 /// Walks over a lane's memberships by ascending profile, `after` excluded, until `more` is false.
 pub(crate) fn walk(
     db: &Connection,

@@ -1,16 +1,15 @@
 //! Merging: two profiles of one person become one, in one transaction.
 //!
 //! One survives, with its id and so its slot (design, 11.18). Names, identifiers, events, lists, entries and receipts of
-//! the other go over to it; its row stays without data, as an erased person's does. A profile that an audience holds, or of
-//! which something waits in a queue, is left as it is and noted: its identifiers and claims at partners are not joined here.
-use crate::contract::{Merged, MergedAt, Merges, Origin, SamePerson, Standing};
-use crate::counters::waiting_operations;
+//! the other go over to it, and so does what audiences and queues have of it ([`crate::joining`]); its row stays without
+//! data, as an erased person's does. Where rows of either are at a partner at that moment, the two are noted and merged
+//! later.
+use crate::contract::{Merged, MergedAt, Merges, Origin, SamePerson};
 use crate::entries;
 use crate::fail::Done;
 use crate::groups;
+use crate::joining::{self, Busy};
 use crate::keeping;
-use crate::lanes;
-use crate::membership;
 use crate::owed;
 use crate::people;
 use crate::records::{Entries, pack_entries, unpack_entries};
@@ -20,7 +19,6 @@ use crate::writer::Tx;
 use caravan_model::status::reason;
 use caravan_model::{Consent, EntryId, Millis, Profile, ProfileId, Reason, VersionId};
 use rusqlite::{Connection, OptionalExtension};
-use std::collections::HashSet;
 
 /// The most e-mails, and phones, of one person (design, section 6).
 const VALUES: usize = 10;
@@ -49,52 +47,60 @@ fn are_two(db: &Connection, pair: &SamePerson) -> Done<Option<(ProfileId, Profil
     Ok((pair.is_certain || is_nameless()?).then_some((survivor, other)))
 }
 
-/// Merges those that may be merged; gives which were.
-pub(crate) fn merge(tx: &mut Tx<'_>, pairs: &[SamePerson], now: Millis) -> Done<Vec<Merged>> {
+/// Merges those that may be merged, and up to `again` of those that were noted before; gives which were.
+pub(crate) fn merge(tx: &mut Tx<'_>, mut pairs: Vec<SamePerson>, again: usize, now: Millis) -> Done<Vec<Merged>> {
     tx.books.hear(now);
-    let db = tx.db;
-    let mut busy: Option<HashSet<ProfileId>> = None;
+    pairs.extend(noted(tx.db, again)?);
+    let mut busy: Option<Busy> = None;
     let mut merged = Vec::new();
     for pair in pairs {
-        let Some((survivor, other)) = are_two(db, pair)? else { continue };
+        let Some((survivor, other)) = are_two(tx.db, &pair)? else { continue };
         let busy = match &mut busy {
             Some(busy) => busy,
-            None => busy.insert(whose_operations(db)?),
+            None => busy.insert(Busy::read(tx.db)?),
         };
-        if busy.contains(&other) || is_held(db, other)? {
-            db.prepare_cached("INSERT OR REPLACE INTO unmerged VALUES (?1, ?2, ?3)")?
-                .execute((other.0, survivor.0, now.0))?;
+        if busy.is_under_way(other) || busy.is_under_way(survivor) {
+            tx.db.prepare_cached("INSERT OR REPLACE INTO merging VALUES (?1, ?2, ?3, ?4)")?.execute((
+                other.0,
+                survivor.0,
+                now.0,
+                pair.is_certain,
+            ))?;
             continue;
         }
-        join(tx, survivor, other, now)?;
+        join(tx, busy, (survivor, other), now)?;
         merged.push(Merged { other, survivor });
     }
     Ok(merged)
 }
 
-/// Everybody of whom an operation waits.
-fn whose_operations(db: &Connection) -> Done<HashSet<ProfileId>> {
-    let mut busy = HashSet::new();
-    waiting_operations(db, |_, op, _| {
-        busy.insert(op.profile);
+/// Those that were noted longest ago; who is erased, or is nobody's double any more, is forgotten.
+fn noted(db: &Connection, limit: usize) -> Done<Vec<SamePerson>> {
+    let mut select = db.prepare_cached("SELECT other, survivor, certain FROM merging ORDER BY at, other LIMIT ?1")?;
+    let rows = select.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+        Ok((ProfileId(row.get(0)?), ProfileId(row.get(1)?), row.get::<_, bool>(2)?))
     })?;
-    Ok(busy)
+    let mut pairs = Vec::new();
+    for (other, survivor, is_certain) in rows.collect::<rusqlite::Result<Vec<_>>>()? {
+        if let (Some(left), Some(known)) = (people::load(db, other)?, people::load(db, survivor)?) {
+            let pair = SamePerson { name: known.external_id, other: left.external_id, is_certain };
+            if are_two(db, &pair)?.is_some() {
+                pairs.push(pair);
+                continue;
+            }
+        }
+        db.prepare_cached("DELETE FROM merging WHERE other = ?1")?.execute([other.0])?;
+    }
+    Ok(pairs)
 }
 
-/// Whether an audience holds someone, may hold them, or a step's claim on them stands.
-fn is_held(db: &Connection, profile: ProfileId) -> Done<bool> {
-    let members = membership::of(db, lanes::ids(db)?.into_iter(), profile)?;
-    Ok(members.iter().any(|(_, member)| {
-        member.standing != Standing::Out || !member.recorded.is_empty() || !member.claims.is_empty()
-    }))
-}
-
-fn join(tx: &mut Tx<'_>, survivor: ProfileId, other: ProfileId, now: Millis) -> Done<()> {
+fn join(tx: &mut Tx<'_>, busy: &mut Busy, (survivor, other): (ProfileId, ProfileId), now: Millis) -> Done<()> {
     let db = tx.db;
     let (Some(known), Some(left)) = (people::load(db, survivor)?, people::load(db, other)?) else { return Ok(()) };
     let names: Vec<String> = [&left.external_id].into_iter().chain(&left.aliases).cloned().collect();
-    let whole = both(known.clone(), left);
-    if people::withdraws(&known, &whole) {
+    let whole = both(known.clone(), left.clone());
+    // What either allowed and the whole does not, and what the other took back just now, is owed.
+    if people::withdraws(&known, &whole) || people::withdraws(&left, &whole) || owed::is_noted(db, other)? {
         owed::note(db, survivor, Origin::Consent, now)?;
     }
     db.prepare_cached("UPDATE profile SET data = ?2 WHERE id = ?1")?
@@ -108,20 +114,19 @@ fn join(tx: &mut Tx<'_>, survivor: ProfileId, other: ProfileId, now: Millis) -> 
     keeping::join_past(db, survivor, other, now)?;
     db.prepare_cached("UPDATE receipt SET profile = ?1 WHERE profile = ?2")?.execute((survivor.0, other.0))?;
     db.prepare_cached("DELETE FROM withdrawal WHERE profile = ?1")?.execute([other.0])?;
-    for lane in lanes::ids(db)? {
-        membership::forget(db, lane, other)?;
-    }
+    joining::join(tx, busy, (survivor, other), now)?;
     move_entries(tx, survivor, other, now)?;
     groups::join(db, survivor, other)?;
     groups::stir(db, tx.books, survivor)?;
     // Whoever went on in the other goes on in the survivor.
     db.prepare_cached("UPDATE merged SET survivor = ?1 WHERE survivor = ?2")?.execute((survivor.0, other.0))?;
     db.prepare_cached("INSERT OR REPLACE INTO merged VALUES (?1, ?2, ?3)")?.execute((other.0, survivor.0, now.0))?;
-    db.prepare_cached("DELETE FROM unmerged WHERE other = ?1")?.execute([other.0])?;
+    db.prepare_cached("DELETE FROM merging WHERE other = ?1")?.execute([other.0])?;
+    db.prepare_cached("UPDATE merging SET survivor = ?1 WHERE survivor = ?2")?.execute((survivor.0, other.0))?;
     Ok(())
 }
 
-/// What is known of both. Where both say something, the survivor's stays; a withdrawal outweighs.
+/// What is known of both. Where both say something, the newer word stays (design, 11.13); a withdrawal outweighs.
 fn both(known: Profile, left: Profile) -> Profile {
     let emails = values(&known.emails, &left.emails);
     let phones = values(&known.phones, &left.phones);
@@ -267,13 +272,24 @@ fn rewrite(db: &Connection, entry: EntryId, profile: ProfileId, before: Option<E
     Ok(())
 }
 
+/// Whether anybody was ever merged.
+pub(crate) fn any(db: &Connection) -> Done<bool> {
+    Ok(db.prepare_cached("SELECT EXISTS (SELECT 1 FROM merged)")?.query_row([], |row| row.get(0))?)
+}
+
+/// Who goes on in place of someone: themselves where they were not merged.
+pub(crate) fn survivor(db: &Connection, who: ProfileId) -> Done<ProfileId> {
+    let mut select = db.prepare_cached("SELECT survivor FROM merged WHERE other = ?1")?;
+    Ok(select.query_row([who.0], |row| row.get(0)).optional()?.map_or(who, ProfileId))
+}
+
 /// How many were merged, and how many should be.
 pub(crate) fn counts(db: &Connection) -> Done<Merges> {
     if !schema::has(db, "merged")? {
         return Ok(Merges::default());
     }
     let count = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0)).map(|n| n as u64);
-    Ok(Merges { merged: count("SELECT count(*) FROM merged")?, in_audiences: count("SELECT count(*) FROM unmerged")? })
+    Ok(Merges { merged: count("SELECT count(*) FROM merged")?, waiting: count("SELECT count(*) FROM merging")? })
 }
 
 /// Who went on in a profile.

@@ -34,6 +34,12 @@ pub(crate) fn note(db: &Connection, profile: ProfileId, cause: Origin, now: Mill
     Ok(())
 }
 
+/// Whether something is owed to someone that is not queued yet.
+pub(crate) fn is_noted(db: &Connection, profile: ProfileId) -> Done<bool> {
+    let mut select = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM withdrawal WHERE profile = ?1)")?;
+    Ok(select.query_row([profile.0], |row| row.get(0))?)
+}
+
 /// Who is owed removals that are not queued yet, as far as their time has come.
 pub(crate) fn owing(db: &Connection, now: Millis, limit: usize) -> Done<Vec<Owing>> {
     let mut select =

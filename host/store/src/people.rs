@@ -7,7 +7,7 @@ use crate::membership;
 use crate::owed;
 use crate::writer::Tx;
 use caravan_model::changes::Changes;
-use caravan_model::{Consent, Digest, Profile, ProfileId, slot_of};
+use caravan_model::{Consent, Digest, Millis, Profile, ProfileId, Told, slot_of};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -85,6 +85,13 @@ pub(crate) fn upsert(tx: &mut Tx<'_>, workspace: &str, people: Vec<Profile>) -> 
     let mut known = Vec::with_capacity(people.len());
     let mut json = Vec::with_capacity(512);
     for mut person in people {
+        // Files say no time: what they say is told now, and the same said again is no news.
+        let is_timeless = person.told.is_nothing();
+        if person.is_silent() {
+            person.told = Told::default();
+        } else if is_timeless {
+            person.told = Told::at(tx.books.now);
+        }
         if person.external_id.is_empty() {
             if person.aliases.is_empty() {
                 return Err(Fail::impossible("a person without any id"));
@@ -93,17 +100,23 @@ pub(crate) fn upsert(tx: &mut Tx<'_>, workspace: &str, people: Vec<Profile>) -> 
         }
         let id = match whose(tx, &mut name, &person)? {
             (id, false) => {
-                let known = load(db, id)?
+                let mut known = load(db, id)?
                     .unwrap_or_else(|| Profile { external_id: person.external_id.clone(), ..Profile::default() });
                 let merged = merge(known.clone(), person);
-                if merged != known {
+                let told = std::mem::replace(&mut known.told, merged.told.clone());
+                let is_news = merged != known;
+                known.told = told;
+                if is_news || (merged != known && !is_timeless) {
                     if withdraws(&known, &merged) {
                         owed::note(db, id, Origin::Consent, tx.books.now)?;
                     }
                     json.clear();
                     serde_json::to_writer(&mut json, &merged)?;
                     update.execute((id.0, &json))?;
-                    groups::stir(db, tx.books, id)?;
+                    // That the same was said again changes no segment.
+                    if is_news {
+                        groups::stir(db, tx.books, id)?;
+                    }
                 }
                 person = merged;
                 id
@@ -126,14 +139,15 @@ pub(crate) fn upsert(tx: &mut Tx<'_>, workspace: &str, people: Vec<Profile>) -> 
 }
 
 /// Changes a person's own fields and attributes; does nothing to who was erased. Gives whether anything changed.
-pub(crate) fn change(db: &Connection, id: ProfileId, changes: &Changes) -> Done<bool> {
-    let Some(known) = load(db, id)? else { return Ok(false) };
+pub(crate) fn change(db: &Connection, id: ProfileId, changes: &Changes, now: Millis) -> Done<bool> {
+    let Some(mut known) = load(db, id)? else { return Ok(false) };
     let mut changed = known.clone();
-    changes.apply(&mut changed);
+    changes.apply(&mut changed, now);
     if changed != known {
         let data = serde_json::to_vec(&changed)?;
         db.prepare_cached("UPDATE profile SET data = ?2 WHERE id = ?1")?.execute((id.0, data))?;
     }
+    known.told.clone_from(&changed.told);
     Ok(changed != known)
 }
 

@@ -95,7 +95,7 @@ impl<'a> Rests<'a> {
                     in_range(who, *step)?;
                     let passed = (Status::Passed, &Reason::none());
                     ledger.is_final((self.db, &mut *books), visit, (who.version, *step), passed.0, passed.1)?;
-                    if people::change(self.db, who.profile, changes)? {
+                    if people::change(self.db, who.profile, changes, ledger.now())? {
                         groups::stir(self.db, books, who.profile)?;
                     }
                     if last {

@@ -223,10 +223,12 @@ CREATE TABLE IF NOT EXISTS calling(entry INTEGER PRIMARY KEY, ordinal INTEGER NO
   reason INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS calling_step ON calling(version, step, due);
 CREATE INDEX IF NOT EXISTS calling_due ON calling(due);
--- Profiles that went on in others, and those that should and cannot yet.
+-- Profiles that went on in others, and those that will once nothing of either is under way; `certain` as in SamePerson.
 CREATE TABLE IF NOT EXISTS merged(other INTEGER PRIMARY KEY, survivor INTEGER NOT NULL, at INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS merged_survivor ON merged(survivor);
-CREATE TABLE IF NOT EXISTS unmerged(other INTEGER PRIMARY KEY, survivor INTEGER NOT NULL, at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS merging(other INTEGER PRIMARY KEY, survivor INTEGER NOT NULL, at INTEGER NOT NULL,
+  certain INTEGER NOT NULL);
+DROP TABLE IF EXISTS unmerged;
 -- Visits that were folded away, as their counters count them.
 CREATE TABLE IF NOT EXISTS folded(version INTEGER, step INTEGER, status INTEGER, reason INTEGER, n INTEGER NOT NULL,
   PRIMARY KEY(version, step, status, reason)) WITHOUT ROWID;

@@ -142,3 +142,23 @@ pub(crate) async fn remove<S: Store>(
     caller.acting().put(vec![document], "alert.remove", &format!("subscription {name}"), json!({})).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+/// What a subscription was told, and what is still to be sent.
+#[utoipa::path(get, path = "/api/subscriptions/{name}", tag = "alerts", params(("name" = String, Path)),
+    security(("key" = ["view-canvases"])), responses((status = 200, body = Object)))]
+pub(crate) async fn show<S: Store>(
+    caller: Caller<S, VIEW_CANVASES>,
+    At(name): At<String>,
+) -> Result<axum::Json<serde_json::Value>, Refused> {
+    Ok(axum::Json(caller.place.bench.subscription(name).await?))
+}
+
+/// Sends a test notice to a subscription and says whether it left.
+#[utoipa::path(post, path = "/api/subscriptions/{name}/test", tag = "alerts", params(("name" = String, Path)),
+    security(("key" = ["edit-canvases"])), responses((status = 200, body = Object)))]
+pub(crate) async fn test<S: Store>(
+    caller: Caller<S, EDIT_CANVASES>,
+    At(name): At<String>,
+) -> Result<axum::Json<serde_json::Value>, Refused> {
+    Ok(axum::Json(caller.place.bench.try_subscription(name).await?))
+}

@@ -7,7 +7,7 @@ use crate::problem::Refused;
 use axum::http::{HeaderMap, StatusCode};
 use caravan_model::canvas::Trigger;
 use caravan_model::port::{Clock as _, SystemClock};
-use caravan_model::{Called, Code, Message, Problem};
+use caravan_model::{Called, Code, Message, Problem, Profile, Told};
 use caravan_store::Store;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -61,7 +61,8 @@ pub(crate) async fn enter<S: Store>(
     crate::tracking::has_room(&caller.host, &caller.place).await?;
     let people = profiles(entering.people)?;
     let (offered, at) = (people.len() as u64, SystemClock.now());
-    let message = |(place, who)| {
+    let message = |(place, mut who): (usize, Profile)| {
+        who.told = Told::at(at);
         let id = key.as_ref().map(|key| format!("api {canvas} {key} {place}"));
         let called = Some(Called { canvas: newest.canvas.canvas.clone(), at });
         (id, Message { who, called, ..Message::default() })

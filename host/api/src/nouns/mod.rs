@@ -8,17 +8,20 @@ pub mod canvases;
 pub mod connections;
 pub mod connectors;
 pub mod entries;
+pub mod events;
 pub mod host;
 pub mod imports;
 pub mod keeping;
 pub mod keys;
 pub mod lists;
 pub mod members;
+pub mod oidc;
 pub mod policy;
 pub mod profiles;
 pub mod queues;
 pub mod segments;
 pub mod sessions;
+pub mod trials;
 pub mod versions;
 
 use caravan_model::Right;
@@ -37,6 +40,7 @@ pub(crate) const OPERATE: u8 = Right::Operate as u8;
 pub(crate) const VIEW_CONNECTIONS: u8 = Right::ViewConnections as u8;
 pub(crate) const INSTALL_CONNECTORS: u8 = Right::InstallConnectors as u8;
 pub(crate) const GRANT_CONNECTORS: u8 = Right::GrantConnectors as u8;
+pub(crate) const SEND_EVENTS: u8 = Right::SendEvents as u8;
 pub(crate) const MANAGE_MEMBERS: u8 = Right::ManageMembers as u8;
 pub(crate) const AUDIT: u8 = Right::Audit as u8;
 

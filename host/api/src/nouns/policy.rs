@@ -40,3 +40,14 @@ pub(crate) async fn set<S: Store>(
 ) -> Result<axum::Json<PolicyKept>, Refused> {
     Ok(axum::Json(caller.place.bench.set_policy(caller.signed.who.clone(), text, how.anyway).await?))
 }
+
+/// Which live canvases a policy would refuse; nothing is kept.
+#[utoipa::path(post, path = "/api/policy/check", tag = "policy",
+    request_body(content = String, content_type = "application/yaml", description = "The policy, as YAML or JSON"),
+    security(("key" = ["view-canvases"])), responses((status = 200, body = PolicyKept)))]
+pub(crate) async fn check<S: Store>(
+    caller: Caller<S, VIEW_CANVASES>,
+    Text(text): Text,
+) -> Result<axum::Json<PolicyKept>, Refused> {
+    Ok(axum::Json(caller.place.bench.check_policy(text).await?))
+}

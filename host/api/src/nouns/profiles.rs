@@ -117,6 +117,7 @@ impl PersonInput {
             do_not_sell_or_share: self.do_not_sell_or_share,
             consents: self.consents,
             attributes: self.attributes,
+            told: caravan_model::Told::default(),
         })
     }
 }

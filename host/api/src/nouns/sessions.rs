@@ -87,11 +87,16 @@ pub(crate) async fn open<S: Store>(
             return Err(problem.into());
         }
     };
+    Ok((StatusCode::CREATED, axum::Json(begin(place, &email).await?)))
+}
+
+/// Opens a session for a member who proved who they are.
+pub(super) async fn begin<S: Store>(place: &Workspace<S>, email: &str) -> Result<Session, Refused> {
     let (token, until) = (secret::fresh("cs")?, SystemClock.now().after(LIFE));
-    place.runner.acting(format!("member:{email}")).open_session(&email, &token, until).await?;
-    let member = member(place.runner.store(), &email).await?;
+    place.runner.acting(format!("member:{email}")).open_session(email, &token, until).await?;
+    let member = member(place.runner.store(), email).await?;
     let member = member.ok_or_else(|| refused("the member is not there any more", "ask an admin"))?;
-    Ok((StatusCode::CREATED, axum::Json(Session { token, until: until.0, member: view(member) })))
+    Ok(Session { token, until: until.0, member: view(member) })
 }
 
 async fn by_password<S: Store>(
@@ -117,7 +122,7 @@ async fn by_password<S: Store>(
     Ok(email)
 }
 
-fn refused(words: &str, cure: &str) -> Refused {
+pub(super) fn refused(words: &str, cure: &str) -> Refused {
     Refused::bad(Problem::new(Code::NotSigned, words).cure(cure))
 }
 

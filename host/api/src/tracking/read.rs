@@ -1,6 +1,6 @@
 //! A message of the tracking API, read leniently: what is not understood stays an attribute, what cannot stand is said
 //! with its place. No value of a person is repeated in a mistake.
-use caravan_model::{Code, Consent, Event, Message, Millis, Problem, Profile};
+use caravan_model::{Code, Consent, Event, Message, Millis, Problem, Profile, Told};
 use serde_json::{Map, Value};
 
 /// The calls that take one message.
@@ -63,6 +63,7 @@ pub(super) fn message(
         }
     }
     let at = happened(message, moment);
+    who.told = Told::at(at);
     let event = match kind {
         "track" => Some(text(message, "event").ok_or_else(|| {
             wrong("the event has no name").at_path("event").cure("name what happened: `event: Order Completed`")

@@ -6,28 +6,30 @@ use crate::args::{ActivateArgs, ActivationMode};
 use crate::bundle::is_path;
 use crate::check::{self, Checked, Secrets};
 use crate::fail::{Problems, problem_in};
+use crate::out;
+use crate::policies::{self, PolicyFile};
 use crate::registry::approval::{self, Allowed};
 use crate::registry::desk::Desk;
 use crate::registry::removal::{self, Removal};
 use crate::registry::{self, Shelf, overview};
-use crate::verbs::activate;
-use crate::verbs::connection;
-use crate::{out, policies};
-use caravan_api::bench::{Activation, ConnectionView, Mode, PolicyKept, Registry};
+use crate::verbs::alert::{self, Tried};
+use crate::verbs::{activate, connection};
+use caravan_api::bench::{Activation, ConnectionView, DryRun, Mode, PolicyKept, Preview, Registry};
 use caravan_api::{Bench, Refused};
 use caravan_connectors::Change;
 use caravan_journey::document::{Document, read_canvas};
-use caravan_model::port::{BoxFuture, Clock as _, Connectors as _, SystemClock};
-use caravan_model::{Canvas, Code, Connections, Problem};
+use caravan_model::port::{BoxFuture, Clock as _, Connector, Connectors as _, SystemClock};
+use caravan_model::{Canvas, Code, Connection, Connections, Problem};
 use caravan_runner::{Forecast, POLICY_ID, Runner, forecast, policy_of};
 use caravan_store::{DocumentKind, Sqlite, Version};
+use http::StatusCode;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 
 /// What documents of a request are called where they are wrong.
-const BODY: &str = "the body";
+pub(super) const BODY: &str = "the body";
 
 /// The bench of a serving host.
 pub struct Workbench {
@@ -51,8 +53,13 @@ impl Workbench {
         Workbench { runner, host, connections, lab_url, lab: Mutex::new(lab) }
     }
 
+    /// The runner that it belongs to.
+    pub(super) fn runner(&self) -> &Runner<Sqlite> {
+        &self.runner
+    }
+
     /// A canvas against its connections and the policy. Components may have to be compiled: on a thread of its own.
-    async fn checked(
+    pub(super) async fn checked(
         &self,
         canvas: Result<Document<Canvas>, Problem>,
         secrets: Secrets,
@@ -95,28 +102,39 @@ impl Workbench {
         Ok(forecast(self.runner.store(), &checked.canvas.value, &host, SystemClock.now(), zone).await?)
     }
 
-    async fn report(&self, name: String) -> anyhow::Result<Value> {
+    /// A connection as the file has it now, bound.
+    async fn hosted(&self, name: &str) -> anyhow::Result<(Connection, Host)> {
         let shelf = Shelf::of(self.runner.store()).await?;
-        let (path, wanted) = (self.connections.clone(), name.clone());
+        let (path, wanted) = (self.connections.clone(), name.to_owned());
         let checked = tokio::task::spawn_blocking(move || check::connection(&path, &wanted, &shelf)).await??;
-        let known = checked.connections.value.connections.get(&name).cloned().unwrap_or_default();
-        let lab = self.lab_for(&checked.connections.value, std::iter::once(&name)).await?;
+        let known = checked.connections.value.connections.get(name).cloned().unwrap_or_default();
+        let lab = self.lab_for(&checked.connections.value, std::iter::once(&name.to_owned())).await?;
         let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
         drop(lab);
-        let connector = host.connector(&name)?;
+        Ok((known, host))
+    }
+
+    /// The same with its connector.
+    async fn bound(&self, name: &str) -> anyhow::Result<(Connection, Arc<dyn Connector>)> {
+        let (known, host) = self.hosted(name).await?;
+        Ok((known, host.connector(name)?))
+    }
+
+    async fn report(&self, name: String) -> anyhow::Result<Value> {
+        let (known, connector) = self.bound(&name).await?;
         Ok(connection::report(&name, &known, connector.as_ref()).await.1)
     }
 
     async fn bind(&self, name: String) -> anyhow::Result<()> {
-        let shelf = Shelf::of(self.runner.store()).await?;
-        let (path, wanted) = (self.connections.clone(), name.clone());
-        let checked = tokio::task::spawn_blocking(move || check::connection(&path, &wanted, &shelf)).await??;
-        let lab = self.lab_for(&checked.connections.value, std::iter::once(&name)).await?;
-        let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
-        drop(lab);
+        let (_, host) = self.hosted(&name).await?;
         self.host.take_over(host);
         self.runner.refresh();
         Ok(())
+    }
+
+    async fn accounts_of(&self, name: String) -> anyhow::Result<Value> {
+        let (known, connector) = self.bound(&name).await?;
+        Ok(connection::accounts_as_json(&known, connector.as_ref()).await?)
     }
 
     async fn registry(&self, who: String, act: Registry) -> anyhow::Result<Value> {
@@ -194,19 +212,25 @@ impl Workbench {
         Ok(())
     }
 
-    async fn keep_policy(&self, who: String, text: String, anyway: bool) -> anyhow::Result<PolicyKept> {
+    /// What a policy would refuse.
+    async fn policy_against_live(&self, text: String) -> anyhow::Result<(PolicyKept, PolicyFile)> {
         let file = policies::read_text(BODY, text)?;
         let found = policies::refusals(self.runner.store(), &file.policy).await?;
-        let kept = found.refused.is_empty() || anyway;
-        if kept {
+        let refuses =
+            found.refused.iter().map(|(canvas, problems)| json!({"canvas": canvas, "problems": problems})).collect();
+        Ok((PolicyKept { kept: false, refuses, unseen: found.unseen }, file))
+    }
+
+    async fn keep_policy(&self, who: String, text: String, anyway: bool) -> anyhow::Result<PolicyKept> {
+        let (mut told, file) = self.policy_against_live(text).await?;
+        told.kept = anyway || told.refuses.as_array().is_none_or(Vec::is_empty);
+        if told.kept {
             let details = json!({"sha256": file.digest()});
             let document = (DocumentKind::Policy, POLICY_ID.to_owned(), Some(file.text));
             self.runner.acting(who).put(vec![document], "policy.set", "policy", details).await?;
             self.runner.refresh();
         }
-        let refuses =
-            found.refused.iter().map(|(canvas, problems)| json!({"canvas": canvas, "problems": problems})).collect();
-        Ok(PolicyKept { kept, refuses, unseen: found.unseen })
+        Ok(told)
     }
 }
 
@@ -296,6 +320,35 @@ impl Bench for Workbench {
 
     fn connectors(&self, who: String, act: Registry) -> BoxFuture<'_, Result<Value, Refused>> {
         Box::pin(async move { self.registry(who, act).await.map_err(refused) })
+    }
+
+    fn accounts(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>> {
+        // What a partner refuses is no fault of this host's.
+        let of_partner = |error| refused(error).with(StatusCode::UNPROCESSABLE_ENTITY);
+        Box::pin(async move { self.accounts_of(name).await.map_err(of_partner) })
+    }
+
+    fn preview(&self, wanted: Preview) -> BoxFuture<'_, Result<Value, Refused>> {
+        Box::pin(async move { self.way_of(wanted).await.map_err(refused) })
+    }
+
+    fn dry_run(&self, wanted: DryRun) -> BoxFuture<'_, Result<Value, Refused>> {
+        Box::pin(async move { self.trial_of(wanted).await.map_err(refused) })
+    }
+
+    fn try_subscription(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>> {
+        Box::pin(async move {
+            let tried = alert::try_out(self.runner.store(), Some(&name)).await.map_err(refused)?;
+            Ok(tried.first().map(Tried::as_json).unwrap_or_default())
+        })
+    }
+
+    fn subscription(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>> {
+        Box::pin(async move { alert::show_as_json(self.runner.store(), &name).await.map_err(refused) })
+    }
+
+    fn check_policy(&self, text: String) -> BoxFuture<'_, Result<PolicyKept, Refused>> {
+        Box::pin(async move { self.policy_against_live(text).await.map(|(told, _)| told).map_err(refused) })
     }
 
     fn set_policy(&self, who: String, text: String, anyway: bool) -> BoxFuture<'_, Result<PolicyKept, Refused>> {

@@ -3,7 +3,9 @@ pub mod alerts;
 pub mod bench;
 pub mod hands;
 pub mod lab;
+pub mod provider;
 pub mod ready;
+mod trials;
 pub mod workshop;
 
 use crate::config;

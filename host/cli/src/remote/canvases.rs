@@ -3,7 +3,7 @@ use super::client::{Sent, part};
 use super::{Remote, in_file, not_there};
 use crate::args::{CanvasVerb, CapArgs, DiffArgs};
 use crate::fail::End;
-use crate::verbs::canvas::{replay, versions};
+use crate::verbs::canvas::{preview, replay, versions};
 use crate::{ask, files, out};
 use caravan_journey::document::difference;
 use caravan_runner::control::{CanvasDiff, Side};
@@ -104,9 +104,16 @@ impl Remote<'_> {
             CanvasVerb::Archive { canvas } => {
                 self.post(&format!("/canvases/{}/archive", part(&canvas)), json!({})).await
             }
-            CanvasVerb::Preview(_) | CanvasVerb::Fmt { .. } | CanvasVerb::Schema { .. } => {
-                Err(not_there("this command"))
+            CanvasVerb::Preview(args) => {
+                let at = args.at.as_deref().map(preview::instant).transpose()?;
+                let wanted = json!({"canvas": self.text_of(&args.canvas).await?, "profile": args.profile, "at": at,
+                    "happens": args.happens, "refused": args.refused});
+                let answer = self.server.ask(Method::POST, "/canvases/preview", Sent::Json(wanted)).await;
+                self.tell(&answer.map_err(|error| in_file(error, &args.canvas))?)?;
+                Ok(End::Done)
             }
+            // Done here already: they are about files alone.
+            CanvasVerb::Fmt { .. } | CanvasVerb::Schema { .. } => Err(not_there("this command")),
         }
     }
 

@@ -9,9 +9,13 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The variable that holds the key.
 const KEY: &str = "CARAVAN_KEY";
+/// How often a host is asked again that has no room, and after how long.
+const PATIENCE: u32 = 300;
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// A host that is spoken with.
 pub struct Server {
@@ -75,6 +79,30 @@ impl Server {
     /// # Errors
     /// What the host says is wrong, or why it cannot be reached.
     pub async fn ask(&self, method: Method, path: &str, sent: Sent) -> anyhow::Result<Value> {
+        self.once(method, path, sent).await?.1
+    }
+
+    /// The same, as often as the host has no room, for ten minutes.
+    ///
+    /// # Errors
+    /// As [`Server::ask`].
+    pub async fn ask_patiently(&self, method: Method, path: &str, body: Value) -> anyhow::Result<Value> {
+        for _ in 0..PATIENCE {
+            let (status, answer) = self.once(method.clone(), path, Sent::Json(body.clone())).await?;
+            if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+                return answer;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.ask(method, path, Sent::Json(body)).await
+    }
+
+    async fn once(
+        &self,
+        method: Method,
+        path: &str,
+        sent: Sent,
+    ) -> anyhow::Result<(StatusCode, anyhow::Result<Value>)> {
         let (kind, body) = match sent {
             Sent::Nothing => (None, Bytes::new()),
             Sent::Json(value) => (Some("application/json"), Bytes::from(value.to_string())),
@@ -103,14 +131,15 @@ impl Server {
         let bytes = answer.into_body().collect().await.map_err(|error| silent(&error))?.to_bytes();
         let text = || String::from_utf8_lossy(&bytes).into_owned();
         if status.is_success() {
-            return Ok(match (bytes.is_empty(), is_json) {
+            let value = match (bytes.is_empty(), is_json) {
                 (true, _) => Value::Null,
                 (false, true) => serde_json::from_slice(&bytes)?,
                 (false, false) => Value::String(text()),
-            });
+            };
+            return Ok((status, Ok(value)));
         }
         let said: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        Err(wrong(status, &said).into())
+        Ok((status, Err(wrong(status, &said).into())))
     }
 }
 

@@ -2,12 +2,13 @@
 mod canvases;
 mod client;
 mod connectors;
+mod events;
 mod groups;
 mod show;
 
 use crate::args::{
-    AlertVerb, AudienceVerb, AuditVerb, BatchVerb, CanvasVerb, CatalogueVerb, Global, KeyVerb, MemberVerb, PolicyVerb,
-    ProfileVerb, QueueVerb, ScopeArgs, StoreVerb, Verb,
+    AlertVerb, AudienceVerb, AuditVerb, BatchVerb, CanvasVerb, CatalogueVerb, EventVerb, Global, KeyVerb, MemberVerb,
+    PolicyVerb, ProfileVerb, QueueVerb, ScopeArgs, StoreVerb, Verb,
 };
 use crate::fail::{End, Problems, usage};
 use crate::users::rows::Rows;
@@ -66,6 +67,14 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
         Verb::Connection(verb) => remote.connection(verb).await,
         Verb::Connector(verb) => remote.connector(verb).await,
         Verb::Catalogue(CatalogueVerb::Show { sample, .. }) => remote.get(&format!("/catalogue?sample={sample}")).await,
+        Verb::Event(EventVerb::Import { files, .. }) => remote.import_events(&files).await,
+        Verb::DryRun(args) => remote.dry_run(args).await,
+        Verb::Keep(StoreVerb::Backup { .. }) => Err(usage(
+            "a backup is a file of the host's machine",
+            "say it there: `caravan store backup TO --store FILE` \
+                works beside a host that serves",
+        )
+        .into()),
         Verb::Keep(StoreVerb::Check) => remote.post("/store/check", json!({})).await,
         Verb::Keep(StoreVerb::Prune) => remote.post("/store/prune", json!({})).await,
         _ => Err(not_there("this command")),
@@ -231,8 +240,29 @@ impl Remote<'_> {
             AlertVerb::Remove { name } => {
                 self.delete(&path(&name), &format!("nobody is told by {name} any more")).await
             }
-            AlertVerb::Show { .. } | AlertVerb::Test { .. } => Err(not_there("this command")),
+            AlertVerb::Show { name } => self.get(&path(&name)).await,
+            AlertVerb::Test { name } => self.test_alerts(name).await,
         }
+    }
+
+    /// Sends test notices to one subscription, or to all.
+    async fn test_alerts(&self, name: Option<String>) -> anyhow::Result<End> {
+        let names = match name {
+            Some(name) => vec![name],
+            None => {
+                let all = self.server.ask(Method::GET, "/subscriptions", Sent::Nothing).await?;
+                let names = all.as_array().into_iter().flatten();
+                names.filter_map(|one| one["name"].as_str().map(str::to_owned)).collect()
+            }
+        };
+        let mut told = Vec::with_capacity(names.len());
+        for name in names {
+            let path = format!("/subscriptions/{}/test", part(&name));
+            told.push(self.server.ask(Method::POST, &path, Sent::Nothing).await?);
+        }
+        let all_left = told.iter().all(|one| one["sent"] == true);
+        self.tell(&Value::Array(told))?;
+        Ok(if all_left { End::Done } else { End::NeedsYou })
     }
 
     async fn policy(&self, verb: PolicyVerb) -> anyhow::Result<End> {
@@ -246,7 +276,14 @@ impl Remote<'_> {
                 let refuses = answer["refuses"].as_array().is_some_and(|refuses| !refuses.is_empty());
                 Ok(if refuses { End::NeedsYou } else { End::Done })
             }
-            PolicyVerb::Check { .. } => Err(not_there("this command")),
+            PolicyVerb::Check { policy } => {
+                let text = Sent::Text(files::text(&policy)?);
+                let answer = self.server.ask(Method::POST, "/policy/check", text).await;
+                let answer = answer.map_err(|error| in_file(error, &policy))?;
+                self.tell(&answer)?;
+                let refuses = answer["refuses"].as_array().is_some_and(|refuses| !refuses.is_empty());
+                Ok(if refuses { End::NeedsYou } else { End::Done })
+            }
         }
     }
 
@@ -284,7 +321,9 @@ impl Remote<'_> {
                 self.tell(&report)?;
                 Ok(if report["good"] == true { End::Done } else { End::NeedsYou })
             }
-            crate::args::ConnectionVerb::Accounts(_) => Err(not_there("this command")),
+            crate::args::ConnectionVerb::Accounts(args) => {
+                self.ask(Method::POST, &format!("/connections/{}/accounts", part(&args.name)), Sent::Nothing).await
+            }
         }
     }
 }

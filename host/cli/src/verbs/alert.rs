@@ -172,29 +172,48 @@ async fn find(store: &Sqlite, name: &str) -> anyhow::Result<Subscription> {
     })
 }
 
-async fn show(global: &Global, store: &Sqlite, name: &str) -> anyhow::Result<End> {
+/// What a subscription was told, and what is still to be sent, as data.
+///
+/// # Errors
+/// There is no such subscription.
+pub async fn show_as_json(store: &Sqlite, name: &str) -> anyhow::Result<Value> {
     let (wanted, book) = (find(store, name).await?, book(store).await?);
     let now = SystemClock.now();
     let state = book.told(&wanted.id);
-    let told: Vec<(&OpenAlert, Millis)> = book
-        .open()
+    let told: Vec<Value> = told_of(&book, &wanted)
+        .into_iter()
+        .map(|(alert, at)| json!({"alert": alert_value(alert, now), "told": at}))
+        .collect();
+    let unsent = book.waiting(&wanted.id).map(
+        |notice| json!({"subject": notice.subject, "made": notice.made, "tries": notice.tries, "due": notice.due}),
+    );
+    let unserved = alerts::messenger().map_or_else(Some, |messenger| alerts::unserved(&messenger, &wanted));
+    Ok(json!({"subscription": wanted, "to": wanted.to.to_string(), "told": told, "unsent": unsent,
+        "notices": state.map_or(0, |state| state.made), "unserved": unserved}))
+}
+
+/// The open alerts that a subscription was told of, and when.
+fn told_of<'a>(book: &'a AlertBook, wanted: &Subscription) -> Vec<(&'a OpenAlert, Millis)> {
+    let state = book.told(&wanted.id);
+    book.open()
         .filter_map(|alert| {
             let told = state?.told.get(&alert.key)?;
             told.open.then_some((alert, told.at))
         })
-        .collect();
-    let unsent = book.waiting(&wanted.id);
-    let unserved = alerts::messenger().map_or_else(Some, |messenger| alerts::unserved(&messenger, &wanted));
+        .collect()
+}
+
+async fn show(global: &Global, store: &Sqlite, name: &str) -> anyhow::Result<End> {
     if global.json {
-        let told: Vec<_> =
-            told.iter().map(|(alert, at)| json!({"alert": alert_value(alert, now), "told": at})).collect();
-        let unsent = unsent.map(
-            |notice| json!({"subject": notice.subject, "made": notice.made, "tries": notice.tries, "due": notice.due}),
-        );
-        out::print_json(&json!({"subscription": wanted, "to": wanted.to.to_string(), "told": told, "unsent": unsent,
-            "notices": state.map_or(0, |state| state.made), "unserved": unserved}))?;
+        out::print_json(&show_as_json(store, name).await?)?;
         return Ok(End::Done);
     }
+    let (wanted, book) = (find(store, name).await?, book(store).await?);
+    let now = SystemClock.now();
+    let state = book.told(&wanted.id);
+    let told = told_of(&book, &wanted);
+    let unsent = book.waiting(&wanted.id);
+    let unserved = alerts::messenger().map_or_else(Some, |messenger| alerts::unserved(&messenger, &wanted));
     let mut text = format!("{}: {}, to {}\n", wanted.id, about(&wanted), wanted.to);
     let made = state.map_or(0, |state| state.made);
     text.push_str(&format!("{} so far\n", out::plural(made, "notice", "notices")));
@@ -229,35 +248,61 @@ async fn remove(global: &Global, store: &Sqlite, name: &str) -> anyhow::Result<E
     Ok(End::Done)
 }
 
-async fn test(global: &Global, store: &Sqlite, name: Option<&str>) -> anyhow::Result<End> {
+/// Whether a test notice left, for one subscription.
+pub struct Tried {
+    /// To whom.
+    pub wanted: Subscription,
+    /// Why it did not.
+    pub why_not: Option<String>,
+}
+
+impl Tried {
+    /// As data.
+    pub fn as_json(&self) -> Value {
+        json!({"subscription": self.wanted.id, "to": self.wanted.to.to_string(), "sent": self.why_not.is_none(),
+            "why_not": self.why_not})
+    }
+}
+
+/// Sends a test notice to one subscription, or to all.
+///
+/// # Errors
+/// There is no such subscription, or nothing can be sent from here.
+pub async fn try_out(store: &Sqlite, name: Option<&str>) -> anyhow::Result<Vec<Tried>> {
     let all = match name {
         Some(name) => vec![find(store, name).await?],
         None => alerts::subscriptions(store).await?,
     };
     let (messenger, policy) = (alerts::messenger()?, alerts::policy()?);
-    let mut failed = Vec::new();
-    let mut values = Vec::new();
-    for wanted in &all {
-        let message = render(&trial(wanted, SystemClock.now()), &wanted.to, &policy);
-        let sent = messenger.send(&wanted.to, &message).await;
-        values.push(json!({"subscription": wanted.id, "to": wanted.to.to_string(), "sent": sent.is_ok(),
-            "why_not": sent.as_ref().err().map(|wrong| &wrong.words)}));
-        match sent {
-            Ok(()) if global.json => {}
-            Ok(()) => out::print(&format!("{}: a test notice went to {}", wanted.id, wanted.to))?,
-            Err(wrong) => failed.push(
-                Problem::new(Code::Untold, format!("{}: the test notice did not leave: {wrong}", wanted.id))
-                    .cure("mend that and test again"),
-            ),
-        }
+    let mut tried = Vec::with_capacity(all.len());
+    for wanted in all {
+        let message = render(&trial(&wanted, SystemClock.now()), &wanted.to, &policy);
+        let why_not = messenger.send(&wanted.to, &message).await.err().map(|wrong| wrong.words);
+        tried.push(Tried { wanted, why_not });
     }
+    Ok(tried)
+}
+
+async fn test(global: &Global, store: &Sqlite, name: Option<&str>) -> anyhow::Result<End> {
+    let tried = try_out(store, name).await?;
     if global.json {
-        out::print_json(&values)?;
-    } else if all.is_empty() {
+        out::print_json(&tried.iter().map(Tried::as_json).collect::<Vec<_>>())?;
+    } else if tried.is_empty() {
         out::print("nobody is told of anything: `caravan alert add NAME --to CHANNEL` subscribes")?;
     }
-    failed.iter().for_each(|problem| eprintln!("{problem}"));
-    Ok(if failed.is_empty() { End::Done } else { End::NeedsYou })
+    let mut end = End::Done;
+    for Tried { wanted, why_not } in &tried {
+        match why_not {
+            Some(why) => {
+                let words = format!("{}: the test notice did not leave: {why}", wanted.id);
+                eprintln!("{}", Problem::new(Code::Untold, words).cure("mend that and test again"));
+                end = End::NeedsYou;
+            }
+            None if global.json => {}
+            None => out::print(&format!("{}: a test notice went to {}", wanted.id, wanted.to))?,
+        }
+    }
+    Ok(end)
 }
 
 #[cfg(test)]

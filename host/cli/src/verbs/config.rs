@@ -3,7 +3,7 @@ use crate::args::Global;
 use crate::check::{self, Secrets};
 use crate::config::{self, WorkspaceConfig};
 use crate::fail::{End, usage};
-use crate::host::alerts;
+use crate::host::{alerts, provider};
 use crate::registry::Shelf;
 use crate::{files, out};
 use caravan_store::{Sqlite, Store as _};
@@ -45,6 +45,14 @@ pub async fn check(global: &Global) -> anyhow::Result<End> {
                 found: found.map_err(|problem| problem.to_string()),
             });
         }
+    }
+    match provider::configured() {
+        Ok(None) => {}
+        Ok(Some(provider)) => {
+            let found = provider.reachable().await.map(|()| provider.issuer().to_owned());
+            looked.push(Looked { what: "sign_in".to_owned(), found });
+        }
+        Err(problem) => looked.push(Looked { what: "sign_in".to_owned(), found: Err(problem.to_string()) }),
     }
     let mail = alerts::messenger().and_then(|messenger| alerts::policy().map(|_| messenger));
     let found = mail.map(|_| "understood".to_owned()).map_err(|problem| problem.to_string());

@@ -215,7 +215,39 @@ fn with_secrets(problem: Problem, connection: &Connection, connector: &dyn Conne
     ))
 }
 
+/// The accounts that a connection's credentials reach, as data.
+///
+/// # Errors
+/// Why they cannot be listed.
+pub async fn accounts_as_json(
+    connection: &Connection,
+    connector: &dyn Connector,
+) -> Result<serde_json::Value, Problem> {
+    let all = all_accounts(connector).await.map_err(|problem| with_secrets(problem, connection, connector))?;
+    let value = |account: &AccountInfo| {
+        json!({"id": account.id, "name": account.name, "unusable": account.unusable,
+            "switched_on_as": short_of(connection, &account.id)})
+    };
+    Ok(all.iter().map(value).collect())
+}
+
+fn short_of(connection: &Connection, id: &str) -> Option<String> {
+    connection.accounts.iter().find(|(_, known)| *known == id).map(|(short, _)| short.clone())
+}
+
 async fn accounts(global: &Global, connection: &Connection, connector: &dyn Connector) -> anyhow::Result<End> {
+    if global.json {
+        return match accounts_as_json(connection, connector).await {
+            Ok(accounts) => {
+                out::print_json(&accounts)?;
+                Ok(End::Done)
+            }
+            Err(problem) => {
+                eprintln!("{problem}");
+                Ok(End::NeedsYou)
+            }
+        };
+    }
     let all = match all_accounts(connector).await {
         Ok(all) => all,
         Err(problem) => {
@@ -223,24 +255,14 @@ async fn accounts(global: &Global, connection: &Connection, connector: &dyn Conn
             return Ok(End::NeedsYou);
         }
     };
-    let short_of =
-        |id: &str| connection.accounts.iter().find(|(_, known)| *known == id).map(|(short, _)| short.clone());
-    if global.json {
-        let values: Vec<_> = all
-            .iter()
-            .map(|account| json!({"id": account.id, "name": account.name, "unusable": account.unusable, "switched_on_as": short_of(&account.id)}))
-            .collect();
-        out::print_json(&values)?;
-    } else {
-        let rows: Vec<Vec<String>> = all
-            .iter()
-            .map(|account| {
-                let on = short_of(&account.id).unwrap_or_default();
-                let state = account.unusable.clone().unwrap_or_else(|| "usable".to_owned());
-                vec![account.id.clone(), account.name.clone(), on, state]
-            })
-            .collect();
-        out::print(&out::table(&["ACCOUNT", "NAME", "SWITCHED ON AS", "STATE"], &rows))?;
-    }
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|account| {
+            let on = short_of(connection, &account.id).unwrap_or_default();
+            let state = account.unusable.clone().unwrap_or_else(|| "usable".to_owned());
+            vec![account.id.clone(), account.name.clone(), on, state]
+        })
+        .collect();
+    out::print(&out::table(&["ACCOUNT", "NAME", "SWITCHED ON AS", "STATE"], &rows))?;
     Ok(End::Done)
 }

@@ -1,7 +1,7 @@
 //! `caravan dry-run`: the requests that people would cause. The real component runs, the in-process lab answers, and
 //! no connection is made.
 use crate::args::{DryRunArgs, Global};
-use crate::check::{self, Secrets};
+use crate::check::{self, Checked, Secrets};
 use crate::fail::{End, Problems, usage};
 use crate::host::lab::DryTransport;
 use crate::host::workshop::Workshop;
@@ -12,7 +12,7 @@ use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalV
 use caravan_journey::plan::DEFAULT_PURPOSE;
 use caravan_model::canvas::ConsentNeed;
 use caravan_model::port::{Clock, Connector, Connectors, RequestRecord, SystemClock};
-use caravan_model::{Code, Millis, Problem, Profile, reasons};
+use caravan_model::{Code, Millis, Policy, Problem, Profile, reasons};
 use caravan_runner::{Demands, DryRun, DryRunResult, dry_run as play, registered_name};
 use caravan_store::{Sqlite, Store, to_be_made};
 use serde_json::{Map, Value, json};
@@ -124,17 +124,61 @@ async fn of_step(global: &Global, of: &StepOf<'_>) -> anyhow::Result<(Alone, Dry
     let policy = policies::holding(global, of.policy, path).await?;
     let shelf = Shelf::of_canvas(global, path).await?;
     let checked = check::canvas_with_connections(path, &connections, &policy, Secrets::Overlook, &shelf)?;
-    let canvas = &checked.canvas.value;
+    let store = stores::of_canvas(global, checked.canvas.value.canvas.as_str(), path)?;
+    let store = if store.exists() { Sqlite::open_read_only(store).ok() } else { None };
+    let place = Place { step, policy: &policy, audience: of.audience.as_deref(), at: of.at };
+    let (alone, asked) = of_checked(&checked, store.as_ref(), &place).await.map_err(|error| in_file(error, path))?;
+    let is_to_be_made = asked.audience == NO_AUDIENCE_YET;
+    if is_to_be_made && !global.quiet {
+        eprintln!("note: the audience is made by the first run; until then its id stands as {NO_AUDIENCE_YET}");
+        if alone.connector.manifest().audience.create_needs_rows {
+            eprintln!("note: the partner makes it with its first batch, which then goes in that request");
+        }
+    }
+    Ok((alone, asked))
+}
+
+fn in_file(error: anyhow::Error, path: &Path) -> anyhow::Error {
+    match error.downcast::<Problem>() {
+        Ok(problem) if problem.file.is_none() => problem.in_file(path.display().to_string()).into(),
+        Ok(problem) => problem.into(),
+        Err(error) => error,
+    }
+}
+
+/// A step of a canvas that was checked.
+pub struct Place<'a> {
+    /// The step's id.
+    pub step: &'a str,
+    /// The policy.
+    pub policy: &'a Policy,
+    /// The partner's id of the audience, where it is not known yet.
+    pub audience: Option<&'a str>,
+    /// When it is sent.
+    pub at: Millis,
+}
+
+/// What a step would send for these people, as data.
+///
+/// # Errors
+/// There is no such step, or its connector cannot be bound.
+pub async fn of_people(
+    checked: &Checked,
+    store: &Sqlite,
+    place: &Place<'_>,
+    people: Vec<Profile>,
+) -> anyhow::Result<DryRunResult> {
+    let (alone, asked) = of_checked(checked, Some(store), place).await?;
+    Ok(play(&alone, &asked, people).await?)
+}
+
+async fn of_checked(checked: &Checked, store: Option<&Sqlite>, place: &Place<'_>) -> anyhow::Result<(Alone, DryRun)> {
+    let (canvas, step) = (&checked.canvas.value, place.step);
     let Some(sync) = canvas.steps.get(step).and_then(|step| step.audience_sync.as_ref()) else {
         let syncs: Vec<&str> =
             canvas.steps.0.iter().filter(|(_, step)| sends(step)).map(|(id, _)| id.as_str()).collect();
-        return Err(Problem::new(
-            Code::MissingStep,
-            format!("the canvas has no audience_sync or webhook step `{step}`"),
-        )
-        .in_file(path.display().to_string())
-        .cure(format!("name one of: {}", syncs.join(", ")))
-        .into());
+        let words = format!("the canvas has no audience_sync or webhook step `{step}`");
+        return Err(Problem::new(Code::MissingStep, words).cure(format!("name one of: {}", syncs.join(", "))).into());
     };
     let spec = canvas.audiences.get(&sync.audience);
     let connection = spec.and_then(|spec| checked.connections.value.connections.get(&spec.connection));
@@ -143,24 +187,10 @@ async fn of_step(global: &Global, of: &StepOf<'_>) -> anyhow::Result<(Alone, Dry
         return Err(Problem::new(Code::Internal, "a checked canvas lacks a connection").into());
     };
     let account = connection.accounts.get(&spec.account).cloned().unwrap_or_default();
-    let store = stores::of_canvas(global, canvas.canvas.as_str(), path)?;
     let registered = registered_name(&canvas.canvas, &sync.audience);
-    let (audience, audience_parts) = match of.audience.clone().or_else(|| spec.id.clone()) {
+    let (audience, audience_parts) = match place.audience.map(str::to_owned).or_else(|| spec.id.clone()) {
         Some(id) => (id, Vec::new()),
-        None => match bound(&store, &registered).await {
-            Some(found) => found,
-            None => {
-                if !global.quiet {
-                    eprintln!(
-                        "note: the audience is made by the first run; until then its id stands as {NO_AUDIENCE_YET}"
-                    );
-                    if component.manifest().audience.create_needs_rows {
-                        eprintln!("note: the partner makes it with its first batch, which then goes in that request");
-                    }
-                }
-                (NO_AUDIENCE_YET.to_owned(), Vec::new())
-            }
-        },
+        None => bound(store, &registered).await.unwrap_or_else(|| (NO_AUDIENCE_YET.to_owned(), Vec::new())),
     };
     let required = sync.consent == ConsentNeed::Required;
     let asked = DryRun {
@@ -171,8 +201,8 @@ async fn of_step(global: &Global, of: &StepOf<'_>) -> anyhow::Result<(Alone, Dry
         action: sync.action,
         match_on: sync.match_on.clone(),
         purpose: sync.purpose.clone(),
-        demands: Demands::of(&policy, sync.purpose.as_deref().unwrap_or(DEFAULT_PURPOSE), required),
-        at: of.at,
+        demands: Demands::of(place.policy, sync.purpose.as_deref().unwrap_or(DEFAULT_PURPOSE), required),
+        at: place.at,
         deadline: Duration::from_secs(60),
     };
     let accounts = Some(connection.accounts.values().cloned().collect());
@@ -182,11 +212,8 @@ async fn of_step(global: &Global, of: &StepOf<'_>) -> anyhow::Result<(Alone, Dry
 }
 
 /// The partner's id of an audience that an earlier run bound.
-async fn bound(store: &Path, name: &str) -> Option<(String, Vec<(String, String)>)> {
-    if !store.exists() {
-        return None;
-    }
-    let audience = Sqlite::open_read_only(store).ok()?.audience(name).await.ok()??;
+async fn bound(store: Option<&Sqlite>, name: &str) -> Option<(String, Vec<(String, String)>)> {
+    let audience = store?.audience(name).await.ok()??;
     // One that waits for its first people is not at the partner yet.
     let made = |id: &String| *id != to_be_made(&audience.marker);
     Some((audience.partner_id.clone().filter(made)?, audience.parts))

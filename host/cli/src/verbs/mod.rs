@@ -1,6 +1,6 @@
 //! One file per verb.
 pub mod activate;
-mod alert;
+pub mod alert;
 mod audience;
 mod audit;
 mod batch;
@@ -9,7 +9,7 @@ mod catalogue;
 mod config;
 pub mod connection;
 pub mod connector;
-mod dry_run;
+pub mod dry_run;
 mod dry_webhook;
 mod event;
 mod explain;

@@ -4,10 +4,11 @@ use crate::args::{Global, ServeArgs};
 use crate::config::{self, WorkspaceConfig};
 use crate::fail::{End, usage};
 use crate::host::bench::Workbench;
+use crate::host::provider;
 use crate::host::ready::Ready;
 use crate::verbs::canvas::publish;
 use crate::{out, stop, stores};
-use caravan_api::{Server, ServerOptions, Workspace, WriteKeys};
+use caravan_api::{Provider, Server, ServerOptions, Workspace, WriteKeys};
 use caravan_model::{Canvas, Code, Problem};
 use caravan_runner::{Progress, Runner};
 use caravan_store::Sqlite;
@@ -122,7 +123,8 @@ async fn go(
         ))?;
     }
     let runners: Vec<Arc<Runner<Sqlite>>> = open.iter().map(|(_, ready)| ready.runner.clone()).collect();
-    let server = Server::new(workspaces, ServerOptions::default());
+    let provider = provider::configured()?.map(|provider| Arc::new(provider) as Arc<dyn Provider>);
+    let server = Server::new(workspaces, ServerOptions::default(), provider);
     // Whoever ends first, by a failure or because it was asked to, takes all others along.
     let (leave, leaving) = watch::channel(false);
     let mut asked = cancel;

@@ -46,7 +46,7 @@ async fn who_was_anonymous_goes_on_as_the_person_who_was_known_already() {
     // What the old name does later is theirs, too: it ends the entry.
     stream(&stage, "c", vec![did(&stage, who("anon-1", &[]), "bought")]).await;
     assert!(stage.store.inside(version, ProfileId(0), 10).await.unwrap().is_empty());
-    assert_eq!(stage.store.merges().await.unwrap(), Merges { merged: 1, in_audiences: 0 });
+    assert_eq!(stage.store.merges().await.unwrap(), Merges { merged: 1, waiting: 0 });
     // Another person on the same device stays another person.
     stream(&stage, "d", vec![is(who("u2", &["anon-1"]))]).await;
     assert_ne!(stage.store.find("u2").await.unwrap(), one);

@@ -269,7 +269,7 @@ the_store! {
         fn name_audience(lease: Lease, key: LaneKey, id: String, parts: Vec<(String, String)>) -> bool;
         fn lane(lease: Lease, lane: LaneSpec) -> (LaneId, u32);
         fn upsert(lease: Lease, people: Vec<Profile>, now: Millis) -> Vec<Known>;
-        fn merge(lease: Lease, pairs: Vec<SamePerson>, now: Millis) -> Vec<Merged>;
+        fn merge(lease: Lease, pairs: Vec<SamePerson>, again: usize, now: Millis) -> Vec<Merged>;
         fn record(lease: Lease, events: Vec<(String, Option<String>, Event)>, now: Millis) -> Vec<ProfileId>;
         fn enter(lease: Lease, batch: EnterBatch) -> Entered;
         fn advance(lease: Lease, moves: Vec<Advance>, now: Millis) -> u64;

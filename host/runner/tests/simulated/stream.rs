@@ -1,8 +1,10 @@
 //! Messages that stream in while a host serves.
 use crate::common::{emails, person};
+use crate::partner::Mood;
 use crate::time::DAY;
 use crate::world::{World, plain};
 use caravan_model::{Event, Message, Millis, Status};
+use caravan_store::Store as _;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -116,5 +118,56 @@ async fn rule_11_13_what_people_wait_for_wakes_them_in_order_unless_it_is_older_
     assert_eq!(world.statuses(version, 0).await, [passed("happened", 3), passed("timed-out", 1)].into());
     let exited = ((Status::Exited, "exited".to_owned()), 1);
     assert_eq!(world.statuses(version, 1).await, [passed("happened", 2), exited].into());
+    world.balanced().await;
+}
+
+const AT_ONCE: &str = "
+format: 1
+canvas: at-once
+audiences:
+  list: { connection: c, account: main, name: Ours, if_missing: create }
+entry: { trigger: { event: signed_up }, start: sync }
+steps:
+  sync: { audience_sync: { audience: list, action: add, match: [email] }, next: exit }
+";
+
+fn alias(id: &str, name: &str, previous: &str) -> (Option<String>, Message) {
+    let who = caravan_model::Profile { external_id: name.to_owned(), ..Default::default() };
+    (Some(id.to_owned()), Message { who, merges: vec![previous.to_owned()], ..Message::default() })
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn two_who_are_one_are_one_member_also_where_calls_were_under_way() {
+    let world = World::new(11, 16);
+    let version = world.publish(AT_ONCE).await;
+    let now = world.now();
+    let both = vec![message("m0", 0, "signed_up", 1, now), message("m1", 1, "signed_up", 1, now)];
+    world.runner().receive(both).await.unwrap();
+    served(&world, DAY / 24).await;
+    assert_eq!(world.members(), emails(0..2));
+    // Two more, whom the partner does not answer for; meanwhile somebody says that each is one of the first two.
+    let from = world.now();
+    world.partner.weather(from, from.after(caravan_model::Duration::HOUR.times(3)), Mood::LostAnswer);
+    let more = vec![message("m2", 2, "signed_up", 1, from), message("m3", 3, "signed_up", 1, from)];
+    world.runner().receive(more).await.unwrap();
+    served(&world, DAY / 24).await;
+    let said = vec![alias("a0", "p0", "p1"), alias("a1", "p0", "p2"), alias("a2", "p3", "p0")];
+    world.runner().receive(said).await.unwrap();
+    served(&world, DAY / 24).await;
+    let merges = world.store().merges().await.unwrap();
+    assert!(merges.waiting > 0, "{merges:?}");
+    served(&world, DAY).await;
+    let merges = world.store().merges().await.unwrap();
+    assert_eq!((merges.merged, merges.waiting), (3, 0));
+    world.balanced().await;
+    // All that any of the four is known by stands there as one person's, and is found when they are forgotten.
+    assert_eq!(world.members(), emails(0..4));
+    assert_eq!(world.statuses(version, 0).await.values().sum::<u64>(), 4);
+    let one = world.trace("p1").await.unwrap();
+    assert_eq!((one.profile.external_id.as_str(), one.merged.len()), ("p3", 3));
+    let gone = world.store().find("p2").await.unwrap();
+    world.runner().erase(&gone).await.unwrap();
+    served(&world, DAY).await;
+    assert_eq!(world.members(), emails(0..0));
     world.balanced().await;
 }

@@ -37,6 +37,6 @@ pub struct MergedAt {
 pub struct Merges {
     /// Profiles that went on in others.
     pub merged: u64,
-    /// Profiles that are not merged, because they are or were in audiences, or something of theirs waits in a queue.
-    pub in_audiences: u64,
+    /// Profiles that will be merged once nothing of either is at a partner.
+    pub waiting: u64,
 }

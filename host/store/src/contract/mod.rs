@@ -120,12 +120,14 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Which of these pairs name two people who are to be one.
     fn strangers(&self, pairs: Vec<SamePerson>) -> impl Future<Output = Result<Vec<SamePerson>>> + Send;
     /// Makes two people one, where they are to be: names, identifiers, events, lists and entries go to the survivor; of two
-    /// open entries in a canvas the survivor's stays, the other ends as `exited` with `merged`. Who is in an audience, or
-    /// waits in a queue, is left as they are and counted ([`Store::merges`]). Gives who was merged; repeated, nobody is.
+    /// open entries in a canvas the survivor's stays, the other ends as `exited` with `merged`. What
+    /// audiences and queues have of the other goes over, too. Those of whom rows are at a partner just now are noted, and
+    /// tried again by a later call, up to `again` of them. Gives who was merged; repeated, nobody is.
     fn merge(
         &self,
         lease: Lease,
         pairs: Vec<SamePerson>,
+        again: usize,
         now: Millis,
     ) -> impl Future<Output = Result<Vec<Merged>>> + Send;
     /// How many profiles were merged, and how many could not be yet.

@@ -1,7 +1,8 @@
 //! Two profiles of one person become one, and nothing that counts changes.
+use super::world::{joined, lane_spec, outcomes};
 use super::{Engine, World};
 use crate::contract::*;
-use caravan_model::{Action, Consent, Duration, Event, Group, Millis, Profile, Status, StepIx};
+use caravan_model::{Action, Consent, Duration, Event, Group, Millis, Profile, Status, StepIx, Told};
 
 fn same(name: &str, other: &str, is_certain: bool) -> SamePerson {
     SamePerson { name: name.to_owned(), other: other.to_owned(), is_certain }
@@ -40,7 +41,7 @@ pub async fn two_profiles_of_one_person_become_one(engine: impl Engine) {
 
     let pair = same("p0001", "ecid-7", true);
     assert_eq!(w.store.strangers(vec![pair.clone()]).await.expect("a look"), std::slice::from_ref(&pair));
-    let merged = w.store.merge(w.lease, vec![pair], w.now).await.expect("merged");
+    let merged = w.store.merge(w.lease, vec![pair], 0, w.now).await.expect("merged");
     assert_eq!(merged, [Merged { other: two, survivor: one }]);
     w.balanced().await;
     assert_eq!(w.store.counters(w.version.id).await.expect("counters"), before);
@@ -60,7 +61,7 @@ pub async fn two_profiles_of_one_person_become_one(engine: impl Engine) {
     assert_eq!(w.store.groups_of(vec![one, two]).await.expect("groups"), [vec![list], Vec::new()]);
     assert_eq!(w.store.inside(w.version.id, Default::default(), 10).await.expect("inside"), [one, people[3]]);
     assert_eq!(w.store.resting(vec![one]).await.expect("resting").len(), 1);
-    assert_eq!(w.store.merges().await.expect("counts"), Merges { merged: 1, in_audiences: 0 });
+    assert_eq!(w.store.merges().await.expect("counts"), Merges { merged: 1, waiting: 0 });
     // The survivor's one open entry keeps a second one out, and is let out as theirs.
     let rest = Move::Wait { step: StepIx(1), due: Millis::NEVER };
     let again = w.enter(&[one], &[rest]).await;
@@ -81,7 +82,7 @@ pub async fn rule_11_11_of_two_open_entries_the_survivors_stays(engine: impl Eng
     let people = w.people(0..2).await;
     let rest = Move::Wait { step: StepIx(1), due: Millis(9_000_000) };
     w.enter(&people, std::slice::from_ref(&rest)).await;
-    let merged = w.store.merge(w.lease, vec![same("p0000", "p0001", true)], w.now).await.expect("merged");
+    let merged = w.store.merge(w.lease, vec![same("p0000", "p0001", true)], 0, w.now).await.expect("merged");
     assert_eq!(merged.len(), 1);
     w.balanced().await;
     assert_eq!(w.census().await, (2, 1));
@@ -93,7 +94,7 @@ pub async fn rule_11_11_of_two_open_entries_the_survivors_stays(engine: impl Eng
     // A third merges into the survivor's survivor.
     let third = w.people(2..3).await;
     w.enter(&third, &[rest]).await;
-    w.store.merge(w.lease, vec![same("p0002", "p0001", true)], w.now).await.expect("merged");
+    w.store.merge(w.lease, vec![same("p0002", "p0001", true)], 0, w.now).await.expect("merged");
     w.balanced().await;
     assert_eq!(w.store.find("p0000").await.expect("found"), third);
     assert_eq!(w.store.trace(third[0]).await.expect("a trace").expect("a person").merged.len(), 2);
@@ -113,31 +114,133 @@ pub async fn a_merge_outweighs_no_withdrawal_and_is_harmless_when_repeated(engin
     w.store.upsert(w.lease, people, w.now).await.expect("people");
     assert!(w.store.owing(w.now, 10).await.expect("a look").iter().all(|one| one.profile != member));
     let pairs = vec![same("p0000", "anon", false)];
-    assert_eq!(w.store.merge(w.lease, pairs.clone(), w.now).await.expect("merged").len(), 1);
+    assert_eq!(w.store.merge(w.lease, pairs.clone(), 0, w.now).await.expect("merged").len(), 1);
     let trace = w.store.trace(member).await.expect("a trace").expect("a person");
     assert_eq!(trace.profile.consent("advertising"), Consent::Denied);
     let owing = w.store.owing(w.now, 10).await.expect("a look");
     assert_eq!(owing.iter().map(|one| (one.profile, one.lanes.len())).collect::<Vec<_>>(), [(member, 1)]);
     assert!(w.store.strangers(pairs.clone()).await.expect("a look").is_empty());
-    assert!(w.store.merge(w.lease, pairs, w.now).await.expect("a repetition").is_empty());
+    assert!(w.store.merge(w.lease, pairs, 0, w.now).await.expect("a repetition").is_empty());
     assert_eq!(w.store.merges().await.expect("counts").merged, 1);
     w.balanced().await;
 }
 
-pub async fn who_is_in_an_audience_is_not_merged_and_counted(engine: impl Engine) {
+pub async fn what_an_audience_holds_of_two_is_one_members(engine: impl Engine) {
     let mut w = World::new(engine).await;
-    let member = super::world::members(&mut w, 1..2).await[0];
-    let people = w.people(0..3).await;
-    w.enter(&people[2..], &[w.offer(0, Action::Add, false), Move::End]).await;
-    let pairs = vec![same("p0000", "p0001", true), same("p0000", "p0002", true), same("p0000", "nobody", true)];
-    assert!(w.store.merge(w.lease, pairs.clone(), w.now).await.expect("a look").is_empty());
-    assert_eq!(w.store.merges().await.expect("counts"), Merges { merged: 0, in_audiences: 2 });
-    assert_eq!(w.store.find("p0001").await.expect("found"), [member]);
-    // Once the audience has let go of them, they are.
-    super::world::accept_all(&w, super::world::left).await;
-    assert_eq!(w.store.merge(w.lease, pairs, w.now).await.expect("merged").len(), 1);
-    assert_eq!(w.store.merges().await.expect("counts"), Merges { merged: 1, in_audiences: 1 });
+    let people = super::world::members(&mut w, 0..3).await;
+    let (survivor, other) = (people[0], people[1]);
+    let known = w.store.members(w.lane, Default::default(), 10).await.expect("members");
+    w.now = w.now.after(Duration::HOUR);
+    let merged = w.store.merge(w.lease, vec![same("p0000", "p0001", true)], 0, w.now).await.expect("merged");
+    assert_eq!(merged, [Merged { other, survivor }]);
     w.balanced().await;
+    let now = w.store.members(w.lane, Default::default(), 10).await.expect("members");
+    assert_eq!(now.iter().map(|(who, _)| *who).collect::<Vec<_>>(), [survivor, people[2]]);
+    let member = &now[0].1;
+    assert_eq!((member.standing, &member.claims), (Standing::In, &known[0].1.claims), "one claim of one step");
+    assert_eq!(member.recorded, [known[0].1.recorded.clone(), known[1].1.recorded.clone()].concat());
+    assert_ne!(member.fingerprint, known[0].1.fingerprint);
+    // Old sets go and today's comes by an operation that asks for nothing else.
+    let queued = w.peek().await;
+    let asked: Vec<_> = queued.iter().map(|op| (op.profile, op.action, op.origin)).collect();
+    assert_eq!(asked, [(survivor, Action::Add, Origin::Renewal)]);
+    let w = w.crash().await;
+    super::world::accept_all(&w, joined).await;
+    w.balanced().await;
+    assert_eq!(w.store.members(w.lane, Default::default(), 10).await.expect("members").len(), 2);
+}
+
+pub async fn rule_11_3_what_waits_of_two_goes_in_the_order_of_the_asking(engine: impl Engine) {
+    let mut w = World::new(engine).await;
+    let spec = LaneSpec { stripes: 2, ..lane_spec("striped", "meta-main", true, Vec::new()) };
+    (w.lane, w.connection) = w.store.lane(w.lease, spec).await.expect("a lane");
+    // Neighbours by id stand in different stripes.
+    let people = w.people(0..4).await;
+    let rounds =
+        [(people[1], Action::Add), (people[2], Action::Add), (people[1], Action::Remove), (people[2], Action::Add)];
+    for (who, action) in rounds {
+        w.now = w.now.after(Duration::HOUR);
+        w.enter(&[who, people[0], people[3]], &[w.offer(0, action, false), Move::End]).await;
+    }
+    let before = w.store.counters(w.version.id).await.expect("counters");
+    let merged = w.store.merge(w.lease, vec![same("p0002", "p0001", true)], 0, w.now).await.expect("merged");
+    assert_eq!(merged, [Merged { other: people[1], survivor: people[2] }]);
+    w.balanced().await;
+    assert_eq!(w.store.counters(w.version.id).await.expect("counters"), before);
+    let mut asked = Vec::new();
+    for stripe in [0, 1] {
+        let queued = w.store.peek(caravan_model::LaneId(w.lane.0 + stripe), 100).await.expect("a peek");
+        assert!(queued.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq), "no gap");
+        assert!(queued.iter().all(|op| op.profile != people[1]));
+        let own = queued.iter().filter(|op| op.profile == people[2]);
+        asked.extend(own.map(|op| (op.offered.0, op.action)));
+    }
+    let hours = |n: i64| 1_000_000 + n * 3_600_000;
+    let wanted = [Action::Add, Action::Add, Action::Remove, Action::Add];
+    assert_eq!(asked, (1..).zip(wanted).map(|(n, action)| (hours(n), action)).collect::<Vec<_>>());
+    let mut w = w.crash().await;
+    for stripe in [0, 1] {
+        w.lane = caravan_model::LaneId(w.lane.0 + stripe);
+        super::world::accept_all(&w, joined).await;
+    }
+    w.balanced().await;
+}
+
+pub async fn who_is_under_way_is_merged_once_they_have_arrived(engine: impl Engine) {
+    let mut w = World::new(engine).await;
+    let people = w.people(0..3).await;
+    w.enter(&people[1..2], &[w.offer(0, Action::Add, false), Move::End]).await;
+    let slice = w.seal_all().await;
+    let pairs = vec![same("p0000", "p0001", true), same("p0001", "p0002", true), same("p0000", "nobody", true)];
+    assert!(w.store.merge(w.lease, pairs, 0, w.now).await.expect("a look").is_empty());
+    assert_eq!(w.store.merges().await.expect("counts"), Merges { merged: 0, waiting: 2 });
+    let w = w.crash().await;
+    assert!(w.store.merge(w.lease, Vec::new(), 10, w.now).await.expect("a look").is_empty(), "still under way");
+    let riders = &slice.parts[0].riders;
+    w.send(&slice.parts[0], |s| {
+        s.ends = true;
+        s.outcomes = riders.iter().flat_map(|rider| outcomes(rider, Status::Synced, GoesTo::Stays)).collect();
+        s.membership = riders.iter().map(|rider| joined(rider, w.now)).collect();
+    })
+    .await
+    .expect("a settlement");
+    assert_eq!(w.store.merge(w.lease, Vec::new(), 10, w.now).await.expect("merged").len(), 2);
+    assert_eq!(w.store.merges().await.expect("counts"), Merges { merged: 2, waiting: 0 });
+    for name in ["p0000", "p0001", "p0002"] {
+        assert_eq!(w.store.find(name).await.expect("found"), people[..1], "{name}");
+    }
+    let members = w.store.members(w.lane, Default::default(), 10).await.expect("members");
+    assert_eq!(members.iter().map(|(who, _)| *who).collect::<Vec<_>>(), people[..1]);
+    w.balanced().await;
+    assert!(w.store.merge(w.lease, Vec::new(), 10, w.now).await.expect("a repetition").is_empty());
+}
+
+pub async fn who_was_merged_meanwhile_enters_as_the_survivor(engine: impl Engine) {
+    let mut w = World::new(engine).await;
+    let people = w.people(0..2).await;
+    let rest = Move::Wait { step: StepIx(1), due: Millis(9_000_000) };
+    let late = w.batch(&people, &[rest]);
+    w.store.merge(w.lease, vec![same("p0000", "p0001", true)], 0, w.now).await.expect("merged");
+    assert_eq!(w.store.enter(w.lease, late).await.expect("entries").entered, 1, "the other is inside already");
+    assert_eq!(w.store.inside(w.version.id, Default::default(), 10).await.expect("inside"), people[..1]);
+    w.balanced().await;
+}
+
+pub async fn rule_11_13_of_two_words_the_newer_stays_also_through_a_merge(engine: impl Engine) {
+    let w = World::new(engine).await;
+    let said = |id: &str, at, city: &str| Profile {
+        external_id: id.to_owned(),
+        city: Some(city.to_owned()),
+        told: Told::at(Millis(at)),
+        ..Profile::default()
+    };
+    let people = vec![said("a", 900, "Nice"), said("a", 500, "Lyon"), said("b", 950, "Metz"), said("c", 100, "Caen")];
+    w.store.upsert(w.lease, people, w.now).await.expect("people");
+    let known = w.store.find("a").await.expect("found");
+    let city = async || w.store.people(known.clone()).await.expect("people")[0].profile.city.clone();
+    assert_eq!(city().await.as_deref(), Some("Nice"), "what comes late is older");
+    w.store.merge(w.lease, vec![same("a", "b", true), same("a", "c", true)], 0, w.now).await.expect("merged");
+    assert_eq!(city().await.as_deref(), Some("Metz"));
 }
 
 pub async fn only_what_is_nameless_is_merged_without_certainty(engine: impl Engine) {
@@ -146,9 +249,9 @@ pub async fn only_what_is_nameless_is_merged_without_certainty(engine: impl Engi
     let shared = |id: &str| Profile { external_id: id.into(), aliases: vec!["device".into()], ..Profile::default() };
     w.store.upsert(w.lease, vec![shared("p0000"), shared("p0001")], w.now).await.expect("people");
     let pairs = vec![same("p0001", "device", false)];
-    assert!(w.store.merge(w.lease, pairs, w.now).await.expect("a look").is_empty(), "two people on one device");
+    assert!(w.store.merge(w.lease, pairs, 0, w.now).await.expect("a look").is_empty(), "two people on one device");
     assert_eq!(w.store.merges().await.expect("counts"), Merges::default());
     let nameless = Profile { external_id: "anon".into(), ..Profile::default() };
     w.store.upsert(w.lease, vec![nameless], w.now).await.expect("people");
-    assert_eq!(w.store.merge(w.lease, vec![same("p0001", "anon", false)], w.now).await.expect("merged").len(), 1);
+    assert_eq!(w.store.merge(w.lease, vec![same("p0001", "anon", false)], 0, w.now).await.expect("merged").len(), 1);
 }

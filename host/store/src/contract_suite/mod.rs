@@ -96,7 +96,11 @@ macro_rules! contract_suite {
             two_profiles_of_one_person_become_one
             rule_11_11_of_two_open_entries_the_survivors_stays
             a_merge_outweighs_no_withdrawal_and_is_harmless_when_repeated
-            who_is_in_an_audience_is_not_merged_and_counted
+            what_an_audience_holds_of_two_is_one_members
+            rule_11_3_what_waits_of_two_goes_in_the_order_of_the_asking
+            who_is_under_way_is_merged_once_they_have_arrived
+            who_was_merged_meanwhile_enters_as_the_survivor
+            rule_11_13_of_two_words_the_newer_stays_also_through_a_merge
             only_what_is_nameless_is_merged_without_certainty
         );
         $crate::contract_suite!(@module $engine, notes:

@@ -2,7 +2,7 @@
 mod cap;
 mod files;
 mod forecast;
-mod preview;
+pub mod preview;
 pub mod publish;
 pub mod replay;
 mod state;

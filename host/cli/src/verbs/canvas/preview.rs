@@ -6,9 +6,9 @@ use crate::fail::{End, usage};
 use crate::out;
 use crate::verbs::{self, dry_run};
 use caravan_model::port::{Clock, SystemClock};
-use caravan_model::{Code, Millis, Problem, mask, reasons};
+use caravan_model::{Code, Millis, Problem, ProfileId, mask, reasons};
 use caravan_runner::{Assumed, DryRunResult, Preview, PreviewVisit, preview as walk};
-use caravan_store::Store;
+use caravan_store::{Sqlite, Store};
 use serde_json::{Value, json};
 
 /// Shows every decision, and each sync as a dry run.
@@ -19,17 +19,10 @@ pub async fn preview(global: &Global, args: &PreviewArgs) -> anyhow::Result<End>
     };
     let store = verbs::look(global)?;
     let checked = check::to_look_at(global, &store, &args.canvas, args.connections.as_deref()).await?;
-    let found = store.find(&args.profile).await?;
-    let [who] = found.as_slice() else {
-        let words = match found.len() {
-            0 => "nobody in the store has this identifier".to_owned(),
-            several => format!("{several} people in the store have this identifier"),
-        };
-        return Err(Problem::new(Code::NotFound, words).cure("name an external id of one person by --profile").into());
-    };
+    let who = one_person(&store, &args.profile).await?;
     let assumed = Assumed { happens: args.happens, synced: !args.refused };
     let zone = config::zone_of(store.workspace());
-    let way = walk(&store, &checked.canvas.value, *who, from, &zone, assumed).await?;
+    let way = walk(&store, &checked.canvas.value, who, from, &zone, assumed).await?;
     let mut dry = Vec::with_capacity(way.visits.len());
     for visit in &way.visits {
         dry.push(match visit.kind {
@@ -45,7 +38,27 @@ pub async fn preview(global: &Global, args: &PreviewArgs) -> anyhow::Result<End>
     Ok(End::Done)
 }
 
-fn instant(text: &str) -> anyhow::Result<Millis> {
+/// Whom an identifier names.
+///
+/// # Errors
+/// Nobody, or several.
+pub async fn one_person(store: &Sqlite, identifier: &str) -> anyhow::Result<ProfileId> {
+    let found = store.find(identifier).await?;
+    if let [who] = found.as_slice() {
+        return Ok(*who);
+    }
+    let words = match found.len() {
+        0 => "nobody in the store has this identifier".to_owned(),
+        several => format!("{several} people in the store have this identifier"),
+    };
+    Err(Problem::new(Code::NotFound, words).cure("name an external id of one person").into())
+}
+
+/// An instant as people write it.
+///
+/// # Errors
+/// It is none.
+pub fn instant(text: &str) -> anyhow::Result<Millis> {
     let read: Result<jiff::Timestamp, _> = text.parse();
     let at = read.map_err(|_| usage(format!("`{text}` is no instant"), "write --at 2026-12-24T09:00:00Z"))?;
     Ok(Millis(at.as_millisecond()))
@@ -64,7 +77,8 @@ async fn sent(global: &Global, args: &PreviewArgs, visit: &PreviewVisit) -> anyh
     dry_run::of_one(global, &of, visit.person.clone()).await
 }
 
-fn as_json(way: &Preview, dry: &[Option<DryRunResult>]) -> Value {
+/// A person's way as data.
+pub fn as_json(way: &Preview, dry: &[Option<DryRunResult>]) -> Value {
     let visits: Vec<Value> = way
         .visits
         .iter()
