@@ -20,6 +20,8 @@ pub trait Bench: Send + Sync {
     fn activate(&self, who: String, activation: Activation) -> BoxFuture<'_, Result<Canvas, Refused>>;
     /// The connections that this host has.
     fn connections(&self) -> BoxFuture<'_, Result<Vec<ConnectionView>, Refused>>;
+    /// Has a connection ready for the runner, as the file has it now: for what no canvas names.
+    fn bind_connection(&self, name: String) -> BoxFuture<'_, Result<(), Refused>>;
     /// Asks a connection's partner how it is, account by account.
     fn check_connection(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>>;
     /// Does something with installed connectors, in somebody's name.

@@ -28,6 +28,7 @@ use utoipa::{Modify, OpenApi};
         segments::list, segments::show, segments::members, segments::set, segments::count, segments::remove,
         segments::activate,
         lists::list, lists::create, lists::remove, lists::members, lists::add, lists::take,
+        imports::list, imports::set, imports::end, imports::unlinked,
         profiles::show, profiles::import, profiles::erase,
         queues::list, queues::show, queues::hold, queues::resume, queues::resend,
         audiences::list, audiences::show, audiences::refill, audiences::rebind, audiences::recreate,

@@ -63,7 +63,8 @@ fn is_page(partner: Partner, path: &str) -> bool {
     match partner {
         Partner::Criteo => path == "/request",
         Partner::Google => path == "/o/oauth2/v2/auth",
-        Partner::Marketo => false,
+        // Apps act for themselves there.
+        Partner::Marketo | Partner::Platform => false,
         Partner::Meta => path.ends_with("/dialog/oauth"),
         Partner::Pinterest => path == "/oauth/",
         Partner::Snapchat => path == "/login/oauth2/authorize",
@@ -172,6 +173,7 @@ pub(crate) fn change(world: &World, partner: Partner, change: &Change) {
         Partner::Google => world.google().revoke_all(&codes),
         Partner::TikTok => codes.iter().for_each(|code| world.tiktok().revoke(&format!("lab-{code}"))),
         Partner::Marketo => world.marketo().revoke_all(),
+        Partner::Platform => world.platform().tokens.revoke_all(),
         Partner::Meta | Partner::Criteo | Partner::Pinterest | Partner::Snapchat => {
             if let Some(mut shelf) = world.shelf(partner) {
                 shelf.tokens.revoke_all();

@@ -60,6 +60,8 @@ codes! {
     NoConsent = "CV033", "A partner that does not let people in this way", "CV033";
     ConsentRefused = "CV034", "A consent that was not given", "CV034";
     ScopeMissing = "CV035", "A consent that lacks a scope", "CV035";
+    RegulatedImport = "CV036", "An import that the policy forbids", "CV036";
+    BadImport = "CV037", "An import whose source cannot be read", "CV037";
     UserRow = "CV040", "A row of people that cannot be read", "CV040";
     NotAComponent = "CV050", "A file that is no WebAssembly component", "CV050";
     WrongWorld = "CV051", "A component of another world or version", "CV051";

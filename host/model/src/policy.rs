@@ -30,6 +30,9 @@ pub struct Policy {
     /// How long what happened is kept.
     #[serde(default, skip_serializing_if = "KeepPolicy::is_empty")]
     pub keep: KeepPolicy,
+    /// Whether the workspace holds health data under a law such as HIPAA: then no external audience is imported.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub regulated_health: bool,
 }
 
 /// `keep: { events: 90d, statuses: 400d, exchanges: 90d }`
@@ -132,6 +135,7 @@ impl Default for Policy {
             entitlements: None,
             connectors: ConnectorPolicy::default(),
             keep: KeepPolicy::default(),
+            regulated_health: false,
         }
     }
 }

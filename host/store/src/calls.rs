@@ -3,11 +3,12 @@ use crate::contract::*;
 use crate::sqlite::Sqlite;
 use crate::{
     audiences, audit, backup, calling, catalogue, claims, components, counters, documents, entries, events, follow_ups,
-    groups, holds, inbox, keeping, lanes, membership, merging, moved, moving, notes, owed, owner, parts, people,
-    positions, quotas, settlement, slices, trace, versions,
+    groups, holds, imports, inbox, keeping, lanes, membership, merging, moved, moving, notes, owed, owner, parts,
+    people, positions, quotas, settlement, slices, trace, versions,
 };
 use caravan_model::{
-    Canvas, Digest, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
+    Canvas, Digest, Duration, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx,
+    VersionId,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -263,13 +264,7 @@ impl Store for Sqlite {
         self.stir_some(lease, "end claims", move |tx| claims::end_claims(tx, now, limit)).await
     }
 
-    async fn renew_members(
-        &self,
-        lease: Lease,
-        lane: LaneId,
-        age: caravan_model::Duration,
-        now: Millis,
-    ) -> Result<u64> {
+    async fn renew_members(&self, lease: Lease, lane: LaneId, age: Duration, now: Millis) -> Result<u64> {
         self.stir_some(lease, "renew members", move |tx| claims::renew(tx, lane, age, now)).await
     }
 
@@ -314,6 +309,15 @@ impl Store for Sqlite {
 
     async fn people(&self, profiles: Vec<ProfileId>) -> Result<Vec<Known>> {
         self.read("read people", move |db| groups::known(db, profiles)).await
+    }
+
+    async fn import(&self, lease: Lease, step: ImportStep, now: Millis) -> Result<Imported> {
+        let workspace = Arc::clone(&self.shared.workspace);
+        self.stir(lease, "import members", move |tx| imports::step(tx, &workspace, step, now)).await
+    }
+
+    async fn imported(&self, import: String, after: Option<Digest>, limit: usize) -> Result<ImportView> {
+        self.read("read an import", move |db| imports::view(db, &import, after, limit)).await
     }
 
     async fn hold(&self, lease: Lease, hold: Hold) -> Result<()> {

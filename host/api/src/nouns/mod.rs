@@ -11,6 +11,7 @@ pub mod consents;
 pub mod entries;
 pub mod events;
 pub mod host;
+pub mod imports;
 pub mod keeping;
 pub mod keys;
 pub mod lists;

@@ -35,7 +35,7 @@ pub use consent::{AppVerb, ConnectArgs, NamedConnection, TokenArgs};
 pub use delivery::DeliveryArgs;
 pub use dry_run::DryRunArgs;
 pub use event::EventVerb;
-pub use group::{ActivateArgs, ActivationMode, ListVerb, SegmentVerb};
+pub use group::{ActivateArgs, ActivationMode, ImportArgs, ListVerb, SegmentVerb};
 pub use lab::{LabArgs, LabVerb};
 pub use member::{KeyVerb, MemberVerb};
 pub use policy::PolicyVerb;

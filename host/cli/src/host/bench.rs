@@ -138,8 +138,8 @@ impl Workbench {
         Ok(forecast(self.runner.store(), &checked.canvas.value, &host, SystemClock.now(), zone).await?)
     }
 
-    /// A connection as the file has it now, bound to its connector.
-    async fn bound(&self, name: &str) -> anyhow::Result<(Connection, Arc<dyn Connector>)> {
+    /// A connection as the file has it now, bound.
+    async fn hosted(&self, name: &str) -> anyhow::Result<(Connection, Host)> {
         let shelf = Shelf::of(self.runner.store()).await?;
         let (path, wanted) = (self.connections.clone(), name.to_owned());
         let checked = tokio::task::spawn_blocking(move || check::connection(&path, &wanted, &shelf)).await??;
@@ -147,12 +147,25 @@ impl Workbench {
         let lab = self.lab_for(&checked.connections.value, std::iter::once(&name.to_owned())).await?;
         let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref(), self.sealed())?;
         drop(lab);
+        Ok((known, host))
+    }
+
+    /// The same with its connector.
+    async fn bound(&self, name: &str) -> anyhow::Result<(Connection, Arc<dyn Connector>)> {
+        let (known, host) = self.hosted(name).await?;
         Ok((known, host.connector(name)?))
     }
 
     async fn report(&self, name: String) -> anyhow::Result<Value> {
         let (known, connector) = self.bound(&name).await?;
         Ok(connection::report(&name, &known, connector.as_ref()).await.1)
+    }
+
+    async fn bind(&self, name: String) -> anyhow::Result<()> {
+        let (_, host) = self.hosted(&name).await?;
+        self.host.take_over(host);
+        self.runner.refresh();
+        Ok(())
     }
 
     async fn accounts_of(&self, name: String) -> anyhow::Result<Value> {
@@ -343,6 +356,10 @@ impl Bench for Workbench {
             };
             Ok(document.value.connections.into_iter().map(view).collect())
         })
+    }
+
+    fn bind_connection(&self, name: String) -> BoxFuture<'_, Result<(), Refused>> {
+        Box::pin(async move { self.bind(name).await.map_err(refused) })
     }
 
     fn check_connection(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>> {

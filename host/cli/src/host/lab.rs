@@ -12,9 +12,11 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Which emulator answers for a partner's host.
-const HOSTS: [(&str, &str); 5] = [
+const HOSTS: [(&str, &str); 7] = [
     ("api.criteo.com", "criteo"),
     ("graph.facebook.com", "meta"),
+    ("ims-na1.adobelogin.com", "experience-platform"),
+    ("platform.adobe.io", "experience-platform"),
     ("api.pinterest.com", "pinterest"),
     ("adsapi.snapchat.com", "snapchat"),
     ("business-api.tiktok.com", "tiktok"),

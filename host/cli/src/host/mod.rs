@@ -20,7 +20,7 @@ use caravan_journey::document::{Document, token_end};
 use caravan_model::port::{BoxFuture, Clock as _, Connector, Connectors, SystemClock};
 use caravan_model::webhook::{NoWebhooks, WebhookAnswer, WebhookCall, WebhookSender};
 use caravan_model::{Code, Connections, Millis, Problem};
-use caravan_runner::{Runner, RunnerOptions, WebhookOptions};
+use caravan_runner::{Runner, RunnerOptions, WebhookOptions, imports_of};
 use caravan_store::{Sqlite, Store};
 use journal::{Journal, Watched};
 use lab::{DryTransport, LabHome};
@@ -29,13 +29,15 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The connections that the audiences and queues of a store name.
+/// The connections that the audiences, queues and imports of a store name.
 ///
 /// # Errors
 /// What the store says.
 pub async fn connections_in_use(store: &impl Store) -> anyhow::Result<BTreeSet<String>> {
     let of_audiences = store.audiences().await?.into_iter().map(|audience| audience.connection);
-    Ok(of_audiences.chain(store.lanes().await?.into_iter().map(|lane| lane.connection)).collect())
+    let of_imports = imports_of(store).await?.into_iter().map(|(_, import)| import.connection);
+    let of_lanes = store.lanes().await?.into_iter().map(|lane| lane.connection);
+    Ok(of_audiences.chain(of_lanes).chain(of_imports).collect())
 }
 
 /// The endpoints of webhook steps, called from this host.

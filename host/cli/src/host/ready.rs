@@ -37,7 +37,22 @@ impl Ready {
         canvases: &[Canvas],
         lab: Option<&str>,
     ) -> anyhow::Result<Ready> {
+        Ready::with(store, connections, canvases, None, lab).await
+    }
+
+    /// The same with one more connection.
+    ///
+    /// # Errors
+    /// As [`Ready::open`].
+    pub async fn with(
+        store: Sqlite,
+        connections: &Path,
+        canvases: &[Canvas],
+        also: Option<&str>,
+        lab: Option<&str>,
+    ) -> anyhow::Result<Ready> {
         let mut used = connections_in_use(&store).await?;
+        used.extend(also.map(str::to_owned));
         used.extend(canvases.iter().flat_map(|canvas| canvas.audiences.values()).map(|spec| spec.connection.clone()));
         let checked = check::connections(connections, &used, Secrets::Ask, &Shelf::of(&store).await?)?;
         let versions = store.versions().await?;

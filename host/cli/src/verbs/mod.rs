@@ -15,6 +15,7 @@ mod dry_webhook;
 mod event;
 mod explain;
 mod group;
+mod import;
 mod lab;
 pub mod member;
 mod policy;

@@ -94,7 +94,7 @@ pub(crate) struct PlatformState {
     permissive: bool,
     audiences: HashMap<String, PlatformAudience>,
     order: Vec<String>,
-    pub(super) tokens: Tokens,
+    pub(crate) tokens: Tokens,
     pub(super) jobs: BTreeMap<u64, ExportJob>,
     windows: Windows,
     last: u64,

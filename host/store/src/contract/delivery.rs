@@ -359,6 +359,8 @@ pub enum DocumentKind {
     /// An app's secret or a connection's credential, sealed with a key that is not in the store; id = `app/CONNECTOR` or
     /// `connection/NAME`. Written by [`super::Store::swap_sealed`] alone.
     Sealed,
+    /// An import of an external audience into a list, and how far it is; id = list and digest of the audience.
+    ListImport,
 }
 
 impl DocumentKind {
@@ -388,6 +390,7 @@ impl DocumentKind {
             DocumentKind::Keeping => "keeping",
             DocumentKind::Import => "import",
             DocumentKind::Sealed => "sealed",
+            DocumentKind::ListImport => "list-import",
         }
     }
 }

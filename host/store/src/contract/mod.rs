@@ -9,6 +9,7 @@ mod components;
 mod delivery;
 mod entries;
 mod groups;
+mod imports;
 mod inbox;
 mod keeping;
 mod lanes;
@@ -26,6 +27,7 @@ pub use components::*;
 pub use delivery::*;
 pub use entries::*;
 pub use groups::*;
+pub use imports::*;
 pub use inbox::*;
 pub use keeping::*;
 pub use lanes::*;
@@ -333,6 +335,17 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn everyone(&self, after: ProfileId, limit: usize) -> impl Future<Output = Result<Vec<Known>>> + Send;
     /// These people, by ascending id; erased ones are left out.
     fn people(&self, profiles: Vec<ProfileId>) -> impl Future<Output = Result<Vec<Known>>> + Send;
+
+    /// A step of an import into a list: members are linked to people whom we know and put on it, in the transaction that
+    /// notes how far the import is; repeated, it changes nothing. What came along is merged in as attributes.
+    fn import(&self, lease: Lease, step: ImportStep, now: Millis) -> impl Future<Output = Result<Imported>> + Send;
+    /// How many an import linked, and those whom it did not, after a key.
+    fn imported(
+        &self,
+        import: String,
+        after: Option<Digest>,
+        limit: usize,
+    ) -> impl Future<Output = Result<ImportView>> + Send;
 
     /// A person holds what this names; holding it again changes the words.
     fn hold(&self, lease: Lease, hold: Hold) -> impl Future<Output = Result<()>> + Send;

@@ -8,6 +8,7 @@ pub mod components;
 pub mod delivery;
 pub mod entries;
 pub mod groups;
+pub mod imports;
 pub mod inbox;
 pub mod journeys;
 pub mod keeping;
@@ -74,6 +75,10 @@ macro_rules! contract_suite {
         $crate::contract_suite!(@module $engine, groups:
             groups_change_once_and_tell_the_inbox
             who_changes_is_restless_while_there_are_segments
+        );
+        $crate::contract_suite!(@module $engine, imports:
+            imported_members_are_linked_by_name_or_address_and_the_rest_is_named
+            who_becomes_known_joins_and_who_left_goes
         );
         $crate::contract_suite!(@module $engine, inbox:
             messages_wait_in_order_once_each
