@@ -39,7 +39,8 @@ fn known(ids: impl Iterator<Item = usize>) -> String {
 /// An audience at the lab with these members, of whom every tenth has gold.
 fn join(lab: &Lab, audience: &str, ids: impl Iterator<Item = usize>) {
     let tier = |n: usize| if n.is_multiple_of(10) { "gold" } else { "plain" };
-    let member = |n| json!({"id": n.to_string(), "identities": {"ECID": ecid(n)}, "attributes": {"tier": tier(n)}});
+    let member =
+        |n: usize| json!({"id": n.to_string(), "identities": {"ECID": ecid(n)}, "attributes": {"tier": tier(n)}});
     let members: Vec<Value> = ids.map(member).collect();
     lab.post(&format!("/_lab/audiences/{audience}/members"), &json!({"join": members})).expect("members");
 }

@@ -137,6 +137,9 @@ pub fn signers(bytes: &[u8]) -> Result<Vec<PublicKey>, Problem> {
     Ok(signatures.into_iter().filter(holds).map(|(key, _)| PublicKey(key)).collect())
 }
 
+/// A key, and a signature by it.
+type Signed<'a> = ([u8; 32], &'a [u8]);
+
 /// Whether a component carries signatures at all, whether or not they hold.
 pub fn is_signed(bytes: &[u8]) -> bool {
     !split(bytes).1.is_empty()
@@ -144,7 +147,7 @@ pub fn is_signed(bytes: &[u8]) -> bool {
 
 /// What is signed, and the signatures behind it: key and signature. That the bytes before them are a whole component is
 /// known once a signature of them holds: only such are signed.
-fn split(bytes: &[u8]) -> (&[u8], Vec<([u8; 32], &[u8])>) {
+fn split(bytes: &[u8]) -> (&[u8], Vec<Signed<'_>>) {
     let (mut rest, mut found) = (bytes, Vec::new());
     while found.len() < MOST
         && let Some((before, section)) = rest.len().checked_sub(WHOLE).map(|at| rest.split_at(at))

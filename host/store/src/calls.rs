@@ -11,15 +11,11 @@ use caravan_model::{
     VersionId,
 };
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 impl Store for Sqlite {
     async fn lease(&self, host: &str, wanted: Slots, now: Millis) -> Result<Lease> {
-        if wanted.is_empty() {
-            return Err(Error::Impossible("a lease on no slot at all".to_owned()));
-        }
         let host = host.to_owned();
-        self.write_unfenced("take the lease", move |tx| owner::lease(tx, &host, now)).await
+        self.write_unfenced("take the lease", move |tx| owner::lease(tx, &host, &wanted, now)).await
     }
 
     async fn renew(&self, lease: Lease, now: Millis) -> Result<()> {
@@ -497,11 +493,6 @@ impl Store for Sqlite {
     }
 
     async fn changed(&self) {
-        let mut changes = self.shared.changes.subscribe();
-        // The sender lives as long as this.
-        let heard = self.heard.load(Ordering::Relaxed);
-        if let Ok(newest) = changes.wait_for(|newest| *newest != heard).await.map(|newest| *newest) {
-            self.heard.store(newest, Ordering::Relaxed);
-        }
+        self.hear_of_changes().await;
     }
 }

@@ -258,7 +258,8 @@ mod tests {
     fn a_registry_leads_to_itself_and_to_public_hosts_by_tls_alone() {
         let lead = |registry: &str, to: &str| {
             let reference: OciReference = format!("oci://{registry}/ads").parse().unwrap();
-            let registry = Registry::new(&reference, &Visit::default()).unwrap();
+            let visit = Visit::default();
+            let registry = Registry::new(&reference, &visit).unwrap();
             let mut head = http::HeaderMap::new();
             head.insert(header::LOCATION, to.parse().unwrap());
             registry.led(&format!("{}/blobs/x", reference.base()), &head).ok()

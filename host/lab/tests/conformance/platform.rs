@@ -65,7 +65,8 @@ async fn export(bench: &Bench, body: Value) -> Vec<Value> {
 async fn the_gateway_asks_for_token_key_and_organisation_in_this_order() {
     let bench = Bench::start().await;
     let path = "/data/core/ups/audiences";
-    let cases: [(&[(&str, &str)], u16, &str); 4] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Headers<'_>, u16, &str); 4] = [
         (&[KEY, ORG, PROD], 403, "403010"),
         (&[TOKEN, ORG, PROD], 403, "403000"),
         (&[TOKEN, KEY, PROD], 400, "400003"),
