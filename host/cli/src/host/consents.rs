@@ -39,8 +39,11 @@ struct Open {
 
 /// What sealing needs of its host.
 pub struct Office<'a> {
+    /// The runner over the store.
     pub runner: &'a Arc<Runner<Sqlite>>,
+    /// The connections file.
     pub connections: &'a Path,
+    /// Questions that are open.
     pub consents: &'a Consents,
 }
 
@@ -52,7 +55,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Whether it leads to the emulator.
+    /// What its file says, and its component.
     pub fn checked(&self) -> &CheckedConnections {
         &self.checked
     }
@@ -84,7 +87,7 @@ impl Subject {
             return Ok(());
         }
         let now = sealed.as_ref().map_or("the token that the connections file names", Credential::kind);
-        Err(Problem::new(Code::Usage, format!("this replaces {now} of `{}`", self.name))
+        Err(Problem::new(Code::Usage, format!("`{}` has {now}, which this would replace", self.name))
             .cure("say `replace: true`; name, audiences and waiting people stay"))
     }
 }

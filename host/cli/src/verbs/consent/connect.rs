@@ -53,7 +53,7 @@ pub async fn connect(global: &Global, args: &ConnectArgs) -> anyhow::Result<End>
                 &json!({"connected": subject.name, "scopes": credential.granted, "missing_scopes": missing,
                 "ends": credential.ends, "refreshed": credential.refresh.is_some()}),
             )?;
-        } else {
+        } else if missing.is_empty() {
             out::print(&format!("`{}` is connected; who waited goes on with the next delivery\n", subject.name))?;
         }
         if missing.is_empty() {
