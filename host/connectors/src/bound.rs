@@ -5,6 +5,7 @@ use crate::{
     desk::{Owner, TokenDesk},
     egress::{
         Policy,
+        book::RouteBook,
         credentials::{Credentials, Placement},
         reach::Reach,
         route::CompiledRoute,
@@ -88,12 +89,7 @@ impl BoundConnector {
         let settings = manifest.settings_with(&binding.settings).map_err(|wrong| {
             Problem::new(Code::BadConnection, wrong).at_path(format!("connections.{}.settings", binding.connection))
         })?;
-        let mut routes = compile_routes(manifest, &settings)?;
-        for (route, asked) in routes.iter_mut().zip(&manifest.routes) {
-            // A grant may name the host as the manifest does, or as it is under this connection's settings.
-            let grant = &binding.grant;
-            route.granted = grant.allows(&asked.host, &route.name) || grant.allows(&route.host, &route.name);
-        }
+        let routes = RouteBook::new(manifest, &binding.grant, &settings)?.routes;
         let placement = Placement::new(manifest).map_err(|wrong| bad(&wrong))?;
         let desk = TokenDesk::new(manifest, &settings).map_err(|wrong| bad(&wrong))?;
         let policy = Policy {

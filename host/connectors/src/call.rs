@@ -27,7 +27,7 @@ const HANDED_OVER: usize = 32 << 20;
 pub(crate) async fn run(bound: &BoundConnector, context: CallContext, ask: Ask) -> CallOutcome {
     let ledger = Ledger::default();
     let sync = matches!(ask, Ask::Sync { .. });
-    let deadline = context.deadline;
+    let (deadline, began) = (context.deadline, Instant::now());
     let finished = no_panic(attempt(bound, context, ask, &ledger)).await;
     let (ended, breach, log, scrubber) = finished.unwrap_or((Ended::Panicked, None, Vec::new(), Scrubber::default()));
     let log: Vec<String> = log.into_iter().map(|line| scrubber.text(line)).collect();
@@ -37,6 +37,7 @@ pub(crate) async fn run(bound: &BoundConnector, context: CallContext, ask: Ask) 
         breach,
         limits: &bound.policy.limits,
         deadline,
+        took: began.elapsed(),
         last_words: last_words.as_deref(),
         sync,
     };

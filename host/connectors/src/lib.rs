@@ -53,6 +53,7 @@ mod world;
 pub use bound::{Binding, BoundConnector};
 pub use compiler::{Compiler, compile};
 pub use component::LoadedComponent;
+pub use egress::book::RouteBook;
 pub use egress::proxy::Proxy;
 pub use egress::reach::{LabMap, Reach, Transport};
 pub use egress::trust::{NameService, Trust};

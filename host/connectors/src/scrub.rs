@@ -103,6 +103,11 @@ pub struct ScrubStream {
 }
 
 impl ScrubStream {
+    /// Whether there is nothing to look for.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.scrubber.is_idle()
+    }
+
     /// A stream at its beginning.
     pub fn new(scrubber: Scrubber) -> ScrubStream {
         ScrubStream { scrubber, held: BytesMut::new() }

@@ -1,4 +1,6 @@
 //! What a component tells without being run: its kind, its manifest, the contract version it was built for.
+mod words;
+
 use caravan_model::manifest::{FORMAT, SECTION, check_limits};
 use caravan_model::{Code, Manifest, Problem};
 use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
@@ -67,6 +69,7 @@ pub(crate) fn dissect(bytes: &[u8]) -> Result<Anatomy, Problem> {
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
                     let export = export.map_err(|wrong| not(wrong.message().to_owned()))?;
+                    words::is_name(export.name.name).map_err(not)?;
                     anatomy.name(export.name.name);
                     anatomy.exports.push(export.name.name.to_owned());
                 }
@@ -74,6 +77,7 @@ pub(crate) fn dissect(bytes: &[u8]) -> Result<Anatomy, Problem> {
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
                     let import = import.map_err(|wrong| not(wrong.message().to_owned()))?;
+                    words::is_name(import.name.name).map_err(not)?;
                     anatomy.name(import.name.name);
                     // A type that is another's by name gives nothing; bindings write one for each that they use.
                     if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
@@ -125,6 +129,7 @@ pub(crate) fn manifest(anatomy: &Anatomy, served: &str) -> Result<Manifest, Prob
     if let Some(other) = anatomy.contract.iter().find(|version| *version != served) {
         return Err(wrong_version(other, served));
     }
+    words::check(&manifest.name, json).map_err(|wrong| bad(&wrong))?;
     for (at, route) in manifest.routes.iter().enumerate() {
         if manifest.routes[..at].iter().any(|earlier| earlier.name == route.name) {
             return Err(bad(&format!("its manifest has two routes named `{}`", route.name)));

@@ -30,6 +30,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) breach: Option<Breach>,
     pub(crate) limits: &'a Limits,
     pub(crate) deadline: Duration,
+    /// How long it took.
+    pub(crate) took: Duration,
     /// What the guest last printed on its standard error: a panic's message.
     pub(crate) last_words: Option<&'a str>,
     /// Whether the call was `sync`, whose faults stand in a report.
@@ -78,8 +80,12 @@ impl Evidence<'_> {
         if let Some(breach) = self.breach {
             return Fault::Stopped { cause: self.breach_cause(breach) };
         }
-        if let Last::Failed(words) = self.ledger.last() {
-            return Fault::Unavailable { after_ms: None, cause: Cause::new(Code::Unreached.as_str(), words) };
+        match self.ledger.last() {
+            Last::Failed(words) => {
+                return Fault::Unavailable { after_ms: None, cause: Cause::new(Code::Unreached.as_str(), words) };
+            }
+            Last::Starved if self.waited_most() => return self.half_an_answer(),
+            _ => {}
         }
         // Wasmtime counts instances by itself and tells in words alone; no guest runs before all of them stand.
         let root = wrong.root_cause().to_string();
@@ -108,8 +114,9 @@ impl Evidence<'_> {
             Last::Failed(words) => {
                 Fault::Unavailable { after_ms: None, cause: Cause::new(Code::Unreached.as_str(), words) }
             }
-            Last::Fine => match self.breach {
+            Last::Fine | Last::Starved => match self.breach {
                 Some(breach) => Fault::Stopped { cause: self.breach_cause(breach) },
+                None if self.waited_most() => self.half_an_answer(),
                 None => Fault::Stopped {
                     cause: Cause::new(
                         Code::LimitBreached.as_str(),
@@ -120,6 +127,20 @@ impl Evidence<'_> {
                 },
             },
         }
+    }
+
+    /// Whether at least half of the call's time was spent waiting for the partner.
+    fn waited_most(&self) -> bool {
+        self.ledger.patience.total() * 2 >= self.took
+    }
+
+    /// The partner sends its answer too slowly.
+    fn half_an_answer(&self) -> Fault {
+        let (waited, took) = (self.ledger.patience.total().as_secs_f64(), self.took.as_secs_f64());
+        let words = format!(
+            "the partner had sent only a part of its answer after {took:.1} s, of which it was waited for {waited:.1} s"
+        );
+        Fault::Unavailable { after_ms: None, cause: Cause::new(Code::Unreached.as_str(), words) }
     }
 
     fn breach_cause(&self, breach: Breach) -> Cause {

@@ -3,12 +3,16 @@
 //! report.
 mod asks;
 mod burdens;
+mod drips;
 
 use caravan_sdk::{Part, Refusal, Report, Settings, Target, log, report};
 
 fn sync(settings: &Settings, target: &Target, part: &Part) -> Report {
     let deed = settings.text("deed");
-    if asks::ask(deed, settings, target, part) || burdens::weigh(deed, settings, target, part) {
+    let done = asks::ask(deed, settings, target, part)
+        || burdens::weigh(deed, settings, target, part)
+        || drips::drip(deed, target);
+    if done {
         return report::settled(part.rows);
     }
     let sent = hostile_common::proper(settings, target, part);

@@ -93,6 +93,7 @@ impl Egress {
             deadline: self.deadline,
             ledger: self.ledger.clone(),
             index,
+            writes: false,
         });
         Ok(Admitted {
             route: route.name.clone(),

@@ -3,6 +3,7 @@
 use super::{
     ledger::{Denial, Ledger},
     lock::LockReader,
+    plain::Beginning,
     trace::TraceReader,
 };
 use crate::scrub::ScrubStream;
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 use tokio::time::Instant;
 use wasmtime_wasi_http::{Error, WasiBody};
@@ -36,6 +37,8 @@ pub(crate) struct Gate {
     pub(crate) deadline: Instant,
     pub(crate) ledger: Ledger,
     pub(crate) index: usize,
+    /// The guest was last seen to be at its body still.
+    pub(crate) writes: bool,
 }
 
 impl Gate {
@@ -108,7 +111,12 @@ impl Body for OutBody {
             if gate.left == 0 {
                 return Poll::Ready(None);
             }
-            let next = match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+            let polled = Pin::new(&mut *body).poll_frame(cx);
+            if gate.writes != polled.is_pending() {
+                gate.writes = polled.is_pending();
+                gate.ledger.unwritten(gate.index, gate.writes);
+            }
+            let next = match ready!(polled) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) if data.is_empty() => continue,
                     Ok(data) => gate.pass(&data).map(|()| Frame::data(data)),
@@ -150,6 +158,35 @@ pub(crate) struct InBody<B> {
     pub(crate) index: usize,
     pub(crate) trace: TraceReader,
     pub(crate) ended: bool,
+    pub(crate) beginning: Beginning,
+    /// Who waits for more, as it was last asked, and the waker that notes when something comes.
+    pub(crate) bell: Option<(Waker, Waker)>,
+}
+
+impl<B> Drop for InBody<B> {
+    fn drop(&mut self) {
+        let patience = &self.ledger.patience;
+        if !self.ended && patience.is_waiting(self.index) {
+            patience.end(self.index);
+            self.ledger.starved(self.index);
+        }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> InBody<B> {
+    /// The source's next frame; the time until it comes is the partner's.
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let (ledger, index) = (&self.ledger, self.index);
+        let known = self.bell.take().filter(|(waker, _)| waker.will_wake(cx.waker()));
+        let (_, bell) =
+            self.bell.insert(known.unwrap_or_else(|| (cx.waker().clone(), ledger.patience.waker(index, cx.waker()))));
+        ledger.patience.begin(index);
+        let polled = Pin::new(&mut self.source).poll_frame(&mut Context::from_waker(bell));
+        if polled.is_ready() {
+            ledger.patience.end(index);
+        }
+        polled
+    }
 }
 
 impl<B> Body for InBody<B>
@@ -161,7 +198,7 @@ where
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         while !self.ended {
-            match ready!(Pin::new(&mut self.source).poll_frame(cx)) {
+            match ready!(self.poll_source(cx)) {
                 None => {
                     self.ended = true;
                     let rest = self.scrub.finish();
@@ -186,6 +223,12 @@ where
                         return Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(self.limit)))));
                     };
                     self.left = left;
+                    // With no secret in the request there is none to be echoed.
+                    if !self.scrub.is_idle() && self.beginning.is_compressed(&data) {
+                        self.ended = true;
+                        self.ledger.failed(self.index, "the partner answered compressed, and did not say so", false);
+                        return Poll::Ready(Some(Err(Error::HttpResponseContentCoding(None))));
+                    }
                     self.ledger.answer(self.index, data.len());
                     let clean = self.scrub.push(data);
                     self.trace.read(&clean);

@@ -1,4 +1,5 @@
 //! What the egress saw in one call: every request, how far it came, and the first denial.
+use super::patience::Patience;
 use caravan_model::manifest::UsageReading;
 use caravan_model::port::{Place, Placed, RequestRecord};
 use caravan_model::{Cause, Code};
@@ -61,6 +62,10 @@ struct Entry {
     stage: Stage,
     /// When it was sent on its way.
     since: Option<Instant>,
+    /// The guest has not written its body yet: nobody waits for the partner.
+    unwritten: bool,
+    /// More of its answer was waited for when its body was let go.
+    starved: bool,
 }
 
 impl Entry {
@@ -83,7 +88,11 @@ struct Pages {
 
 /// The shared record of one call.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ledger(Arc<Mutex<Pages>>);
+pub(crate) struct Ledger {
+    pages: Arc<Mutex<Pages>>,
+    /// How long the partner was waited for.
+    pub(crate) patience: Patience,
+}
 
 /// How the last request stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,13 +101,15 @@ pub(crate) enum Last {
     Fine,
     /// It is still under way.
     Waiting,
+    /// Its answer began, and more of it was waited for to the last.
+    Starved,
     /// It failed on the way.
     Failed(String),
 }
 
 impl Ledger {
     fn lock(&self) -> MutexGuard<'_, Pages> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn entry<T>(&self, index: usize, change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
@@ -123,7 +134,14 @@ impl Ledger {
             ..RequestRecord::unsent(request.method.as_str(), request.uri.to_string())
         };
         let mut pages = self.lock();
-        pages.entries.push(Entry { record, changes: false, stage: Stage::Held, since: None });
+        pages.entries.push(Entry {
+            record,
+            changes: false,
+            stage: Stage::Held,
+            since: None,
+            unwritten: false,
+            starved: false,
+        });
         pages.entries.len() - 1
     }
 
@@ -134,6 +152,7 @@ impl Ledger {
 
     /// Denies a request, before or while it is sent.
     pub(crate) fn deny(&self, index: usize, denial: Denial) {
+        self.patience.end(index);
         let mut pages = self.lock();
         if let Some(entry) = pages.entries.get_mut(index) {
             entry.record.outcome = Err(format!("denied: {}", denial.words));
@@ -179,6 +198,21 @@ impl Ledger {
             entry.since = Some(Instant::now());
             entry.record.outcome = Err("no answer".into());
         });
+        self.patience.begin(index);
+    }
+
+    /// Whether the guest has still to write of its body before the partner can answer.
+    pub(crate) fn unwritten(&self, index: usize, unwritten: bool) {
+        self.entry(index, |entry| entry.unwritten = unwritten);
+        match unwritten {
+            true => self.patience.end(index),
+            false => self.patience.begin(index),
+        }
+    }
+
+    /// The answer's body was let go while more of it was waited for.
+    pub(crate) fn starved(&self, index: usize) {
+        self.entry(index, |entry| entry.starved = true);
     }
 
     /// Bytes of the body passed.
@@ -198,6 +232,7 @@ impl Ledger {
             entry.record.outcome = Ok(status);
             entry.tick();
         });
+        self.patience.end(index);
     }
 
     /// The answer's head, scrubbed and bounded, and the trace id if it stands there.
@@ -234,21 +269,34 @@ impl Ledger {
         self.lock().usage.clone()
     }
 
+    /// No answer came in time. Whether the partner or the guest was waited for stays as it is.
+    pub(crate) fn late(&self, index: usize) {
+        let unwritten = self.entry(index, |entry| entry.unwritten).unwrap_or_default();
+        let words =
+            if unwritten { "the connector wrote its body too slowly" } else { "the partner did not answer in time" };
+        self.failed(index, words, false);
+        self.entry(index, |entry| entry.unwritten = unwritten);
+    }
+
     /// The request failed on its way; `unconnected` where it is certain that there was no connection.
     pub(crate) fn failed(&self, index: usize, words: &str, unconnected: bool) {
         self.entry(index, |entry| {
+            entry.unwritten = false;
             let unconnected = unconnected || matches!(&entry.stage, stage if !is_connected(stage));
             entry.stage = if unconnected { Stage::Unconnected } else { Stage::Broken };
             entry.record.outcome = Err(words.to_owned());
             entry.tick();
         });
+        self.patience.end(index);
     }
 
     /// How the last request stands.
     pub(crate) fn last(&self) -> Last {
         let pages = self.lock();
         match pages.entries.last() {
+            Some(Entry { unwritten: true, .. }) => Last::Fine,
             Some(Entry { stage: Stage::Trying(_), .. }) => Last::Waiting,
+            Some(Entry { stage: Stage::Answered, starved: true, .. }) => Last::Starved,
             Some(Entry { stage: Stage::Unconnected | Stage::Broken, record, .. }) => {
                 Last::Failed(record.outcome.clone().err().unwrap_or_default())
             }

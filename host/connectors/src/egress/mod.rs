@@ -2,10 +2,13 @@
 pub(crate) mod address;
 mod admission;
 mod body;
+pub(crate) mod book;
 mod client;
 pub(crate) mod credentials;
 pub(crate) mod ledger;
 pub(crate) mod lock;
+mod patience;
+mod plain;
 pub(crate) mod proxy;
 pub(crate) mod reach;
 pub(crate) mod route;

@@ -5,6 +5,7 @@ use super::{
     body::{BodyError, Gate, InBody, OutBody},
     client::{Prohibited, caused_by, io_kind},
     ledger::Denial,
+    plain::{self, Beginning},
     reach::Reach,
 };
 use crate::scrub::ScrubStream;
@@ -128,7 +129,7 @@ impl Egress {
             Ok(Ok(answer)) => self.accept(index, answer),
             Ok(Err(wrong)) => Err(self.explain_failure(index, &wrong)),
             Err(_) => {
-                self.ledger.failed(index, "the partner did not answer in time", false);
+                self.ledger.late(index);
                 Err(Error::HttpResponseTimeout)
             }
         }
@@ -149,7 +150,7 @@ impl Egress {
             self.ledger.deny(index, Denial::limit(words, &line));
             return Err(Error::HttpResponseHeaderSectionSize(None));
         }
-        if head.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        if plain::is_coded(&head.headers) {
             self.ledger.failed(index, "the partner answered compressed, which was not asked for", false);
             return Err(Error::HttpResponseContentCoding(None));
         }
@@ -179,6 +180,8 @@ impl Egress {
             index,
             trace: self.trace_reader(index),
             ended: false,
+            beginning: Beginning::default(),
+            bell: None,
         };
         Ok(Response::from_parts(head, body.boxed_unsync()))
     }
