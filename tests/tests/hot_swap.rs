@@ -12,27 +12,35 @@ use caravan_model::{Connection, Digest, Manifest, Problem, Profile, Status};
 use caravan_runner::{Progress, RunEnd, RunOptions, Runner, RunnerOptions};
 use caravan_store::{OpenOptions, Sqlite, Store as _};
 use caravan_tests::{Place, audience_named, guest, keys_of};
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 const CANVAS: &str = "
 format: 1
 canvas: swaps
 audiences:
-  all: { connection: shop, account: main, name: Everybody, if_missing: create }
-entry: { trigger: { event: any }, start: sync }
+  even: { connection: shop, account: main, name: Even, if_missing: create }
+  odd: { connection: shop, account: main, name: Odd, if_missing: create }
+entry: { trigger: { event: any }, start: split }
 steps:
-  sync: { audience_sync: { audience: all, action: add, match: [email] }, next: exit }
+  split: { branch: [ { if: { attr: half, eq: odd }, next: odd } ], else: even }
+  even: { audience_sync: { audience: even, action: add, match: [email] }, next: exit }
+  odd: { audience_sync: { audience: odd, action: add, match: [email] }, next: exit }
 ";
 const CONNECTIONS: &str =
     "format: 1\nconnections:\n  shop: { connector: meta, lab: true, accounts: { main: act_1 } }\n";
+
+/// By which versions each batch was carried, by the batch's id.
+type Carried = Arc<Mutex<HashMap<String, Vec<Digest>>>>;
 
 /// A version that counts the batches it was given.
 struct Counted {
     inner: BoundConnector,
     batches: AtomicU32,
+    carried: Carried,
 }
 
 impl Connector for Counted {
@@ -51,6 +59,8 @@ impl Connector for Counted {
     fn call<'a>(&'a self, context: CallContext, ask: Ask) -> BoxFuture<'a, CallOutcome> {
         if matches!(ask, Ask::Sync { .. }) {
             self.batches.fetch_add(1, Ordering::SeqCst);
+            let mut carried = self.carried.lock().expect("the notes");
+            carried.entry(context.seed.clone()).or_default().push(self.inner.digest());
         }
         self.inner.call(context, ask)
     }
@@ -70,7 +80,12 @@ impl Connectors for One {
 }
 
 /// Meta's component as another version, with smaller batches; `requests` = how many a call may make.
-fn version(sandbox: &Arc<Sandbox>, lab: &str, number: u8, rows: u32, requests: u32) -> Arc<Counted> {
+fn version(
+    sandbox: &Arc<Sandbox>,
+    lab: &str,
+    (number, rows, requests): (u8, u32, u32),
+    carried: &Carried,
+) -> Arc<Counted> {
     let mut bytes = std::fs::read(guest("meta")).expect("the guest");
     let mut change = |from: &str, to: String| {
         let to = format!("{to:<width$}", width = from.len());
@@ -94,13 +109,15 @@ fn version(sandbox: &Arc<Sandbox>, lab: &str, number: u8, rows: u32, requests: u
         reach: Reach::Lab(LabMap::new([("graph.facebook.com", lab.trim_start_matches("http://"))]).expect("a lab")),
     };
     let inner = BoundConnector::new(component, binding).expect("a connector");
-    Arc::new(Counted { inner, batches: AtomicU32::new(0) })
+    Arc::new(Counted { inner, batches: AtomicU32::new(0), carried: carried.clone() })
 }
 
 fn people(n: u64) -> impl Iterator<Item = (u64, Result<Profile, String>)> + Send + 'static {
     (0..n).map(|row| {
         let emails = vec![format!("person{row}@example.com")];
-        (row, Ok(Profile { external_id: format!("p{row}"), emails, ..Profile::default() }))
+        let mut person = Profile { external_id: format!("p{row}"), emails, ..Profile::default() };
+        person.attributes.insert("half".into(), if row % 2 == 1 { "odd" } else { "even" }.into());
+        (row, Ok(person))
     })
 }
 
@@ -144,7 +161,8 @@ async fn many_changes_of_version_within_a_run_lose_and_double_nobody() {
     let lab = place.lab();
     let address = lab.get("/").expect("addresses")["partners"]["meta"].as_str().expect("an address").to_owned();
     let sandbox = Sandbox::new(SandboxOptions::default()).expect("a sandbox");
-    let make = |number, requests| version(&sandbox, &address, number, rows, requests);
+    let carried = Carried::default();
+    let make = |number, requests| version(&sandbox, &address, (number, rows, requests), &carried);
     let (one, two, bad) = (make(1, 32), make(2, 32), make(3, 0));
     let switch = Arc::new(Switch::new(one.clone()));
     let store = Sqlite::open(place.path("s.caravan"), OpenOptions::default()).expect("a store");
@@ -159,7 +177,9 @@ async fn many_changes_of_version_within_a_run_lose_and_double_nobody() {
         RunOptions { wait: Duration::from_secs(120), skip_delays: false, source: "people".into(), again: false };
     let (tell, _) = watch::channel(Progress::default());
     let (_cancel, cancelled) = watch::channel(false);
+    let began = Instant::now();
     let end = runner.run(version.id, people(count), options, tell, cancelled).await.expect("a run");
+    let took = began.elapsed();
     assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
     finish.send_replace(true);
     let swaps = swapping.await.expect("the swapping task");
@@ -179,7 +199,25 @@ async fn many_changes_of_version_within_a_run_lose_and_double_nobody() {
     let synced: u64 = counters.counts.iter().filter(|count| count.status == Status::Synced).map(|count| count.n).sum();
     assert_eq!((counters.entered, synced), (count, count));
     assert_eq!(store.audit().await.expect("an audit"), Vec::<String>::new());
+    // Two queues sealed side by side: each batch names the version that carried it.
+    let newest = store.parts(None, 40).await.expect("batches");
+    let carried = carried.lock().expect("the notes").clone();
+    assert!(newest.len() == 40 && newest.iter().map(|part| part.digest).collect::<HashSet<_>>().len() == 2);
+    for part in newest.iter().filter(|part| part.digest != bad.digest()) {
+        assert_eq!(carried.get(&part.part.id), Some(&vec![part.digest]), "{}", part.name);
+    }
     runner.close().await.expect("closed");
-    let members = keys_of(&lab, &audience_named(&lab, "Everybody").expect("one audience")).expect("members");
-    assert_eq!(members.values().next().map(|values| values.len() as u64), Some(count));
+    let mut members = 0;
+    for name in ["Even", "Odd"] {
+        let keys = keys_of(&lab, &audience_named(&lab, name).expect("one audience")).expect("members");
+        members += keys.values().next().map_or(0, |values| values.len() as u64);
+    }
+    assert_eq!(members, count);
+    println!(
+        "{count} people, {} changes, {} and {} batches, {:.1} s",
+        swaps.promoted,
+        both[0],
+        both[1],
+        took.as_secs_f64()
+    );
 }

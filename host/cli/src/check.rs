@@ -257,6 +257,12 @@ fn load(
             let placed = connections.problem(problem.code, at, problem.message);
             Problem { cure: problem.cure, ..placed }
         };
+        if connection.lab && !shelf.allows_lab() {
+            let words = format!("`{name}` leads to the lab, which the policy denies");
+            let cure = "use a connection to the partner itself, or another store to try things";
+            problems.push(connections.problem(Code::LabDenied, &at.key("lab"), words).cure(cure));
+            continue;
+        }
         let component = shelf.find(name, &connection.connector, &folder).and_then(|found| {
             if workshop.is_none() {
                 workshop = Some(Workshop::open()?);

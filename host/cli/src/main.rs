@@ -16,13 +16,14 @@ mod out;
 mod policies;
 mod registry;
 mod remote;
+mod rows;
 mod stop;
 mod stores;
 mod summary;
 mod telemetry;
-mod users;
 mod verbs;
 
+use caravan_files::users;
 use caravan_runner::control::names;
 use clap::Parser as _;
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! Connectors in a real OCI registry on this machine: Debian's `docker-registry`, which `cargo xtask test` installs.
 mod common;
 use common::{Folder, Ran};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,10 +16,15 @@ struct Registry {
 
 impl Registry {
     fn start(folder: &Folder) -> Registry {
+        Registry::start_with(folder, "")
+    }
+
+    /// With more of a configuration.
+    fn start_with(folder: &Folder, more: &str) -> Registry {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let root = folder.path("registry");
         let config = format!(
-            "version: 0.1\nlog: {{ level: error }}\nstorage:\n  filesystem: {{ rootdirectory: {} }}\nhttp:\n  addr: 127.0.0.1:{port}\n",
+            "version: 0.1\nlog: {{ level: error }}\nstorage:\n  filesystem: {{ rootdirectory: {} }}\nhttp:\n  addr: 127.0.0.1:{port}\n{more}",
             root.display()
         );
         folder.write("registry.yml", config);
@@ -125,4 +130,61 @@ fn a_connector_is_pushed_installed_by_tag_and_by_digest_and_refused_once_the_reg
     let refused = install(&exactly, "x.caravan");
     assert!(refused.code == 2 && refused.err.contains("CV056"), "{}", refused.err);
     assert!(!folder.path("x.caravan").exists(), "nothing was kept");
+}
+
+#[test]
+fn a_registry_that_asks_who_you_are_is_told_by_the_environment_or_by_stdin_and_by_nothing_that_others_see() {
+    // `lea` with the password `pass-word`, as htpasswd writes it (bcrypt).
+    const USERS: &str = "lea:$2b$05$abcdefghijklmnopqrstuulQElbHkP7vjLqXxb3Lzm18cJsfRyGH6\n";
+    let folder = Folder::new();
+    folder.write("users", USERS);
+    let more = format!("auth:\n  htpasswd: {{ realm: registry, path: {} }}\n", folder.path("users").display());
+    let registry = Registry::start_with(&folder, &more);
+    folder.write("meta.wasm", meta());
+    let tag = format!("oci://{}/acme/ads:1.0", registry.at);
+    let run = |args: &[&str], variables: &[(&str, &str)], stdin: Option<&str>| {
+        let mut command = folder.command(args);
+        command.env_remove("CARAVAN_OCI_USER").env_remove("CARAVAN_OCI_PASSWORD").envs(variables.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it runs");
+        let mut input = child.stdin.take().expect("stdin");
+        // It may end without reading.
+        let _ = input.write_all(stdin.unwrap_or_default().as_bytes());
+        drop(input);
+        Ran::of(child.wait_with_output().expect("it ends"))
+    };
+    let push = ["connector", "push", "meta.wasm", tag.as_str()];
+    let install = ["connector", "install", tag.as_str(), "--store", "s.caravan"];
+    let lea = [("CARAVAN_OCI_USER", "lea"), ("CARAVAN_OCI_PASSWORD", "pass-word")];
+    // Nobody, the wrong password, and half of who it is.
+    for (variables, code) in [
+        (&[][..], "CV056"),
+        (&[lea[0], ("CARAVAN_OCI_PASSWORD", "wrong")], "CV056"),
+        (&lea[..1], "CV090"),
+        (&lea[1..], "CV090"),
+    ] {
+        let ran = run(&push, variables, None);
+        assert!(
+            ran.code == 2 && ran.err.contains(code) && !ran.err.contains("pass-word"),
+            "{variables:?}: {}",
+            ran.err
+        );
+    }
+    let ran = run(&install, &[], None);
+    assert!(
+        ran.code == 2 && ran.err.contains("does not let you in") && ran.err.contains("--password-stdin"),
+        "{}",
+        ran.err
+    );
+    good(run(&push, &lea, None));
+    let by_stdin = [&install[..], &["--user", "lea", "--password-stdin"]].concat();
+    for (said, code) in [("", "CV090"), ("wrong\n", "CV056")] {
+        let ran = run(&by_stdin, &[], Some(said));
+        assert!(ran.code == 2 && ran.err.contains(code) && !ran.err.contains("wrong"), "{said}: {}", ran.err);
+    }
+    // What is on stdin goes before what is in the environment.
+    let ran = good(run(&by_stdin, &[("CARAVAN_OCI_PASSWORD", "stale")], Some("pass-word\n")));
+    assert!(!ran.out.contains("pass-word") && !ran.err.contains("pass-word"), "{}{}", ran.out, ran.err);
+    let again = good(run(&install, &lea, None));
+    assert!(again.out.contains("meta"), "{}", again.out);
 }

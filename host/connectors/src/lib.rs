@@ -62,7 +62,7 @@ pub use messenger::{LocalMessenger, MessengerSettings};
 pub use oauth::{Begun, ConsentDesk};
 pub use oci::OciReference;
 pub use outline::{Capability, Difference, Outline};
-pub use sandbox::{Sandbox, SandboxOptions, TICK};
+pub use sandbox::{GuestMemory, Sandbox, SandboxOptions, TICK};
 pub use seal::{Book, Safe, SealKey, SealPlace};
 pub use signature::{PublicKey, SigningKey, is_signed, signers};
 pub use switch::{Change, Switch};

@@ -37,6 +37,18 @@ pub struct SandboxOptions {
     pub connect_timeout: Duration,
     /// Whom to trust as a partner, and where to find them.
     pub trust: Trust,
+    /// Where guests' memory comes from: none = the engine's own. For tests that look at all of it.
+    pub memory: Option<GuestMemory>,
+}
+
+/// Memory for guests from outside of the engine: every access is checked against its size.
+#[derive(Clone)]
+pub struct GuestMemory(pub Arc<dyn wasmtime::MemoryCreator>);
+
+impl std::fmt::Debug for GuestMemory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("GuestMemory")
+    }
 }
 
 impl Default for SandboxOptions {
@@ -48,6 +60,7 @@ impl Default for SandboxOptions {
             calls: 64,
             connect_timeout: Duration::from_secs(10),
             trust: Trust::default(),
+            memory: None,
         }
     }
 }
@@ -55,6 +68,7 @@ impl Default for SandboxOptions {
 /// Engines, compile cache and HTTP clients, shared by all connectors of a process.
 pub struct Sandbox {
     pooled: Engine,
+    memory: Option<GuestMemory>,
     on_demand: OnceLock<Engine>,
     cache: Option<CompileCache>,
     compiler: Option<Compiler>,
@@ -76,7 +90,10 @@ impl Sandbox {
     pub fn new(options: SandboxOptions) -> Result<Arc<Sandbox>, Problem> {
         let calls = options.calls.clamp(1, 1_000);
         keep_freed_memory();
-        let pooled = Engine::new(&config(Some(calls))).or_else(|_| Engine::new(&config(None))).map_err(no_engine)?;
+        let pool = options.memory.is_none().then_some(calls);
+        let memory = options.memory.as_ref();
+        let pooled = Engine::new(&config(pool, memory)).or_else(|_| Engine::new(&config(None, memory)));
+        let pooled = pooled.map_err(no_engine)?;
         start_clock(&pooled)?;
         let cache = match options.cache_dir.as_ref().zip(options.cache_key) {
             None => None,
@@ -97,6 +114,7 @@ impl Sandbox {
         };
         Ok(Arc::new(Sandbox {
             pooled,
+            memory: options.memory,
             on_demand: OnceLock::new(),
             cache,
             compiler: options.compiler,
@@ -128,7 +146,7 @@ impl Sandbox {
         if let Some(engine) = self.on_demand.get() {
             return Ok(engine);
         }
-        let engine = Engine::new(&config(None)).map_err(no_engine)?;
+        let engine = Engine::new(&config(None, self.memory.as_ref())).map_err(no_engine)?;
         start_clock(&engine)?;
         Ok(self.on_demand.get_or_init(|| engine))
     }
@@ -162,7 +180,7 @@ impl Sandbox {
 
 /// An engine that compiles for all others, and holds no pool of memory ready.
 pub(crate) fn compiling_engine() -> Result<Engine, Problem> {
-    Engine::new(&config(None)).map_err(no_engine)
+    Engine::new(&config(None, None)).map_err(no_engine)
 }
 
 /// Makes the C library keep the chunks of bodies that are freed. By default glibc hands the end of its heap back to the
@@ -176,7 +194,7 @@ fn keep_freed_memory() {
 /// Half of how much freed memory stays with the process.
 const KEPT: usize = 2 << 20;
 
-fn config(pool: Option<u32>) -> Config {
+fn config(pool: Option<u32>, memory: Option<&GuestMemory>) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -184,6 +202,9 @@ fn config(pool: Option<u32>) -> Config {
         .wasm_backtrace_max_frames(None)
         .max_wasm_stack(1 << 20)
         .async_stack_size(2 << 20);
+    if let Some(GuestMemory(memory)) = memory {
+        config.with_host_memory(memory.clone()).memory_reservation(0).memory_guard_size(0).memory_may_move(true);
+    }
     if let Some(calls) = pool {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(calls)

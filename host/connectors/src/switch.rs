@@ -3,6 +3,7 @@
 use caravan_model::port::{Answer, Ask, BoxFuture, CallContext, CallOutcome, Connector};
 use caravan_model::{Cause, Code, Digest, Fault, Manifest, Problem, Report};
 use serde_json::{Map, Value};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// For how many batches after its first good one a new version is still watched.
@@ -28,15 +29,19 @@ pub enum Change {
 
 /// The switch: it serves the port as the version that is in use does.
 ///
-/// A call keeps the version that it began with, so that the change falls between two batches. While a version is on
-/// trial, one batch at a time goes through it and all others through the version before. A trap, a broken limit, a `bug`
+/// A slice is sealed for one version and keeps it ([`Connector::version_for`]), so that the change falls between two
+/// slices and each names the version that carries it. While a version is on trial, one slice at a time goes through it and
+/// all others through the version before. A trap, a broken limit, a `bug`
 /// or `misconfigured` takes it back at once, and the batch is repeated through the version before; what the partner
 /// answers, or does not answer, never does.
 pub struct Switch {
     /// Whose shape all versions share: what is sealed under one can be sent by another.
     shape: Arc<dyn Connector>,
-    state: Mutex<State>,
+    state: Shared,
 }
+
+#[derive(Clone)]
+struct Shared(Arc<Mutex<State>>);
 
 struct State {
     current: Arc<dyn Connector>,
@@ -58,11 +63,11 @@ impl Switch {
     /// A switch whose version in use is this one.
     pub fn new(current: Arc<dyn Connector>) -> Switch {
         let state = State { current: current.clone(), before: None, watched: 0, trial: None, changes: Vec::new() };
-        Switch { shape: current, state: Mutex::new(state) }
+        Switch { shape: current, state: Shared(Arc::new(Mutex::new(state))) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Tries another version from the next batch on; a version that was on trial before is dropped. The version in use
@@ -116,22 +121,37 @@ impl Switch {
         std::mem::take(&mut self.state().changes)
     }
 
-    /// Which version takes a batch, and whether it is on trial.
-    fn take(&self) -> (Arc<dyn Connector>, bool) {
+    /// The version that carries a slice: the one on trial, unless it is with another slice or the slice was sealed by
+    /// another version.
+    fn carrier(&self, sealed: Option<Digest>) -> Carrier {
         let mut state = self.state();
-        match &mut state.trial {
-            Some(trial) if !trial.busy => {
+        let fits = |trial: &&mut Trial| !trial.busy && sealed.is_none_or(|digest| digest == trial.candidate.digest());
+        let (version, on_trial) = match state.trial.as_mut().filter(fits) {
+            Some(trial) => {
                 trial.busy = true;
                 (trial.candidate.clone(), true)
             }
-            _ => (state.current.clone(), false),
+            None => (state.current.clone(), false),
+        };
+        Carrier {
+            shape: self.shape.clone(),
+            state: self.state.clone(),
+            version,
+            on_trial,
+            broke: AtomicBool::new(false),
         }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a batch's outcome means for the version that carried it. True where that version was taken back.
     fn judge(&self, version: Digest, outcome: &CallOutcome) -> bool {
         let verdict = verdict(outcome);
-        let mut state = self.state();
+        let mut state = self.lock();
         if state.trial.as_ref().is_some_and(|trial| trial.candidate.digest() == version) {
             return state.judge_trial(verdict);
         }
@@ -146,15 +166,33 @@ impl Switch {
         }
         false
     }
+}
+
+/// A version that carries one slice. Dropped, it lets another slice try the version.
+struct Carrier {
+    shape: Arc<dyn Connector>,
+    state: Shared,
+    version: Arc<dyn Connector>,
+    on_trial: bool,
+    /// The version broke under this slice.
+    broke: AtomicBool,
+}
+
+impl Carrier {
+    /// Its version, or the one in use where its own was taken back while the slice was under way.
+    fn stands(&self) -> Arc<dyn Connector> {
+        let (state, digest) = (self.state.lock(), self.version.digest());
+        let tried = state.trial.as_ref().is_some_and(|trial| trial.candidate.digest() == digest);
+        let dropped = self.on_trial && !tried && state.current.digest() != digest;
+        if dropped || self.broke.load(Ordering::SeqCst) { state.current.clone() } else { self.version.clone() }
+    }
 
     async fn sync(&self, context: CallContext, ask: Ask) -> CallOutcome {
-        let (version, on_trial) = self.take();
+        let version = self.stands();
         let digest = version.digest();
-        let free = on_trial.then(|| Free { switch: self, digest });
         let mut outcome = version.call(context, ask).await;
-        let taken_back = self.judge(digest, &outcome);
-        drop(free);
-        if taken_back {
+        if self.state.judge(digest, &outcome) {
+            self.broke.store(true, Ordering::SeqCst);
             let because = match fault(&outcome) {
                 Some(fault) => fault.cause().map(ToString::to_string).unwrap_or_default(),
                 None => String::new(),
@@ -168,6 +206,39 @@ impl Switch {
             outcome.answer = Ok(Answer::Report(Report::fault(fault)));
         }
         outcome
+    }
+}
+
+impl Connector for Carrier {
+    fn manifest(&self) -> &Manifest {
+        self.shape.manifest()
+    }
+
+    fn digest(&self) -> Digest {
+        self.version.digest()
+    }
+
+    fn settings(&self) -> &Map<String, Value> {
+        self.shape.settings()
+    }
+
+    fn call<'a>(&'a self, context: CallContext, ask: Ask) -> BoxFuture<'a, CallOutcome> {
+        if matches!(ask, Ask::Sync { .. }) {
+            return Box::pin(self.sync(context, ask));
+        }
+        Box::pin(async move { self.stands().call(context, ask).await })
+    }
+}
+
+/// Lets the next slice try a version once this one is through, also where its call was dropped half-way.
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        let mut state = self.state.lock();
+        if let Some(trial) = state.trial.as_mut().filter(|_| self.on_trial)
+            && trial.candidate.digest() == self.version.digest()
+        {
+            trial.busy = false;
+        }
     }
 }
 
@@ -200,22 +271,6 @@ impl State {
         let to = self.current.digest();
         self.changes.push(Change::RolledBack { from, to, because: because.to_owned() });
         true
-    }
-}
-
-/// Lets the next batch try a version once this one is through, also where its call was dropped half-way.
-struct Free<'a> {
-    switch: &'a Switch,
-    digest: Digest,
-}
-
-impl Drop for Free<'_> {
-    fn drop(&mut self) {
-        if let Some(trial) = &mut self.switch.state().trial
-            && trial.candidate.digest() == self.digest
-        {
-            trial.busy = false;
-        }
     }
 }
 
@@ -271,7 +326,7 @@ impl Connector for Switch {
         self.shape.manifest()
     }
 
-    /// That of the version that the next batch goes through.
+    /// That of the version that the next slice goes through.
     fn digest(&self) -> Digest {
         let state = self.state();
         let trial = state.trial.as_ref().filter(|trial| !trial.busy);
@@ -284,10 +339,16 @@ impl Connector for Switch {
 
     fn call<'a>(&'a self, context: CallContext, ask: Ask) -> BoxFuture<'a, CallOutcome> {
         if matches!(ask, Ask::Sync { .. }) {
-            return Box::pin(self.sync(context, ask));
+            // A batch on its own is a slice of one part.
+            let carrier = self.carrier(None);
+            return Box::pin(async move { carrier.sync(context, ask).await });
         }
         let version = self.state().current.clone();
         Box::pin(async move { version.call(context, ask).await })
+    }
+
+    fn version_for(&self, sealed: Option<Digest>) -> Option<Arc<dyn Connector>> {
+        Some(Arc::new(self.carrier(sealed)))
     }
 
     fn tend(&self) -> BoxFuture<'_, ()> {

@@ -85,6 +85,7 @@ codes! {
     Unauthorized = "CV081", "Credentials that the partner refuses", "CV081";
     Forbidden = "CV082", "Credentials without the right", "CV082";
     TermsUnsigned = "CV083", "Terms that nobody accepted", "CV083";
+    LabDenied = "CV084", "A lab connection where the policy allows none", "CV084";
     Usage = "CV090", "A command that cannot be understood", "CV090";
     NotFound = "CV091", "Something that is not in the store", "CV091";
     NotSigned = "CV092", "A call by nobody who is known", "CV092";

@@ -27,12 +27,33 @@ pub struct Policy {
     /// What connectors by others need before they are used.
     #[serde(default, skip_serializing_if = "ConnectorPolicy::is_empty")]
     pub connectors: ConnectorPolicy,
+    /// Whether connections may lead to the lab, the partners' emulators on this machine.
+    #[serde(default, skip_serializing_if = "LabUse::is_allowed")]
+    pub lab: LabUse,
     /// How long what happened is kept.
     #[serde(default, skip_serializing_if = "KeepPolicy::is_empty")]
     pub keep: KeepPolicy,
     /// Whether the workspace holds health data under a law such as HIPAA: then no external audience is imported.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub regulated_health: bool,
+}
+
+/// `lab: deny`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LabUse {
+    /// They may: a place to try things.
+    #[default]
+    Allow,
+    /// They may not: where real people wait, nobody may believe that an emulator's answer is a partner's.
+    Deny,
+}
+
+impl LabUse {
+    /// Whether they may.
+    pub fn is_allowed(&self) -> bool {
+        *self == LabUse::Allow
+    }
 }
 
 /// `keep: { events: 90d, statuses: 400d, exchanges: 90d }`
@@ -134,6 +155,7 @@ impl Default for Policy {
             labels: Labels::default(),
             entitlements: None,
             connectors: ConnectorPolicy::default(),
+            lab: LabUse::default(),
             keep: KeepPolicy::default(),
             regulated_health: false,
         }

@@ -418,6 +418,12 @@ pub trait Connector: Send + Sync {
     fn settings(&self) -> &serde_json::Map<String, serde_json::Value>;
     /// One call in a fresh instance. Never panics and never blocks a thread for long.
     fn call<'a>(&'a self, context: CallContext, ask: Ask) -> BoxFuture<'a, CallOutcome>;
+    /// The version that carries one slice, kept for it until it is dropped; `None`: this one. A new slice is sealed under
+    /// its digest, so that what a batch names is what carried it; `sealed` is the digest of a slice that is open already.
+    fn version_for(&self, sealed: Option<Digest>) -> Option<std::sync::Arc<dyn Connector>> {
+        let _ = sealed;
+        None
+    }
     /// Refreshes a consent that would end because nobody uses it. What goes wrong is found again by the next call.
     fn tend(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
@@ -433,4 +439,9 @@ pub trait Connectors: Send + Sync {
     fn connector(&self, connection: &str) -> Result<Arc<dyn Connector>, crate::Problem>;
     /// The connection's default country for phone numbers.
     fn default_country(&self, connection: &str) -> Option<String>;
+    /// Whether a connection leads to the lab, the partner's emulator on this machine.
+    fn is_lab(&self, connection: &str) -> bool {
+        let _ = connection;
+        false
+    }
 }

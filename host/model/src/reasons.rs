@@ -229,6 +229,12 @@ pub const ALL: &[Meaning] = &[
         Some(Code::NotEntitled),
     ),
     of(
+        "lab_denied",
+        "held: its connection leads to the lab, which the policy denies",
+        "use a connection to the partner itself, or allow the lab in the policy (`caravan policy set FILE`)",
+        Some(Code::LabDenied),
+    ),
+    of(
         "held-stopped",
         "held: the connector did what it may not",
         "read which rule or limit stopped it; grant more if that is right, then `caravan queue resume QUEUE`",

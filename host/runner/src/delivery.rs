@@ -63,6 +63,11 @@ async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut La
         hold(shared, lane, memory, Reason::new("not_entitled", words)).await?;
         return Ok(worked);
     }
+    if let Some(words) = shared.lab_denied(&connection) {
+        worked.open = open.is_some();
+        hold(shared, lane, memory, Reason::new("lab_denied", words)).await?;
+        return Ok(worked);
+    }
     if matches!(lane.state, LaneState::Held { .. }) {
         worked.open = open.is_some();
         if !probe(shared, lane, &plug, memory).await? {
@@ -85,6 +90,8 @@ async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut La
             return Ok(worked);
         }
     };
+    // Which version carries the slice is settled before it is sealed: of two that are sealed at once, one may be a trial.
+    let plug = plug.for_slice(open.as_ref().map(|slice| slice.digest));
     let (slice, steps, fresh) = match open {
         Some(slice) => {
             let steps = shared.steps(&connection, &plug, steps_of(&slice)).await?;

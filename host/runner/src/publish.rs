@@ -115,6 +115,7 @@ impl<S: Store> Runner<S> {
                 self.store.lane(lease, lane_spec(&bound, key, stripes)).await?;
             }
         }
+        self.note_labs(lease, canvas.audiences.values().map(|spec| spec.connection.as_str())).await?;
         let version = self.store.publish(lease, canvas, self.clock.now()).await?;
         if states(&self.store).await?.of(version.canvas.canvas.as_str()) == CanvasState::Archived {
             self.put_state(lease, version.canvas.canvas.as_str(), CanvasState::Live, "").await?;

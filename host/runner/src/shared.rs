@@ -57,6 +57,14 @@ pub(crate) struct Plug {
     default_country: Option<String>,
 }
 
+impl Plug {
+    /// The same by the version that carries one slice: a new one, or one that was sealed under this digest.
+    pub(crate) fn for_slice(&self, sealed: Option<caravan_model::Digest>) -> Plug {
+        let connector = self.connector.version_for(sealed).unwrap_or_else(|| self.connector.clone());
+        Plug { connector, ..self.clone() }
+    }
+}
+
 /// What a lane remembers between two pieces of work; nothing here is needed to go on after a crash.
 #[derive(Debug, Default)]
 pub(crate) struct LaneMemory {
@@ -194,6 +202,12 @@ impl<S: Store> Shared<S> {
     /// Why a connector may not be used under today's policy; `None` where it may.
     pub(crate) fn not_entitled(&self, connector: &str) -> Option<String> {
         self.policy().refuses(connector)
+    }
+
+    /// Why a connection may not be used under today's policy; `None` where it may.
+    pub(crate) fn lab_denied(&self, connection: &str) -> Option<String> {
+        let denied = !self.policy().lab.is_allowed() && self.connectors.is_lab(connection);
+        denied.then(|| format!("`{connection}` leads to the lab, which the policy denies"))
     }
 
     /// Whether old exchanges are to be looked for now.

@@ -4,7 +4,7 @@ use crate::caller::Caller;
 use crate::input::{At, Json};
 use crate::problem::Refused;
 use caravan_runner::control::names::{find_audience, leads_to};
-use caravan_runner::control::{current_name, is_former};
+use caravan_runner::control::{Labs, current_name, is_former};
 use caravan_store::{Audience, Lane, Store};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,6 +16,8 @@ pub struct AudienceView {
     pub audience: String,
     /// The connection that reaches it.
     pub connection: String,
+    /// Whether it leads to the lab, and not to the partner.
+    pub lab: bool,
     /// The connector.
     pub connector: String,
     /// The partner's account.
@@ -73,13 +75,14 @@ pub struct ReboundView {
     pub refilled: u64,
 }
 
-fn view(audience: Audience, lanes: &[Lane]) -> AudienceView {
+fn view(audience: Audience, lanes: &[Lane], labs: &Labs) -> AudienceView {
     let own = || lanes.iter().filter(|lane| leads_to(&audience, &lane.key));
     AudienceView {
         waiting: own().map(|lane| lane.waiting).sum(),
         owed: own().map(|lane| lane.owed).sum(),
         former: is_former(&audience.name),
         audience: audience.name,
+        lab: labs.has(&audience.connection),
         connection: audience.connection,
         connector: audience.connector,
         account: audience.account,
@@ -95,7 +98,8 @@ pub(crate) async fn list<S: Store>(caller: Caller<S, VIEW_CANVASES>) -> Result<a
     let lanes = caller.store().lanes().await?;
     let mut audiences = caller.store().audiences().await?;
     audiences.sort_by_key(|audience| (is_former(&audience.name), audience.name.clone()));
-    Ok(axum::Json(audiences.into_iter().map(|audience| view(audience, &lanes)).collect()))
+    let labs = Labs::of(caller.store()).await?;
+    Ok(axum::Json(audiences.into_iter().map(|audience| view(audience, &lanes, &labs)).collect()))
 }
 
 async fn full_name<S: Store>(store: &S, name: &str) -> Result<String, Refused> {
@@ -112,7 +116,8 @@ pub(crate) async fn show<S: Store>(
 ) -> Result<axum::Json<AudienceView>, Refused> {
     let audiences = caller.store().audiences().await?;
     let audience = find_audience(&audiences, &name)?.clone();
-    Ok(axum::Json(view(audience, &caller.store().lanes().await?)))
+    let labs = Labs::of(caller.store()).await?;
+    Ok(axum::Json(view(audience, &caller.store().lanes().await?, &labs)))
 }
 
 /// Sends everyone again who is in an audience.

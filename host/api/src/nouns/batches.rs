@@ -4,6 +4,7 @@ use crate::caller::Caller;
 use crate::input::{At, Search};
 use crate::problem::Refused;
 use caravan_model::{Action, Exchange};
+use caravan_runner::control::Labs;
 use caravan_store::{PartRecord, Store};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub struct BatchView {
     pub audience: String,
     /// The connection.
     pub connection: String,
+    /// Whether it leads to the lab, and not to the partner.
+    pub lab: bool,
     /// When it was sealed, in milliseconds of UTC.
     pub sealed_at: i64,
     /// When it ended.
@@ -60,7 +63,7 @@ fn twenty() -> usize {
     20
 }
 
-fn view(part: PartRecord) -> BatchView {
+fn view(part: PartRecord, labs: &Labs) -> BatchView {
     let read = |text: &str| serde_json::from_str::<Vec<Exchange>>(text).ok();
     BatchView {
         exchanges: part.exchanges.iter().filter_map(|(attempt, text)| Some((*attempt, read(text)?))).collect(),
@@ -69,6 +72,7 @@ fn view(part: PartRecord) -> BatchView {
         digest: part.digest.to_string(),
         account: part.lane.account,
         audience: part.lane.audience,
+        lab: labs.has(&part.connection),
         connection: part.connection,
         sealed_at: part.at.0,
         ended_at: part.ended.map(|at| at.0),
@@ -89,7 +93,8 @@ pub(crate) async fn list<S: Store>(
     Search(newest): Search<Newest>,
 ) -> Result<axum::Json<Vec<BatchView>>, Refused> {
     let parts = caller.store().parts(None, newest.limit.clamp(1, 200)).await?;
-    Ok(axum::Json(parts.into_iter().map(view).collect()))
+    let labs = Labs::of(caller.store()).await?;
+    Ok(axum::Json(parts.into_iter().map(|part| view(part, &labs)).collect()))
 }
 
 /// One batch.
@@ -100,5 +105,7 @@ pub(crate) async fn show<S: Store>(
     At(batch): At<String>,
 ) -> Result<axum::Json<BatchView>, Refused> {
     let part = caller.store().part(&batch).await?;
-    Ok(axum::Json(view(part.ok_or_else(|| Refused::missing(format!("there is no batch `{batch}`")))?)))
+    let labs = Labs::of(caller.store()).await?;
+    let part = part.ok_or_else(|| Refused::missing(format!("there is no batch `{batch}`")))?;
+    Ok(axum::Json(view(part, &labs)))
 }

@@ -5,7 +5,7 @@ use crate::input::{At, Json, Search};
 use crate::problem::Refused;
 use axum::http::StatusCode;
 use caravan_model::{Code, Duration, Problem, Right, mask};
-use caravan_runner::control::lists_of;
+use caravan_runner::control::{Labs, lists_of};
 use caravan_runner::{ImportState, ListImport, import_lines, imports_of};
 use caravan_store::Store;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,8 @@ pub struct ImportView {
     pub import: String,
     /// The connection of the source.
     pub connection: String,
+    /// Whether it leads to the lab, and not to the partner.
+    pub lab: bool,
     /// The folder.
     pub folder: String,
     /// The audience.
@@ -125,8 +127,10 @@ pub(crate) async fn list<S: Store>(
 ) -> Result<axum::Json<Vec<ImportView>>, Refused> {
     there(&caller, &name).await?;
     let lines = import_lines(caller.store(), &name).await?;
+    let labs = Labs::of(caller.store()).await?;
     let view = |line: caravan_runner::ImportLine| ImportView {
         import: line.import,
+        lab: labs.has(&line.what.connection),
         connection: line.what.connection,
         folder: line.what.folder,
         audience: line.what.audience,

@@ -4,8 +4,8 @@ use crate::caller::Caller;
 use crate::input::{At, Json};
 use crate::problem::Refused;
 use caravan_model::{Code, Problem, Status, reasons};
-use caravan_runner::control::Resends;
 use caravan_runner::control::names::{self, find_queue};
+use caravan_runner::control::{Labs, Resends};
 use caravan_store::{Hold, HoldScope, Lane, LaneState, Store};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,6 +17,8 @@ pub struct QueueView {
     pub queue: String,
     /// The connection of its newest operation.
     pub connection: String,
+    /// Whether it leads to the lab, and not to the partner.
+    pub lab: bool,
     /// The connector.
     pub connector: String,
     /// The partner's account.
@@ -121,7 +123,7 @@ pub struct ResentView {
     pub overtaken: u64,
 }
 
-fn view(lane: Lane, audiences: &[caravan_store::Audience]) -> QueueView {
+fn view(lane: Lane, audiences: &[caravan_store::Audience], labs: &Labs) -> QueueView {
     let reason = match &lane.state {
         LaneState::Open => None,
         LaneState::Waiting { reason, .. } | LaneState::Held { reason, .. } => Some(reason),
@@ -134,6 +136,7 @@ fn view(lane: Lane, audiences: &[caravan_store::Audience]) -> QueueView {
         queue: names::of_queue(&lane.key, audiences),
         words,
         cure: reason.and_then(reasons::cure_of).map(str::to_owned),
+        lab: labs.has(&lane.connection),
         connection: lane.connection,
         connector: lane.key.connector,
         account: lane.key.account,
@@ -153,7 +156,8 @@ fn view(lane: Lane, audiences: &[caravan_store::Audience]) -> QueueView {
     responses((status = 200, body = Vec<QueueView>)))]
 pub(crate) async fn list<S: Store>(caller: Caller<S, VIEW_CANVASES>) -> Result<axum::Json<Vec<QueueView>>, Refused> {
     let audiences = caller.store().audiences().await?;
-    Ok(axum::Json(caller.store().lanes().await?.into_iter().map(|lane| view(lane, &audiences)).collect()))
+    let labs = Labs::of(caller.store()).await?;
+    Ok(axum::Json(caller.store().lanes().await?.into_iter().map(|lane| view(lane, &audiences, &labs)).collect()))
 }
 
 /// One queue by its name or its audience's id, stripe by stripe.
@@ -166,7 +170,8 @@ pub(crate) async fn show<S: Store>(
     let (lanes, audiences) = (caller.store().lanes().await?, caller.store().audiences().await?);
     let key = find_queue(&lanes, &audiences, &queue)?;
     let stripes = lanes.into_iter().filter(|lane| lane.key == key);
-    Ok(axum::Json(stripes.map(|lane| view(lane, &audiences)).collect()))
+    let labs = Labs::of(caller.store()).await?;
+    Ok(axum::Json(stripes.map(|lane| view(lane, &audiences, &labs)).collect()))
 }
 
 async fn scope<S: Store>(store: &S, input: &ScopeInput) -> Result<HoldScope, Refused> {

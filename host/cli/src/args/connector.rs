@@ -1,7 +1,18 @@
 //! `caravan connector VERB`.
 use super::consent::AppVerb;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use std::path::PathBuf;
+
+/// Who pulls or pushes, where a registry asks. Without these: `CARAVAN_OCI_USER` and `CARAVAN_OCI_PASSWORD`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct OciLoginArgs {
+    /// Who pulls or pushes, where the registry asks; CARAVAN_OCI_USER if not given.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Reads the password (or a token) from stdin instead of CARAVAN_OCI_PASSWORD.
+    #[arg(long)]
+    pub password_stdin: bool,
+}
 
 /// `caravan connector VERB`.
 #[derive(Clone, Debug, Subcommand)]
@@ -20,6 +31,8 @@ pub enum ConnectorVerb {
         /// Look at the folder again and again, until stopped.
         #[arg(long)]
         watch: bool,
+        #[command(flatten)]
+        login: OciLoginArgs,
     },
     /// Puts a component into a registry, for others to install by oci://.
     Push {
@@ -27,6 +40,8 @@ pub enum ConnectorVerb {
         file: PathBuf,
         /// oci://REGISTRY/NAME:TAG
         to: String,
+        #[command(flatten)]
+        login: OciLoginArgs,
     },
     /// Makes a key to sign connectors with: its file stays yours, the public half is for policies.
     Keygen {

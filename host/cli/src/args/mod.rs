@@ -30,7 +30,7 @@ pub use canvas::{CanvasVerb, CapArgs, DiffArgs, ForecastArgs, PreviewArgs, Publi
 pub use catalogue::CatalogueVerb;
 pub use config::ConfigVerb;
 pub use connection::{ConnectionArgs, ConnectionVerb};
-pub use connector::ConnectorVerb;
+pub use connector::{ConnectorVerb, OciLoginArgs};
 pub use consent::{AppVerb, ConnectArgs, NamedConnection, TokenArgs};
 pub use delivery::DeliveryArgs;
 pub use dry_run::DryRunArgs;

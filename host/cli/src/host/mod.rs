@@ -95,6 +95,8 @@ struct Bound {
     /// The version that it was made with.
     watched: Arc<Watched>,
     default_country: Option<String>,
+    /// It leads to the lab.
+    lab: bool,
 }
 
 /// What became of a connection when versions of connectors changed.
@@ -194,7 +196,7 @@ impl Host {
             let default_country = connection.default_country.clone();
             bound.insert(
                 name.clone(),
-                Bound { switch: Arc::new(Switch::new(watched.clone())), watched, default_country },
+                Bound { switch: Arc::new(Switch::new(watched.clone())), watched, default_country, lab: connection.lab },
             );
             let ends = connection.token_ends.as_deref().and_then(token_end);
             host.token_ends.insert(name.clone(), ends);
@@ -297,5 +299,9 @@ impl Connectors for Host {
 
     fn default_country(&self, connection: &str) -> Option<String> {
         self.bound(connection)?.default_country
+    }
+
+    fn is_lab(&self, connection: &str) -> bool {
+        self.bound(connection).is_some_and(|bound| bound.lab)
     }
 }

@@ -13,7 +13,7 @@ use crate::args::Global;
 use crate::bundle::{self, is_path};
 use crate::{files, stores};
 use caravan_connectors::{Grant, GrantFile, Outline, Safe};
-use caravan_model::policy::ConnectorPolicy;
+use caravan_model::policy::{ConnectorPolicy, LabUse};
 use caravan_model::{Code, Digest, Manifest, Policy, Problem};
 use caravan_runner::policy_of;
 use caravan_store::{DocumentKind, Sqlite, Store};
@@ -31,6 +31,8 @@ pub struct Shelf {
     bytes: BTreeMap<Digest, Vec<u8>>,
     /// Whose signatures count, and what becomes of what they did not sign.
     signing: ConnectorPolicy,
+    /// Whether connections may lead to the lab.
+    lab: LabUse,
     /// The ids of what is sealed.
     sealed: BTreeSet<String>,
 }
@@ -70,12 +72,14 @@ impl Shelf {
     /// # Errors
     /// The store cannot be read, or what it keeps is damaged.
     pub async fn of(store: &impl Store) -> anyhow::Result<Shelf> {
+        let policy = policy_of(store).await?;
         let mut shelf = Shelf {
             standings: standing::all(store).await?,
             pins: pins(store).await?,
             grants: grants(store).await?,
             bytes: BTreeMap::new(),
-            signing: policy_of(store).await?.connectors,
+            signing: policy.connectors,
+            lab: policy.lab,
             sealed: store.documents(DocumentKind::Sealed).await?.into_iter().map(|(id, _)| id).collect(),
         };
         let used = shelf.standings.values().filter_map(|standing| standing.active).chain(shelf.pins.values().copied());
@@ -92,7 +96,13 @@ impl Shelf {
     #[must_use]
     pub fn under(mut self, policy: &Policy) -> Shelf {
         self.signing = policy.connectors.clone();
+        self.lab = policy.lab;
         self
+    }
+
+    /// Whether connections may lead to the lab.
+    pub fn allows_lab(&self) -> bool {
+        self.lab.is_allowed()
     }
 
     /// Whether a token of a connection, or an app that the partner gives tokens to, is sealed.

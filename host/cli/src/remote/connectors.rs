@@ -1,7 +1,7 @@
 //! Connectors on a serving host.
 use super::client::{Sent, part};
 use super::{Remote, in_file, not_there};
-use crate::args::{ConnectorVerb, QueueVerb, ScopeArgs};
+use crate::args::{ConnectorVerb, OciLoginArgs, QueueVerb, ScopeArgs};
 use crate::fail::{End, usage};
 use crate::verbs::connector::oci;
 use crate::{bundle, files};
@@ -19,7 +19,7 @@ impl Remote<'_> {
             }
             ConnectorVerb::Inspect { connector } => self.get(&path(&connector)).await,
             ConnectorVerb::Install { watch: true, .. } => Err(not_there("watching a folder")),
-            ConnectorVerb::Install { from, watch: false } => self.install(&from).await,
+            ConnectorVerb::Install { from, watch: false, login } => self.install(&from, &login).await,
             ConnectorVerb::Grant { name, as_asked, file } => {
                 let (text, how) = match &file {
                     Some(file) => (files::text(file)?, ""),
@@ -82,9 +82,9 @@ impl Remote<'_> {
     }
 
     /// Sends a component's bytes, or those of all components of a folder.
-    async fn install(&self, from: &Path) -> anyhow::Result<End> {
+    async fn install(&self, from: &Path, login: &OciLoginArgs) -> anyhow::Result<End> {
         if let Some(reference) = oci::reference(from)? {
-            let bytes = oci::pull(self.global, &reference).await?;
+            let bytes = oci::pull(self.global, &reference, login).await?;
             self.tell(&self.server.ask(Method::POST, "/connectors", Sent::Bytes(bytes)).await?)?;
             return Ok(End::Done);
         }

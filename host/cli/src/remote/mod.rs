@@ -11,7 +11,7 @@ use crate::args::{
     PolicyVerb, ProfileVerb, QueueVerb, ScopeArgs, StoreVerb, Verb,
 };
 use crate::fail::{End, Problems, usage};
-use crate::users::rows::Rows;
+use crate::rows::Rows;
 use crate::verbs::here;
 use crate::{ask, files, out};
 use caravan_model::{Code, Problem};

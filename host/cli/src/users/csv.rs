@@ -98,7 +98,7 @@ impl<R: Read> Records<R> {
         let broken = match found {
             Found::Record(bytes, lines) => {
                 let right = self.cells == 0 || self.ends.len() == self.cells;
-                if right || lines <= 1 {
+                if right || !self.buffer.window()[..bytes].trim_ascii_end().contains(&b'\n') {
                     self.buffer.take(bytes, lines);
                 } else {
                     self.buffer.skip_line()?;

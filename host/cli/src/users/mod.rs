@@ -7,7 +7,6 @@ mod csv;
 pub mod events;
 mod fields;
 mod json;
-pub mod rows;
 pub mod stream;
 
 use buffer::Buffer;

@@ -8,6 +8,7 @@ use caravan_model::alert::{Channel, Messenger as _};
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{CanvasId, Code, Millis, Problem, Severity, Subscription, SubscriptionId};
 use caravan_runner::alerts::{AlertBook, OpenAlert, render, trial};
+use caravan_runner::control::Labs;
 use caravan_store::{DocumentKind, Note, Slots, Sqlite, Store};
 use serde_json::{Value, json};
 
@@ -115,9 +116,11 @@ async fn book(store: &Sqlite) -> anyhow::Result<AlertBook> {
     AlertBook::from_documents(&alerts, &notices).map_err(|words| Problem::new(Code::StoreDamaged, words).into())
 }
 
-fn alert_value(alert: &OpenAlert, now: Millis) -> Value {
+fn alert_value(alert: &OpenAlert, now: Millis, labs: &Labs) -> Value {
+    let lab = alert.facts.connection.as_deref().is_some_and(|name| labs.has(name));
     json!({"kind": alert.key.kind, "severity": alert.severity, "subject": alert.key.subject, "code": alert.key.code,
-        "since": alert.opened, "connection": alert.facts.connection, "places": alert.facts.places,
+        "since": alert.opened, "connection": alert.facts.connection, "lab": lab,
+        "places": alert.facts.places,
         "words": alert.words(now), "cure": alert.cure()})
 }
 
@@ -134,7 +137,8 @@ async fn list(global: &Global, store: &Sqlite) -> anyhow::Result<End> {
                 json!({"subscription": wanted, "to": wanted.to.to_string(), "unsent": unsent})
             })
             .collect();
-        let open: Vec<Value> = open.iter().map(|alert| alert_value(alert, now)).collect();
+        let labs = Labs::of(store).await?;
+        let open: Vec<Value> = open.iter().map(|alert| alert_value(alert, now, &labs)).collect();
         out::print_json(&json!({"subscriptions": subscriptions, "alerts": open}))?;
     } else if subscriptions.is_empty() {
         out::print("nobody is told of anything: `caravan alert add NAME --to CHANNEL` subscribes")?;

@@ -2,7 +2,7 @@
 use crate::args::{Global, ListVerb, SegmentVerb};
 use crate::fail::{End, Problems};
 use crate::host::hands::{Hands, actor};
-use crate::users::rows::Rows;
+use crate::rows::Rows;
 use crate::verbs::{activate, import};
 use crate::{ask, config, files, out, verbs};
 use caravan_journey::document::Path as Place;

@@ -6,6 +6,7 @@ use crate::host::hands::{Hands, actor};
 use crate::host::ready::Ready;
 use crate::{out, stores, verbs};
 use caravan_model::{Code, Group, Problem};
+use caravan_runner::control::Labs;
 use caravan_runner::{ImportState, ListImport, import_lines, imports_of};
 use caravan_store::{Sqlite, Store};
 use serde_json::json;
@@ -41,7 +42,7 @@ pub async fn import(global: &Global, args: &ImportArgs) -> anyhow::Result<End> {
 pub async fn imports(global: &Global, list: &str) -> anyhow::Result<End> {
     let store = verbs::look(global)?;
     let lines = import_lines(&store, list).await?;
-    let mut words = String::new();
+    let (mut words, labs) = (String::new(), Labs::of(&store).await?);
     for line in &lines {
         let state = &line.what.state;
         let unlinked: u64 = line.unlinked.iter().map(|(_, n)| n).sum();
@@ -49,7 +50,7 @@ pub async fn imports(global: &Global, list: &str) -> anyhow::Result<End> {
             "{}  {} from {} / {}, every {}{}\n",
             line.import,
             line.what.audience,
-            line.what.connection,
+            labs.badged(&line.what.connection),
             line.what.folder,
             line.what.every,
             if line.what.leavers { ", leavers too" } else { "" }

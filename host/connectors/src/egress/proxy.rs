@@ -70,8 +70,8 @@ impl FromStr for Proxy {
 }
 
 impl Proxy {
-    /// A tunnel to an address.
-    async fn tunnel(&self, to: SocketAddr) -> io::Result<TcpStream> {
+    /// A tunnel to an address, or to a host and port.
+    async fn tunnel(&self, to: impl fmt::Display) -> io::Result<TcpStream> {
         let mut stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
         let mut ask = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n");
@@ -164,6 +164,48 @@ async fn through(proxy: &Proxy, resolver: &mut PublicResolver, uri: &Uri) -> io:
         }
     }
     Err(failed)
+}
+
+/// Dials a host that whoever runs the program named, such as a registry: wherever it is, straight or through the proxy,
+/// which is asked for it by its name, for it may be the only one to know it.
+#[derive(Clone)]
+pub(crate) struct NamedDial {
+    straight: HttpConnector,
+    proxy: Option<Proxy>,
+    patience: Duration,
+}
+
+impl NamedDial {
+    /// Dials within a time.
+    pub(crate) fn new(proxy: Option<Proxy>, patience: Duration) -> NamedDial {
+        let mut straight = HttpConnector::new();
+        straight.enforce_http(false);
+        straight.set_connect_timeout(Some(patience));
+        NamedDial { straight, proxy, patience }
+    }
+}
+
+impl Service<Uri> for NamedDial {
+    type Response = TokioIo<TcpStream>;
+    type Error = Failed;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Failed>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failed>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let Some(proxy) = self.proxy.clone() else {
+            let dialling = self.straight.call(uri);
+            return Box::pin(async move { Ok(dialling.await?) });
+        };
+        let patience = self.patience;
+        Box::pin(async move {
+            let to = format!("{}:{}", uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(443));
+            let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+            Ok(TokioIo::new(tokio::time::timeout(patience, proxy.tunnel(to)).await.map_err(late)??))
+        })
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Speaking with a registry: bounded in time and bytes, and held to where it may lead.
 use super::reference::OciReference;
 use super::{OciLogin, Visit, bad};
-use crate::egress::trust::Trust;
+use crate::egress::proxy::NamedDial;
 use crate::egress::{Clients, OutBody};
 use crate::scrub::percent;
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use std::time::Duration;
@@ -28,8 +28,9 @@ pub(super) struct Registry<'a> {
     visit: &'a Visit,
     /// `Authorization`, once the registry asked for one.
     credentials: Option<String>,
-    /// To the registry itself, which a person named: by TLS wherever it is, or in plain on this machine.
-    own: Client<HttpsConnector<HttpConnector>, OutBody>,
+    /// To the registry itself, which a person named: by TLS wherever it is, through the proxy where there is one, or in
+    /// plain and straight on this machine.
+    own: Client<HttpsConnector<NamedDial>, OutBody>,
     /// To wherever it leads: by TLS, at public addresses only.
     guarded: Clients,
 }
@@ -44,12 +45,11 @@ pub(super) struct Ask<'a> {
 
 impl<'a> Registry<'a> {
     pub(super) fn new(reference: &'a OciReference, visit: &'a Visit) -> Result<Registry<'a>, Problem> {
-        let trust = Trust::default().with_proxy(visit.proxy.clone());
+        let trust = visit.trust.clone();
         let builder = HttpsConnectorBuilder::new().with_tls_config(trust.tls()?);
         let builder = if reference.is_near() { builder.https_or_http() } else { builder.https_only() };
-        let mut dial = HttpConnector::new();
-        dial.enforce_http(false);
-        dial.set_connect_timeout(Some(DIAL));
+        let proxy = trust.proxy().filter(|_| !reference.is_near()).cloned();
+        let dial = NamedDial::new(proxy, DIAL);
         let own = Client::builder(TokioExecutor::new()).build(builder.enable_http1().wrap_connector(dial));
         Ok(Registry { reference, visit, credentials: None, own, guarded: Clients::new(DIAL, trust)? })
     }
@@ -153,7 +153,7 @@ impl<'a> Registry<'a> {
         let problem = bad(self.reference, &words);
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                problem.cure("set CARAVAN_OCI_USER and CARAVAN_OCI_PASSWORD to somebody who may")
+                problem.cure("set CARAVAN_OCI_USER and CARAVAN_OCI_PASSWORD to somebody who may, or give --user and --password-stdin")
             }
             _ => problem,
         }

@@ -7,7 +7,7 @@ mod reference;
 
 pub use reference::{OciReference, OciVersion};
 
-use crate::egress::proxy::Proxy;
+use crate::egress::trust::Trust;
 use crate::scrub::base64;
 use crate::{Outline, section};
 use bytes::Bytes;
@@ -52,8 +52,9 @@ impl OciLogin {
 pub struct Visit {
     /// Who says they are there; nobody where the registry does not ask.
     pub login: Option<OciLogin>,
-    /// The network's proxy, towards whatever a registry leads to. A registry on this machine is reached without it.
-    pub proxy: Option<Proxy>,
+    /// Whom to trust beside the public authorities, and the network's proxy. A registry on this machine is reached without
+    /// the proxy; any other is asked of it by its name, and whatever that one leads to by checked addresses.
+    pub trust: Trust,
 }
 
 /// A component that came from a registry.

@@ -197,3 +197,45 @@ fn a_version_of_another_shape_waits_for_the_next_run() {
     let problem = switch.try_version(Arc::new(other)).unwrap_err();
     assert!(problem.message.contains("batches differ"), "{problem}");
 }
+
+#[tokio::test]
+async fn of_slices_that_are_sealed_at_the_same_instant_one_tries_the_version_and_each_names_what_carries_it() {
+    let (old, new) = (Version::new("old"), Version::new("new"));
+    let switch = Switch::new(old.clone());
+    switch.try_version(new.clone()).unwrap();
+    let slices: Vec<_> = (0..3).map(|_| switch.version_for(None).unwrap()).collect();
+    assert_eq!(slices.iter().map(|slice| slice.digest()).collect::<Vec<_>>(), [new.digest, old.digest, old.digest]);
+    for (slice, calls) in slices.iter().rev().zip([(1, 0), (2, 0), (2, 1)]) {
+        let (context, ask) = ask();
+        slice.call(context, ask).await;
+        assert_eq!((old.calls(), new.calls()), calls);
+    }
+    assert_eq!(switch.in_use(), new.digest);
+}
+
+#[tokio::test]
+async fn a_slice_that_is_taken_up_again_goes_by_the_version_that_it_names_or_by_the_one_in_use() {
+    let (old, new) = (Version::new("old"), Version::new("new"));
+    let switch = Switch::new(old.clone());
+    switch.try_version(new.clone()).unwrap();
+    let of = |sealed: Option<Digest>| switch.version_for(sealed).unwrap().digest();
+    // What was sealed by the old version does not try the new one; what was sealed on trial does.
+    assert_eq!((of(Some(old.digest)), of(Some(new.digest)), of(None)), (old.digest, new.digest, new.digest));
+    let trying = switch.version_for(Some(new.digest)).unwrap();
+    assert_eq!(of(Some(new.digest)), old.digest, "it is with another slice");
+    drop(trying);
+    assert_eq!(of(Some(new.digest)), new.digest);
+}
+
+#[tokio::test]
+async fn further_parts_of_a_slice_whose_version_was_taken_back_go_by_the_one_in_use() {
+    let (old, bad) = (Version::new("old"), Version::new("bad").with(bug()));
+    let switch = Switch::new(old.clone());
+    switch.try_version(bad.clone()).unwrap();
+    let slice = switch.version_for(None).unwrap();
+    for calls in [(0, 1), (1, 1), (2, 1)] {
+        let (context, ask) = ask();
+        slice.call(context, ask).await;
+        assert_eq!((old.calls(), bad.calls()), calls);
+    }
+}

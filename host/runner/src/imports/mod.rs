@@ -199,6 +199,7 @@ impl<S: Store> Runner<S> {
             // It is asked at once.
             import.state = ImportState { due: Millis(0), ..known.state };
         }
+        self.note_labs(lease, [import.connection.as_str()]).await?;
         let text = written(&import)?;
         self.store.put_documents(lease, vec![(DocumentKind::ListImport, id.clone(), Some(text))]).await?;
         Ok(id)

@@ -2,7 +2,7 @@
 use crate::args::Global;
 use crate::fail::End;
 use crate::{names, out};
-use caravan_runner::control::is_former;
+use caravan_runner::control::{Labs, is_former};
 use caravan_store::{Audience, Lane, Store};
 use serde_json::{Value, json};
 
@@ -11,12 +11,14 @@ pub async fn list(global: &Global, store: &impl Store) -> anyhow::Result<End> {
     let mut audiences = store.audiences().await?;
     audiences.sort_by_key(|audience| (is_former(&audience.name), audience.name.clone()));
     let lanes = store.lanes().await?;
+    let labs = Labs::of(store).await?;
     if global.json {
         let values: Vec<Value> = audiences
             .iter()
             .map(|audience| {
                 let (waiting, owed) = waiting(audience, &lanes);
-                json!({"audience": audience.name, "connection": audience.connection, "connector": audience.connector,
+                json!({"audience": audience.name, "connection": audience.connection,
+                    "lab": labs.has(&audience.connection), "connector": audience.connector,
                     "account": audience.account, "id": audience.partner_id, "made_by_us": audience.made_by_us,
                     "former": is_former(&audience.name), "waiting": waiting, "owed": owed})
             })
@@ -31,7 +33,7 @@ pub async fn list(global: &Global, store: &impl Store) -> anyhow::Result<End> {
                 let (waiting, owed) = waiting(audience, &lanes);
                 vec![
                     audience.name.clone(),
-                    audience.connection.clone(),
+                    labs.badged(&audience.connection),
                     audience.account.clone(),
                     audience.partner_id.clone().unwrap_or_else(|| "being made".to_owned()),
                     if audience.made_by_us { "us" } else { "others" }.to_owned(),

@@ -3,7 +3,7 @@ use crate::args::Global;
 use crate::fail::End;
 use crate::{names, out};
 use caravan_model::{Millis, ProfileId, StepIx, VersionId};
-use caravan_runner::control::receipts;
+use caravan_runner::control::{Labs, receipts};
 use caravan_store::{Audience, Lane, Receipt, Store, Version};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -57,6 +57,7 @@ pub async fn show(global: &Global, store: &impl Store, name: &str) -> anyhow::Re
         })
         .map(|other| other.name.as_str())
         .collect();
+    let labs = Labs::of(store).await?;
     if global.json {
         let claims: Vec<Value> = census
             .claims
@@ -67,17 +68,18 @@ pub async fn show(global: &Global, store: &impl Store, name: &str) -> anyhow::Re
             })
             .collect();
         out::print_json(&json!({"audience": audience.name, "connection": audience.connection,
+            "lab": labs.has(&audience.connection),
             "connector": audience.connector, "account": audience.account, "id": audience.partner_id,
             "made_by_us": audience.made_by_us, "also": also, "members": census.standings, "claims": claims,
             "waiting": lanes.iter().map(|lane| lane.waiting).sum::<u64>(), "receipts": receipts(&open, &audiences)}))?;
     } else {
-        out::print(&in_words(audience, &lanes, &census, &open, &versions, &also))?;
+        out::print(&in_words((audience, &labs), &lanes, &census, &open, &versions, &also))?;
     }
     Ok(End::Done)
 }
 
 fn in_words(
-    audience: &Audience,
+    (audience, labs): (&Audience, &Labs),
     lanes: &[&Lane],
     census: &Census,
     open: &[Receipt],
@@ -92,7 +94,7 @@ fn in_words(
     }
     let mut lines = vec![
         ("audience", format!("{id} of account {} at {}", audience.account, audience.connector)),
-        ("connection", audience.connection.clone()),
+        ("connection", labs.badged(&audience.connection)),
         ("made by", if audience.made_by_us { "us" } else { "others, before us" }.to_owned()),
         ("members", members.join(", ")),
         ("waiting", out::count(lanes.iter().map(|lane| lane.waiting).sum())),

@@ -5,6 +5,7 @@ use crate::args::{BatchArgs, Global};
 use crate::fail::End;
 use crate::{exchange, files, out};
 use caravan_model::{Code, Exchange, Problem};
+use caravan_runner::control::Labs;
 use caravan_store::{PartRecord, Store};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -21,7 +22,8 @@ pub async fn show(global: &Global, store: &impl Store, args: &BatchArgs) -> anyh
         return Err(Problem::new(Code::NotFound, format!("there is no batch `{name}`")).cure(cure).into());
     };
     let exchanges = exchanges_of(&part);
-    let lab = is_lab(args.connections.as_deref(), &part.connection);
+    // The store knows of those that were published; the file may have another word on how it is sent today.
+    let lab = Labs::of(store).await?.has(&part.connection) || is_lab(args.connections.as_deref(), &part.connection);
     if let Some(file) = &args.body {
         let bytes = body::write(store, args.connections.as_deref(), &part, file).await?;
         if !global.quiet {
@@ -83,7 +85,7 @@ fn in_words(part: &PartRecord, exchanges: &[(u32, Vec<Exchange>)], lab: bool) ->
     let lines = [
         ("does", does),
         ("audience", format!("{} of account {} at {}", part.lane.audience, part.lane.account, part.lane.connector)),
-        ("connection", part.connection.clone()),
+        ("connection", format!("{}{}", part.connection, if lab { " [lab]" } else { "" })),
         ("connector", format!("{} sha256:{}", part.lane.connector, part.digest.short())),
         ("keys", keys.join(", ")),
         ("sealed", out::instant(part.at)),

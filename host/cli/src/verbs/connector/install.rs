@@ -1,6 +1,6 @@
 //! `caravan connector install`: bytes are read, compiled in a child process, and kept. Nothing of them runs.
 use super::{at_desk, oci};
-use crate::args::Global;
+use crate::args::{Global, OciLoginArgs};
 use crate::fail::End;
 use crate::registry::desk::Desk;
 use crate::registry::{self, install::Installed};
@@ -17,9 +17,9 @@ const EVERY: Duration = Duration::from_secs(2);
 const LARGEST: u64 = 64 << 20;
 
 /// Installs a file, or all components of a folder.
-pub async fn install(global: &Global, from: &Path) -> anyhow::Result<End> {
+pub async fn install(global: &Global, from: &Path, login: &OciLoginArgs) -> anyhow::Result<End> {
     if let Some(reference) = oci::reference(from)? {
-        let bytes = oci::pull(global, &reference).await?;
+        let bytes = oci::pull(global, &reference, login).await?;
         return at_desk(global, async |desk| {
             one(global, desk, &reference.to_string(), bytes).await.map(|()| End::Done)
         })

@@ -34,7 +34,7 @@ pub async fn connector(global: &Global, verb: ConnectorVerb) -> anyhow::Result<E
             Ok(End::Done)
         }
         ConnectorVerb::List => list(global).await,
-        ConnectorVerb::Push { file, to } => oci::push(global, &file, &to).await,
+        ConnectorVerb::Push { file, to, login } => oci::push(global, &file, &to, &login).await,
         ConnectorVerb::Keygen { file } => signing::keygen(global, &file),
         ConnectorVerb::Sign { file, key, out } => signing::sign(global, &file, &key, out.as_deref()),
         ConnectorVerb::Logs { .. } => logs::elsewhere(),
@@ -44,8 +44,8 @@ pub async fn connector(global: &Global, verb: ConnectorVerb) -> anyhow::Result<E
         ConnectorVerb::Release { name } => {
             queue(global, QueueVerb::Resume { scope: ScopeArgs::of_connector(name) }).await
         }
-        ConnectorVerb::Install { from, watch: false } => install::install(global, &from).await,
-        ConnectorVerb::Install { from, watch: true } => install::watch(global, &from).await,
+        ConnectorVerb::Install { from, watch: false, login } => install::install(global, &from, &login).await,
+        ConnectorVerb::Install { from, watch: true, .. } => install::watch(global, &from).await,
         ConnectorVerb::Grant { name, as_asked, file } => {
             at_desk(global, async |desk| approval::grant(global, desk, &name, as_asked, file.as_deref()).await).await
         }

@@ -3,7 +3,7 @@ use crate::args::{DeliveryArgs, Global};
 use crate::fail::End;
 use crate::host::hands::{Hands, Sent};
 use crate::out;
-use crate::users::rows::Rows;
+use crate::rows::Rows;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 

@@ -3,6 +3,7 @@ use super::state;
 use crate::args::Global;
 use crate::fail::End;
 use crate::{names, out};
+use caravan_runner::control::Labs;
 use caravan_store::Store;
 use serde_json::{Value, json};
 
@@ -11,12 +12,14 @@ pub async fn list(global: &Global, store: &impl Store) -> anyhow::Result<End> {
     let lanes = store.lanes().await?;
     let audiences = store.audiences().await?;
     let holds = store.holds().await?;
+    let labs = Labs::of(store).await?;
     let held = lanes.iter().any(state::is_held) || !holds.is_empty();
     if global.json {
         let values: Vec<Value> = lanes
             .iter()
             .map(|lane| {
                 json!({"queue": names::of_queue(&lane.key, &audiences), "connection": lane.connection,
+                    "lab": labs.has(&lane.connection),
                     "connector": lane.key.connector, "account": lane.key.account, "audience": lane.key.audience,
                     "stripe": lane.stripe, "state": lane.state, "held_by": lane.held_by, "waiting": lane.waiting,
                     "sealed": lane.sealed, "owed": lane.owed, "oldest": lane.oldest})
@@ -32,7 +35,7 @@ pub async fn list(global: &Global, store: &impl Store) -> anyhow::Result<End> {
                 let (word, why) = state::of(lane);
                 vec![
                     names::of_queue(&lane.key, &audiences),
-                    lane.connection.clone(),
+                    labs.badged(&lane.connection),
                     lane.key.audience.clone(),
                     out::count(lane.waiting),
                     out::count(lane.owed),

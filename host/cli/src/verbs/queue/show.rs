@@ -6,6 +6,7 @@ use crate::{names, out};
 use caravan_journey::plan::CompiledCanvas;
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Millis, Status, reasons};
+use caravan_runner::control::Labs;
 use caravan_runner::registered_name;
 use caravan_store::{Audience, Lane, LaneKey, LaneState, PartRecord, Store};
 use serde_json::{Value, json};
@@ -29,9 +30,9 @@ pub async fn show(global: &Global, store: &impl Store, queue: &str) -> anyhow::R
     for lane in &stripes {
         batches.extend(store.parts(Some(lane.id), BATCHES).await?);
     }
-    let now = SystemClock.now();
+    let (now, labs) = (SystemClock.now(), Labs::of(store).await?);
     if global.json {
-        let values: Vec<Value> = stripes.iter().map(|lane| as_json(lane, &name, now)).collect();
+        let values: Vec<Value> = stripes.iter().map(|lane| as_json(lane, &name, now, &labs)).collect();
         let numbers: Vec<Value> = numbers
             .iter()
             .map(|((status, code), n)| json!({"status": status, "reason": code, "words": reasons::words_of_code(code), "n": n}))
@@ -42,7 +43,7 @@ pub async fn show(global: &Global, store: &impl Store, queue: &str) -> anyhow::R
     } else {
         let mut text = String::new();
         for lane in &stripes {
-            text.push_str(&in_words(lane, &name, stripes.len(), now));
+            text.push_str(&in_words(lane, &name, stripes.len(), now, &labs));
         }
         text.push_str(&numbers_in_words(&numbers));
         text.push_str(&batches_in_words(&batches));
@@ -74,11 +75,11 @@ async fn numbers(store: &impl Store, key: &LaneKey, audiences: &[Audience]) -> a
     Ok(numbers)
 }
 
-fn in_words(lane: &Lane, name: &str, stripes: usize, now: Millis) -> String {
+fn in_words(lane: &Lane, name: &str, stripes: usize, now: Millis, labs: &Labs) -> String {
     let (word, why) = state::of(lane);
     let mut lines = vec![
         ("audience", format!("{} of account {} at {}", lane.key.audience, lane.key.account, lane.key.connector)),
-        ("connection", lane.connection.clone()),
+        ("connection", labs.badged(&lane.connection)),
         ("state", [word, &why].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")),
     ];
     for hold in lane.held_by.iter().skip(1) {
@@ -167,8 +168,8 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
-fn as_json(lane: &Lane, name: &str, now: Millis) -> Value {
-    json!({"stripe": lane.stripe, "connection": lane.connection, "state": lane.state, "held_by": lane.held_by,
+fn as_json(lane: &Lane, name: &str, now: Millis, labs: &Labs) -> Value {
+    json!({"stripe": lane.stripe, "connection": lane.connection, "lab": labs.has(&lane.connection), "state": lane.state, "held_by": lane.held_by,
         "waiting": lane.waiting, "sealed": lane.sealed, "owed": lane.owed, "oldest": lane.oldest,
         "next_renewal": lane.next_renewal, "what_to_do": state::what_to_do(lane, name, now)})
 }

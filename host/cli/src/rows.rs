@@ -1,6 +1,6 @@
 //! The people of a file for verbs that take them in without a canvas: bad rows are put aside and told.
-use super::Users;
 use crate::fail::Problems;
+use crate::users::Users;
 use caravan_model::{Code, Problem, Profile};
 use std::path::PathBuf;
 
