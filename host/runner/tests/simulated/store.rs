@@ -256,6 +256,7 @@ the_store! {
         fn notes(after: u64, limit: usize) -> Vec<Noted>;
         fn newest_note() -> Option<(u64, String)>;
         fn backup(to: std::path::PathBuf) -> BackedUp;
+        fn space() -> Space;
         fn integrity() -> Vec<String>;
         fn component(digest: Digest) -> Option<Vec<u8>>;
         fn components() -> Vec<ComponentRecord>;
