@@ -16,10 +16,15 @@ struct Registry {
 
 impl Registry {
     fn start(folder: &Folder) -> Registry {
+        Registry::with(folder, "")
+    }
+
+    /// The same with more lines of configuration.
+    fn with(folder: &Folder, more: &str) -> Registry {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let root = folder.path("registry");
         let config = format!(
-            "version: 0.1\nlog: {{ level: error }}\nstorage:\n  filesystem: {{ rootdirectory: {} }}\nhttp:\n  addr: 127.0.0.1:{port}\n",
+            "version: 0.1\nlog: {{ level: error }}\nstorage:\n  filesystem: {{ rootdirectory: {} }}\nhttp:\n  addr: 127.0.0.1:{port}\n{more}",
             root.display()
         );
         folder.write("registry.yml", config);
@@ -125,4 +130,61 @@ fn a_connector_is_pushed_installed_by_tag_and_by_digest_and_refused_once_the_reg
     let refused = install(&exactly, "x.caravan");
     assert!(refused.code == 2 && refused.err.contains("CV056"), "{}", refused.err);
     assert!(!folder.path("x.caravan").exists(), "nothing was kept");
+}
+
+/// `ann`, `open sesame`.
+const KNOWN: &str = "ann:$2y$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n";
+
+#[test]
+fn a_registry_that_asks_who_is_there_is_told_and_nobody_else_hears_it() {
+    let folder = Folder::new();
+    folder.write("known", KNOWN);
+    let known = folder.path("known");
+    let more = format!("auth:\n  htpasswd: {{ realm: here, path: {} }}\n", known.display());
+    let registry = Registry::with(&folder, &more);
+    folder.write("meta.wasm", meta());
+    let tag = format!("oci://{}/acme/ads:1.0", registry.at);
+    let as_somebody = |args: &[&str], user: &str, password: &str| {
+        let mut command = folder.command(args);
+        command.env("CARAVAN_OCI_USER", user).env("CARAVAN_OCI_PASSWORD", password);
+        Ran::of(command.output().expect("it runs"))
+    };
+    let push = ["connector", "push", "meta.wasm", &tag];
+    for refused in [caravan(&folder, &push), as_somebody(&push, "ann", "open barley")] {
+        assert!(refused.code == 2 && refused.err.contains("CV056"), "{}", refused.err);
+        assert!(
+            refused.err.contains("does not let you in") && refused.err.contains("CARAVAN_OCI_USER"),
+            "{}",
+            refused.err
+        );
+        assert!(!refused.err.contains("barley"), "{}", refused.err);
+    }
+    let half = as_somebody(&push, "ann", "");
+    assert!(half.code == 2 && half.err.contains("set both"), "{}", half.err);
+    good(as_somebody(&push, "ann", "open sesame"));
+    let install = ["connector", "install", &tag, "--store", "s.caravan", "--json"];
+    assert_eq!(caravan(&folder, &install).code, 2);
+    let installed = good(as_somebody(&install, "ann", "open sesame"));
+    assert_eq!(installed.json()["name"], "meta");
+    assert!(!format!("{}{}", installed.out, installed.err).contains("sesame"));
+}
+
+#[test]
+fn a_registry_at_a_public_address_is_reached_through_the_proxy() {
+    let folder = Folder::new();
+    let proxy = TcpListener::bind("127.0.0.1:0").expect("a proxy");
+    let at = proxy.local_addr().expect("its address");
+    let heard = std::thread::spawn(move || {
+        let (stream, _) = proxy.accept().expect("a call");
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).expect("a line");
+        std::io::Write::write_all(&mut &stream, b"HTTP/1.1 403 no\r\n\r\n").expect("an answer");
+        line
+    });
+    // An address of nobody whom anything is sent to: the proxy gives no tunnel.
+    let mut command =
+        folder.command(&["connector", "install", "oci://203.0.114.7/acme/ads:1.0", "--store", "s.caravan"]);
+    let ran = Ran::of(command.env("CARAVAN_PROXY", format!("http://{at}")).output().expect("it runs"));
+    assert!(ran.code == 2 && ran.err.contains("CV056") && ran.err.contains("cannot be reached"), "{}", ran.err);
+    assert_eq!(heard.join().expect("the proxy"), "CONNECT 203.0.114.7:443 HTTP/1.1\r\n");
 }

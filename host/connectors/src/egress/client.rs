@@ -94,7 +94,7 @@ impl Service<Name> for PublicResolver {
 }
 
 /// All addresses, if all are public: a name that also has a private one is an attack or a mistake.
-pub(super) fn checked(found: Vec<SocketAddr>) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+pub(crate) fn checked(found: Vec<SocketAddr>) -> io::Result<std::vec::IntoIter<SocketAddr>> {
     match found.iter().find(|address| !is_public(address.ip())) {
         Some(address) => Err(io::Error::other(Prohibited(address.ip()))),
         None if found.is_empty() => Err(io::Error::new(io::ErrorKind::NotFound, "no address")),

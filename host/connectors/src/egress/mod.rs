@@ -15,7 +15,7 @@ mod trace;
 pub(crate) mod trust;
 
 pub(crate) use body::OutBody;
-pub(crate) use client::{Clients, Prohibited, caused_by};
+pub(crate) use client::{Clients, Prohibited, caused_by, checked};
 
 use crate::grant::Limits;
 use caravan_model::manifest::{Trace, UsageRule};

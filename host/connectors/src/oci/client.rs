@@ -2,7 +2,7 @@
 use super::reference::OciReference;
 use super::{OciLogin, Visit, bad};
 use crate::egress::trust::Trust;
-use crate::egress::{Clients, OutBody};
+use crate::egress::{Clients, OutBody, checked};
 use crate::scrub::percent;
 use bytes::Bytes;
 use caravan_model::Problem;
@@ -28,6 +28,8 @@ pub(super) struct Registry<'a> {
     visit: &'a Visit,
     /// `Authorization`, once the registry asked for one.
     credentials: Option<String>,
+    /// Whether the registry itself is reached as all else is.
+    through_proxy: bool,
     /// To the registry itself, which a person named: by TLS wherever it is, or in plain on this machine.
     own: Client<HttpsConnector<HttpConnector>, OutBody>,
     /// To wherever it leads: by TLS, at public addresses only.
@@ -43,7 +45,10 @@ pub(super) struct Ask<'a> {
 }
 
 impl<'a> Registry<'a> {
-    pub(super) fn new(reference: &'a OciReference, visit: &'a Visit) -> Result<Registry<'a>, Problem> {
+    /// Looks where the registry is, if there is a proxy: one at public addresses is reached through it like a partner, one of
+    /// the own network without.
+    pub(super) async fn new(reference: &'a OciReference, visit: &'a Visit) -> Result<Registry<'a>, Problem> {
+        let through_proxy = visit.proxy.is_some() && !reference.is_near() && is_public(reference).await;
         let trust = Trust::default().with_proxy(visit.proxy.clone());
         let builder = HttpsConnectorBuilder::new().with_tls_config(trust.tls()?);
         let builder = if reference.is_near() { builder.https_or_http() } else { builder.https_only() };
@@ -51,7 +56,7 @@ impl<'a> Registry<'a> {
         dial.enforce_http(false);
         dial.set_connect_timeout(Some(DIAL));
         let own = Client::builder(TokioExecutor::new()).build(builder.enable_http1().wrap_connector(dial));
-        Ok(Registry { reference, visit, credentials: None, own, guarded: Clients::new(DIAL, trust)? })
+        Ok(Registry { reference, visit, credentials: None, through_proxy, own, guarded: Clients::new(DIAL, trust)? })
     }
 
     /// Asks the registry itself, saying who we are where it wants to know.
@@ -76,7 +81,10 @@ impl<'a> Registry<'a> {
         }
         let body = if ask.body.is_empty() { OutBody::Empty } else { OutBody::Whole(Some(ask.body.clone())) };
         let request = request.body(body).map_err(|_| bad(self.reference, "cannot be asked that"))?;
-        let answer = if is_own { self.own.request(request).await } else { self.guarded.partner.request(request).await };
+        let answer = match is_own && !self.through_proxy {
+            true => self.own.request(request).await,
+            false => self.guarded.partner.request(request).await,
+        };
         answer.map_err(|_| match is_own {
             true => bad(self.reference, "cannot be reached"),
             false => bad(self.reference, "leads to a place that cannot be reached, or may not be"),
@@ -200,6 +208,16 @@ impl<'a> Registry<'a> {
         let token = given.and_then(|given| given.token.or(given.access_token));
         let token = token.filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()));
         token.map(|token| format!("Bearer {token}")).ok_or_else(|| self.refused(StatusCode::UNAUTHORIZED))
+    }
+}
+
+/// Whether a registry has addresses, and all are public. One whose name the network's own servers do not know is looked for
+/// by nobody else either.
+async fn is_public(reference: &OciReference) -> bool {
+    let port = if reference.registry == reference.host() { ":443" } else { "" };
+    match tokio::net::lookup_host(format!("{}{port}", reference.registry)).await {
+        Ok(found) => checked(found.collect()).is_ok(),
+        Err(_) => false,
     }
 }
 

@@ -52,7 +52,8 @@ impl OciLogin {
 pub struct Visit {
     /// Who says they are there; nobody where the registry does not ask.
     pub login: Option<OciLogin>,
-    /// The network's proxy, towards whatever a registry leads to. A registry on this machine is reached without it.
+    /// The network's proxy, towards registries at public addresses and whatever they lead to. One of the own network or
+    /// machine is reached without it.
     pub proxy: Option<Proxy>,
 }
 
@@ -108,7 +109,7 @@ pub async fn pull(reference: &OciReference, visit: &Visit) -> Result<Pulled, Pro
 }
 
 async fn pull_all(reference: &OciReference, visit: &Visit) -> Result<Pulled, Problem> {
-    let mut registry = Registry::new(reference, visit)?;
+    let mut registry = Registry::new(reference, visit).await?;
     let url = format!("{}/manifests/{}", reference.base(), reference.version.in_path());
     let (head, bytes) = registry.get(url, MANIFEST, LARGEST_MANIFEST).await?;
     let digest = Digest::of(&bytes);
@@ -185,7 +186,7 @@ async fn push_all(
         layers: vec![Descriptor::of(LAYER, &bytes)],
     };
     let manifest = serde_json::to_vec(&manifest).map_err(|_| bad(reference, "cannot be told the manifest"))?;
-    let mut registry = Registry::new(reference, visit)?;
+    let mut registry = Registry::new(reference, visit).await?;
     for blob in [config, bytes] {
         upload(reference, &mut registry, Bytes::from(blob)).await?;
     }
