@@ -8,7 +8,7 @@ use crate::host::provider;
 use crate::host::ready::Ready;
 use crate::verbs::canvas::publish;
 use crate::{out, stop, stores};
-use caravan_api::{Provider, Server, ServerOptions, Workspace, WriteKeys};
+use caravan_api::{Provider, Server, Workspace, WriteKeys};
 use caravan_model::{Canvas, Code, Problem};
 use caravan_runner::{Progress, Runner};
 use caravan_store::Sqlite;
