@@ -57,6 +57,8 @@ codes! {
     NotYet = "CV030", "Something that this version cannot do yet", "CV030";
     UnknownEndpoint = "CV031", "A webhook's endpoint that does not exist", "CV031";
     BadTemplate = "CV032", "A webhook's body that cannot be made", "CV032";
+    BadMapping = "CV038", "Identities of a connection that cannot be sent", "CV038";
+    UnmappedKey = "CV039", "A match field that the connection does not map", "CV039";
     UserRow = "CV040", "A row of people that cannot be read", "CV040";
     NotAComponent = "CV050", "A file that is no WebAssembly component", "CV050";
     WrongWorld = "CV051", "A component of another world or version", "CV051";

@@ -22,6 +22,7 @@ pub mod fault;
 pub mod filter;
 mod group;
 pub mod id;
+mod identities;
 pub mod manifest;
 pub mod mask;
 mod message;
@@ -50,6 +51,7 @@ pub use id::{
     CanvasId, Digest, EntryId, LaneId, PartId, ProfileId, SliceId, Slot, StepId, StepIx, SubscriptionId, VersionId,
     VisitId, slot_of,
 };
+pub use identities::{Hashed, Identities, IdentitySource, Sources, SpelledSource};
 pub use manifest::Manifest;
 pub use message::{Called, Message};
 pub use policy::Policy;
