@@ -6,7 +6,8 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The connectors of this repository.
-const NAMES: &[&str] = &["criteo", "google", "marketo", "meta", "pinterest", "snapchat", "tiktok"];
+const NAMES: &[&str] =
+    &["criteo", "experience-platform", "google", "marketo", "meta", "pinterest", "snapchat", "tiktok"];
 
 fn main() {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../..");
@@ -14,7 +15,7 @@ fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets it");
     let mut list = "&[\n".to_owned();
     for name in NAMES {
-        let from = folder.join(format!("{name}.wasm"));
+        let from = folder.join(format!("{}.wasm", name.replace('-', "_")));
         // A path that is not there counts as changed at every build; then its folder is watched instead.
         let watched = from.ancestors().find(|path| path.exists()).unwrap_or(&root);
         println!("cargo::rerun-if-changed={}", watched.display());

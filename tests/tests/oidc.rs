@@ -206,7 +206,8 @@ fn members_sign_in_by_the_word_of_a_provider_and_nobody_else_does() {
     grants("good", &location, |_| {});
     assert_eq!(back("good", &location, Some(&cookie)).0, 401, "a way back counts once");
     // What the provider says must be about this sign-in, for this host, and about a member's proven address.
-    let wrong: [(&str, fn(&mut Grant)); 5] = [
+    type Change = fn(&mut Grant);
+    let wrong: [(&str, Change); 5] = [
         ("nonce", |grant| grant.nonce = "another".to_owned()),
         ("audience", |grant| grant.audience = "somebody-else"),
         ("unproven", |grant| grant.verified = false),

@@ -129,6 +129,21 @@ fn a_version_is_brought_allowed_tried_and_taken_up_while_a_host_serves_and_a_bad
     let by_host = |note: &&Value| note["who"] == "host" && note["verb"] == "connector.rollback";
     let back = notes.as_array().expect("notes").iter().find(by_host).cloned().unwrap_or_default();
     assert!(back["details"].to_string().contains(&third[..12]), "{notes}");
+    // What was loaded and what was denied stand in the chain too; what a connector logged is there to be read.
+    for version in [&first, &second, &third] {
+        let load = |note: &Value| note["verb"] == "connector.load" && note["details"]["digest"] == version.as_str();
+        assert!(notes.as_array().expect("notes").iter().any(load), "{version}: {notes}");
+    }
+    patient("the denial is noted", || {
+        let notes = world.boss(&["audit", "list", "--json"]).expect(0).json();
+        let denied = |note: &&Value| note["verb"] == "egress.deny" && note["details"]["digest"] == third.as_str();
+        notes.as_array().expect("notes").iter().any(|note| denied(&note))
+    });
+    let logs = world.ann(&["connector", "logs", "meta", "--json"]).expect(0).json();
+    assert!(logs["lines"].is_array(), "{logs}");
+    let held = world.ann(&["connector", "hold", "meta", "--reason", "we look at it"]);
+    assert_eq!(held.code, Some(0), "{}", held.stderr);
+    assert_eq!(world.ann(&["connector", "release", "meta"]).code, Some(0));
     // By hand, and over a restart.
     world.boss(&["connector", "rollback", "meta"]).expect(2);
     assert_eq!(served.term(), Some(0));

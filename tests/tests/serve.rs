@@ -34,7 +34,7 @@ fn there(lab: &Lab) -> BTreeSet<String> {
 #[test]
 fn segments_own_library_streams_people_in_and_a_kill_and_a_restart_lose_and_double_nobody() {
     let (place, lab) = scene();
-    let people: usize = if std::env::var_os("CARAVAN_TEST_FULL").is_some() { 50_000 } else { 3_000 };
+    let people: usize = 50_000;
     let mut served = Served::start(&place, &lab, "127.0.0.1:0");
     let (url, listen) = (served.url.clone(), served.address().to_owned());
     let count = people.to_string();
@@ -67,7 +67,7 @@ fn segments_own_library_streams_people_in_and_a_kill_and_a_restart_lose_and_doub
 #[test]
 fn segments_library_for_node_works_unchanged() {
     let (place, lab) = scene();
-    let people: usize = if std::env::var_os("CARAVAN_TEST_FULL").is_some() { 50_000 } else { 1_000 };
+    let people: usize = 50_000;
     let served = Served::start(&place, &lab, "127.0.0.1:0");
     node::run("stream.mjs", &[&served.url, KEY, "0", &people.to_string()]);
     let expected: BTreeSet<String> =

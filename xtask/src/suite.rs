@@ -40,14 +40,18 @@ pub fn run(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The tests compare with Python and Node programs of others; where one is missing, Debian's package is installed.
+/// The tests compare with Python and Node programs of others, and speak with a registry; where one is missing, Debian's package is installed.
 fn others() -> Result<()> {
     let works = |command: &str, arguments: &[&str]| {
         Command::new(command).args(arguments).output().is_ok_and(|output| output.status.success())
     };
     let python = || works("python3", &["-c", "import ensurepip, venv"]);
     let node = || works("node", &["--version"]) && works("npm", &["--version"]);
+    let registry = || works("docker-registry", &["--version"]);
     let mut packages = Vec::new();
+    if !registry() {
+        packages.push("docker-registry");
+    }
     if !python() {
         packages.push("python3-venv");
     }
@@ -64,7 +68,7 @@ fn others() -> Result<()> {
             break;
         }
     }
-    if !python() || !node() {
+    if !python() || !node() || !registry() {
         bail!("the suite needs programs of others: install {} (the names of Debian's packages)", packages.join(", "));
     }
     Ok(())

@@ -38,6 +38,7 @@ pub mod report;
 mod rows;
 mod settings;
 mod sink;
+mod source;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
@@ -57,14 +58,36 @@ pub mod bindings {
     });
 }
 
+/// The same of the world `source`. Types and imports are those of [`bindings`].
+#[doc(hidden)]
+#[allow(unsafe_code, missing_docs, clippy::all)]
+pub mod source_bindings {
+    wit_bindgen::generate!({
+        path: "../../wit/v0.1",
+        world: "source",
+        generate_all,
+        with: {
+            "caravan:connector/types@0.1.0": crate::bindings::caravan::connector::types,
+            "caravan:connector/logging@0.1.0": crate::bindings::caravan::connector::logging,
+        },
+        pub_export_macro: true,
+        export_macro_name: "export_source",
+        default_bindings_module: "caravan_sdk::source_bindings",
+    });
+}
+
 #[doc(hidden)]
 pub use adapter::Adapter;
 pub use adapter::Destination;
 pub use bindings::caravan::connector::types::{
     Account, AccountPage, Action, Audience, AudienceFault, AudiencePage, AudienceState, Cause, Column, Created, Fault,
-    Finding, FindingState, FlagColumn, Judgement, Later, Part, Refusal, Report, Target, Wait,
+    Finding, FindingState, FlagColumn, Folder, FolderPage, Judgement, Later, MemberPage, Members, Part, Refusal,
+    Report, SourceTarget, Target, Wait,
 };
 pub use finding::finding;
 pub use rows::{Rows, Values};
 pub use settings::Settings;
 pub use sink::Sink;
+pub use source::Source;
+#[doc(hidden)]
+pub use source::SourceAdapter;

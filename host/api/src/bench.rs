@@ -1,6 +1,6 @@
 //! What this room asks of whoever composes the host: connections and their components, which it does not know.
 use crate::problem::Refused;
-use caravan_model::port::BoxFuture;
+use caravan_model::port::{BoxFuture, Secret};
 use caravan_model::{Canvas, Problem};
 use caravan_runner::Forecast;
 use caravan_store::Version;
@@ -20,6 +20,8 @@ pub trait Bench: Send + Sync {
     fn activate(&self, who: String, activation: Activation) -> BoxFuture<'_, Result<Canvas, Refused>>;
     /// The connections that this host has.
     fn connections(&self) -> BoxFuture<'_, Result<Vec<ConnectionView>, Refused>>;
+    /// Has a connection ready for the runner, as the file has it now: for what no canvas names.
+    fn bind_connection(&self, name: String) -> BoxFuture<'_, Result<(), Refused>>;
     /// Asks a connection's partner how it is, account by account.
     fn check_connection(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>>;
     /// Does something with installed connectors, in somebody's name.
@@ -36,6 +38,10 @@ pub trait Bench: Send + Sync {
     fn subscription(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>>;
     /// The canvases that a policy would refuse; nothing is kept.
     fn check_policy(&self, text: String) -> BoxFuture<'_, Result<PolicyKept, Refused>>;
+    /// Seals or unseals secrets of apps and connections, in somebody's name.
+    fn seal(&self, who: String, act: Sealing) -> BoxFuture<'_, Result<Value, Refused>>;
+    /// A browser came back from a partner's page of consent with this query; `None` where nobody was asked that.
+    fn came_back(&self, query: String) -> BoxFuture<'_, Result<Option<String>, Refused>>;
     /// Keeps a policy, in somebody's name, unless it refuses live canvases and `anyway` is not said.
     fn set_policy(&self, who: String, text: String, anyway: bool) -> BoxFuture<'_, Result<PolicyKept, Refused>>;
 }
@@ -72,6 +78,41 @@ pub struct DryRun {
     pub people: Vec<caravan_model::Profile>,
 }
 
+/// What is sealed or unsealed. Its debug form shows no secret.
+#[derive(Clone, Debug)]
+pub enum Sealing {
+    /// A connector's app.
+    App {
+        /// The connector.
+        connector: String,
+        /// The app's id.
+        client_id: String,
+        /// The app's secret.
+        client_secret: Secret,
+    },
+    /// A token that somebody brings.
+    Token {
+        /// The connection.
+        connection: String,
+        /// The token.
+        token: Secret,
+        /// Whether it may replace what is there.
+        replace: bool,
+    },
+    /// A person is asked for consent.
+    Connect {
+        /// The connection.
+        connection: String,
+        /// Whether it may replace what is there.
+        replace: bool,
+    },
+    /// What is sealed for a connection ends.
+    Disconnect {
+        /// The connection.
+        connection: String,
+    },
+}
+
 /// What is done with installed connectors.
 #[derive(Clone, Debug)]
 pub enum Registry {
@@ -79,6 +120,10 @@ pub enum Registry {
     List,
     /// What one asks for.
     Inspect(String),
+    /// The newest lines that one logged on this host, so many.
+    Logs(String, usize),
+    /// How the requests of the version that waits differ from those of the one in use.
+    Compare(String),
     /// Keeps a component's bytes; it waits for approval.
     Install(Vec<u8>),
     /// Allows the waiting version: what a grant says, or all that it asks for.

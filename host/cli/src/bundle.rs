@@ -14,6 +14,11 @@ pub struct Bundled {
 /// All of them, built or not.
 pub const BUNDLED: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 
+/// Whether these bytes are a connector of this program.
+pub fn has(digest: Digest) -> bool {
+    BUNDLED.iter().filter_map(|bundled| bundled.bytes).any(|bytes| Digest::of(bytes) == digest)
+}
+
 /// The bytes of what a connection's `connector` names: a bundled name, `name@sha256:…`, or a path, which is taken
 /// relative to `folder`.
 ///

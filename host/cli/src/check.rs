@@ -288,7 +288,9 @@ fn load(
             problems.extend(words.map(problem));
         }
         if secrets == Secrets::Ask {
-            for secret in needed(component.manifest(), connection) {
+            let sealed = shelf.brings_token(name, component.manifest());
+            let needed = needed(component.manifest(), connection);
+            for secret in needed.into_iter().filter(|secret| !(sealed && secret == "token")) {
                 let by_app = secret == "token" && connection.app.is_some();
                 let found = if by_app { vault.app(name).map(drop) } else { vault.secret(name, &secret).map(drop) };
                 if let Err(words) = found {

@@ -1,6 +1,7 @@
 //! `caravan.toml`: what a host is: where it listens, which workspaces it serves, who it mails as. Read once, when a command
 //! begins; a variable of the environment goes before what stands here.
 use crate::files;
+use caravan_connectors::Proxy;
 use caravan_journey::TimeZone;
 use caravan_model::connection::SecretRef;
 use caravan_model::{Code, Problem};
@@ -25,6 +26,9 @@ pub struct Config {
     pub mail: Option<Mail>,
     /// The OpenID provider that vouches for members, beside passwords and links; `public_url` leads back from it.
     pub sign_in: Option<SignIn>,
+    /// The network's proxy, through which partners and webhooks are reached: `http://proxy.corp.example:3128`.
+    /// `CARAVAN_PROXY`, which may hold a password, goes before it.
+    pub proxy: Option<String>,
     /// The collector to which a serving host sends its spans by OTLP over HTTP: `http://127.0.0.1:4318`.
     /// `OTEL_EXPORTER_OTLP_ENDPOINT` goes before it.
     pub otlp: Option<String>,
@@ -146,6 +150,15 @@ pub fn read(path: &Path) -> Result<Config, Problem> {
         return Err(Problem::new(Code::BadValue, words).in_file(name).at_path("workspaces"));
     }
     Ok(config)
+}
+
+/// The network's proxy, as `CARAVAN_PROXY` or the configuration says.
+///
+/// # Errors
+/// CV057 where it cannot be understood.
+pub fn proxy() -> Result<Option<Proxy>, Problem> {
+    let named = std::env::var("CARAVAN_PROXY").ok().filter(|text| !text.trim().is_empty());
+    named.or_else(|| current().proxy.clone()).map(|text| text.parse()).transpose()
 }
 
 /// The time zone of a workspace.

@@ -192,3 +192,100 @@ fn compiled_code_that_was_touched_is_compiled_anew() {
     assert_eq!(std::fs::read(&file).expect("its code").len(), good_code.len());
     assert!(!run().err.contains("our tag"));
 }
+
+/// A key, and a policy that wants its signatures.
+fn signing(folder: &Folder, signatures: &str) -> String {
+    let made = good(ann_alone(folder, &["connector", "keygen", "acme.key", "--json"])).json();
+    let public = made["public"].as_str().expect("a public key").to_owned();
+    let text =
+        format!("format: 1\nconnectors:\n  signatures: {signatures}\n  keys: [{{ name: Acme, key: \"{public}\" }}]\n");
+    folder.write("policy.yaml", text);
+    public
+}
+
+fn ann_alone(folder: &Folder, args: &[&str]) -> Ran {
+    Ran::of(folder.command(args).output().expect("it runs"))
+}
+
+#[test]
+fn where_signatures_are_required_only_what_a_known_key_signed_is_installed_taken_up_and_loaded() {
+    let folder = Folder::with_examples();
+    let public = signing(&folder, "require");
+    assert_eq!(ann_alone(&folder, &["connector", "keygen", "acme.key"]).code, 2, "a key is never written over");
+    folder.write("plain.wasm", version(&[])).write("next.wasm", version(&[NEXT]));
+    good(ann(&folder, &["connector", "install", "next.wasm"]));
+    good(ann(&folder, &["policy", "set", "policy.yaml"]));
+    // Unsigned: neither installed nor, where it was before, allowed.
+    let refused = ann(&folder, &["connector", "install", "plain.wasm"]);
+    assert!(refused.code == 2 && refused.err.contains("CV055"), "{}", refused.err);
+    let refused = ann(&folder, &["connector", "grant", "meta", "--as-asked"]);
+    assert!(refused.code == 2 && refused.err.contains("CV055"), "{}", refused.err);
+    // Signed by a known key: installed, and the chain says by whom.
+    let signed = ["connector", "sign", "plain.wasm", "--key", "acme.key", "--out", "signed.wasm"];
+    let said = good(ann_alone(&folder, &signed));
+    assert!(said.out.contains(&public), "{}", said.out);
+    let installed = good(ann(&folder, &["connector", "install", "signed.wasm", "--json"])).json();
+    assert_eq!(installed["signed_by"][0], "Acme");
+    good(ann(&folder, &["connector", "grant", "meta", "--as-asked"]));
+    good(ann(&folder, &["canvas", "validate", "win-back.yaml"]));
+    let chain = good(ann(&folder, &["audit", "list", "--json"])).json();
+    let noted = chain.as_array().expect("notes").iter().filter(|note| note["verb"] == "connector.install");
+    let by: Vec<_> = noted.map(|note| note["details"]["signed_by"].to_string()).collect();
+    assert_eq!(by, ["[]", "[\"Acme\"]"], "{chain}");
+    // Changed after it was signed: whatever byte of code or manifest it is.
+    let mut tampered = std::fs::read(folder.path("signed.wasm")).expect("the signed file");
+    let at = tampered.windows(NEXT.0.len()).position(|bytes| bytes == NEXT.0.as_bytes()).expect("its version");
+    tampered[at..at + NEXT.1.len()].copy_from_slice(NEXT.1.as_bytes());
+    folder.write("tampered.wasm", tampered);
+    let refused = ann(&folder, &["connector", "install", "tampered.wasm"]);
+    assert!(refused.code == 2 && refused.err.contains("changed after it was signed"), "{}", refused.err);
+    // A key that is taken out of the policy counts no longer, at the next load.
+    let other = public.replace(&public[8..12], if &public[8..12] == "0000" { "1111" } else { "0000" });
+    folder.write("policy.yaml", folder.read("policy.yaml").replace(&public, &other));
+    good(ann(&folder, &["policy", "set", "policy.yaml"]));
+    let refused = ann(&folder, &["run", "win-back.yaml", "--users", "users-sample.csv"]);
+    assert!(refused.code == 2 && refused.err.contains("CV055"), "{}", refused.err);
+}
+
+#[test]
+fn a_policy_that_warns_uses_what_nobody_signed_and_says_so() {
+    let folder = Folder::with_examples();
+    signing(&folder, "warn");
+    folder.write("plain.wasm", version(&[NEXT]));
+    good(ann(&folder, &["connector", "install", "plain.wasm"]));
+    good(ann(&folder, &["policy", "set", "policy.yaml"]));
+    let granted = good(ann(&folder, &["connector", "grant", "meta", "--as-asked"]));
+    assert!(granted.err.contains("no signature by a key of the policy"), "{}", granted.err);
+    let run = good(ann(&folder, &["run", "win-back.yaml", "--users", "users-sample.csv"]));
+    assert!(run.err.contains("no signature by a key of the policy"), "{}", run.err);
+    let chain = good(ann(&folder, &["audit", "list", "--json"])).json();
+    let loads = chain.as_array().expect("notes").iter().filter(|note| note["verb"] == "connector.load");
+    assert_eq!(loads.count(), 1, "{chain}");
+    folder.write("policy.yaml", "format: 1\nconnectors: { signatures: require }\n");
+    let refused = ann(&folder, &["policy", "set", "policy.yaml"]);
+    assert!(refused.code == 2 && refused.err.contains("no key counts"), "{}", refused.err);
+    folder.write("policy.yaml", "format: 1\nconnectors: { signatures: off }\n");
+    good(ann(&folder, &["policy", "set", "policy.yaml"]));
+    let run = good(ann(&folder, &["run", "win-back.yaml", "--users", "users-sample.csv"]));
+    assert!(!run.err.contains("no signature"), "{}", run.err);
+}
+
+#[test]
+fn a_newer_version_that_asks_the_partner_for_something_else_is_told_apart_before_it_is_taken_up() {
+    let folder = Folder::new();
+    // The same but for its number; then one whose code writes another word into the body.
+    folder.write("1.wasm", version(&[])).write("2.wasm", version(&[NEXT]));
+    good(ann(&folder, &["connector", "install", "1.wasm"]));
+    good(ann(&folder, &["connector", "grant", "meta", "--as-asked"]));
+    let compare = ["connector", "upgrade", "meta", "--compare"];
+    assert_eq!(ann(&folder, &compare).code, 2, "there is nothing to compare with yet");
+    good(ann(&folder, &["connector", "install", "2.wasm"]));
+    let same = good(ann(&folder, &["connector", "upgrade", "meta", "--compare", "--json"])).json();
+    assert!(same["batches"].as_u64() > Some(4) && same["differ"] == serde_json::json!([]), "{same}");
+    folder.write("3.wasm", version(&[NEXT, ("{\"payload\":{\"schema\":", "{\"payload\":{\"schemi\":")]));
+    good(ann(&folder, &["connector", "install", "3.wasm"]));
+    let differs = ann(&folder, &compare);
+    assert_eq!(differs.code, 1, "{}\n{}", differs.out, differs.err);
+    assert!(differs.out.contains("/schemi: nothing → ") && differs.out.contains("/schema: "), "{}", differs.out);
+    assert_eq!(states(&folder)[0], pair("0.1.0", "in use"), "nothing was taken up");
+}

@@ -2,7 +2,7 @@
 use crate::{
     call,
     component::LoadedComponent,
-    desk::TokenDesk,
+    desk::{Owner, TokenDesk},
     egress::{
         Policy,
         credentials::{Credentials, Placement},
@@ -21,6 +21,9 @@ use std::{
     sync::Arc,
 };
 use tokio::time::Instant;
+
+/// How long a refresh may take that nobody waits for.
+const TENDING: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Which connection a connector is bound to, and within which bounds.
 #[derive(Clone)]
@@ -49,7 +52,7 @@ pub struct BoundConnector {
     vault: Arc<dyn Vault>,
     /// Match keys that manifest and grant both name.
     sends: BTreeSet<String>,
-    desk: Option<TokenDesk>,
+    desk: TokenDesk,
 }
 
 impl std::fmt::Debug for BoundConnector {
@@ -119,12 +122,10 @@ impl BoundConnector {
         let unauthorized =
             |words: String| Fault::Unauthorized { cause: Cause::new(Code::MissingSecret.as_str(), words) };
         let mut secrets = BTreeMap::new();
-        if let Some(desk) = &self.desk
-            && !matches!(self.policy.reach, Reach::InProcess(_))
-            && let Some(app) = self.vault.app(&self.connection).map_err(unauthorized)?
-        {
+        if !matches!(self.policy.reach, Reach::InProcess(_)) {
             let clients = &self.component.sandbox().clients;
-            secrets.insert("token".to_owned(), desk.token(app, &self.policy.reach, clients, deadline).await?);
+            let token = self.desk.token(self.owner(), &self.policy.reach, clients, deadline).await?;
+            secrets.extend(token.map(|token| ("token".to_owned(), token)));
         }
         for (name, required) in &self.policy.placement.wanted {
             if secrets.contains_key(name) {
@@ -163,9 +164,12 @@ impl BoundConnector {
 
     /// The partner did not let a call in: the next one gets a token of its own.
     pub(crate) async fn not_let_in(&self) {
-        if let Some(desk) = &self.desk {
-            desk.forget().await;
-        }
+        self.desk.forget().await;
+    }
+
+    fn owner(&self) -> Owner<'_> {
+        let connector = self.component.manifest().name.as_str();
+        Owner { connection: &self.connection, connector, vault: self.vault.as_ref() }
     }
 
     /// Whether the connection has this account.
@@ -201,5 +205,14 @@ impl Connector for BoundConnector {
 
     fn call<'a>(&'a self, context: CallContext, ask: Ask) -> BoxFuture<'a, CallOutcome> {
         Box::pin(call::run(self, context, ask))
+    }
+
+    fn tend(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if !matches!(self.policy.reach, Reach::InProcess(_)) {
+                let deadline = Instant::now() + TENDING;
+                self.desk.tend(self.owner(), &self.policy.reach, &self.component.sandbox().clients, deadline).await;
+            }
+        })
     }
 }

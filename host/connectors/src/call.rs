@@ -1,12 +1,13 @@
 //! One call: a fresh store, the guest's function, and the verdict.
 use crate::{
     bound::BoundConnector,
+    component::Linked,
     egress::{Egress, credentials::Credentials, ledger::Ledger, template::Scope},
     scrub::Scrubber,
     state::{Breach, CallState},
     verdict::{Ended, Evidence},
     words::Reader,
-    world::{SentPart, SentTarget, owned_part, owned_target, wit},
+    world::{SentPart, SentTarget, SourcePre, owned_part, owned_target, source_target, wit},
 };
 use caravan_model::port::{Answer, Ask, CallContext, CallOutcome};
 use caravan_model::{Cause, Code, Fault};
@@ -132,7 +133,7 @@ fn open_egress(
 }
 
 fn open_store(bound: &BoundConnector, state: CallState) -> Store<CallState> {
-    let mut store = Store::new(bound.component.pre.engine(), state);
+    let mut store = Store::new(bound.component.linked.engine(), state);
     store.limiter(|state| &mut state.bounds);
     store.set_hostcall_fuel(HANDED_OVER);
     store.set_max_component_handles(4096);
@@ -166,11 +167,14 @@ async fn invoke(
     scrubber: &Scrubber,
 ) -> wasmtime::Result<Result<Answer, Fault>> {
     let reader = Reader { scrubber };
-    let pre = &bound.component.pre;
+    let pre = match &bound.component.linked {
+        Linked::Destination(pre, sync) => (pre, sync),
+        Linked::Source(pre) => return invoke_source(bound, pre, store, ask, &reader).await,
+    };
+    let (pre, index) = pre;
     if let Ask::Sync { target, part } = &ask {
         let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
-        let sync = instance
-            .get_typed_func::<(SentTarget<'_>, SentPart<'_>), (wit::Report,)>(&mut *store, &bound.component.sync)?;
+        let sync = instance.get_typed_func::<(SentTarget<'_>, SentPart<'_>), (wit::Report,)>(&mut *store, index)?;
         let (report,) = sync.call_async(store, (SentTarget::from(target), SentPart::from(&**part))).await?;
         return Ok(Ok(Answer::Report(reader.report(report, part.rows))));
     }
@@ -198,15 +202,58 @@ async fn invoke(
             guest.call_follow_up(store, &owned_target(target), &reference).await?.map(|later| reader.later(later))
         }
         Ask::Sync { .. } => return Err(wasmtime::format_err!("answered above")),
+        Ask::Members { .. } => return Ok(Err(other_world("it writes into audiences, and reads no members"))),
     };
     Ok(answer.map_err(|fault| reader.fault(fault)))
+}
+
+/// The same for a component that reads: its folders are the accounts of a connection.
+async fn invoke_source(
+    bound: &BoundConnector,
+    pre: &SourcePre<CallState>,
+    store: &mut Store<CallState>,
+    ask: Ask,
+    reader: &Reader<'_>,
+) -> wasmtime::Result<Result<Answer, Fault>> {
+    let settings = || serde_json::to_string(&bound.settings).unwrap_or_else(|_| "{}".into());
+    let guest = pre.instantiate_async(&mut *store).await?;
+    let answer = match ask {
+        Ask::Accounts { cursor } => {
+            guest.call_folders(store, &settings(), cursor.as_deref()).await?.map(|page| reader.folders(page))
+        }
+        Ask::Audiences { account, query, cursor } => guest
+            .call_audiences(store, &settings(), &account, &query, cursor.as_deref())
+            .await?
+            .map(|page| reader.audiences(page)),
+        Ask::Check { target } => {
+            guest.call_check(store, &source_target(target)).await?.map(|findings| reader.findings(findings))
+        }
+        Ask::Members { target, cursor } => {
+            let page = guest.call_members(store, &source_target(target), cursor.as_deref()).await?;
+            return Ok(page.map_err(|fault| reader.fault(fault)).and_then(|page| reader.members(page)));
+        }
+        Ask::CreateAudience { .. } | Ask::Sync { .. } | Ask::FollowUp { .. } => {
+            return Ok(Err(other_world("it reads members, and writes into no audience")));
+        }
+    };
+    Ok(answer.map_err(|fault| reader.fault(fault)))
+}
+
+/// A connector is asked what its world does not have.
+fn other_world(what: &str) -> Fault {
+    Fault::Misconfigured {
+        cause: Cause::new(Code::WrongWorld.as_str(), format!("this connector cannot do that: {what}")),
+    }
 }
 
 fn account_of(ask: &Ask) -> Option<&str> {
     match ask {
         Ask::Accounts { .. } => None,
         Ask::Audiences { account, .. } | Ask::CreateAudience { account, .. } => Some(account),
-        Ask::Check { target } | Ask::Sync { target, .. } | Ask::FollowUp { target, .. } => Some(&target.account),
+        Ask::Check { target }
+        | Ask::Sync { target, .. }
+        | Ask::FollowUp { target, .. }
+        | Ask::Members { target, .. } => Some(&target.account),
     }
 }
 
@@ -214,9 +261,10 @@ fn scope_of(ask: &Ask) -> Scope {
     match ask {
         Ask::Accounts { .. } => Scope::default(),
         Ask::Audiences { account, .. } | Ask::CreateAudience { account, .. } => Scope::new(account, ""),
-        Ask::Check { target } | Ask::Sync { target, .. } | Ask::FollowUp { target, .. } => {
-            Scope::new(&target.account, &target.audience)
-        }
+        Ask::Check { target }
+        | Ask::Sync { target, .. }
+        | Ask::FollowUp { target, .. }
+        | Ask::Members { target, .. } => Scope::new(&target.account, &target.audience),
     }
 }
 

@@ -1,169 +1,312 @@
-//! Tokens that the host gets by itself (RFC 6749, 4.4): an app's id and secret are changed for a token at the partner's
-//! token endpoint. It is kept in memory alone, renewed before it ends, and asked for once however many calls need it; a
-//! call that the partner does not let in makes the next one ask anew. Neither the secret nor the endpoint's words come
-//! near a guest, a log or an error.
-use crate::egress::{Clients, OutBody, reach::Reach, route::host_under};
-use crate::scrub::percent;
-use bytes::Bytes;
-use caravan_model::manifest::TokenGrant;
-use caravan_model::port::{App, Secret};
-use caravan_model::{Cause, Code, Fault, Manifest};
-use http::{Request, Uri, header};
-use http_body_util::{BodyExt as _, Limited};
-use serde::Deserialize;
+//! Tokens that the host gets by itself: for an app (RFC 6749, 4.4), from a person's sealed consent, or for a service
+//! account. A token is asked for once however many calls need it, renewed before it ends, and asked for anew once a call was
+//! not let in. Neither secrets nor the endpoint's words come near a guest, a log or an error.
+use crate::egress::{Clients, reach::Reach, route::host_under};
+use crate::oauth::answer::{self, Granted};
+use crate::oauth::send::{self, Asked, unavailable};
+use crate::oauth::{assertion, consent};
+use caravan_model::manifest::{Body, OAuth, TokenGrant};
+use caravan_model::port::{Clock as _, Secret, SystemClock, Vault};
+use caravan_model::{Cause, Code, Credential, Fault, Manifest, Millis};
 use serde_json::{Map, Value};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// The longest answer that is read.
-const ANSWER: usize = 64 << 10;
 /// So long before its end a token is renewed, or a tenth of its life, whichever is shorter.
 const EARLY: Duration = Duration::from_secs(60);
 /// What is taken for a token's life where the partner names none.
 const LIFE: Duration = Duration::from_secs(300);
-/// The longest life that is believed.
-const LONGEST: Duration = Duration::from_secs(30 * 86_400);
+/// The words for an app that is refused.
+const NO_APP: &str = "the partner gives the app no token";
+/// The words for a consent that is refused.
+const NO_CONSENT: &str = "the partner no longer takes the consent";
+
+/// Whose tokens a desk gets.
+pub(crate) struct Owner<'a> {
+    pub(crate) connection: &'a str,
+    pub(crate) connector: &'a str,
+    pub(crate) vault: &'a dyn Vault,
+}
 
 /// One connection's tokens.
 pub(crate) struct TokenDesk {
-    host: String,
-    path: String,
-    kept: Mutex<Option<Kept>>,
+    /// Where an app gets tokens of its own.
+    app: Option<(String, String)>,
+    oauth: Option<(OAuth, String)>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// A token that is in memory alone.
+    kept: Option<Kept>,
+    /// The token with which a call was not let in.
+    refused: Option<Secret>,
+    /// The token that went out last.
+    last: Option<Secret>,
+    /// A credential that was renewed and could not be sealed: it counts until it can.
+    unsealed: Option<(Credential, Credential)>,
 }
 
 struct Kept {
     token: Secret,
-    /// Whose it is: an app that was changed gets a token of its own.
-    app: App,
+    /// Whose it is: an app or key that was changed gets a token of its own.
+    of: Secret,
     renew: Instant,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    access_token: Option<String>,
-    /// Seconds; some partners write them as text.
-    expires_in: Option<Value>,
-    error: Option<String>,
-}
-
 impl TokenDesk {
-    /// The desk of a manifest under a connection's settings; `None` where the partner has none.
+    /// The desk of a manifest under a connection's settings.
     ///
     /// # Errors
-    /// What is wrong with the endpoint.
-    pub(crate) fn new(manifest: &Manifest, settings: &Map<String, Value>) -> Result<Option<TokenDesk>, String> {
-        let Some(TokenGrant { host, path }) = &manifest.auth.token else { return Ok(None) };
-        if !manifest.hosts.contains(host) {
-            return Err(format!("the token endpoint's host `{host}` is not among the manifest's hosts"));
-        }
-        if !path.starts_with('/') || path.contains(['?', '#', '{', '}']) {
-            return Err(format!("the token endpoint's path `{path}` is none: it begins with `/` and has no query"));
-        }
-        Ok(Some(TokenDesk { host: host_under(host, settings)?, path: path.clone(), kept: Mutex::default() }))
+    /// What is wrong with an endpoint.
+    pub(crate) fn new(manifest: &Manifest, settings: &Map<String, Value>) -> Result<TokenDesk, String> {
+        let endpoint = |host: &str, path: &str| {
+            if !manifest.hosts.iter().any(|known| known == host) {
+                return Err(format!("the token endpoint's host `{host}` is not among the manifest's hosts"));
+            }
+            if !path.starts_with('/') || path.contains(['?', '#', '{', '}']) {
+                return Err(format!("the token endpoint's path `{path}` is none: it begins with `/` and has no query"));
+            }
+            host_under(host, settings)
+        };
+        let app = match &manifest.auth.token {
+            Some(TokenGrant { host, path }) => Some((endpoint(host, path)?, path.clone())),
+            None => None,
+        };
+        let oauth = match &manifest.auth.oauth {
+            Some(spec) => {
+                if let Some(revoke) = &spec.revoke {
+                    endpoint(&revoke.host, &revoke.path)?;
+                }
+                Some((spec.clone(), endpoint(&spec.token.host, &spec.token.path)?))
+            }
+            None => None,
+        };
+        Ok(TokenDesk { app, oauth, state: Mutex::default() })
     }
 
-    /// A token that lives. All who ask at the same time wait for one request.
+    /// A token that lives; `None` where the connection's file brings one. All who ask at the same time wait for one request.
     pub(crate) async fn token(
         &self,
-        app: App,
+        owner: Owner<'_>,
         reach: &Reach,
         clients: &Clients,
         deadline: Instant,
-    ) -> Result<Secret, Fault> {
+    ) -> Result<Option<Secret>, Fault> {
         let late = || unavailable("the partner's token endpoint did not answer in time");
-        let mut kept = tokio::time::timeout_at(deadline, self.kept.lock()).await.map_err(|_| late())?;
-        if let Some(known) = kept.as_ref().filter(|known| known.app == app && Instant::now() < known.renew) {
-            return Ok(known.token.clone());
-        }
-        *kept = None;
-        let asked = Instant::now();
-        let (token, life) =
-            tokio::time::timeout_at(deadline, self.ask(&app, reach, clients)).await.map_err(|_| late())??;
-        *kept = Some(Kept { token: token.clone(), app, renew: asked + (life - EARLY.min(life / 10)) });
+        let mut state = tokio::time::timeout_at(deadline, self.state.lock()).await.map_err(|_| late())?;
+        let found = self.find(&mut state, owner, reach, clients);
+        let token = tokio::time::timeout_at(deadline, found).await.map_err(|_| late())??;
+        state.last.clone_from(&token);
         Ok(token)
     }
 
     /// The partner did not let a call in: the next one asks anew.
     pub(crate) async fn forget(&self) {
-        *self.kept.lock().await = None;
+        let mut state = self.state.lock().await;
+        state.kept = None;
+        state.refused = state.last.clone();
     }
 
-    async fn ask(&self, app: &App, reach: &Reach, clients: &Clients) -> Result<(Secret, Duration), Fault> {
-        let (origin, client) = match reach {
-            Reach::Lab(lab) => match lab.authority(&self.host) {
-                Some(authority) => (format!("http://{authority}"), Some(&clients.lab)),
-                None => return Err(unavailable("the lab has no emulator of the token endpoint")),
+    async fn find(
+        &self,
+        state: &mut State,
+        owner: Owner<'_>,
+        reach: &Reach,
+        clients: &Clients,
+    ) -> Result<Option<Secret>, Fault> {
+        if let Some(credential) = owner.vault.credential(owner.connection).await.map_err(missing)? {
+            return self.of_credential(state, credential, &owner, reach, clients).await.map(Some);
+        }
+        let Some((host, path)) = &self.app else { return Ok(None) };
+        let app = match owner.vault.app(owner.connection).map_err(missing)? {
+            Some(app) => app,
+            None if owner.vault.brings_token(owner.connection) => return Ok(None),
+            None => match owner.vault.sealed_app(owner.connector).await.map_err(missing)? {
+                Some(app) => app,
+                None => return Ok(None),
             },
-            Reach::Partner => (format!("https://{}", self.host), None),
-            Reach::InProcess(_) => return Err(unavailable("a dry run gets no token")),
         };
-        let uri: Uri =
-            format!("{origin}{}", self.path).parse().map_err(|_| unavailable("the endpoint is no address"))?;
-        let (id, secret) = (percent(&app.id, false), percent(app.secret.expose(), false));
-        let body = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
-        let request = Request::post(uri)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(header::ACCEPT, "application/json")
-            .header(header::USER_AGENT, concat!("caravan/", env!("CARGO_PKG_VERSION")))
-            .body(OutBody::Whole(Some(Bytes::from(body))))
-            .map_err(|_| unavailable("the endpoint is no address"))?;
-        let answer = match client {
-            Some(lab) => lab.request(request).await,
-            None => clients.partner.request(request).await,
+        let of = Secret::new(app.to_plain());
+        if let Some(token) = live(state, &of) {
+            return Ok(Some(token));
+        }
+        let (id, secret) = (app.id.clone(), app.secret.expose().to_owned());
+        let parameters = vec![
+            ("grant_type".to_owned(), "client_credentials".to_owned()),
+            ("client_id".to_owned(), id),
+            ("client_secret".to_owned(), secret),
+        ];
+        let asked = Asked { parameters, body: Body::Form, headers: Vec::new() };
+        let (status, bytes) = send::post(host, path, &asked, reach, clients).await?;
+        let granted = answer::read(status, &bytes, "", NO_APP, "look at its id and secret")?;
+        Ok(Some(keep(state, granted, of)))
+    }
+
+    async fn of_credential(
+        &self,
+        state: &mut State,
+        mut credential: Credential,
+        owner: &Owner<'_>,
+        reach: &Reach,
+        clients: &Clients,
+    ) -> Result<Secret, Fault> {
+        let lacking = credential.missing();
+        if !lacking.is_empty() {
+            let words = format!("the consent lacks {}: connect again and leave all boxes ticked", lacking.join(", "));
+            return Err(Fault::Forbidden { cause: Cause::new(Code::ScopeMissing.as_str(), words) });
+        }
+        if let Some(key) = credential.service_account.clone() {
+            return self.of_service_account(state, key, reach, clients).await;
+        }
+        // One that was renewed and not sealed yet is the newer one, as long as nobody connected anew.
+        if let Some((was, newer)) = state.unsealed.take()
+            && was == credential
+        {
+            if !owner.vault.renew(owner.connection, &was, &newer).await.unwrap_or(false) {
+                state.unsealed = Some((was, newer.clone()));
+            }
+            credential = newer;
+        }
+        let access = credential.access.clone();
+        let refused = access.is_some() && access == state.refused;
+        let due = credential.ends.is_some_and(|ends| SystemClock.now() >= early(credential.given, ends));
+        match (access, &self.oauth) {
+            (Some(access), _) if credential.refresh.is_none() || !(refused || due) => Ok(access),
+            (_, Some((spec, host))) if credential.refresh.is_some() => {
+                self.refresh(state, (spec, host.as_str()), credential, owner, reach, clients).await
+            }
+            (Some(access), _) => Ok(access),
+            (None, _) => Err(missing(format!("what is sealed for `{}` holds no token", owner.connection))),
+        }
+    }
+
+    async fn refresh(
+        &self,
+        state: &mut State,
+        (spec, host): (&OAuth, &str),
+        credential: Credential,
+        owner: &Owner<'_>,
+        reach: &Reach,
+        clients: &Clients,
+    ) -> Result<Secret, Fault> {
+        let app = owner.vault.sealed_app(owner.connector).await.map_err(missing)?;
+        let app = app.ok_or_else(|| {
+            missing(format!("no app is sealed for {0}: `caravan connector app set {0}`", owner.connector))
+        })?;
+        // A refresh token may be good once: what comes must have a place before the old one is spent.
+        if !owner.vault.renew(owner.connection, &credential, &credential).await.map_err(|words| unavailable(&words))? {
+            return Err(unavailable("another host renews this token now"));
+        }
+        let refresh = credential.refresh.as_ref().map(Secret::expose).unwrap_or_default();
+        let asked = Asked::of(spec, &app, &[("grant_type", "refresh_token"), ("refresh_token", refresh)]);
+        let (status, bytes) = send::post(host, &spec.token.path, &asked, reach, clients).await?;
+        let cure = format!("connect again: `caravan connection connect {}`", owner.connection);
+        let granted = match answer::read(status, &bytes, &spec.at, NO_CONSENT, &cure) {
+            Ok(granted) => granted,
+            Err(fault) => {
+                // Another host may have been faster, with a token that is good once.
+                let now = owner.vault.credential(owner.connection).await.ok().flatten();
+                return match now.filter(|now| *now != credential).and_then(|now| now.access) {
+                    Some(access) => Ok(access),
+                    None => Err(fault),
+                };
+            }
         };
-        // A library's own words may hold what was sent.
-        let answer = answer.map_err(|_| unavailable("the partner's token endpoint cannot be reached"))?;
-        let status = answer.status().as_u16();
-        let bytes = Limited::new(answer.into_body(), ANSWER).collect().await;
-        let bytes = bytes.map_err(|_| unavailable("the token endpoint's answer broke off, or has no end"))?.to_bytes();
-        read(status, &bytes)
+        let now = SystemClock.now();
+        let newer = Credential {
+            access: Some(granted.access.clone()),
+            refresh: granted.refresh.or_else(|| credential.refresh.clone()),
+            service_account: None,
+            ends: granted.life.map(|life| consent::end(now, life)),
+            given: now,
+            requested: credential.requested.clone(),
+            granted: granted.scopes.or_else(|| credential.granted.clone()),
+        };
+        match owner.vault.renew(owner.connection, &credential, &newer).await {
+            Ok(true) => {}
+            // Somebody connected anew meanwhile: theirs counts from the next call on.
+            Ok(false) => {}
+            Err(_) => state.unsealed = Some((credential, newer)),
+        }
+        state.refused = None;
+        Ok(granted.access)
+    }
+
+    async fn of_service_account(
+        &self,
+        state: &mut State,
+        key: Secret,
+        reach: &Reach,
+        clients: &Clients,
+    ) -> Result<Secret, Fault> {
+        if let Some(token) = live(state, &key) {
+            return Ok(token);
+        }
+        let Some((spec, host)) = self.oauth.as_ref().filter(|(spec, _)| spec.service_account) else {
+            return Err(missing("the partner takes no service accounts".to_owned()));
+        };
+        let audience = format!("https://{host}{}", spec.token.path);
+        let scopes = spec.scopes.join(&spec.separator);
+        let signed = assertion::sign(&key, &scopes, &audience, SystemClock.now()).map_err(missing)?;
+        let parameters = vec![
+            ("grant_type".to_owned(), assertion::GRANT.to_owned()),
+            ("assertion".to_owned(), signed.expose().to_owned()),
+        ];
+        let asked = Asked { parameters, body: Body::Form, headers: Vec::new() };
+        let (status, bytes) = send::post(host, &spec.token.path, &asked, reach, clients).await?;
+        let cure = "look at its key and at its rights in the partner's account";
+        let granted = answer::read(status, &bytes, &spec.at, "the partner gives the service account no token", cure)?;
+        Ok(keep(state, granted, key))
+    }
+
+    /// Refreshes a consent of which half of its idle time has passed.
+    pub(crate) async fn tend(&self, owner: Owner<'_>, reach: &Reach, clients: &Clients, deadline: Instant) {
+        let Some((OAuth { idle_days: Some(days), .. }, _)) = &self.oauth else { return };
+        let Ok(Some(known)) = owner.vault.credential(owner.connection).await else { return };
+        let half = i64::from(*days) * 86_400_000 / 2;
+        if known.refresh.is_none() || SystemClock.now().0 < known.given.0.saturating_add(half) {
+            return;
+        }
+        self.state.lock().await.refused = known.access;
+        // What goes wrong is told by the next call that needs the token.
+        let _ = self.token(owner, reach, clients, deadline).await;
     }
 }
 
-/// What an answer of the endpoint means.
-fn read(status: u16, bytes: &[u8]) -> Result<(Secret, Duration), Fault> {
-    let answer: Option<Answer> = serde_json::from_slice(bytes).ok();
-    if matches!(status, 400 | 401 | 403) {
-        let plain = |code: &String| code.len() <= 40 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-        let code = answer.and_then(|answer| answer.error).filter(plain).unwrap_or_else(|| status.to_string());
-        let words = format!("the partner gives the app no token ({code}): look at its id and secret");
-        return Err(Fault::Unauthorized { cause: Cause::new(Code::Unauthorized.as_str(), words) });
-    }
-    if !(200..300).contains(&status) {
-        return Err(unavailable(&format!("the partner's token endpoint answered {status}")));
-    }
-    let garbled = || unavailable("the partner's token endpoint answered without a token");
-    let answer = answer.ok_or_else(garbled)?;
-    let good = |token: &String| !token.is_empty() && token.len() <= 16 << 10 && !token.chars().any(char::is_control);
-    let token = answer.access_token.filter(good).ok_or_else(garbled)?;
-    let seconds = answer.expires_in.and_then(|life| life.as_u64().or_else(|| life.as_str()?.trim().parse().ok()));
-    Ok((Secret::new(token), seconds.map_or(LIFE, Duration::from_secs).min(LONGEST)))
+/// The token in memory, if it is of this owner and lives.
+fn live(state: &State, of: &Secret) -> Option<Secret> {
+    let kept = state.kept.as_ref().filter(|kept| kept.of == *of && Instant::now() < kept.renew)?;
+    Some(kept.token.clone())
 }
 
-fn unavailable(words: &str) -> Fault {
-    Fault::Unavailable { after_ms: None, cause: Cause::new(Code::Unreached.as_str(), words) }
+fn keep(state: &mut State, granted: Granted, of: Secret) -> Secret {
+    let life = granted.life.unwrap_or(LIFE);
+    let renew = Instant::now() + (life - EARLY.min(life / 10));
+    state.kept = Some(Kept { token: granted.access.clone(), of, renew });
+    granted.access
+}
+
+/// From when on a token is renewed that was given and ends then.
+fn early(given: Millis, ends: Millis) -> Millis {
+    let life = ends.0.saturating_sub(given.0).max(0);
+    Millis(ends.0 - (life / 10).min(60_000))
+}
+
+fn missing(words: String) -> Fault {
+    Fault::Unauthorized { cause: Cause::new(Code::MissingSecret.as_str(), words) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Fault, read};
-    use std::time::Duration;
+    use super::*;
 
     #[test]
-    fn an_answer_is_a_token_with_its_life_or_says_whether_asking_again_helps() {
-        let (token, life) = read(200, br#"{"access_token":"abc","expires_in":900}"#).unwrap();
-        assert_eq!((token.expose(), life), ("abc", Duration::from_secs(900)));
-        assert_eq!(read(200, br#"{"access_token":"abc","expires_in":"60"}"#).unwrap().1, Duration::from_secs(60));
-        for body in [&br#"{"access_token":"a\r\nb"}"#[..], b"{}", b"<html>"] {
-            assert!(matches!(read(200, body), Err(Fault::Unavailable { .. })));
-        }
-        let refused =
-            read(401, br#"{"error":"invalid_client","error_description":"secret shh is wrong"}"#).unwrap_err();
-        let words = refused.cause().unwrap().to_string();
-        assert!(matches!(refused, Fault::Unauthorized { .. }) && words.contains("invalid_client"));
-        assert!(!words.contains("shh"), "{words}");
-        assert!(!read(400, br#"{"error":"Shh Shh"}"#).unwrap_err().cause().unwrap().to_string().contains("Shh"));
-        assert!(matches!(read(503, b""), Err(Fault::Unavailable { .. })));
+    fn a_token_is_renewed_a_minute_early_or_a_tenth_of_its_life() {
+        assert_eq!(early(Millis(0), Millis(3_600_000)), Millis(3_540_000));
+        assert_eq!(early(Millis(0), Millis(2_000)), Millis(1_800));
+        assert_eq!(early(Millis(5), Millis(0)), Millis(0));
     }
 }

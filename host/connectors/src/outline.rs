@@ -2,7 +2,7 @@
 use crate::{
     component::wrong_world,
     section,
-    world::{EXPORTS, WIT_VERSION},
+    world::{WIT_VERSION, exports},
 };
 use caravan_model::manifest::{Hash, MatchKey, Route};
 use caravan_model::{Digest, Manifest, Problem};
@@ -48,8 +48,9 @@ impl Outline {
     pub fn read(bytes: &[u8]) -> Result<Outline, Problem> {
         let anatomy = section::dissect(bytes)?;
         let manifest = section::manifest(&anatomy, WIT_VERSION)?;
-        if let Some(missing) = EXPORTS.iter().find(|name| !anatomy.exports.iter().any(|export| export == *name)) {
-            return Err(wrong_world(&format!("it does not export `{missing}`")));
+        let mut names = exports(manifest.world).iter();
+        if let Some(missing) = names.find(|name| !anatomy.exports.iter().any(|export| export == *name)) {
+            return Err(wrong_world(manifest.world, &format!("it does not export `{missing}`")));
         }
         // Under its default settings every route and credential must be readable.
         let defaults = manifest.settings_with(&serde_json::Map::new()).map_err(|wrong| section::bad(&wrong))?;

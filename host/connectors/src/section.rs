@@ -1,5 +1,5 @@
 //! What a component tells without being run: its kind, its manifest, the contract version it was built for.
-use caravan_model::manifest::{FORMAT, SECTION, World, check_limits};
+use caravan_model::manifest::{FORMAT, SECTION, check_limits};
 use caravan_model::{Code, Manifest, Problem};
 use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
 
@@ -124,13 +124,6 @@ pub(crate) fn manifest(anatomy: &Anatomy, served: &str) -> Result<Manifest, Prob
         serde_json::from_slice(json).map_err(|wrong| bad(&format!("its manifest cannot be read: {wrong}")))?;
     if let Some(other) = anatomy.contract.iter().find(|version| *version != served) {
         return Err(wrong_version(other, served));
-    }
-    if manifest.world != World::Destination {
-        return Err(Problem::new(
-            Code::WrongWorld,
-            "it was built for the world `source`, this host serves `destination`",
-        )
-        .cure("use a connector that writes into audiences here"));
     }
     for (at, route) in manifest.routes.iter().enumerate() {
         if manifest.routes[..at].iter().any(|earlier| earlier.name == route.name) {

@@ -289,6 +289,11 @@ impl Connector for Switch {
         let version = self.state().current.clone();
         Box::pin(async move { version.call(context, ask).await })
     }
+
+    fn tend(&self) -> BoxFuture<'_, ()> {
+        let version = self.state().current.clone();
+        Box::pin(async move { version.tend().await })
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Secrets from where `connections.yaml` says they are: an environment variable or a file, read at each call.
+use crate::seal::Safe;
+use caravan_model::Credential;
 use caravan_model::connection::{Connection, SecretRef};
-use caravan_model::port::{App, Secret, Vault};
+use caravan_model::port::{App, BoxFuture, Secret, Vault};
 use std::{collections::BTreeMap, io::Read as _};
 
 /// The token of a lab connection that names no secret.
@@ -8,7 +10,7 @@ pub const LAB_TOKEN: &str = "lab-token";
 /// The largest secret file.
 const LARGEST: u64 = 64 << 10;
 
-/// Reads the secrets of connections on this machine. Nothing is kept, so a mended secret is found at the next call.
+/// Reads the secrets of connections on this machine, and what a store keeps sealed. Nothing is kept, so a mended secret is found at the next call.
 ///
 /// ```
 /// use caravan_connectors::LocalVault;
@@ -21,12 +23,19 @@ const LARGEST: u64 = 64 << 10;
 #[derive(Clone, Debug, Default)]
 pub struct LocalVault {
     connections: BTreeMap<String, Connection>,
+    safe: Option<Safe>,
 }
 
 impl LocalVault {
     /// A vault for these connections.
     pub fn new(connections: impl IntoIterator<Item = (String, Connection)>) -> LocalVault {
-        LocalVault { connections: connections.into_iter().collect() }
+        LocalVault { connections: connections.into_iter().collect(), safe: None }
+    }
+
+    /// The same with what is sealed, which goes before what the file names.
+    #[must_use]
+    pub fn with_safe(self, safe: Option<Safe>) -> LocalVault {
+        LocalVault { safe, ..self }
     }
 }
 
@@ -48,6 +57,42 @@ impl Vault for LocalVault {
         let Some(app) = self.connections.get(connection).and_then(|known| known.app.as_ref()) else { return Ok(None) };
         let secret = read(&app.secret).map_err(|what| format!("connection `{connection}`: {what}"))?;
         Ok(Some(App { id: app.id.clone(), secret }))
+    }
+
+    fn brings_token(&self, connection: &str) -> bool {
+        self.connections.get(connection).is_some_and(|known| known.secret.is_some())
+    }
+
+    fn sealed_app<'a>(&'a self, connector: &'a str) -> BoxFuture<'a, Result<Option<App>, String>> {
+        Box::pin(async move {
+            match &self.safe {
+                Some(safe) => safe.app(connector).await.map_err(|problem| problem.message),
+                None => Ok(None),
+            }
+        })
+    }
+
+    fn credential<'a>(&'a self, connection: &'a str) -> BoxFuture<'a, Result<Option<Credential>, String>> {
+        Box::pin(async move {
+            match &self.safe {
+                Some(safe) => safe.credential(connection).await.map_err(|problem| problem.message),
+                None => Ok(None),
+            }
+        })
+    }
+
+    fn renew<'a>(
+        &'a self,
+        connection: &'a str,
+        was: &'a Credential,
+        becomes: &'a Credential,
+    ) -> BoxFuture<'a, Result<bool, String>> {
+        Box::pin(async move {
+            match &self.safe {
+                Some(safe) => safe.renew(connection, was, becomes).await.map_err(|problem| problem.message),
+                None => Err("nothing is sealed here".to_owned()),
+            }
+        })
     }
 }
 

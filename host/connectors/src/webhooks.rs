@@ -1,5 +1,5 @@
 //! Webhook steps' requests leave: through the guard that partners are reached by, to endpoints of the customer's own.
-use crate::egress::{Clients, OutBody, trust::Trust};
+use crate::egress::{Clients, OutBody, proxy::Proxy, trust::Trust};
 use crate::messenger::post::{Way, after, drain, explain, way};
 use crate::vault;
 use bytes::Bytes;
@@ -40,7 +40,19 @@ impl LocalWebhooks {
     /// # Errors
     /// The machine's certificates cannot be read.
     pub fn new(endpoints: BTreeMap<String, Endpoint>, allow_loopback: bool) -> Result<LocalWebhooks, Problem> {
-        let clients = Clients::new(LONGEST_TIMEOUT.into(), Trust::default())?;
+        LocalWebhooks::through(endpoints, allow_loopback, None)
+    }
+
+    /// The same, reached through the network's proxy where there is one.
+    ///
+    /// # Errors
+    /// As [`LocalWebhooks::new`].
+    pub fn through(
+        endpoints: BTreeMap<String, Endpoint>,
+        allow_loopback: bool,
+        proxy: Option<Proxy>,
+    ) -> Result<LocalWebhooks, Problem> {
+        let clients = Clients::new(LONGEST_TIMEOUT.into(), Trust::default().with_proxy(proxy))?;
         Ok(LocalWebhooks { endpoints, clients, allow_loopback })
     }
 

@@ -1,7 +1,7 @@
 //! What a guest answers, in the host's words: scrubbed, bounded, and checked against the contract.
 use crate::{scrub::Scrubber, world::wit};
-use caravan_model::port::{AccountInfo, Answer, AudienceInfo, Finding, FindingState};
-use caravan_model::{AudienceState, Cause, Fault, Refusal, Report};
+use caravan_model::port::{AccountInfo, Answer, AudienceInfo, Finding, FindingState, MemberPage, Members};
+use caravan_model::{AudienceState, Cause, Column, Fault, Refusal, Report};
 
 /// The longest text for people, in bytes.
 const LONGEST_TEXT: usize = 2048;
@@ -74,6 +74,37 @@ impl Reader<'_> {
             size: one.size,
         };
         Answer::Audiences(page.audiences.into_iter().map(audience).collect(), page.next.map(|next| self.id(next)))
+    }
+
+    /// Folders stand where accounts do.
+    pub(crate) fn folders(&self, page: wit::FolderPage) -> Answer {
+        let folder = |one: wit::Folder| AccountInfo { id: self.id(one.id), name: self.text(one.name), unusable: None };
+        Answer::Accounts(page.folders.into_iter().map(folder).collect(), page.next.map(|next| self.id(next)))
+    }
+
+    /// Members, held to the contract.
+    pub(crate) fn members(&self, page: wit::MemberPage) -> Result<Answer, Fault> {
+        match page {
+            wit::MemberPage::Pending((cursor, after_ms)) => {
+                Ok(Answer::Members(MemberPage::Pending { cursor: self.id(cursor), after_ms }))
+            }
+            wit::MemberPage::Page(page) => {
+                let columns =
+                    page.columns.into_iter().map(|one| Column { key: one.key, text: one.text, ends: one.ends });
+                let members = Members {
+                    rows: page.rows,
+                    columns: columns.collect(),
+                    joined: page.joined,
+                    full: page.full,
+                    next: page.next.map(|next| self.id(next)),
+                    more: page.more,
+                };
+                match members.breach() {
+                    None => Ok(Answer::Members(MemberPage::Page(members))),
+                    Some(words) => Err(Fault::Bug { cause: Cause::new("bad-report", words) }),
+                }
+            }
+        }
     }
 
     pub(crate) fn created(&self, created: wit::Created) -> Answer {

@@ -1,13 +1,32 @@
-//! The bindings of the world `destination`, generated from `wit/`, and borrowed forms of what `sync` takes, so that
+//! The bindings of both worlds, generated from `wit/`, and borrowed forms of what `sync` takes, so that
 //! columns are copied once: from the part into the guest.
+use caravan_model::manifest::World;
 use caravan_model::{Action, Part, Target};
 use wasmtime::component::{ComponentType, Lower};
 
 /// The version of `caravan:connector` that this host serves.
 pub const WIT_VERSION: &str = "0.1.0";
 
-/// The functions that the world exports.
-pub(crate) const EXPORTS: [&str; 6] = ["accounts", "audiences", "create-audience", "check", "sync", "follow-up"];
+/// The functions that the world `destination` exports.
+const DESTINATION: [&str; 6] = ["accounts", "audiences", "create-audience", "check", "sync", "follow-up"];
+/// The functions that the world `source` exports.
+const SOURCE: [&str; 4] = ["folders", "audiences", "check", "members"];
+
+/// The functions that a world exports.
+pub(crate) fn exports(world: World) -> &'static [&'static str] {
+    match world {
+        World::Destination => &DESTINATION,
+        World::Source => &SOURCE,
+    }
+}
+
+/// A world's name.
+pub(crate) fn name(world: World) -> &'static str {
+    match world {
+        World::Destination => "destination",
+        World::Source => "source",
+    }
+}
 
 mod generated {
     #![allow(missing_docs, clippy::all)]
@@ -23,8 +42,26 @@ mod generated {
     });
 }
 
+/// The world `source`, whose words are those of `destination`.
+mod generated_source {
+    #![allow(missing_docs, clippy::all)]
+    wasmtime::component::bindgen!({
+        path: "../../wit/v0.1",
+        world: "caravan:connector/source@0.1.0",
+        exports: { default: async },
+        with: {
+            "caravan:connector/types": crate::world::generated::caravan::connector::types,
+            "caravan:connector/logging": crate::world::generated::caravan::connector::logging,
+            "wasi:http": wasmtime_wasi_http::p2::bindings::http,
+            "wasi:io": wasmtime_wasi::p2::bindings::io,
+            "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
+        },
+    });
+}
+
 pub(crate) use generated::DestinationPre;
 pub(crate) use generated::caravan::connector::{logging, types as wit};
+pub(crate) use generated_source::SourcePre;
 
 /// `enum action`.
 #[derive(Clone, Copy, ComponentType, Lower)]
@@ -125,6 +162,11 @@ pub(crate) fn owned_target(target: Target) -> wit::Target {
         audience_parts: target.audience_parts,
         settings: target.settings,
     }
+}
+
+/// A target as a source's functions take it: its account is the folder.
+pub(crate) fn source_target(target: Target) -> wit::SourceTarget {
+    wit::SourceTarget { folder: target.account, audience: target.audience, settings: target.settings }
 }
 
 /// A part as the generated functions take it.

@@ -1,7 +1,7 @@
 //! The client towards partners: real TLS with a partner on loopback, whose certificate is of a throw-away authority.
 mod support;
 
-use caravan_connectors::{BoundConnector, Reach, Trust};
+use caravan_connectors::{BoundConnector, Proxy, Reach, Trust};
 use caravan_model::Effect;
 use caravan_model::port::{Answer, Ask, CallOutcome, Connector as _};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -157,6 +157,76 @@ async fn a_private_address_is_refused_although_the_certificate_is_right() {
     let (class, words) = fault(&outcome);
     assert!(class == "stopped" && words.contains("CV060") && words.contains("not public"), "{class} {words}");
     assert_eq!((outcome.effect, peer.connections()), (Effect::None, 0));
+}
+
+/// A proxy that gives tunnels to addresses; what it was asked for.
+async fn proxy() -> (Proxy, Arc<std::sync::Mutex<Vec<String>>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://me:s%40fe@{}", listener.local_addr().unwrap());
+    let asked = Arc::<std::sync::Mutex<Vec<String>>>::default();
+    let heard = asked.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let heard = heard.clone();
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(tokio::io::AsyncReadExt::read_u8(&mut stream).await.unwrap());
+                }
+                let head = String::from_utf8(head).unwrap();
+                let to = head.split(' ').nth(1).unwrap_or_default().parse::<std::net::SocketAddr>();
+                heard.lock().unwrap().push(head);
+                let mut partner = tokio::net::TcpStream::connect(to.expect("an address, never a name")).await.unwrap();
+                tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut partner).await;
+            });
+        }
+    });
+    (address.parse().unwrap(), asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_is_asked_for_a_checked_address_and_sees_no_request() {
+    let authority = Authority::new();
+    let peer = authority.meta(META).await;
+    let (proxy, asked) = proxy().await;
+    let outcome = sync(&partner(trust(&authority, &peer).with_proxy(Some(proxy))), 100).await;
+    assert_eq!(report(&outcome).settled, [(0, 100)], "{outcome:?}");
+    assert_eq!(peer.received()[0].headers["host"].as_str(), META);
+    let asked = asked.lock().unwrap().clone();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].starts_with(&format!("CONNECT {} HTTP/1.1", peer.address)), "{asked:?}");
+    assert!(asked[0].contains("Proxy-Authorization: Basic bWU6c0BmZQ==") && !asked[0].contains(META), "{asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_address_is_not_asked_of_a_proxy_either() {
+    let authority = Authority::new();
+    let peer = authority.meta(META).await;
+    let (proxy, asked) = proxy().await;
+    let trust = Trust::default().with_root(authority.root.clone()).with_name(META, peer.address);
+    let outcome = sync(&partner(trust.with_proxy(Some(proxy))), 2).await;
+    let (class, words) = fault(&outcome);
+    assert!(class == "stopped" && words.contains("CV060") && words.contains("not public"), "{class} {words}");
+    assert!(asked.lock().unwrap().is_empty() && peer.connections() == 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_gives_no_tunnel_leaves_the_part_to_be_sent_later() {
+    let authority = Authority::new();
+    let peer = authority.meta(META).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: Proxy = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = b"HTTP/1.1 403 Forbidden\r\n\r\n";
+            tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await.unwrap();
+            let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+        }
+    });
+    let outcome = sync(&partner(trust(&authority, &peer).with_proxy(Some(address))), 2).await;
+    assert_eq!((fault(&outcome).0, outcome.effect), ("unavailable", Effect::None), "{outcome:?}");
+    assert_eq!(peer.connections(), 0);
 }
 
 #[test]

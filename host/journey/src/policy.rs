@@ -5,6 +5,7 @@
 //! (`segments.vip`, `lists.vip`).
 use crate::document::{Document, Path};
 use crate::suggest;
+use caravan_model::policy::Signatures;
 use caravan_model::policy::{Deny, Labels};
 use caravan_model::{Code, Duration, Policy, Problem};
 use std::collections::BTreeSet;
@@ -92,9 +93,38 @@ pub fn check(policy: &Document<Policy>) -> Vec<Problem> {
             say(&at.key("labels").index(j), format!("no field carries the label `{label}`"), cure);
         }
     }
+    problems.extend(signing(policy));
     problems.extend(kept(policy));
     problems.extend(entitled(policy));
     problems.sort_by_key(|problem| problem.line);
+    problems
+}
+
+/// What is wrong with the keys whose signatures count.
+fn signing(policy: &Document<Policy>) -> Vec<Problem> {
+    let connectors = &policy.value.connectors;
+    let at = Path::root().key("connectors").key("keys");
+    let mut problems = Vec::new();
+    let mut say = |at: &Path, message: String, cure: &str| {
+        problems.push(policy.problem(Code::BadValue, at, message).cure(cure.to_owned()));
+    };
+    if connectors.signatures == Signatures::Require && connectors.keys.is_empty() {
+        let at = Path::root().key("connectors").key("signatures");
+        say(&at, "signatures are required, and no key counts".to_owned(), "add a key, or no connector could be used");
+    }
+    let is_key = |key: &str| {
+        let digits = key.trim().strip_prefix("ed25519:");
+        digits.is_some_and(|digits| digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    };
+    for (i, known) in connectors.keys.iter().enumerate() {
+        if known.name.trim().is_empty() {
+            say(&at.index(i).key("name"), "a key has no name".to_owned(), "write whose it is");
+        }
+        if !is_key(&known.key) {
+            let cure = "write `ed25519:` and 64 hexadecimal digits, as `caravan connector keygen` prints it";
+            say(&at.index(i).key("key"), format!("this is no public key of `{}`", known.name), cure);
+        }
+    }
     problems
 }
 

@@ -7,6 +7,8 @@ use http::Method;
 pub(crate) enum Partner {
     /// Criteo contact lists.
     Criteo,
+    /// Adobe Experience Platform, as a source.
+    Platform,
     /// Google Customer Match.
     Google,
     /// Adobe Marketo Engage.
@@ -23,8 +25,9 @@ pub(crate) enum Partner {
 
 impl Partner {
     /// All partners, in the order of their ports.
-    pub(crate) const ALL: [Partner; 7] = [
+    pub(crate) const ALL: [Partner; 8] = [
         Partner::Criteo,
+        Partner::Platform,
         Partner::Google,
         Partner::Marketo,
         Partner::Meta,
@@ -37,6 +40,7 @@ impl Partner {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Partner::Criteo => "criteo",
+            Partner::Platform => "experience-platform",
             Partner::Google => "google",
             Partner::Marketo => "marketo",
             Partner::Meta => "meta",

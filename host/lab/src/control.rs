@@ -64,6 +64,7 @@ fn route(world: &World, door: Option<Partner>, request: &Request<Bytes>) -> Answ
         ("GET", ["audiences"]) => Ok(good(&json!({"audiences": audiences(world, partner)}))),
         ("POST", ["audiences"]) => new_audience(world, door, parse(body)?),
         ("DELETE", ["audiences", id]) => delete_audience(world, partner, id),
+        ("POST", ["audiences", id, "members"]) => Ok(crate::platform::evaluate(world, id, parse(body)?)),
         ("GET", ["audiences", id, "members"]) => members(world, partner, id, &query),
         ("POST", ["accounts"]) => change_account(world, door, parse(body)?),
         ("GET", ["calls"]) if query.get("bodies") == Some("1") => {
@@ -105,6 +106,11 @@ fn route(world: &World, door: Option<Partner>, request: &Request<Bytes>) -> Answ
             world.settings().strict_accounts = strict.accounts;
             Ok(good(&json!({"accounts": strict.accounts})))
         }
+        ("POST", ["consents"]) => {
+            let partner = partner.ok_or_else(|| Refusal::bad("name the partner: ?partner=meta".to_owned()))?;
+            crate::consent::change(world, partner, &parse(body)?);
+            Ok(good(&json!({"partner": partner.name()})))
+        }
         ("POST", ["reset"]) => {
             world.reset();
             Ok(good(&json!({"reset": true})))
@@ -112,13 +118,16 @@ fn route(world: &World, door: Option<Partner>, request: &Request<Bytes>) -> Answ
         (
             _,
             [""]
-            | ["audiences" | "calls" | "record" | "faults" | "settings" | "quota" | "strict" | "reset" | "accounts"],
+            | [
+                "audiences" | "calls" | "record" | "faults" | "settings" | "quota" | "strict" | "reset" | "accounts"
+                | "consents",
+            ],
         )
         | (_, ["audiences", _] | ["audiences", _, "members"]) => {
             Err(Refusal(405, format!("{method} is not for /_lab/{path}")))
         }
         _ => Err(Refusal::missing(format!(
-            "no /_lab/{path}; there are audiences, audiences/ID, audiences/ID/members, accounts, calls, record, faults, settings, quota, strict and reset"
+            "no /_lab/{path}; there are audiences, audiences/ID, audiences/ID/members, accounts, consents, calls, record, faults, settings, quota, strict and reset"
         ))),
     }
 }
@@ -226,6 +235,9 @@ fn audiences(world: &World, only: Option<Partner>) -> Vec<Value> {
     if shows(Partner::Marketo) {
         list.extend(crate::marketo::listed(world));
     }
+    if shows(Partner::Platform) {
+        list.extend(crate::platform::listed(world));
+    }
     if shows(Partner::Meta) {
         list.extend(world.meta().audiences().map(|audience| {
             json!({
@@ -303,6 +315,11 @@ fn standing(world: &World, partner: Option<Partner>, id: &str, with_rows: bool) 
     {
         return Some(standing);
     }
+    if asks(Partner::Platform)
+        && let Some(standing) = crate::platform::standing(world, id)
+    {
+        return Some(standing);
+    }
     if asks(Partner::Meta)
         && let Some(audience) = world.meta().existing(id)
     {
@@ -367,6 +384,7 @@ fn delete_audience(world: &World, partner: Option<Partner>, id: &str) -> Answer 
     let gone = asked.any(|partner| match partner {
         Partner::Google => world.google().delete(id),
         Partner::Marketo => world.marketo().delete(id),
+        Partner::Platform => world.platform().delete(id),
         Partner::Meta => world.meta().delete(id),
         Partner::TikTok => {
             let mut state = world.tiktok();
@@ -387,8 +405,8 @@ fn new_audience(world: &World, door: Option<Partner>, spec: AudienceSpec) -> Ans
     let account = if form.is_some() { spec.account.as_str() } else { bare_account(&spec.account) };
     let (is_account, is_audience) =
         form.map_or((is_digits as _, is_digits as _), |form| (form.is_account, form.is_audience));
-    let formed = is_account(account) || partner == Partner::Marketo;
-    if !formed || spec.id.as_deref().is_some_and(|id| !is_audience(id)) {
+    let formed = is_account(account) || matches!(partner, Partner::Marketo | Partner::Platform);
+    if !formed || (partner != Partner::Platform && spec.id.as_deref().is_some_and(|id| !is_audience(id))) {
         return Err(Refusal::bad(match partner {
             Partner::Snapchat => "account is a UUID and id are digits",
             _ => "account and id are digits (Meta's account may start with act_)",
@@ -415,6 +433,12 @@ fn new_audience(world: &World, door: Option<Partner>, spec: AudienceSpec) -> Ans
                 list.description = spec.description.unwrap_or_default();
                 list.workspace = spec.kind.unwrap_or_else(|| list.workspace.clone());
             }
+            id
+        }
+        Partner::Platform => {
+            let mut state = world.platform();
+            let id = state.create(account, spec.id, &spec.name);
+            state.describe(&id, spec.description.unwrap_or_default(), spec.read_only);
             id
         }
         Partner::Meta => world.meta().create(

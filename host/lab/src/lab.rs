@@ -183,6 +183,8 @@ impl InProcess {
         match Partner::parse(partner) {
             Some(Partner::Google) => self.world.google().adopt(bare_account(account), audience, name),
             Some(Partner::Marketo) => self.world.marketo().adopt(bare_account(account), audience, name),
+            // Nothing is made there through the API.
+            Some(Partner::Platform) => false,
             Some(Partner::Meta) => self.world.meta().adopt(bare_account(account), audience, name),
             Some(Partner::TikTok) => self.world.tiktok().adopt(account, audience, name),
             Some(partner) => self.world.shelf(partner).is_some_and(|mut shelf| shelf.adopt(account, audience, name)),

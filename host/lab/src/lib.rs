@@ -9,6 +9,7 @@
 //! follow. Where the contract marks a fact as unsure, the emulator takes the stricter reading and says so.
 
 mod call;
+mod consent;
 mod control;
 mod criteo;
 mod faults;
@@ -21,6 +22,7 @@ mod marketo;
 mod meta;
 pub mod people;
 mod pinterest;
+mod platform;
 mod quota;
 mod reply;
 mod rows;

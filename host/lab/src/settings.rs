@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::google::GoogleSettings;
 use crate::marketo::MarketoSettings;
+use crate::platform::PlatformSettings;
 
 /// Everything adjustable but the faults.
 #[derive(Debug, Clone, Serialize)]
@@ -36,6 +37,9 @@ pub(crate) struct Settings {
     pub(crate) google: GoogleSettings,
     /// What is adjusted at Marketo, quotas too.
     pub(crate) marketo: MarketoSettings,
+    /// What is adjusted at Experience Platform, quotas too.
+    #[serde(rename = "experience-platform")]
+    pub(crate) platform: PlatformSettings,
     pub(crate) criteo: Rate,
     pub(crate) pinterest: Rate,
     pub(crate) snapchat: Rate,
@@ -87,6 +91,7 @@ impl Default for Settings {
             tiktok: TikTokQuota { per_second: 10, per_minute: 600, per_day: 864_000, suspension_seconds: 300 },
             google: GoogleSettings::default(),
             marketo: MarketoSettings::default(),
+            platform: PlatformSettings::default(),
             // An app with client credentials; one that a person granted has ten calls a minute and account.
             criteo: Rate { per_minute: Some(250), ..Rate::default() },
             // Standard access; writes. Trial access has 1,000 calls a day.
@@ -111,6 +116,8 @@ pub(crate) struct SettingsChange {
     snapchat_refuses_malformed: Option<bool>,
     google: Option<Value>,
     marketo: Option<Value>,
+    #[serde(rename = "experience-platform")]
+    platform: Option<Value>,
 }
 
 impl SettingsChange {
@@ -133,6 +140,9 @@ impl SettingsChange {
         }
         if let Some(change) = self.marketo {
             settings.marketo = changed(&settings.marketo, change)?;
+        }
+        if let Some(change) = self.platform {
+            settings.platform = changed(&settings.platform, change)?;
         }
         settings.strict_accounts = self.strict_accounts.unwrap_or(settings.strict_accounts);
         settings.minimum_on_remove = self.minimum_on_remove.unwrap_or(settings.minimum_on_remove);
@@ -224,7 +234,7 @@ impl QuotaChange {
                 rate.per_day = self.per_day.or(rate.per_day);
                 Ok(())
             }
-            partner @ ("google" | "marketo") => {
+            partner @ ("google" | "marketo" | "experience-platform") => {
                 Err(format!("{partner}'s quotas stand under `{partner}` in /_lab/settings"))
             }
             other => Err(format!("no partner `{other}`; the lab knows {}", crate::call::Partner::names())),

@@ -184,7 +184,8 @@ fn known(world: &World, kept: Kept) -> io::Result<(Partner, String)> {
         Partner::TikTok if world.tiktok().existing(&kept.id).is_none() => {
             world.tiktok().create(&kept.account, Some(kept.id.clone()), &kept.name, &kept.kind, &kept.source);
         }
-        Partner::Meta | Partner::TikTok => {}
+        // A source's people are set by whoever plays with it, and are not kept.
+        Partner::Meta | Partner::Platform | Partner::TikTok => {}
         partner => {
             if let Some(mut shelf) = world.shelf(partner).filter(|shelf| shelf.existing(&kept.id).is_none()) {
                 let new = NewShelved {

@@ -92,6 +92,14 @@ impl Tokens {
                 }
                 Flow::Code
             }
+            // Meta's: a short token for a long one.
+            Some("fb_exchange_token") => {
+                let short = params.filled("fb_exchange_token").ok_or(Refused::Missing("fb_exchange_token"))?;
+                if self.standing(short, now) != Standing::Live {
+                    return Err(Refused::Grant);
+                }
+                Flow::Code
+            }
             Some("refresh_token") => {
                 let token = params.filled("refresh_token").ok_or(Refused::Missing("refresh_token"))?;
                 if !self.refresh.remove(token) {
@@ -124,6 +132,12 @@ impl Tokens {
         self.issued.get(token).is_some_and(|(_, flow)| *flow == Flow::Code)
     }
 
+    /// Ends all that was given out, of either kind.
+    pub(crate) fn revoke_all(&mut self) {
+        self.refresh.clear();
+        self.revoked.extend(self.issued.keys().cloned());
+    }
+
     /// Ends a token, of either kind.
     pub(crate) fn revoke(&mut self, token: &str) {
         self.refresh.remove(token);
@@ -145,7 +159,7 @@ pub(crate) fn basic(header: &str) -> Option<(String, String)> {
 }
 
 /// Standard base64, with or without padding.
-fn base64(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut count) = (0u32, 0);
     for byte in text.trim_end_matches('=').bytes() {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::Request;
 
 use crate::call::{Call, Partner};
+use crate::consent::{self, Consents};
 use crate::control;
 use crate::criteo;
 use crate::faults::{Faults, Kind, Strike};
@@ -17,6 +18,7 @@ use crate::ledger::Ledger;
 use crate::marketo::{self, MarketoState};
 use crate::meta::{self, MetaState};
 use crate::pinterest;
+use crate::platform::{self, PlatformState};
 use crate::quota::{HourUse, RateUse, Usage};
 use crate::reply::{Class, Ending, Reply};
 use crate::settings::Settings;
@@ -85,6 +87,7 @@ pub(crate) struct World {
     google: Mutex<GoogleState>,
     marketo: Mutex<MarketoState>,
     criteo: Mutex<Shelf>,
+    platform: Mutex<PlatformState>,
     pinterest: Mutex<Shelf>,
     /// Pinterest's audiences, which stand over its customer lists. Locked after the lists.
     targets: Mutex<pinterest::Targets>,
@@ -93,6 +96,7 @@ pub(crate) struct World {
     ledger: Mutex<Ledger>,
     settings: Mutex<Settings>,
     usage: Mutex<Usage>,
+    consents: Mutex<Consents>,
 }
 
 /// No code of the lab leaves a half-made change behind a panic, so a poisoned lock is still good.
@@ -112,6 +116,7 @@ impl World {
             google: Mutex::new(GoogleState::new(permissive)),
             marketo: Mutex::new(MarketoState::new(permissive)),
             criteo: Mutex::new(Shelf::new(&criteo::FORM, permissive)),
+            platform: Mutex::new(PlatformState::new(permissive)),
             pinterest: Mutex::new(Shelf::new(&pinterest::FORM, permissive)),
             targets: Mutex::default(),
             snapchat: Mutex::new(Shelf::new(&snapchat::FORM, permissive)),
@@ -119,6 +124,7 @@ impl World {
             ledger: Mutex::default(),
             settings: Mutex::default(),
             usage: Mutex::default(),
+            consents: Mutex::default(),
         }
     }
 
@@ -142,6 +148,10 @@ impl World {
         lock(&self.criteo)
     }
 
+    pub(crate) fn platform(&self) -> MutexGuard<'_, PlatformState> {
+        lock(&self.platform)
+    }
+
     pub(crate) fn pinterest(&self) -> MutexGuard<'_, Shelf> {
         lock(&self.pinterest)
     }
@@ -157,7 +167,7 @@ impl World {
     /// The shelf of a partner that has one.
     pub(crate) fn shelf(&self, partner: Partner) -> Option<MutexGuard<'_, Shelf>> {
         match partner {
-            Partner::Google | Partner::Marketo | Partner::Meta | Partner::TikTok => None,
+            Partner::Google | Partner::Marketo | Partner::Meta | Partner::Platform | Partner::TikTok => None,
             Partner::Criteo => Some(self.criteo()),
             Partner::Pinterest => Some(self.pinterest()),
             Partner::Snapchat => Some(self.snapchat()),
@@ -174,6 +184,10 @@ impl World {
 
     pub(crate) fn settings(&self) -> MutexGuard<'_, Settings> {
         lock(&self.settings)
+    }
+
+    pub(crate) fn consents(&self) -> MutexGuard<'_, Consents> {
+        lock(&self.consents)
     }
 
     pub(crate) fn usage(&self) -> MutexGuard<'_, Usage> {
@@ -199,6 +213,7 @@ impl World {
         *self.google() = GoogleState::new(self.permissive);
         *self.marketo() = MarketoState::new(self.permissive);
         *self.criteo() = Shelf::new(&criteo::FORM, self.permissive);
+        *self.platform() = PlatformState::new(self.permissive);
         *self.pinterest() = Shelf::new(&pinterest::FORM, self.permissive);
         *self.targets() = pinterest::Targets::default();
         *self.snapchat() = Shelf::new(&snapchat::FORM, self.permissive);
@@ -207,6 +222,7 @@ impl World {
         self.ledger().record(false);
         *self.settings() = Settings::default();
         self.usage().clear();
+        *self.consents() = Consents::default();
     }
 
     /// Answers a request.
@@ -223,14 +239,16 @@ impl World {
     async fn partner(&self, partner: Partner, request: &Request<Bytes>) -> Reply {
         let named = if partner == Partner::Google { google::named(request) } else { None };
         let request = named.as_ref().unwrap_or(request);
-        let Plan { call, job, counted } = match partner {
-            Partner::Google => google::plan(self, request),
-            Partner::Marketo => marketo::plan(self, request),
-            Partner::Meta => meta::plan(self, request),
-            Partner::TikTok => tiktok::plan(self, request),
-            Partner::Criteo => criteo::plan(self, request),
-            Partner::Pinterest => pinterest::plan(self, request),
-            Partner::Snapchat => snapchat::plan(self, request),
+        let Plan { call, job, counted } = match (consent::plan(self, partner, request), partner) {
+            (Some(plan), _) => plan,
+            (None, Partner::Google) => google::plan(self, request),
+            (None, Partner::Marketo) => marketo::plan(self, request),
+            (None, Partner::Meta) => meta::plan(self, request),
+            (None, Partner::TikTok) => tiktok::plan(self, request),
+            (None, Partner::Criteo) => criteo::plan(self, request),
+            (None, Partner::Platform) => platform::plan(self, request),
+            (None, Partner::Pinterest) => pinterest::plan(self, request),
+            (None, Partner::Snapchat) => snapchat::plan(self, request),
         };
         self.ledger().arrival(&call, request);
         let (spent, refused) = match counted && !self.permissive {
@@ -251,6 +269,7 @@ impl World {
             (Partner::Pinterest, Spent::Rate(rate)) => pinterest::dress(&mut reply, rate),
             _ => {}
         }
+        consent::dress(self, &call, &mut reply);
         self.ledger().answer(partner, reply.class);
         if let Ending::Hang(time) = reply.ending {
             tokio::time::sleep(time).await;
@@ -270,6 +289,7 @@ impl World {
             }
             (Partner::Meta, None) => (Spent::Untold, None),
             (Partner::Google, _) => (Spent::Untold, google::charge(self, call)),
+            (Partner::Platform, _) => (Spent::Untold, platform::charge(self)),
             (Partner::Marketo, _) => (Spent::Untold, marketo::charge(self)),
             (Partner::TikTok, _) => {
                 let free = self.usage().tiktok(Instant::now(), meta::unix_now() / 86_400, &settings.tiktok);
@@ -341,6 +361,7 @@ impl World {
                     Partner::Meta => meta::fault(self, call, &strike),
                     Partner::TikTok => tiktok::fault(&strike),
                     Partner::Criteo => criteo::fault(self, &strike),
+                    Partner::Platform => platform::fault(&strike),
                     Partner::Pinterest => pinterest::fault(&strike),
                     Partner::Snapchat => snapchat::fault(self, &strike),
                 };

@@ -30,6 +30,9 @@ pub struct Policy {
     /// How long what happened is kept.
     #[serde(default, skip_serializing_if = "KeepPolicy::is_empty")]
     pub keep: KeepPolicy,
+    /// Whether the workspace holds health data under a law such as HIPAA: then no external audience is imported.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub regulated_health: bool,
 }
 
 /// `keep: { events: 90d, statuses: 400d, exchanges: 90d }`
@@ -59,12 +62,48 @@ impl KeepPolicy {
     }
 }
 
-/// `connectors: { approval: other }`
+/// `connectors: { approval: other, signatures: require, keys: [{ name: Acme, key: "ed25519:…" }] }`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConnectorPolicy {
     /// Who may allow a version: whoever installed it too, or somebody else alone.
     pub approval: Approval,
+    /// Whether components by others must be signed by one of `keys`. Those inside the program are not asked.
+    #[serde(skip_serializing_if = "Signatures::is_off")]
+    pub signatures: Signatures,
+    /// Whose signatures count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<SignerKey>,
+}
+
+/// `{ name: Acme, key: "ed25519:…" }`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignerKey {
+    /// Who signs with it, for people.
+    pub name: String,
+    /// The public key: `ed25519:` and 64 hexadecimal digits, as `caravan connector keygen` prints it.
+    pub key: String,
+}
+
+/// What becomes of a component that nobody signed whose key counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Signatures {
+    /// Nothing: signatures are not looked at.
+    #[default]
+    Off,
+    /// It is used, and people are told.
+    Warn,
+    /// It is neither installed, nor taken up, nor loaded.
+    Require,
+}
+
+impl Signatures {
+    /// Whether signatures are not looked at.
+    pub fn is_off(&self) -> bool {
+        *self == Signatures::Off
+    }
 }
 
 /// Who may allow a connector's version.
@@ -96,6 +135,7 @@ impl Default for Policy {
             entitlements: None,
             connectors: ConnectorPolicy::default(),
             keep: KeepPolicy::default(),
+            regulated_health: false,
         }
     }
 }

@@ -77,6 +77,35 @@ pub trait Vault: Send + Sync {
         let _ = connection;
         Ok(None)
     }
+
+    /// Whether the connection's file says where a token is kept.
+    fn brings_token(&self, connection: &str) -> bool {
+        let _ = connection;
+        true
+    }
+
+    /// The app that is sealed for a connector, for all its connections.
+    fn sealed_app<'a>(&'a self, connector: &'a str) -> BoxFuture<'a, Result<Option<App>, String>> {
+        let _ = connector;
+        Box::pin(async { Ok(None) })
+    }
+
+    /// What is sealed for a connection; it goes before what its file names.
+    fn credential<'a>(&'a self, connection: &'a str) -> BoxFuture<'a, Result<Option<crate::Credential>, String>> {
+        let _ = connection;
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Seals a connection's next credential in the place of one that was read; false where that is no longer there.
+    fn renew<'a>(
+        &'a self,
+        connection: &'a str,
+        was: &'a crate::Credential,
+        becomes: &'a crate::Credential,
+    ) -> BoxFuture<'a, Result<bool, String>> {
+        let _ = (connection, was, becomes);
+        Box::pin(async { Err("nothing is sealed here".to_owned()) })
+    }
 }
 
 /// What a connector is asked.
@@ -120,6 +149,13 @@ pub enum Ask {
         target: Target,
         /// Whom.
         part: Arc<Part>,
+    },
+    /// The next members of a source's audience.
+    Members {
+        /// Where: the account is the folder.
+        target: Target,
+        /// What the page before said; none = from the beginning.
+        cursor: Option<String>,
     },
     /// What became of a pending part.
     FollowUp {
@@ -207,6 +243,70 @@ pub enum Answer {
     Judged(Vec<crate::Refusal>, Vec<(String, u32)>),
     /// Ask again after so many milliseconds.
     Later(u64),
+    /// Members of a source's audience.
+    Members(MemberPage),
+}
+
+/// What a source says of an audience's members.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MemberPage {
+    /// An export is being made.
+    Pending {
+        /// Ask with this next.
+        cursor: String,
+        /// Not before so many milliseconds.
+        after_ms: u64,
+    },
+    /// Members.
+    Page(Members),
+}
+
+/// One page of members, as packed columns.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Members {
+    /// How many rows.
+    pub rows: u32,
+    /// Identifiers (`ecid`, `alias`, `external_id`, `email`, `phone`) and attributes (`attributes.NAME`).
+    pub columns: Vec<crate::Column>,
+    /// One byte per row: 1 = joined or still in, 0 = left.
+    pub joined: Vec<u8>,
+    /// Whether the page belongs to a full export: who is in none of its pages has left.
+    pub full: bool,
+    /// The cursor of the next page, or of the next incremental call.
+    pub next: Option<String>,
+    /// False where `next` only serves a later call.
+    pub more: bool,
+}
+
+impl Members {
+    /// How the page breaks the contract, if it does.
+    pub fn breach(&self) -> Option<String> {
+        let rows = self.rows as usize;
+        if self.joined.len() != rows {
+            return Some(format!("it says of {} of {rows} members whether they joined", self.joined.len()));
+        }
+        if self.more && self.next.is_none() {
+            return Some("it says that there is more, and not where".into());
+        }
+        let sound = |column: &&crate::Column| {
+            column.ends.len() == rows
+                && column.ends.is_sorted()
+                && column.ends.last().map_or(column.text.is_empty(), |end| *end as usize == column.text.len())
+                && std::str::from_utf8(&column.text)
+                    .is_ok_and(|text| column.ends.iter().all(|end| text.is_char_boundary(*end as usize)))
+        };
+        let bad = self.columns.iter().find(|column| !sound(column))?;
+        Some(format!("its column `{}` does not hold {rows} packed texts", bad.key))
+    }
+
+    /// The value of a column in a row; `None` where it has none.
+    pub fn value(&self, key: &str, row: usize) -> Option<&str> {
+        let column = self.columns.iter().find(|column| column.key == key)?;
+        let end = *column.ends.get(row)? as usize;
+        let start = if row == 0 { 0 } else { *column.ends.get(row - 1)? as usize };
+        let text = std::str::from_utf8(column.text.get(start..end)?).ok()?;
+        Some(text).filter(|text| !text.is_empty())
+    }
 }
 
 /// One request as the egress saw it, without injected secrets.
@@ -318,6 +418,10 @@ pub trait Connector: Send + Sync {
     fn settings(&self) -> &serde_json::Map<String, serde_json::Value>;
     /// One call in a fresh instance. Never panics and never blocks a thread for long.
     fn call<'a>(&'a self, context: CallContext, ask: Ask) -> BoxFuture<'a, CallOutcome>;
+    /// Refreshes a consent that would end because nobody uses it. What goes wrong is found again by the next call.
+    fn tend(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
 }
 
 /// All connections that a host can use now.

@@ -4,7 +4,7 @@ use crate::delivery::{self, Worked, due_of};
 use crate::progress::{LaneProgress, Meter, Progress, RunEnd, Totals};
 use crate::route::Route;
 use crate::shared::Shared;
-use crate::{advance, chores, groups, inbox, judged, occasions, waits, webhooks};
+use crate::{advance, chores, groups, imports, inbox, judged, occasions, waits, webhooks};
 use caravan_model::{LaneId, Millis};
 use caravan_store::{Lane, LaneState, Store};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,7 @@ pub(crate) enum Done {
     FollowedUp { asked: u64, by: Millis },
     WorkedOff { messages: u64, by: Millis },
     Grouped { changed: u64, next: Millis, by: Millis },
+    Imported { changed: u64, next: Millis, by: Millis },
     Called { endpoint: String, moved: u64, by: Millis },
     Lane(LaneId, Worked),
 }
@@ -49,10 +50,13 @@ pub(crate) struct Supervisor<S: Store> {
     follow_ups: Errand,
     inbox: Errand,
     groups: Errand,
+    imports: Errand,
     /// One for each endpoint of webhook steps.
     calls: BTreeMap<String, Errand>,
     /// When segments are swept or a schedule runs next.
     groups_due: Millis,
+    /// When the next import is due.
+    imports_due: Millis,
     /// Lanes that are being worked on.
     busy: BTreeSet<LaneId>,
     /// Lanes that may have an open slice.
@@ -118,8 +122,10 @@ impl<S: Store> Supervisor<S> {
             follow_ups: Errand::WANTED,
             inbox: Errand::WANTED,
             groups: Errand::WANTED,
+            imports: Errand::WANTED,
             calls: BTreeMap::new(),
             groups_due: Millis::NEVER,
+            imports_due: Millis::NEVER,
             busy: BTreeSet::new(),
             open: BTreeSet::new(),
             looked: BTreeSet::new(),
@@ -156,7 +162,7 @@ impl<S: Store> Supervisor<S> {
             if self.errands().iter().any(|errand| errand.wanted && !errand.under_way) {
                 continue;
             }
-            let nap = self.nap(nap_until.min(self.groups_due));
+            let nap = self.nap(nap_until.min(self.groups_due).min(self.imports_due));
             tokio::select! {
                 biased;
                 Some(done) = self.tasks.join_next() => self.finished(done)?,
@@ -176,7 +182,8 @@ impl<S: Store> Supervisor<S> {
     }
 
     fn want_all(&mut self) {
-        let own = [&mut self.advancing, &mut self.chores, &mut self.follow_ups, &mut self.inbox, &mut self.groups];
+        let [advancing, chores] = [&mut self.advancing, &mut self.chores];
+        let own = [advancing, chores, &mut self.follow_ups, &mut self.inbox, &mut self.groups, &mut self.imports];
         own.into_iter().chain(self.calls.values_mut()).for_each(|errand| errand.wanted = true);
     }
 
@@ -185,7 +192,8 @@ impl<S: Store> Supervisor<S> {
         let inbox = Errand { wanted: self.inbox.wanted && self.stays, ..self.inbox };
         let groups = Errand { wanted: self.groups.wanted && self.stays, ..self.groups };
         let timed = [self.advancing, self.chores, self.follow_ups].into_iter().chain(self.calls.values().copied());
-        timed.chain([inbox, groups]).collect()
+        let imports = Errand { wanted: self.imports.wanted && self.stays, ..self.imports };
+        timed.chain([inbox, groups, imports]).collect()
     }
 
     fn timed(&self) -> usize {
@@ -225,6 +233,13 @@ impl<S: Store> Supervisor<S> {
         if self.stays && self.inbox.begins() {
             let shared = self.shared.clone();
             self.tasks.spawn(async move { Ok(Done::WorkedOff { messages: inbox::run(shared).await?, by }) });
+        }
+        if self.stays && self.imports.begins() {
+            let shared = self.shared.clone();
+            self.tasks.spawn(async move {
+                let (changed, next) = imports::run(shared).await?;
+                Ok(Done::Imported { changed, next, by })
+            });
         }
         if self.stays && self.groups.begins() {
             let shared = self.shared.clone();
@@ -335,6 +350,14 @@ impl<S: Store> Supervisor<S> {
                 Done::Grouped { changed, next, by } => {
                     self.groups.ended(by);
                     self.groups_due = next;
+                    if changed > 0 {
+                        self.quiet_since = now;
+                        self.want_all();
+                    }
+                }
+                Done::Imported { changed, next, by } => {
+                    self.imports.ended(by);
+                    self.imports_due = next;
                     if changed > 0 {
                         self.quiet_since = now;
                         self.want_all();

@@ -3,22 +3,19 @@ use crate::contract::*;
 use crate::sqlite::Sqlite;
 use crate::{
     audiences, audit, backup, calling, catalogue, claims, components, counters, documents, entries, events, follow_ups,
-    groups, holds, inbox, keeping, lanes, membership, merging, moved, moving, notes, owed, owner, parts, people,
-    positions, quotas, settlement, slices, trace, versions,
+    groups, holds, imports, inbox, keeping, lanes, membership, merging, moved, moving, notes, owed, owner, parts,
+    people, positions, quotas, settlement, slices, trace, versions,
 };
 use caravan_model::{
-    Canvas, Digest, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
+    Canvas, Digest, Duration, Event, Group, LaneId, Millis, PartId, Profile, ProfileId, Reason, Status, StepIx,
+    VersionId,
 };
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 impl Store for Sqlite {
     async fn lease(&self, host: &str, wanted: Slots, now: Millis) -> Result<Lease> {
-        if wanted.is_empty() {
-            return Err(Error::Impossible("a lease on no slot at all".to_owned()));
-        }
         let host = host.to_owned();
-        self.write_unfenced("take the lease", move |tx| owner::lease(tx, &host, now)).await
+        self.write_unfenced("take the lease", move |tx| owner::lease(tx, &host, &wanted, now)).await
     }
 
     async fn renew(&self, lease: Lease, now: Millis) -> Result<()> {
@@ -263,13 +260,7 @@ impl Store for Sqlite {
         self.stir_some(lease, "end claims", move |tx| claims::end_claims(tx, now, limit)).await
     }
 
-    async fn renew_members(
-        &self,
-        lease: Lease,
-        lane: LaneId,
-        age: caravan_model::Duration,
-        now: Millis,
-    ) -> Result<u64> {
+    async fn renew_members(&self, lease: Lease, lane: LaneId, age: Duration, now: Millis) -> Result<u64> {
         self.stir_some(lease, "renew members", move |tx| claims::renew(tx, lane, age, now)).await
     }
 
@@ -316,6 +307,15 @@ impl Store for Sqlite {
         self.read("read people", move |db| groups::known(db, profiles)).await
     }
 
+    async fn import(&self, lease: Lease, step: ImportStep, now: Millis) -> Result<Imported> {
+        let workspace = Arc::clone(&self.shared.workspace);
+        self.stir(lease, "import members", move |tx| imports::step(tx, &workspace, step, now)).await
+    }
+
+    async fn imported(&self, import: String, after: Option<Digest>, limit: usize) -> Result<ImportView> {
+        self.read("read an import", move |db| imports::view(db, &import, after, limit)).await
+    }
+
     async fn hold(&self, lease: Lease, hold: Hold) -> Result<()> {
         self.stir(lease, "hold", move |tx| holds::hold(tx, hold)).await
     }
@@ -346,6 +346,13 @@ impl Store for Sqlite {
 
     async fn put_documents(&self, lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>) -> Result<()> {
         self.stir(lease, "write documents", move |tx| documents::put(tx, &documents)).await
+    }
+
+    async fn swap_sealed(&self, id: String, was: Option<String>, becomes: Option<String>) -> Result<bool> {
+        self.write_unfenced("seal a secret", move |tx| {
+            documents::swap_sealed(tx.db, &id, was.as_deref(), becomes.as_deref())
+        })
+        .await
     }
 
     async fn keep_component(
@@ -486,11 +493,6 @@ impl Store for Sqlite {
     }
 
     async fn changed(&self) {
-        let mut changes = self.shared.changes.subscribe();
-        // The sender lives as long as this.
-        let heard = self.heard.load(Ordering::Relaxed);
-        if let Ok(newest) = changes.wait_for(|newest| *newest != heard).await.map(|newest| *newest) {
-            self.heard.store(newest, Ordering::Relaxed);
-        }
+        self.hear_of_changes().await;
     }
 }

@@ -30,6 +30,24 @@ pub(crate) fn put(tx: &mut Tx<'_>, documents: &[(DocumentKind, String, Option<St
     Ok(())
 }
 
+/// Puts a sealed text in the place of the one that was read.
+pub(crate) fn swap_sealed(db: &Connection, id: &str, was: Option<&str>, becomes: Option<&str>) -> Done<bool> {
+    let kind = DocumentKind::Sealed.word();
+    let changed = match (was, becomes) {
+        (None, None) => 1,
+        (None, Some(text)) => db
+            .prepare_cached("INSERT INTO document VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+            .execute((kind, id, text))?,
+        (Some(was), Some(text)) => db
+            .prepare_cached("UPDATE document SET body = ?4 WHERE kind = ?1 AND id = ?2 AND body = ?3")?
+            .execute((kind, id, was, text))?,
+        (Some(was), None) => db
+            .prepare_cached("DELETE FROM document WHERE kind = ?1 AND id = ?2 AND body = ?3")?
+            .execute((kind, id, was))?,
+    };
+    Ok(changed > 0)
+}
+
 /// Forgets exchanges of attempts that ended before.
 pub(crate) fn prune(db: &Connection, before: Millis) -> Done<u64> {
     Ok(db.prepare_cached("DELETE FROM exchange WHERE at < ?1")?.execute([before.0])? as u64)

@@ -2,6 +2,7 @@
 use crate::books::Books;
 use crate::contract::{Known, Regroup, Restless};
 use crate::fail::Done;
+use crate::imports;
 use crate::people::{self, People};
 use crate::writer::Tx;
 use caravan_model::{Group, GroupChange, GroupKind, Message, Millis, Profile, ProfileId};
@@ -103,7 +104,7 @@ pub(crate) fn disband(db: &Connection, group: &Group) -> Done<()> {
 pub(crate) fn forget(db: &Connection, profile: ProfileId) -> Done<()> {
     db.prepare_cached("DELETE FROM grouped WHERE profile = ?1")?.execute([profile.0])?;
     db.prepare_cached("DELETE FROM restless WHERE profile = ?1")?.execute([profile.0])?;
-    Ok(())
+    imports::erase(db, profile)
 }
 
 /// Puts a person into the lists that another is in, who leaves all groups. Segments are asked anew.
@@ -113,6 +114,7 @@ pub(crate) fn join(db: &Connection, survivor: ProfileId, other: ProfileId) -> Do
          WHERE profile = ?2 AND kind = ?3 ON CONFLICT DO NOTHING",
     )?
     .execute((survivor.0, other.0, number(GroupKind::List)))?;
+    imports::join(db, survivor, other)?;
     forget(db, other)
 }
 

@@ -48,6 +48,7 @@ mod fail;
 mod follow_ups;
 mod groups;
 mod holds;
+mod imports;
 mod inbox;
 mod joining;
 mod keeping;

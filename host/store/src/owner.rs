@@ -1,6 +1,6 @@
 //! Who owns an SQLite store: one process, by a lock that the operating system drops when the process dies.
 use crate::contract::{Error, Lease, Result, Slots};
-use crate::fail::Done;
+use crate::fail::{Done, Fail};
 use crate::schema::set_meta;
 use crate::writer::Tx;
 use caravan_model::{Code, Millis, Problem};
@@ -15,7 +15,10 @@ pub(crate) struct Ownership {
 }
 
 /// Takes the lease, fencing whoever had it.
-pub(crate) fn lease(tx: &mut Tx<'_>, host: &str, now: Millis) -> Done<Lease> {
+pub(crate) fn lease(tx: &mut Tx<'_>, host: &str, wanted: &Slots, now: Millis) -> Done<Lease> {
+    if wanted.is_empty() {
+        return Err(Fail::impossible("a lease on no slot at all"));
+    }
     tx.books.hear(now);
     tx.books.numbers.epoch += 1;
     tx.books.numbers.leased = 1;

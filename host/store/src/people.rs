@@ -10,7 +10,7 @@ use caravan_model::changes::Changes;
 use caravan_model::{Consent, Digest, Millis, Profile, ProfileId, Told, slot_of};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// People of one snapshot, by id.
@@ -222,6 +222,25 @@ pub(crate) fn find(db: &Connection, identifier: &str) -> Done<Vec<ProfileId>> {
         }
     }
     Ok(found.into_iter().collect())
+}
+
+/// Whom these e-mail addresses belong to, in lower case, or as SHA-256 of that. Reads every profile, as [`find`] does.
+pub(crate) fn with_emails(db: &Connection, wanted: &HashSet<String>) -> Done<HashMap<String, ProfileId>> {
+    let has_digests = wanted.iter().any(|email| !email.contains('@'));
+    let mut select = db.prepare_cached("SELECT id, data FROM profile WHERE data IS NOT NULL ORDER BY id")?;
+    let mut rows = select.query([])?;
+    let mut found = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let person: Identifiers = serde_json::from_slice(row.get_ref(1)?.as_blob().map_err(mistyped)?)?;
+        for email in &person.emails {
+            let email = email.trim().to_lowercase();
+            let digest = has_digests.then(|| Digest::of(email.as_bytes()).to_string());
+            for form in digest.into_iter().chain([email]).filter(|form| wanted.contains(form)) {
+                found.entry(form).or_insert(ProfileId(row.get(0)?));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The identifiers of a profile; the rest is skipped while reading.

@@ -69,6 +69,16 @@ impl Clone for Sqlite {
 }
 
 impl Sqlite {
+    /// Waits until somebody writes what others should look at.
+    pub(crate) async fn hear_of_changes(&self) {
+        let mut changes = self.shared.changes.subscribe();
+        // The sender lives as long as this.
+        let heard = self.heard.load(Ordering::Relaxed);
+        if let Ok(newest) = changes.wait_for(|newest| *newest != heard).await.map(|newest| *newest) {
+            self.heard.store(newest, Ordering::Relaxed);
+        }
+    }
+
     /// Opens a store, or makes one in a new file that its owner alone can read, and owns it until dropped.
     ///
     /// # Errors
@@ -124,6 +134,11 @@ impl Sqlite {
             _ownership: ownership,
         };
         Sqlite { shared: Arc::new(shared), heard: AtomicU64::new(0) }
+    }
+
+    /// The file.
+    pub fn file(&self) -> &Path {
+        &self.shared.path
     }
 
     /// The workspace whose people live here.

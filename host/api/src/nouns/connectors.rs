@@ -41,6 +41,19 @@ pub struct How {
     pub as_asked: bool,
 }
 
+/// How many lines are given.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Newest {
+    /// At most so many; 100 if not given.
+    #[serde(default = "hundred")]
+    pub lines: usize,
+}
+
+fn hundred() -> usize {
+    100
+}
+
 type Done = Result<axum::Json<Value>, Refused>;
 
 async fn act<S: Store, const R: u8>(caller: Caller<S, R>, act: Registry) -> Done {
@@ -59,6 +72,27 @@ pub(crate) async fn list<S: Store>(caller: Caller<S, VIEW_CONNECTIONS>) -> Done 
     security(("key" = ["view-connections"])), responses((status = 200, body = Object)))]
 pub(crate) async fn inspect<S: Store>(caller: Caller<S, VIEW_CONNECTIONS>, At(name): At<String>) -> Done {
     act(caller, Registry::Inspect(name)).await
+}
+
+/// How the version that waits behaves beside the one in use: synthetic batches go through both against a lab in this process,
+/// and the requests that differ are given. Nothing leaves, nothing is taken up.
+#[utoipa::path(get, path = "/api/connectors/{connector}/comparison", tag = "connectors",
+    params(("connector" = String, Path)), security(("key" = ["view-connections"])),
+    responses((status = 200, body = Object)))]
+pub(crate) async fn compare<S: Store>(caller: Caller<S, VIEW_CONNECTIONS>, At(name): At<String>) -> Done {
+    act(caller, Registry::Compare(name)).await
+}
+
+/// The newest lines that a connector logged on this host: scrubbed of tokens, at most 1,000 and 256 KiB, in memory alone.
+#[utoipa::path(get, path = "/api/connectors/{connector}/logs", tag = "connectors",
+    params(("connector" = String, Path), Newest), security(("key" = ["view-connections"])),
+    responses((status = 200, body = Object)))]
+pub(crate) async fn logs<S: Store>(
+    caller: Caller<S, VIEW_CONNECTIONS>,
+    At(name): At<String>,
+    Search(newest): Search<Newest>,
+) -> Done {
+    act(caller, Registry::Logs(name, newest.lines)).await
 }
 
 /// Keeps a component. It is read and compiled in a process of its own, and waits for approval.

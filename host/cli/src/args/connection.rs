@@ -1,4 +1,5 @@
 //! `caravan connection VERB`.
+use super::consent::{ConnectArgs, NamedConnection, TokenArgs};
 use clap::{Args as ClapArgs, Subcommand};
 use std::path::PathBuf;
 
@@ -9,6 +10,14 @@ pub enum ConnectionVerb {
     Check(ConnectionArgs),
     /// The ad accounts that the credentials reach.
     Accounts(ConnectionArgs),
+    /// A person consents at the partner, by your app: prints the address to open. Keeps name, audiences, waiting people.
+    Connect(ConnectArgs),
+    /// Seals a token of your own; it goes before the one that the file names.
+    Token(TokenArgs),
+    /// What is sealed for a connection: kind, end, scopes; never a value.
+    Show(NamedConnection),
+    /// Ends what is sealed, at the partner too where it has a way. People wait until it is connected again.
+    Disconnect(NamedConnection),
 }
 
 /// Which connection.

@@ -70,11 +70,64 @@ pub enum ListVerb {
         #[arg(long, value_name = "N", default_value_t = 0)]
         members: usize,
     },
+    /// Has the members of an external audience put on a list, now and whenever somebody joins it; a serving host does it.
+    Import(Box<ImportArgs>),
+    /// Says how the imports of a list stand.
+    Imports {
+        /// The list.
+        list: String,
+    },
+    /// Ends an import; who is on the list stays there.
+    EndImport {
+        /// The list.
+        list: String,
+        /// The import's id, as `list imports` prints it.
+        import: String,
+    },
+    /// Names members of imported audiences whom nobody here is, each with the reason. They join once they become known.
+    Unlinked {
+        /// The list.
+        list: String,
+        /// So many at most.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+    },
     /// Forgets a list that no live canvas and no segment mentions.
     Remove {
         /// Its name.
         list: String,
     },
+}
+
+/// `caravan list import`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ImportArgs {
+    /// The list.
+    pub list: String,
+    /// Makes the list where it is not there.
+    #[arg(long)]
+    pub create: bool,
+    /// The connection of the source.
+    #[arg(long, value_name = "NAME")]
+    pub from: String,
+    /// The source's folder (at Experience Platform: the sandbox), one of the connection's accounts.
+    #[arg(long, value_name = "ID")]
+    pub folder: String,
+    /// The source's id of the audience.
+    #[arg(long, value_name = "ID")]
+    pub audience: String,
+    /// How often the source is asked anew.
+    #[arg(long, value_name = "SPAN", default_value = "5m")]
+    pub every: caravan_model::Duration,
+    /// Takes whoever leaves the audience off the list, too.
+    #[arg(long)]
+    pub leavers: bool,
+    /// The connections; connections.yaml in this folder if not given.
+    #[arg(long, value_name = "FILE", default_value = "connections.yaml")]
+    pub connections: PathBuf,
+    /// The address of a running lab, for lab connections; without it one starts in the process.
+    #[arg(long, env = "CARAVAN_LAB", value_name = "URL")]
+    pub lab: Option<String>,
 }
 
 /// `caravan segment activate`.

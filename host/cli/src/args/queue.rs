@@ -55,6 +55,13 @@ pub struct ScopeArgs {
     pub everything: bool,
 }
 
+impl ScopeArgs {
+    /// All queues of a connector.
+    pub fn of_connector(name: String) -> ScopeArgs {
+        ScopeArgs { queue: None, audience: None, connection: None, connector: Some(name), everything: false }
+    }
+}
+
 /// `caravan queue resend`.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct ResendArgs {

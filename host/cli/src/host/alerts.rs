@@ -32,6 +32,7 @@ pub async fn subscriptions(store: &impl Store) -> anyhow::Result<Vec<Subscriptio
 /// CV004 where a variable cannot be understood; its value is not repeated.
 pub fn messenger() -> Result<LocalMessenger, Problem> {
     let mut settings = MessengerSettings::from_env();
+    settings.proxy = config::proxy()?;
     if let (None, Some(mail)) = (&settings.smtp, &config::current().mail) {
         let url = secret_of(&mail.url).map_err(|words| {
             Problem::new(Code::MissingSecret, format!("the mail server's URL is not there: {words}"))

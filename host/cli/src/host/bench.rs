@@ -1,7 +1,9 @@
 //! What a serving host's API asks for beyond the store: connections from the file that the host was started with, read anew
 //! at each call, and their components.
 use super::Host;
+use super::consents::{Consents, Office};
 use super::lab::{self, LabHome};
+use super::safe;
 use crate::args::{ActivateArgs, ActivationMode};
 use crate::bundle::is_path;
 use crate::check::{self, Checked, Secrets};
@@ -11,12 +13,12 @@ use crate::policies::{self, PolicyFile};
 use crate::registry::approval::{self, Allowed};
 use crate::registry::desk::Desk;
 use crate::registry::removal::{self, Removal};
-use crate::registry::{self, Shelf, overview};
+use crate::registry::{self, Shelf, loads, overview};
 use crate::verbs::alert::{self, Tried};
 use crate::verbs::{activate, connection};
-use caravan_api::bench::{Activation, ConnectionView, DryRun, Mode, PolicyKept, Preview, Registry};
+use caravan_api::bench::{Activation, ConnectionView, DryRun, Mode, PolicyKept, Preview, Registry, Sealing};
 use caravan_api::{Bench, Refused};
-use caravan_connectors::Change;
+use caravan_connectors::{Change, LoadedComponent, Safe};
 use caravan_journey::document::{Document, read_canvas};
 use caravan_model::port::{BoxFuture, Clock as _, Connector, Connectors as _, SystemClock};
 use caravan_model::{Canvas, Code, Connection, Connections, Problem};
@@ -24,6 +26,7 @@ use caravan_runner::{Forecast, POLICY_ID, Runner, forecast, policy_of};
 use caravan_store::{DocumentKind, Sqlite, Version};
 use http::StatusCode;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
@@ -39,6 +42,7 @@ pub struct Workbench {
     lab_url: Option<String>,
     /// The lab that connections of this process reach, once one does.
     lab: Mutex<Option<LabHome>>,
+    consents: Consents,
 }
 
 impl Workbench {
@@ -50,7 +54,32 @@ impl Workbench {
         lab_url: Option<String>,
         lab: Option<LabHome>,
     ) -> Workbench {
-        Workbench { runner, host, connections, lab_url, lab: Mutex::new(lab) }
+        Workbench { runner, host, connections, lab_url, lab: Mutex::new(lab), consents: Consents::default() }
+    }
+
+    fn office(&self) -> Office<'_> {
+        Office { runner: &self.runner, connections: &self.connections, consents: &self.consents }
+    }
+
+    async fn sealing(&self, who: String, act: Sealing) -> anyhow::Result<Value> {
+        let name = match &act {
+            Sealing::App { .. } => return self.office().act(who, act, None, None).await,
+            Sealing::Token { connection, .. }
+            | Sealing::Connect { connection, .. }
+            | Sealing::Disconnect { connection } => connection.clone(),
+        };
+        let subject = self.office().subject(&name).await?;
+        let lab = self.lab_for(&subject.checked().connections.value, std::iter::once(&name)).await?;
+        self.office().act(who, act, Some(&subject), lab.as_ref()).await
+    }
+
+    fn sealed(&self) -> Option<Safe> {
+        Some(safe::of(self.runner.store()))
+    }
+
+    /// Refreshes consents that would end because nobody uses them.
+    pub async fn tend(&self) {
+        self.host.tend().await;
     }
 
     /// The runner that it belongs to.
@@ -88,8 +117,15 @@ impl Workbench {
     async fn make_live(&self, who: String, canvas: Document<Canvas>) -> anyhow::Result<Version> {
         let checked = self.checked(Ok(canvas), Secrets::Ask).await??;
         let connections = &checked.connections.value;
+        self.note_loads(&checked.components).await?;
         let lab = self.lab_for(connections, checked.components.keys()).await?;
-        self.host.take_over(Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?);
+        self.host.take_over(Host::bind(
+            &checked.connections,
+            &checked.components,
+            &checked.grants,
+            lab.as_ref(),
+            self.sealed(),
+        )?);
         drop(lab);
         self.runner.refresh();
         Ok(self.runner.acting(who).publish(checked.canvas.value, connections).await?)
@@ -102,21 +138,34 @@ impl Workbench {
         Ok(forecast(self.runner.store(), &checked.canvas.value, &host, SystemClock.now(), zone).await?)
     }
 
-    /// A connection as the file has it now, bound to its connector.
-    async fn bound(&self, name: &str) -> anyhow::Result<(Connection, Arc<dyn Connector>)> {
+    /// A connection as the file has it now, bound.
+    async fn hosted(&self, name: &str) -> anyhow::Result<(Connection, Host)> {
         let shelf = Shelf::of(self.runner.store()).await?;
         let (path, wanted) = (self.connections.clone(), name.to_owned());
         let checked = tokio::task::spawn_blocking(move || check::connection(&path, &wanted, &shelf)).await??;
         let known = checked.connections.value.connections.get(name).cloned().unwrap_or_default();
         let lab = self.lab_for(&checked.connections.value, std::iter::once(&name.to_owned())).await?;
-        let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
+        let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref(), self.sealed())?;
         drop(lab);
+        Ok((known, host))
+    }
+
+    /// The same with its connector.
+    async fn bound(&self, name: &str) -> anyhow::Result<(Connection, Arc<dyn Connector>)> {
+        let (known, host) = self.hosted(name).await?;
         Ok((known, host.connector(name)?))
     }
 
     async fn report(&self, name: String) -> anyhow::Result<Value> {
         let (known, connector) = self.bound(&name).await?;
         Ok(connection::report(&name, &known, connector.as_ref()).await.1)
+    }
+
+    async fn bind(&self, name: String) -> anyhow::Result<()> {
+        let (_, host) = self.hosted(&name).await?;
+        self.host.take_over(host);
+        self.runner.refresh();
+        Ok(())
     }
 
     async fn accounts_of(&self, name: String) -> anyhow::Result<Value> {
@@ -134,6 +183,8 @@ impl Workbench {
                 );
             }
             Registry::Inspect(name) => overview::as_json(&overview::outline(Some(desk.store()), &name).await?),
+            Registry::Logs(name, lines) => json!({"lines": self.host.journal.lines(&name, lines)}),
+            Registry::Compare(name) => json!(registry::behaviour::compare(&desk, &name).await?),
             Registry::Install(bytes) => json!(registry::install::install(&desk, bytes).await?),
             Registry::Grant(name, text) => {
                 let allowed = text.map_or(Allowed::AsAsked, |text| Allowed::Grant(BODY.to_owned(), text));
@@ -168,19 +219,29 @@ impl Workbench {
         let path = self.connections.clone();
         let check = move || check::connections(&path, &names, Secrets::Overlook, &shelf);
         let checked = tokio::task::spawn_blocking(check).await??;
+        self.note_loads(&checked.components).await?;
         let lab = self.lab.lock().await;
-        let wanted = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
+        let wanted =
+            Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref(), self.sealed())?;
         drop(lab);
         answer["connections"] = json!(self.host.switch_to(wanted, back));
         Ok(answer)
     }
 
-    /// Notes what connections did with versions by themselves; one that broke is no longer in use, so that the next start
+    /// Notes versions that connections did not use until now.
+    async fn note_loads(&self, components: &BTreeMap<String, Arc<LoadedComponent>>) -> anyhow::Result<()> {
+        let mut fresh = components.clone();
+        fresh.retain(|connection, component| self.host.in_use(connection) != Some(component.digest()));
+        loads::note(&self.runner.acting("host"), &fresh).await
+    }
+
+    /// Notes what connections did with versions by themselves, and what was denied to them; one that broke is no longer in use, so that the next start
     /// begins with the one before.
     ///
     /// # Errors
     /// What the store says.
     pub async fn note_changes(&self) -> anyhow::Result<()> {
+        self.host.note_denials(&self.runner).await?;
         for (connection, connector, change) in self.host.changes() {
             let desk = Desk::new(&self.runner, "host".to_owned());
             match change {
@@ -297,6 +358,10 @@ impl Bench for Workbench {
         })
     }
 
+    fn bind_connection(&self, name: String) -> BoxFuture<'_, Result<(), Refused>> {
+        Box::pin(async move { self.bind(name).await.map_err(refused) })
+    }
+
     fn check_connection(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>> {
         Box::pin(async move { self.report(name).await.map_err(refused) })
     }
@@ -332,6 +397,14 @@ impl Bench for Workbench {
 
     fn check_policy(&self, text: String) -> BoxFuture<'_, Result<PolicyKept, Refused>> {
         Box::pin(async move { self.policy_against_live(text).await.map(|(told, _)| told).map_err(refused) })
+    }
+
+    fn seal(&self, who: String, act: Sealing) -> BoxFuture<'_, Result<Value, Refused>> {
+        Box::pin(async move { self.sealing(who, act).await.map_err(refused) })
+    }
+
+    fn came_back(&self, query: String) -> BoxFuture<'_, Result<Option<String>, Refused>> {
+        Box::pin(async move { self.office().came_back(&query).await.map_err(refused) })
     }
 
     fn set_policy(&self, who: String, text: String, anyway: bool) -> BoxFuture<'_, Result<PolicyKept, Refused>> {

@@ -1,26 +1,33 @@
 //! A runner on the store that is there already, for verbs that change something: with connections where a file leads to
 //! them, so that what is queued is sent at once.
 use super::lab::{self, LabHome};
-use super::{Host, connections_in_use};
+use super::{Host, connections_in_use, safe};
 use crate::args::{DeliveryArgs, Global};
 use crate::check::{self, Secrets};
 use crate::config;
 use crate::fail::End;
-use crate::registry::Shelf;
+use crate::registry::{Shelf, loads};
 use crate::{files, out, stop, stores};
+use caravan_connectors::LoadedComponent;
 use caravan_model::port::SystemClock;
 use caravan_runner::DeliverOptions;
 use caravan_runner::control::Acting;
 use caravan_runner::{RunEnd, Runner, RunnerOptions};
 use caravan_store::{Sqlite, Store};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// Components by the connections that use them.
+type Components = BTreeMap<String, Arc<LoadedComponent>>;
+
 /// The hands.
 pub struct Hands {
     runner: Runner<Sqlite>,
+    host: Arc<Host>,
+    loaded: Components,
     store: PathBuf,
     /// The connections in use, or why there are none.
     reach: Result<PathBuf, String>,
@@ -76,20 +83,26 @@ impl Hands {
         work: impl AsyncFnOnce(&Hands) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let hands = Hands::open(global, path, delivery).await?;
-        let done = work(&hands).await;
+        let done = match loads::note(&hands.acting(), &hands.loaded).await {
+            Ok(()) => work(&hands).await,
+            Err(error) => Err(error),
+        };
+        let noted = hands.host.note_denials(&hands.runner).await;
         let closed = hands.runner.close().await;
         let done = done?;
+        noted?;
         closed?;
         Ok(done)
     }
 
     async fn open(global: &Global, path: PathBuf, delivery: Option<&DeliveryArgs>) -> anyhow::Result<Hands> {
         let store = Sqlite::open(&path, stores::options(global))?;
-        let (mut host, mut lab, mut reach) = (Host::none(), None, Err("this command sends nothing".to_owned()));
+        let (mut host, mut lab, mut loaded) = (Host::none(), None, Components::new());
+        let mut reach = Err("this command sends nothing".to_owned());
         if let Some(delivery) = delivery {
             let named = delivery.connections.as_deref();
             match connect(&store, named, delivery.lab.as_deref()).await {
-                Ok(Some((bound, home, file))) => (host, lab, reach) = (bound, home, Ok(file)),
+                Ok(Some((bound, home, file, used))) => (host, lab, reach, loaded) = (bound, home, Ok(file), used),
                 Ok(None) => reach = Err("no connections are named, and there is no connections.yaml here".to_owned()),
                 Err(error) if named.is_some() => return Err(error),
                 // Nobody named the file: what can be queued is queued all the same.
@@ -100,8 +113,9 @@ impl Hands {
             Ok(_) => host.options(&store).await?,
             Err(_) => RunnerOptions { workspace_zone: config::zone_of(store.workspace()), ..RunnerOptions::default() },
         };
-        let runner = Runner::new(store, Arc::new(host), Arc::new(SystemClock), options);
-        Ok(Hands { runner, store: path, reach, delivery: delivery.cloned(), _lab: lab })
+        let host = Arc::new(host);
+        let runner = Runner::new(store, host.clone(), Arc::new(SystemClock), options);
+        Ok(Hands { runner, host, loaded, store: path, reach, delivery: delivery.cloned(), _lab: lab })
     }
 
     /// The runner.
@@ -166,7 +180,7 @@ async fn connect(
     store: &Sqlite,
     named: Option<&Path>,
     lab_url: Option<&str>,
-) -> anyhow::Result<Option<(Host, Option<LabHome>, PathBuf)>> {
+) -> anyhow::Result<Option<(Host, Option<LabHome>, PathBuf, Components)>> {
     let file = named.unwrap_or(Path::new(files::CONNECTIONS));
     if named.is_none() && !file.exists() {
         return Ok(None);
@@ -174,11 +188,12 @@ async fn connect(
     let audiences = store.audiences().await?;
     let checked = check::connections(file, &connections_in_use(store).await?, Secrets::Ask, &Shelf::of(store).await?)?;
     let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), lab_url).await?;
-    let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
+    let host =
+        Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref(), Some(safe::of(store)))?;
     if let Some(lab) = &lab {
         lab.adopt_all(&audiences);
     }
-    Ok(Some((host, lab, file.to_owned())))
+    Ok(Some((host, lab, file.to_owned(), checked.components)))
 }
 
 impl Sent {

@@ -12,9 +12,11 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Which emulator answers for a partner's host.
-const HOSTS: [(&str, &str); 5] = [
+const HOSTS: [(&str, &str); 7] = [
     ("api.criteo.com", "criteo"),
     ("graph.facebook.com", "meta"),
+    ("ims-na1.adobelogin.com", "experience-platform"),
+    ("platform.adobe.io", "experience-platform"),
     ("api.pinterest.com", "pinterest"),
     ("adsapi.snapchat.com", "snapchat"),
     ("business-api.tiktok.com", "tiktok"),
@@ -114,7 +116,9 @@ impl LabHome {
     /// # Errors
     /// The lab is not on this machine.
     pub fn map(&self, manifest: &Manifest) -> Result<LabMap, Problem> {
-        LabMap::new(manifest.hosts.iter().filter_map(|host| {
+        // A browser goes to a page of consent: its host need not be among those that the connector reaches.
+        let page = manifest.auth.oauth.iter().map(|spec| &spec.authorize.host);
+        LabMap::new(manifest.hosts.iter().chain(page).filter_map(|host| {
             let url = self.partners.get(emulator(host, &manifest.name))?;
             Some((host.clone(), url.strip_prefix("http://").unwrap_or(url).to_owned()))
         }))

@@ -1,44 +1,52 @@
 //! Joins the rooms: connections, components, secrets and the lab become the connectors that the runner calls.
 pub mod alerts;
 pub mod bench;
+pub mod consents;
 pub mod hands;
+pub mod journal;
 pub mod lab;
 pub mod provider;
 pub mod ready;
+pub mod safe;
 mod trials;
 pub mod workshop;
 
 use crate::config;
 use caravan_connectors::{
-    Binding, BoundConnector, Change, Grant, LoadedComponent, LocalVault, LocalWebhooks, MessengerSettings, Reach,
+    Binding, BoundConnector, Change, Grant, LoadedComponent, LocalVault, LocalWebhooks, MessengerSettings, Reach, Safe,
     Switch,
 };
 use caravan_journey::document::{Document, token_end};
-use caravan_model::port::{BoxFuture, Connector, Connectors};
+use caravan_model::port::{BoxFuture, Clock as _, Connector, Connectors, SystemClock};
 use caravan_model::webhook::{NoWebhooks, WebhookAnswer, WebhookCall, WebhookSender};
 use caravan_model::{Code, Connections, Millis, Problem};
-use caravan_runner::{RunnerOptions, WebhookOptions};
+use caravan_runner::{Runner, RunnerOptions, WebhookOptions, imports_of};
 use caravan_store::{Sqlite, Store};
+use journal::{Journal, Watched};
 use lab::{DryTransport, LabHome};
 use serde::Serialize;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The connections that the audiences and queues of a store name.
+/// The connections that the audiences, queues and imports of a store name.
 ///
 /// # Errors
 /// What the store says.
 pub async fn connections_in_use(store: &impl Store) -> anyhow::Result<BTreeSet<String>> {
     let of_audiences = store.audiences().await?.into_iter().map(|audience| audience.connection);
-    Ok(of_audiences.chain(store.lanes().await?.into_iter().map(|lane| lane.connection)).collect())
+    let of_imports = imports_of(store).await?.into_iter().map(|(_, import)| import.connection);
+    let of_lanes = store.lanes().await?.into_iter().map(|lane| lane.connection);
+    Ok(of_audiences.chain(of_lanes).chain(of_imports).collect())
 }
 
 /// The endpoints of webhook steps, called from this host.
 ///
 /// # Errors
-/// The machine's certificates cannot be read.
+/// The machine's certificates, or the configuration's proxy, cannot be read.
 pub fn webhooks(connections: &Connections) -> Result<LocalWebhooks, Problem> {
-    LocalWebhooks::new(connections.webhooks.clone(), MessengerSettings::from_env().allow_loopback)
+    let allow_loopback = MessengerSettings::from_env().allow_loopback;
+    LocalWebhooks::through(connections.webhooks.clone(), allow_loopback, config::proxy()?)
 }
 
 /// The connections that a command uses, bound and ready.
@@ -49,6 +57,8 @@ pub struct Host {
     pub token_ends: BTreeMap<String, Option<Millis>>,
     /// The endpoints of webhook steps.
     webhooks: Arc<Exchanged>,
+    /// What its connectors say, and what was denied to them.
+    pub journal: Arc<Journal>,
 }
 
 /// Endpoints that a serving host takes anew with each publishing.
@@ -82,6 +92,8 @@ impl WebhookSender for Exchanged {
 struct Bound {
     /// Its version may change while it is used.
     switch: Arc<Switch>,
+    /// The version that it was made with.
+    watched: Arc<Watched>,
     default_country: Option<String>,
 }
 
@@ -97,10 +109,15 @@ pub struct Changed {
 impl Host {
     /// No connections: for verbs that send nothing.
     pub fn none() -> Host {
-        Host { bound: RwLock::default(), token_ends: BTreeMap::new(), webhooks: Arc::default() }
+        Host {
+            bound: RwLock::default(),
+            token_ends: BTreeMap::new(),
+            webhooks: Arc::default(),
+            journal: Arc::default(),
+        }
     }
 
-    /// Binds all checked connections. Those with `lab: true` reach the lab, which must be there for them.
+    /// Binds all checked connections, with what is sealed for them. Those with `lab: true` reach the lab, which must be there for them.
     ///
     /// # Errors
     /// A setting that cannot stand, or a lab that is not on this machine.
@@ -109,8 +126,9 @@ impl Host {
         components: &BTreeMap<String, Arc<LoadedComponent>>,
         grants: &BTreeMap<String, Grant>,
         lab: Option<&LabHome>,
+        safe: Option<Safe>,
     ) -> Result<Host, Problem> {
-        let vault = LocalVault::new(connections.value.connections.clone());
+        let vault = LocalVault::new(connections.value.connections.clone()).with_safe(safe);
         let host = Host::with(connections, components, grants, vault, |is_lab, component| match lab {
             _ if !is_lab => Ok(Reach::Partner),
             Some(lab) => Ok(Reach::Lab(lab.map(component.manifest())?)),
@@ -171,9 +189,13 @@ impl Host {
                 vault: vault.clone(),
                 reach,
             };
-            let connector: Arc<dyn Connector> = Arc::new(BoundConnector::new(component.clone(), binding)?);
+            let connector = Arc::new(BoundConnector::new(component.clone(), binding)?);
+            let watched = Arc::new(Watched::new(name, connector, host.journal.clone()));
             let default_country = connection.default_country.clone();
-            bound.insert(name.clone(), Bound { switch: Arc::new(Switch::new(connector)), default_country });
+            bound.insert(
+                name.clone(),
+                Bound { switch: Arc::new(Switch::new(watched.clone())), watched, default_country },
+            );
             let ends = connection.token_ends.as_deref().and_then(token_end);
             host.token_ends.insert(name.clone(), ends);
         }
@@ -186,7 +208,19 @@ impl Host {
     pub fn take_over(&self, other: Host) {
         self.webhooks.becomes(other.webhooks.now());
         let bound = other.bound.into_inner().unwrap_or_else(PoisonError::into_inner);
+        bound.values().for_each(|bound| bound.watched.belongs_to(self.journal.clone()));
         self.bound.write().unwrap_or_else(PoisonError::into_inner).extend(bound);
+    }
+
+    /// Refreshes consents that would end because nobody uses them.
+    pub async fn tend(&self) {
+        let all: Vec<Bound> = {
+            let bound = self.bound.read().unwrap_or_else(PoisonError::into_inner);
+            bound.values().cloned().collect()
+        };
+        for one in all {
+            one.switch.tend().await;
+        }
     }
 
     /// The names of all connections.
@@ -201,6 +235,7 @@ impl Host {
         let mut changed = Vec::new();
         for (connection, wanted) in wanted {
             let Some(own) = self.bound(&connection) else { continue };
+            wanted.watched.belongs_to(self.journal.clone());
             let (from, to) = (own.switch.in_use(), wanted.switch.in_use());
             if from == to {
                 own.switch.keep();
@@ -227,6 +262,24 @@ impl Host {
             bound.switch.changes().into_iter().map(move |change| (name.clone(), connector.clone(), change)).collect()
         };
         bound.iter().flat_map(|one| -> Vec<_> { of(one) }).collect()
+    }
+
+    /// Notes in the audit chain what the egress denied to connectors since this was asked last, each kind once an hour.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn note_denials(&self, runner: &Runner<Sqlite>) -> anyhow::Result<()> {
+        for denied in self.journal.to_note(SystemClock.now()) {
+            let details = json!({"digest": denied.digest.to_string(), "connection": denied.connection,
+                "because": denied.reason, "times": denied.times});
+            runner.acting("host").note("egress.deny", &format!("connector {}", denied.connector), details).await?;
+        }
+        Ok(())
+    }
+
+    /// The digest of the version that a connection uses.
+    pub fn in_use(&self, connection: &str) -> Option<caravan_model::Digest> {
+        self.bound(connection).map(|bound| bound.switch.in_use())
     }
 
     fn bound(&self, connection: &str) -> Option<Bound> {

@@ -1,12 +1,12 @@
 //! A runner with every connection that canvases and the store's queues need: what publishing takes.
 use super::hands::actor;
 use super::lab::{self, LabHome};
-use super::{Host, connections_in_use};
+use super::{Host, connections_in_use, safe};
 use crate::args::Global;
 use crate::check::{self, CheckedConnections, Secrets};
 use crate::config;
 use crate::fail::Problems;
-use crate::registry::Shelf;
+use crate::registry::{Shelf, loads};
 use crate::verbs::tell_opposites;
 use caravan_model::Canvas;
 use caravan_model::port::SystemClock;
@@ -37,14 +37,30 @@ impl Ready {
         canvases: &[Canvas],
         lab: Option<&str>,
     ) -> anyhow::Result<Ready> {
+        Ready::with(store, connections, canvases, None, lab).await
+    }
+
+    /// The same with one more connection.
+    ///
+    /// # Errors
+    /// As [`Ready::open`].
+    pub async fn with(
+        store: Sqlite,
+        connections: &Path,
+        canvases: &[Canvas],
+        also: Option<&str>,
+        lab: Option<&str>,
+    ) -> anyhow::Result<Ready> {
         let mut used = connections_in_use(&store).await?;
+        used.extend(also.map(str::to_owned));
         used.extend(canvases.iter().flat_map(|canvas| canvas.audiences.values()).map(|spec| spec.connection.clone()));
         let checked = check::connections(connections, &used, Secrets::Ask, &Shelf::of(&store).await?)?;
         let versions = store.versions().await?;
         let all = canvases.iter().chain(versions.iter().map(|version| &*version.canvas));
         Problems::check(check::endpoints(&checked.connections, &check::endpoints_of(all)))?;
         let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), lab).await?;
-        let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
+        let sealed = Some(safe::of(&store));
+        let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref(), sealed)?;
         if let Some(lab) = &lab {
             lab.adopt_all(&store.audiences().await?);
         }
@@ -53,6 +69,7 @@ impl Ready {
         let neighbours = neighbours(store.workspace())?;
         let runner = Arc::new(Runner::new(store, host.clone(), Arc::new(SystemClock), options));
         runner.meet(Arc::new(neighbours));
+        loads::note(&runner.acting(actor()), &checked.components).await?;
         Ok(Ready { runner, host, checked, lab })
     }
 

@@ -1,5 +1,6 @@
 //! Where components are loaded: one sandbox per process, compiled code kept between processes.
-use caravan_connectors::{Compiler, LoadedComponent, Sandbox, SandboxOptions};
+use crate::config;
+use caravan_connectors::{Compiler, LoadedComponent, Sandbox, SandboxOptions, Trust};
 use caravan_model::{Digest, Problem};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -20,7 +21,8 @@ impl Workshop {
     /// This machine cannot run WebAssembly, or `$CARAVAN_CACHE` names a folder that cannot be used.
     pub fn open() -> Result<Workshop, Problem> {
         let compiler = std::env::current_exe().ok().map(|program| Compiler::new(program, [crate::COMPILE.into()]));
-        let without = SandboxOptions { compiler, ..SandboxOptions::default() };
+        let trust = Trust::default().with_proxy(config::proxy()?);
+        let without = SandboxOptions { compiler, trust, ..SandboxOptions::default() };
         let sandbox = match cache_folder() {
             (None, _) => Sandbox::new(without),
             (Some(folder), named) => {

@@ -87,14 +87,16 @@ pub async fn grant(desk: &Desk<'_>, name: &str, allowed: Allowed) -> anyhow::Res
         Allowed::AsAsked => GrantFile::new(name, &digest, Grant::as_asked(&outline.manifest)),
     };
     may_approve(desk, name, standing.waiting.as_ref()).await?;
+    let signed_by = desk.signed(name, digest).await?;
     let text = write_grant(&file, &outline);
     let mut documents = vec![(DocumentKind::Grant, digest.to_string(), Some(text.clone()))];
     let first = standing.active.is_none();
+    let details = json!({"digest": digest.to_string(), "in_use": first, "signed_by": signed_by});
     if first {
         standing.take_up(digest);
         documents.push(standing.document(name));
     }
-    desk.keep(documents, "connector.grant", name, json!({"digest": digest.to_string(), "in_use": first})).await?;
+    desk.keep(documents, "connector.grant", name, details).await?;
     Ok(Granted {
         name: name.to_owned(),
         version: outline.manifest.version.clone(),
@@ -162,6 +164,7 @@ pub async fn upgrade(desk: &Desk<'_>, name: &str, only: Option<&str>) -> anyhow:
         narrows,
         grant: None,
     };
+    let signed_by = desk.signed(name, waiting.digest).await?;
     let granted = grants(desk.store()).await?;
     let mut documents: Vec<Document> = Vec::new();
     if !granted.contains_key(&waiting.digest) {
@@ -186,7 +189,7 @@ pub async fn upgrade(desk: &Desk<'_>, name: &str, only: Option<&str>) -> anyhow:
             "is in use"
         }
     };
-    let details = json!({"digest": waiting.digest.to_string(), "only": only});
+    let details = json!({"digest": waiting.digest.to_string(), "only": only, "signed_by": signed_by});
     desk.keep(documents, "connector.upgrade", name, details).await?;
     Ok(upgraded)
 }

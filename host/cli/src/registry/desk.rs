@@ -1,9 +1,10 @@
 //! The store's connectors in somebody's hands: who brings, allows, takes up and removes versions. Everything is noted.
+use super::signatures;
 use super::standing::{self, Standing};
 use caravan_connectors::Outline;
 use caravan_model::{Code, Digest, Problem};
-use caravan_runner::Runner;
 use caravan_runner::control::Acting;
+use caravan_runner::{Runner, policy_of};
 use caravan_store::{DocumentKind, Sqlite, Store as _};
 use serde_json::Value;
 
@@ -56,15 +57,31 @@ impl<'a> Desk<'a> {
         })
     }
 
+    /// Holds an installed version to what the policy says of signatures; gives who signed it.
+    ///
+    /// # Errors
+    /// CV055 where the policy requires a signature and none holds; its bytes are not there.
+    pub async fn signed(&self, name: &str, digest: Digest) -> anyhow::Result<Vec<String>> {
+        let policy = policy_of(self.store()).await?;
+        Ok(signatures::check(&policy.connectors, name, &self.bytes(digest).await?)?)
+    }
+
     /// What an installed version is.
     ///
     /// # Errors
     /// Its bytes are not there.
     pub async fn outline(&self, digest: Digest) -> anyhow::Result<Outline> {
-        let bytes = self.store().component(digest).await?.ok_or_else(|| {
+        Ok(Outline::read(&self.bytes(digest).await?)?)
+    }
+
+    /// The bytes of an installed version.
+    ///
+    /// # Errors
+    /// They are not there.
+    pub async fn bytes(&self, digest: Digest) -> anyhow::Result<Vec<u8>> {
+        Ok(self.store().component(digest).await?.ok_or_else(|| {
             Problem::new(Code::StoreDamaged, format!("the bytes of the connector sha256:{digest} are not in the store"))
                 .cure("install its file again")
-        })?;
-        Ok(Outline::read(&bytes)?)
+        })?)
     }
 }

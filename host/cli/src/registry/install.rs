@@ -1,9 +1,11 @@
 //! Installing: bytes are read, compiled in a child process, and kept. Nothing of them runs.
 use super::desk::Desk;
+use super::signatures;
 use super::standing::{self, Waiting};
 use crate::host::workshop::Workshop;
 use caravan_connectors::Outline;
 use caravan_model::{Digest, Problem};
+use caravan_runner::policy_of;
 use serde::Serialize;
 use serde_json::json;
 
@@ -20,14 +22,17 @@ pub struct Installed {
     pub in_use: bool,
     /// Whether another version is in use meanwhile.
     pub another_in_use: bool,
+    /// Who signed it, of those whom the policy knows; nobody where it does not ask.
+    pub signed_by: Vec<String>,
 }
 
 /// Keeps a component, which then waits for approval.
 ///
 /// # Errors
-/// CV050 to CV052 where it is none that can be used here; what the store says.
+/// CV050 to CV052 where it is none that can be used here; CV055 where nobody signed it whom the policy knows; what the store says.
 pub async fn install(desk: &Desk<'_>, bytes: Vec<u8>) -> anyhow::Result<Installed> {
     let outline = Outline::read(&bytes)?;
+    let signed_by = signatures::check(&policy_of(desk.store()).await?.connectors, &outline.manifest.name, &bytes)?;
     // Compiling takes a while: on a thread of its own.
     let bytes = tokio::task::spawn_blocking(move || -> Result<Vec<u8>, Problem> {
         Workshop::open()?.load(&bytes)?;
@@ -40,8 +45,8 @@ pub async fn install(desk: &Desk<'_>, bytes: Vec<u8>) -> anyhow::Result<Installe
     let digest = desk.acting().keep_component(&name, &version, bytes).await?;
     if !in_use && standing.waiting.as_ref().is_none_or(|waiting| waiting.digest != digest) {
         standing.waiting = Some(Waiting { digest, by: desk.who.clone() });
-        let details = json!({"version": version, "digest": digest.to_string()});
+        let details = json!({"version": version, "digest": digest.to_string(), "signed_by": signed_by});
         desk.keep(vec![standing.document(&name)], "connector.install", &name, details).await?;
     }
-    Ok(Installed { name, version, digest, in_use, another_in_use: standing.active.is_some() })
+    Ok(Installed { name, version, digest, in_use, another_in_use: standing.active.is_some(), signed_by })
 }

@@ -1,20 +1,25 @@
 //! Installed connectors: what the store keeps of them, and which version a connection gets.
 pub mod approval;
+pub mod behaviour;
 pub mod desk;
 pub mod install;
+pub mod loads;
 pub mod overview;
 pub mod removal;
+pub mod signatures;
 pub mod standing;
 
 use crate::args::Global;
 use crate::bundle::{self, is_path};
 use crate::{files, stores};
-use caravan_connectors::{Grant, GrantFile, Outline};
-use caravan_model::{Code, Digest, Problem};
+use caravan_connectors::{Grant, GrantFile, Outline, Safe};
+use caravan_model::policy::ConnectorPolicy;
+use caravan_model::{Code, Digest, Manifest, Policy, Problem};
+use caravan_runner::policy_of;
 use caravan_store::{DocumentKind, Sqlite, Store};
 use standing::Standing;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What a store has installed, as far as connections can use it. Read once when a command begins.
@@ -24,6 +29,10 @@ pub struct Shelf {
     pins: BTreeMap<String, Digest>,
     grants: BTreeMap<Digest, GrantFile>,
     bytes: BTreeMap<Digest, Vec<u8>>,
+    /// Whose signatures count, and what becomes of what they did not sign.
+    signing: ConnectorPolicy,
+    /// The ids of what is sealed.
+    sealed: BTreeSet<String>,
 }
 
 /// What a connection's `connector` leads to.
@@ -66,6 +75,8 @@ impl Shelf {
             pins: pins(store).await?,
             grants: grants(store).await?,
             bytes: BTreeMap::new(),
+            signing: policy_of(store).await?.connectors,
+            sealed: store.documents(DocumentKind::Sealed).await?.into_iter().map(|(id, _)| id).collect(),
         };
         let used = shelf.standings.values().filter_map(|standing| standing.active).chain(shelf.pins.values().copied());
         let used: Vec<Digest> = used.collect();
@@ -77,11 +88,24 @@ impl Shelf {
         Ok(shelf)
     }
 
+    /// The same under a policy that is about to be the store's.
+    #[must_use]
+    pub fn under(mut self, policy: &Policy) -> Shelf {
+        self.signing = policy.connectors.clone();
+        self
+    }
+
+    /// Whether a token of a connection, or an app that the partner gives tokens to, is sealed.
+    pub fn brings_token(&self, connection: &str, manifest: &Manifest) -> bool {
+        let app = manifest.auth.token.is_some() && self.sealed.contains(&Safe::of_connector(&manifest.name));
+        app || self.sealed.contains(&Safe::of_connection(connection))
+    }
+
     /// What a connection's `connector` names: a path relative to `folder`; an installed connector, by the connection's pin,
     /// else by the version in use; a bundled one.
     ///
     /// # Errors
-    /// CV053 nothing is there, CV054 it waits for approval.
+    /// CV053 nothing is there, CV054 it waits for approval, CV055 nobody signed it whom the policy knows.
     pub fn find(&self, connection: &str, named: &str, folder: &Path) -> Result<Found<'_>, Problem> {
         let named = named.trim();
         let (name, wanted) = match named.split_once('@') {
@@ -92,7 +116,11 @@ impl Shelf {
         };
         let standing = self.standings.get(name).filter(|_| !is_path(named));
         let Some(standing) = standing else {
-            return Ok(Found { bytes: bundle::find(named, folder)?, grant: None });
+            let bytes = bundle::find(named, folder)?;
+            if is_path(named) {
+                signatures::check(&self.signing, named, &bytes)?;
+            }
+            return Ok(Found { bytes, grant: None });
         };
         let pinned = self.pins.get(connection).copied();
         let Some(digest) = wanted.or(pinned).or(standing.active) else {
@@ -104,7 +132,10 @@ impl Shelf {
             return Err(Problem::new(Code::UnknownConnector, words).cure(cure));
         };
         match self.grants.get(&digest) {
-            Some(file) => Ok(Found { bytes: Cow::Borrowed(bytes), grant: Some(file.grant()) }),
+            Some(file) => {
+                signatures::check(&self.signing, name, bytes)?;
+                Ok(Found { bytes: Cow::Borrowed(bytes), grant: Some(file.grant()) })
+            }
             None => Err(awaiting(name, Some(digest))),
         }
     }

@@ -1,8 +1,9 @@
 //! Connectors on a serving host.
 use super::client::{Sent, part};
 use super::{Remote, in_file, not_there};
-use crate::args::ConnectorVerb;
+use crate::args::{ConnectorVerb, QueueVerb, ScopeArgs};
 use crate::fail::{End, usage};
+use crate::verbs::connector::oci;
 use crate::{bundle, files};
 use http::Method;
 use serde_json::json;
@@ -43,17 +44,37 @@ impl Remote<'_> {
                 self.tell(&granted)?;
                 Ok(End::Done)
             }
-            ConnectorVerb::Upgrade { name, only } => {
+            ConnectorVerb::Upgrade { name, compare: true, .. } => {
+                let answer =
+                    self.server.ask(Method::GET, &format!("{}/comparison", path(&name)), Sent::Nothing).await?;
+                crate::verbs::connector::tell_comparison(self.global, &answer)
+            }
+            ConnectorVerb::Upgrade { name, only, compare: false } => {
                 let (path, only) = (format!("{}/upgrade", path(&name)), Sent::Json(json!({"only": only})));
                 let answer = self.server.ask(Method::POST, &path, only).await?;
                 self.tell(&answer)?;
                 Ok(if answer["state"] == "waits" { End::NeedsYou } else { End::Done })
             }
             ConnectorVerb::Rollback { name } => self.post(&format!("{}/rollback", path(&name)), json!({})).await,
+            verb @ (ConnectorVerb::Keygen { .. } | ConnectorVerb::Sign { .. } | ConnectorVerb::Push { .. }) => {
+                crate::verbs::connector::connector(self.global, verb).await
+            }
+            ConnectorVerb::Hold { name, reason } => {
+                self.queue(QueueVerb::Hold { scope: ScopeArgs::of_connector(name), because: reason }).await
+            }
+            ConnectorVerb::Release { name } => {
+                self.queue(QueueVerb::Resume { scope: ScopeArgs::of_connector(name) }).await
+            }
+            ConnectorVerb::Logs { name, lines } => {
+                let answer =
+                    self.server.ask(Method::GET, &format!("{}/logs?lines={lines}", path(&name)), Sent::Nothing).await?;
+                crate::verbs::connector::tell_logs(self.global, &answer)
+            }
             ConnectorVerb::Pin { connection, version } => {
                 let pin = Sent::Json(json!({"version": version}));
                 self.ask(Method::PUT, &format!("/connections/{}/pin", part(&connection)), pin).await
             }
+            ConnectorVerb::App(_) => Err(not_there("this command")),
             ConnectorVerb::Uninstall { name } => {
                 self.delete(&path(&name), &format!("`{name}` and its grants are removed")).await
             }
@@ -62,6 +83,11 @@ impl Remote<'_> {
 
     /// Sends a component's bytes, or those of all components of a folder.
     async fn install(&self, from: &Path) -> anyhow::Result<End> {
+        if let Some(reference) = oci::reference(from)? {
+            let bytes = oci::pull(self.global, &reference).await?;
+            self.tell(&self.server.ask(Method::POST, "/connectors", Sent::Bytes(bytes)).await?)?;
+            return Ok(End::Done);
+        }
         let mut end = End::Done;
         for file in crate::verbs::connector::components(from)? {
             let bytes = crate::verbs::connector::component(&file)?;

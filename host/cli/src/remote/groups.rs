@@ -57,6 +57,20 @@ impl Remote<'_> {
             ListVerb::Show { list, members } => {
                 self.get(&format!("{}/members?limit={}", path(&list), members.max(1))).await
             }
+            ListVerb::Import(args) => {
+                if args.create {
+                    self.server.ask(Method::PUT, &path(&args.list), Sent::Nothing).await?;
+                }
+                let wanted = json!({"connection": args.from, "folder": args.folder, "audience": args.audience,
+                    "every": args.every, "leavers": args.leavers});
+                self.post(&format!("{}/imports", path(&args.list)), wanted).await
+            }
+            ListVerb::Imports { list } => self.get(&format!("{}/imports", path(&list))).await,
+            ListVerb::EndImport { list, import } => {
+                let words = format!("this ends an import into the list {list}; who is on it stays");
+                self.delete(&format!("{}/imports/{}", path(&list), part(&import)), &words).await
+            }
+            ListVerb::Unlinked { list, limit } => self.get(&format!("{}/unlinked?limit={limit}", path(&list))).await,
             ListVerb::Remove { list } => self.delete(&path(&list), &format!("this forgets the list {list}")).await,
         }
     }

@@ -324,6 +324,7 @@ impl Remote<'_> {
             crate::args::ConnectionVerb::Accounts(args) => {
                 self.ask(Method::POST, &format!("/connections/{}/accounts", part(&args.name)), Sent::Nothing).await
             }
+            _ => Err(not_there("this command")),
         }
     }
 }

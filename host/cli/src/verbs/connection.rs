@@ -2,9 +2,10 @@
 use crate::args::{ConnectionArgs, ConnectionVerb, Global};
 use crate::check;
 use crate::fail::End;
-use crate::host::Host;
 use crate::host::lab::LabHome;
+use crate::host::{Host, safe};
 use crate::registry::Shelf;
+use crate::verbs::consent;
 use crate::{out, stores};
 use caravan_model::port::{
     AccountInfo, Answer, Ask, CallContext, Clock, Connector, Connectors, Finding, FindingState, SystemClock,
@@ -24,6 +25,10 @@ pub async fn connection(global: &Global, verb: ConnectionVerb) -> anyhow::Result
     let (args, checks) = match &verb {
         ConnectionVerb::Check(args) => (args, true),
         ConnectionVerb::Accounts(args) => (args, false),
+        ConnectionVerb::Connect(args) => return consent::connect(global, args).await,
+        ConnectionVerb::Token(args) => return consent::token(global, args).await,
+        ConnectionVerb::Show(of) => return consent::show(global, of).await,
+        ConnectionVerb::Disconnect(of) => return consent::disconnect(global, of).await,
     };
     let (connection, connector, _lab) = open(global, args).await?;
     entitled(global, args, &connector.manifest().name).await?;
@@ -39,12 +44,21 @@ async fn open(
     global: &Global,
     args: &ConnectionArgs,
 ) -> anyhow::Result<(Connection, Arc<dyn Connector>, Option<LabHome>)> {
-    let shelf = match stores::existing(global) {
-        Ok(store) => Shelf::at(&store).await?,
+    let (mut shelf, mut sealed) = (Shelf::default(), None);
+    match stores::existing(global) {
+        Ok(path) => {
+            // Where another host has the store, tokens are used and not refreshed.
+            let store = match Sqlite::open(&path, stores::options(global)) {
+                Ok(store) => store,
+                Err(_) => Sqlite::open_read_only(&path)?,
+            };
+            shelf = Shelf::of(&store).await?;
+            sealed = Some(safe::of(&store));
+        }
         // Without a store nothing is installed; one that was named must be there.
         Err(problem) if global.store.is_some() => return Err(problem.into()),
-        Err(_) => Shelf::default(),
-    };
+        Err(_) => {}
+    }
     let checked = check::connection(&args.connections, &args.name, &shelf)?;
     let connection = checked.connections.value.connections.get(&args.name).cloned().unwrap_or_default();
     let lab = match (connection.lab, &args.lab) {
@@ -52,7 +66,7 @@ async fn open(
         (true, Some(url)) => Some(LabHome::attach(url).await?),
         (true, None) => Some(LabHome::start().await?),
     };
-    let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref())?;
+    let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref(), sealed)?;
     let connector = host.connector(&args.name)?;
     Ok((connection, connector, lab))
 }

@@ -3,7 +3,7 @@ use crate::args::{Global, ListVerb, SegmentVerb};
 use crate::fail::{End, Problems};
 use crate::host::hands::{Hands, actor};
 use crate::users::rows::Rows;
-use crate::verbs::activate;
+use crate::verbs::{activate, import};
 use crate::{ask, config, files, out, verbs};
 use caravan_journey::document::Path as Place;
 use caravan_journey::validate::too_far_back;
@@ -52,6 +52,10 @@ pub async fn lists(global: &Global, verb: ListVerb) -> anyhow::Result<End> {
         ListVerb::Take { list, users } => put(global, &list, &users, false).await,
         ListVerb::List => self::list(global, GroupKind::List).await,
         ListVerb::Show { list, members } => show(global, Group::list(list), members).await,
+        ListVerb::Import(args) => import::import(global, &args).await,
+        ListVerb::Imports { list } => import::imports(global, &list).await,
+        ListVerb::EndImport { list, import } => import::end(global, &list, &import).await,
+        ListVerb::Unlinked { list, limit } => import::unlinked(global, &list, limit).await,
         ListVerb::Remove { list } => remove(global, Group::list(list)).await,
     }
 }

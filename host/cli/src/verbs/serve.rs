@@ -16,7 +16,7 @@ use serde_json::json;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -25,6 +25,8 @@ use tokio::task::JoinSet;
 const KEYS: &str = "CARAVAN_WRITE_KEYS";
 /// How often versions are looked at.
 const EVERY: Duration = Duration::from_millis(500);
+/// How often consents are looked at that end when nobody uses them.
+const TEND: Duration = Duration::from_secs(3_600);
 /// Where it listens if nothing says it.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8480);
 
@@ -159,11 +161,19 @@ async fn go(
     end
 }
 
-/// Notes again and again what connections did with versions of their connectors by themselves.
+/// Refreshes idle consents now and then, and notes again and again what connections did with versions of their connectors by themselves.
 async fn watch_versions(benches: Vec<Arc<Workbench>>) {
+    let mut tended = Instant::now();
     loop {
         tokio::time::sleep(EVERY).await;
+        let tend = tended.elapsed() >= TEND;
+        if tend {
+            tended = Instant::now();
+        }
         for bench in &benches {
+            if tend {
+                bench.tend().await;
+            }
             if let Err(error) = bench.note_changes().await {
                 tracing::error!("what became of a connector's version could not be noted: {error:#}");
             }

@@ -1,5 +1,5 @@
 //! The pooled HTTP clients: one for partners (TLS, public addresses only), one for the lab on loopback.
-use super::{address::is_public, body::OutBody, trust::Trust};
+use super::{address::is_public, body::OutBody, proxy::Dial, trust::Trust};
 use caravan_model::Problem;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -22,7 +22,7 @@ use std::{
 use tower_service::Service;
 
 /// A client towards partners.
-pub(crate) type PartnerClient = Client<HttpsConnector<HttpConnector<PublicResolver>>, OutBody>;
+pub(crate) type PartnerClient = Client<HttpsConnector<Dial>, OutBody>;
 /// A client towards the lab.
 pub(crate) type LabClient = Client<HttpConnector<LoopbackResolver>, OutBody>;
 
@@ -36,10 +36,13 @@ pub(crate) struct Clients {
 impl Clients {
     pub(crate) fn new(connect_timeout: Duration, trust: Trust) -> Result<Clients, Problem> {
         let tls = HttpsConnectorBuilder::new().with_tls_config(trust.tls()?).https_only().enable_http1();
-        let mut dial = HttpConnector::new_with_resolver(PublicResolver(Arc::new(trust)));
-        dial.enforce_http(false);
-        dial.set_nodelay(true);
-        dial.set_connect_timeout(Some(connect_timeout));
+        let proxy = trust.proxy().cloned();
+        let resolver = PublicResolver(Arc::new(trust));
+        let mut straight = HttpConnector::new_with_resolver(resolver.clone());
+        straight.enforce_http(false);
+        straight.set_nodelay(true);
+        straight.set_connect_timeout(Some(connect_timeout));
+        let dial = Dial { straight, resolver, proxy, patience: connect_timeout };
         let mut near = HttpConnector::new_with_resolver(LoopbackResolver);
         near.set_nodelay(true);
         near.set_connect_timeout(Some(connect_timeout));
@@ -92,7 +95,7 @@ impl Service<Name> for PublicResolver {
 }
 
 /// All addresses, if all are public: a name that also has a private one is an attack or a mistake.
-fn checked(found: Vec<SocketAddr>) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+pub(super) fn checked(found: Vec<SocketAddr>) -> io::Result<std::vec::IntoIter<SocketAddr>> {
     match found.iter().find(|address| !is_public(address.ip())) {
         Some(address) => Err(io::Error::other(Prohibited(address.ip()))),
         None if found.is_empty() => Err(io::Error::new(io::ErrorKind::NotFound, "no address")),

@@ -6,6 +6,7 @@ mod client;
 pub(crate) mod credentials;
 pub(crate) mod ledger;
 pub(crate) mod lock;
+pub(crate) mod proxy;
 pub(crate) mod reach;
 pub(crate) mod route;
 mod send;

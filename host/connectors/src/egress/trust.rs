@@ -1,4 +1,5 @@
 //! Whom the client towards partners trusts, and where it finds them. The default is the public Internet.
+use super::proxy::Proxy;
 use caravan_model::{Code, Problem};
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
@@ -19,6 +20,7 @@ pub struct Trust {
     roots: Vec<Vec<u8>>,
     names: BTreeMap<String, SocketAddr>,
     stand_ins: BTreeMap<String, SocketAddr>,
+    proxy: Option<Proxy>,
 }
 
 impl Trust {
@@ -48,6 +50,18 @@ impl Trust {
         }
         self.stand_ins.insert(host.to_ascii_lowercase(), address);
         Ok(self)
+    }
+
+    /// Reaches partners through the network's proxy, where there is one.
+    #[must_use]
+    pub fn with_proxy(mut self, proxy: Option<Proxy>) -> Trust {
+        self.proxy = proxy;
+        self
+    }
+
+    /// The proxy.
+    pub(crate) fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
     }
 
     /// Where a host's stand-in is.

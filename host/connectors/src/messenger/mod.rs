@@ -2,7 +2,10 @@
 mod mail;
 pub(crate) mod post;
 
-use crate::{egress::Clients, egress::trust::Trust, vault};
+use crate::{
+    egress::{Clients, proxy::Proxy, trust::Trust},
+    vault,
+};
 use caravan_model::alert::{Channel, Message, Messenger, SendError, WebPlace};
 use caravan_model::connection::SecretRef;
 use caravan_model::port::{BoxFuture, Secret};
@@ -31,11 +34,13 @@ pub struct MessengerSettings {
     pub allow_loopback: bool,
     /// How long one request of a webhook may take.
     pub deadline: Duration,
+    /// The network's proxy, for webhooks.
+    pub proxy: Option<Proxy>,
 }
 
 impl Default for MessengerSettings {
     fn default() -> Self {
-        MessengerSettings { smtp: None, mail_from: None, allow_loopback: false, deadline: DEADLINE }
+        MessengerSettings { smtp: None, mail_from: None, allow_loopback: false, deadline: DEADLINE, proxy: None }
     }
 }
 
@@ -47,7 +52,7 @@ impl MessengerSettings {
             smtp: read("CARAVAN_SMTP_URL").map(|url| Secret::new(url.trim())),
             mail_from: read("CARAVAN_MAIL_FROM"),
             allow_loopback: read("CARAVAN_ALLOW_LOOPBACK").is_some_and(|value| value.trim() == "1"),
-            deadline: DEADLINE,
+            ..MessengerSettings::default()
         }
     }
 }
@@ -85,7 +90,7 @@ impl LocalMessenger {
             }
         };
         Ok(LocalMessenger {
-            clients: Clients::new(settings.deadline, Trust::default())?,
+            clients: Clients::new(settings.deadline, Trust::default().with_proxy(settings.proxy))?,
             office,
             allow_loopback: settings.allow_loopback,
             deadline: settings.deadline,

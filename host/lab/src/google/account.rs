@@ -46,10 +46,12 @@ pub(super) fn token(world: &World, params: &Params<'_>) -> Answer {
         _ => return Ok(refused("unsupported_grant_type", "Invalid grant_type.")),
     }
     let token = format!("ya29.lab-{}", state.tokens.len() + 1);
-    let end = Instant::now() + Duration::from_secs(LIFE) / settings.time_scale.max(1);
+    let life = settings.token_seconds.unwrap_or(LIFE);
+    let end = Instant::now() + Duration::from_secs(life) / settings.time_scale.max(1);
     state.tokens.insert(token.clone(), end);
     let scope = "https://www.googleapis.com/auth/datamanager https://www.googleapis.com/auth/adwords";
-    let mut answer = json!({"access_token": token, "expires_in": LIFE - 1, "scope": scope, "token_type": "Bearer"});
+    let mut answer =
+        json!({"access_token": token, "expires_in": life.min(LIFE - 1), "scope": scope, "token_type": "Bearer"});
     if let Some(refresh) = refresh {
         answer["refresh_token"] = refresh.into();
     }

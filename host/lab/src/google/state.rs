@@ -302,6 +302,12 @@ impl GoogleState {
         self.requests.get(id)
     }
 
+    /// Ends all tokens, and the consents of these codes.
+    pub(crate) fn revoke_all(&mut self, codes: &[String]) {
+        self.revoked.extend(self.tokens.keys().cloned());
+        self.revoked.extend(codes.iter().map(|code| format!("1//lab-{code}")));
+    }
+
     /// Whether a token is dead: revoked, or over its end.
     pub(super) fn is_dead(&self, token: &str, now: Instant) -> bool {
         self.revoked.contains(token) || self.tokens.get(token).is_some_and(|end| now >= *end)

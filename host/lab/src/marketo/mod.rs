@@ -196,8 +196,9 @@ fn identity(world: &World, request: &Request<Bytes>) -> Reply {
     if secret == "wrong" {
         return refused("invalid_client", "Bad client credentials");
     }
+    let life = world.settings().token_seconds.unwrap_or(LIFE);
     let scale = world.settings().time_scale.max(1);
-    let (token, left) = world.marketo().token(client, Duration::from_secs(LIFE) / scale, Instant::now());
+    let (token, left) = world.marketo().token(client, Duration::from_secs(life) / scale, Instant::now());
     let left = left.saturating_mul(scale).as_secs().min(LIFE - 1);
     let body = json!({"access_token": token, "token_type": "bearer", "expires_in": left, "scope": "apis@lab.example"});
     Reply::json(200, Class::Ok, &body)

@@ -82,6 +82,11 @@ impl MarketoState {
         }
     }
 
+    /// Ends all tokens.
+    pub(crate) fn revoke_all(&mut self) {
+        self.revoked.extend(self.tokens.values().map(|(token, _)| token.clone()));
+    }
+
     /// The token of a client and the seconds that it has left: the same one until it ends.
     pub(super) fn token(&mut self, client: &str, life: Duration, now: Instant) -> (String, Duration) {
         let known = self.tokens.get(client).filter(|(token, end)| now < *end && !self.revoked.contains(token));

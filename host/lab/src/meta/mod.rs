@@ -8,6 +8,8 @@ mod payload;
 mod state;
 mod users;
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use http::{Method, Request, header};
 use serde::Serialize;
@@ -18,6 +20,7 @@ use crate::faults::{Kind, Strike};
 use crate::form::Params;
 use crate::quota::HourUse;
 use crate::reply::{Class, Reply};
+use crate::tokens::{Refused, Standing};
 use crate::values::is_digits;
 use crate::world::{Damage, Job, Plan, World};
 
@@ -48,8 +51,18 @@ pub(crate) fn plan<'a>(world: &World, request: &'a Request<Bytes>) -> Plan<'a> {
     };
     let method = request.method();
     let mut call = Call::of(Partner::Meta, method, token);
+    if segments == ["oauth", "access_token"] {
+        call.route = Route::Token;
+        call.template = "/oauth/access_token";
+        let job: Job<'a> = Box::new(move |world, _| grant(world, &params));
+        return Plan { call, job, counted: false };
+    }
+    let standing = world.consents().meta.standing(&call.token, Instant::now());
     let refusal = if call.token.is_empty() {
         Some(no_token(segments))
+    } else if standing != Standing::Live {
+        let subcode = if standing == Standing::Expired { 463 } else { 467 };
+        Some(MetaError::known(190, Some(subcode)))
     } else if version.is_some_and(|version| version < 20) {
         Some(MetaError::new(
             2635,
@@ -70,6 +83,23 @@ pub(crate) fn plan<'a>(world: &World, request: &'a Request<Bytes>) -> Plan<'a> {
         answer.unwrap_or_else(|error| error.reply(world))
     });
     Plan { call, job, counted }
+}
+
+/// `oauth/access_token`: a code becomes a token of an hour, that one a token of sixty days. There is no refresh token.
+fn grant(world: &World, params: &Params<'_>) -> Reply {
+    let long = params.get("grant_type") == Some("fb_exchange_token");
+    let life = world.settings().token_seconds.unwrap_or(if long { 60 * 86_400 } else { 3_600 });
+    let text = |name: &str| params.filled(name).unwrap_or_default().to_string();
+    let client = Some((text("client_id"), text("client_secret")));
+    let granted = world.consents().meta.grant(params, client, Duration::from_secs(life), Instant::now());
+    match granted {
+        Ok(granted) => {
+            let body = json!({"access_token": granted.access, "token_type": "bearer", "expires_in": life});
+            Reply::json(200, Class::Ok, &body)
+        }
+        Err(Refused::Client) => MetaError::new(101, "Error validating client secret.").reply(world),
+        Err(_) => MetaError::new(100, "This authorization code has been used or is not valid.").reply(world),
+    }
 }
 
 /// Where a list was asked for, as its next page's address repeats it.

@@ -197,7 +197,7 @@ impl TikTokState {
     }
 
     /// Ends a token.
-    pub(super) fn revoke(&mut self, token: &str) {
+    pub(crate) fn revoke(&mut self, token: &str) {
         self.revoked.insert(token.to_string());
     }
 

@@ -13,6 +13,7 @@ mod meta;
 mod meta_members;
 mod meta_quota;
 mod pinterest;
+mod platform;
 mod snapchat;
 mod tiktok;
 mod tiktok_files;

@@ -4,12 +4,14 @@
 //! batches, quotas). What it asks for is granted, or not, by a person.
 mod keys;
 mod limits;
+mod oauth;
 mod settings;
 mod trace;
 mod usage;
 
 pub use keys::*;
 pub use limits::*;
+pub use oauth::*;
 pub use settings::*;
 pub use trace::*;
 pub use usage::*;
@@ -155,6 +157,9 @@ pub struct Auth {
     /// Where the host changes an app's id and secret for the token, where a connection keeps these instead of a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenGrant>,
+    /// How a person lets an app in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<OAuth>,
 }
 
 /// A token endpoint that takes `client_credentials` (RFC 6749, 4.4) as a form.

@@ -2,12 +2,13 @@
 use super::state::states;
 use crate::crowds::{Crowds, rules_of, segments_of};
 use crate::error::written;
+use crate::imports::imports_of;
 use crate::runner::Runner;
 use caravan_journey::filter::{evaluate, groups_of, needs_events};
 use caravan_journey::segments::Segments;
 use caravan_journey::{Person, Scene, TimeZone};
 use caravan_model::{Code, Filter, Group, GroupKind, Millis, Problem, Profile, ProfileId, Segment, is_group_name};
-use caravan_store::{DocumentKind, Regroup, Store};
+use caravan_store::{DocumentKind, ImportStep, Regroup, Store};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -91,6 +92,11 @@ impl<S: Store> Runner<S> {
         if !users.is_empty() {
             let words = format!("{} `{}` is in use by {}", group.kind.word(), group.name, users.join(", "));
             return Err(Problem::new(Code::Usage, words).cure("stop or change these first").into());
+        }
+        if group.kind == GroupKind::List {
+            for (import, _) in imports_of(&self.store).await?.into_iter().filter(|(_, what)| what.list == group.name) {
+                self.store.import(lease, ImportStep::Forget { import }, self.clock.now()).await?;
+            }
         }
         self.store.disband(lease, group.clone()).await?;
         let mut gone = vec![(kind, group.name.clone(), None)];

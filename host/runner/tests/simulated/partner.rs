@@ -313,6 +313,7 @@ impl SimPartner {
                 let refused = self.inside.lock().unwrap().judgements.get(&reference).cloned();
                 (Ok(Answer::Judged(refused.unwrap_or_default(), Vec::new())), nothing)
             }
+            Ask::Members { .. } => (Err(down(None)), nothing),
             Ask::Accounts { .. } => (Ok(Answer::Accounts(Vec::new(), None)), nothing),
         }
     }

@@ -231,6 +231,7 @@ the_store! {
         fn restless(limit: usize) -> Vec<Restless>;
         fn everyone(after: ProfileId, limit: usize) -> Vec<Known>;
         fn people(profiles: Vec<ProfileId>) -> Vec<Known>;
+        fn imported(import: String, after: Option<Digest>, limit: usize) -> ImportView;
         fn holds() -> Vec<Hold>;
         fn charges(now: Millis) -> Vec<Charge>;
         fn follow_ups(now: Millis, limit: usize) -> Vec<FollowUp>;
@@ -282,6 +283,7 @@ the_store! {
         fn resend(lease: Lease, resend: Resend) -> Resent;
         fn regroup(lease: Lease, changes: Vec<Regroup>, told: bool, looked: Vec<Restless>, now: Millis) -> u64;
         fn disband(lease: Lease, group: Group) -> ();
+        fn import(lease: Lease, step: ImportStep, now: Millis) -> Imported;
         fn give_up(lease: Lease, lane: LaneId, now: Millis) -> u64;
         fn move_operations(
             lease: Lease, from: LaneId, to: LaneId, steps: Vec<(VersionId, StepIx)>, now: Millis
@@ -296,6 +298,7 @@ the_store! {
         fn hold(lease: Lease, hold: Hold) -> ();
         fn lift(lease: Lease, scope: HoldScope, now: Millis) -> bool;
         fn correct(lease: Lease, correction: Correction) -> u64;
+        fn swap_sealed(id: String, was: Option<String>, becomes: Option<String>) -> bool;
         fn put_documents(lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>) -> ();
         fn note(
             lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>, notes: Vec<Note>

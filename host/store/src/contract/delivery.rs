@@ -356,6 +356,11 @@ pub enum DocumentKind {
     Keeping,
     /// How far a file of events was imported; id = its digest.
     Import,
+    /// An app's secret or a connection's credential, sealed with a key that is not in the store; id = `app/CONNECTOR` or
+    /// `connection/NAME`. Written by [`super::Store::swap_sealed`] alone.
+    Sealed,
+    /// An import of an external audience into a list, and how far it is; id = list and digest of the audience.
+    ListImport,
 }
 
 impl DocumentKind {
@@ -384,6 +389,8 @@ impl DocumentKind {
             DocumentKind::Link => "link",
             DocumentKind::Keeping => "keeping",
             DocumentKind::Import => "import",
+            DocumentKind::Sealed => "sealed",
+            DocumentKind::ListImport => "list-import",
         }
     }
 }

@@ -9,6 +9,7 @@ mod components;
 mod delivery;
 mod entries;
 mod groups;
+mod imports;
 mod inbox;
 mod keeping;
 mod lanes;
@@ -26,6 +27,7 @@ pub use components::*;
 pub use delivery::*;
 pub use entries::*;
 pub use groups::*;
+pub use imports::*;
 pub use inbox::*;
 pub use keeping::*;
 pub use lanes::*;
@@ -334,6 +336,17 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// These people, by ascending id; erased ones are left out.
     fn people(&self, profiles: Vec<ProfileId>) -> impl Future<Output = Result<Vec<Known>>> + Send;
 
+    /// A step of an import into a list: members are linked to people whom we know and put on it, in the transaction that
+    /// notes how far the import is; repeated, it changes nothing. What came along is merged in as attributes.
+    fn import(&self, lease: Lease, step: ImportStep, now: Millis) -> impl Future<Output = Result<Imported>> + Send;
+    /// How many an import linked, and those whom it did not, after a key.
+    fn imported(
+        &self,
+        import: String,
+        after: Option<Digest>,
+        limit: usize,
+    ) -> impl Future<Output = Result<ImportView>> + Send;
+
     /// A person holds what this names; holding it again changes the words.
     fn hold(&self, lease: Lease, hold: Hold) -> impl Future<Output = Result<()>> + Send;
     /// Ends a hold; false where there is none. Time held does not flow (design, 11.9).
@@ -357,6 +370,15 @@ pub trait Store: Send + Sync + Clone + 'static {
         lease: Lease,
         documents: Vec<(DocumentKind, String, Option<String>)>,
     ) -> impl Future<Output = Result<()>> + Send;
+    /// Puts a sealed text in the place of the one that was read, or (`None`) removes it; false, and nothing is changed, where
+    /// another one stands there by now. No lease: what was read is the fence, so that a renewed token never replaces a newer
+    /// one, whoever holds the slots.
+    fn swap_sealed(
+        &self,
+        id: String,
+        was: Option<String>,
+        becomes: Option<String>,
+    ) -> impl Future<Output = Result<bool>> + Send;
     /// Writes or removes documents as [`Store::put_documents`] does, and appends notes of it, or of what was done already,
     /// to the audit chain: one transaction. Nothing changes or removes a note.
     fn note(

@@ -25,3 +25,20 @@ pub async fn a_connectors_bytes_are_kept_once_by_their_digest(engine: impl Engin
     assert_eq!(w.store.component(second).await.expect("a look"), None);
     assert_eq!(w.store.documents(DocumentKind::Pin).await.expect("pins"), [("shop".to_owned(), first.to_string())]);
 }
+
+pub async fn a_sealed_text_replaces_only_the_one_that_was_read(engine: impl Engine) {
+    let w = World::new(engine).await;
+    let text = |text: &str| Some(text.to_owned());
+    let swap =
+        |was: Option<String>, becomes: Option<String>| w.store.swap_sealed("connection/shop".to_owned(), was, becomes);
+    assert!(swap(None, text("one")).await.expect("first"));
+    assert!(!swap(None, text("two")).await.expect("somebody was first"));
+    assert!(swap(text("one"), text("two")).await.expect("renewed"));
+    assert!(!swap(text("one"), text("three")).await.expect("a late renewal changes nothing"));
+    assert!(!swap(text("one"), None).await.expect("nor does a late removal"));
+    let w = w.crash().await;
+    let kept = w.store.documents(DocumentKind::Sealed).await.expect("sealed");
+    assert_eq!(kept, [("connection/shop".to_owned(), "two".to_owned())]);
+    assert!(w.store.swap_sealed("connection/shop".to_owned(), text("two"), None).await.expect("removed"));
+    assert!(w.store.documents(DocumentKind::Sealed).await.expect("none").is_empty());
+}

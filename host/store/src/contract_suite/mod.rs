@@ -8,6 +8,7 @@ pub mod components;
 pub mod delivery;
 pub mod entries;
 pub mod groups;
+pub mod imports;
 pub mod inbox;
 pub mod journeys;
 pub mod keeping;
@@ -75,6 +76,10 @@ macro_rules! contract_suite {
             groups_change_once_and_tell_the_inbox
             who_changes_is_restless_while_there_are_segments
         );
+        $crate::contract_suite!(@module $engine, imports:
+            imported_members_are_linked_by_name_or_address_and_the_rest_is_named
+            who_becomes_known_joins_and_who_left_goes
+        );
         $crate::contract_suite!(@module $engine, inbox:
             messages_wait_in_order_once_each
             messages_are_worked_off_with_their_events_once
@@ -138,6 +143,7 @@ macro_rules! contract_suite {
         );
         $crate::contract_suite!(@module $engine, components:
             a_connectors_bytes_are_kept_once_by_their_digest
+            a_sealed_text_replaces_only_the_one_that_was_read
         );
         $crate::contract_suite!(@module $engine, calling:
             calls_wait_are_put_off_and_end

@@ -2,9 +2,10 @@
 use crate::args::Global;
 use crate::fail::{End, usage};
 use crate::registry::approval::{self, Allowed, Upgraded};
+use crate::registry::behaviour;
 use crate::registry::desk::Desk;
 use crate::{files, out};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Allows the version that waits, or the one in use anew.
@@ -58,6 +59,35 @@ pub fn keep_file(name: &str, text: &str) -> anyhow::Result<PathBuf> {
     std::fs::create_dir_all("grants").map_err(|error| files::unwritable(&file, &error))?;
     files::write(&file, text)?;
     Ok(file)
+}
+
+/// Shows how the version that waits behaves beside the one in use.
+pub async fn compare(global: &Global, desk: &Desk<'_>, name: &str) -> anyhow::Result<End> {
+    let comparison = json!(behaviour::compare(desk, name).await?);
+    tell_comparison(global, &comparison)
+}
+
+/// Tells a comparison as the registry or a host gave it.
+pub fn tell_comparison(global: &Global, comparison: &Value) -> anyhow::Result<End> {
+    let differ = comparison["differ"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if global.json {
+        out::print_json(comparison)?;
+    } else {
+        let mut words = String::new();
+        for one in differ {
+            words.push_str(&format!("{}\n", one["batch"].as_str().unwrap_or_default()));
+            let lines = one["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
+            lines.iter().filter_map(Value::as_str).for_each(|line| words.push_str(&format!("  {line}\n")));
+        }
+        let batches = comparison["batches"].as_u64().unwrap_or_default();
+        words.push_str(&format!(
+            "{} of {} differ in what is sent to the partner; nothing was taken up\n",
+            differ.len(),
+            out::plural(batches, "synthetic batch", "synthetic batches")
+        ));
+        out::print(&words)?;
+    }
+    Ok(if differ.is_empty() { End::Done } else { End::NeedsYou })
 }
 
 /// Takes the waiting version into use, everywhere or for one connection first.

@@ -1,5 +1,5 @@
 //! `caravan connector install`: bytes are read, compiled in a child process, and kept. Nothing of them runs.
-use super::at_desk;
+use super::{at_desk, oci};
 use crate::args::Global;
 use crate::fail::End;
 use crate::registry::desk::Desk;
@@ -18,16 +18,18 @@ const LARGEST: u64 = 64 << 20;
 
 /// Installs a file, or all components of a folder.
 pub async fn install(global: &Global, from: &Path) -> anyhow::Result<End> {
-    if from.as_os_str().to_string_lossy().starts_with("oci://") {
-        return Err(Problem::new(Code::NotYet, "this version installs from files and folders only")
-            .cure("pull the component to a file first, for example with `oras pull`, and install that")
-            .into());
+    if let Some(reference) = oci::reference(from)? {
+        let bytes = oci::pull(global, &reference).await?;
+        return at_desk(global, async |desk| {
+            one(global, desk, &reference.to_string(), bytes).await.map(|()| End::Done)
+        })
+        .await;
     }
     let files = files(from)?;
     at_desk(global, async |desk| {
         let mut end = End::Done;
         for file in &files {
-            match one(global, desk, file).await {
+            match a_file(global, desk, file).await {
                 Ok(()) => {}
                 // One bad file of a folder keeps no other one away.
                 Err(error) if from.is_dir() => {
@@ -50,7 +52,7 @@ pub async fn watch(global: &Global, folder: &Path) -> anyhow::Result<End> {
         for file in files(folder)? {
             let digest = read(&file).ok().map(|bytes| Digest::of(&bytes));
             if seen.insert((file.clone(), digest)) {
-                let kept = at_desk(global, async |desk| one(global, desk, &file).await.map(|()| End::Done));
+                let kept = at_desk(global, async |desk| a_file(global, desk, &file).await.map(|()| End::Done));
                 if let Err(error) = kept.await {
                     eprintln!("{error}");
                 }
@@ -97,15 +99,22 @@ pub fn read(file: &Path) -> Result<Vec<u8>, Problem> {
     std::fs::read(file).map_err(|error| unreadable(file, &error.to_string()))
 }
 
-async fn one(global: &Global, desk: &Desk<'_>, file: &Path) -> anyhow::Result<()> {
+async fn a_file(global: &Global, desk: &Desk<'_>, file: &Path) -> anyhow::Result<()> {
+    one(global, desk, &file.display().to_string(), read(file)?).await
+}
+
+/// Installs bytes that came from a place.
+async fn one(global: &Global, desk: &Desk<'_>, place: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
     let installed =
-        registry::install::install(desk, read(file)?).await.map_err(|error| match error.downcast::<Problem>() {
-            Ok(problem) => problem.in_file(file.display().to_string()).into(),
+        registry::install::install(desk, bytes).await.map_err(|error| match error.downcast::<Problem>() {
+            Ok(problem) => problem.in_file(place).into(),
             Err(error) => error,
         })?;
-    let Installed { name, version, digest, in_use, another_in_use } = installed;
+    let Installed { name, version, digest, in_use, another_in_use, signed_by } = installed;
+    let signers = if signed_by.is_empty() { String::new() } else { format!(", signed by {},", signed_by.join(", ")) };
     if global.json {
-        out::print_json(&json!({"name": name, "version": version, "digest": digest.to_string(), "in_use": in_use}))?;
+        out::print_json(&json!({"name": name, "version": version, "digest": digest.to_string(), "in_use": in_use,
+            "signed_by": signed_by}))?;
     } else if in_use {
         out::print(&format!("{name} {version} (sha256:{}) is in use already\n", digest.short()))?;
     } else {
@@ -114,7 +123,9 @@ async fn one(global: &Global, desk: &Desk<'_>, file: &Path) -> anyhow::Result<()
             true => format!("caravan connector upgrade {name}"),
         };
         let short = digest.short();
-        out::print(&format!("{name} {version} (sha256:{short}) is installed and waits for approval: `{next}`\n"))?;
+        out::print(&format!(
+            "{name} {version} (sha256:{short}){signers} is installed and waits for approval: `{next}`\n"
+        ))?;
     }
     Ok(())
 }

@@ -1,17 +1,23 @@
-//! `caravan connector inspect | list | install | grant | upgrade | rollback | pin | uninstall`.
+//! `caravan connector inspect | list | install | push | sign | keygen | logs | grant | upgrade | rollback | pin | uninstall`.
 mod approval;
 mod inspect;
 mod install;
+mod logs;
+pub mod oci;
+mod signing;
 
-pub use approval::keep_file as keep_grant;
+pub use approval::{keep_file as keep_grant, tell_comparison};
 pub use install::{files as components, read as component};
+pub use logs::tell as tell_logs;
 
-use crate::args::{ConnectorVerb, Global};
+use crate::args::{ConnectorVerb, Global, QueueVerb, ScopeArgs};
 use crate::fail::End;
 use crate::host::hands::{Hands, actor};
 use crate::registry::desk::Desk;
 use crate::registry::overview;
 use crate::registry::removal::{self, Removal};
+use crate::verbs::consent;
+use crate::verbs::queue::queue;
 use crate::{ask, out, stores};
 use caravan_store::Sqlite;
 use serde_json::json;
@@ -28,12 +34,25 @@ pub async fn connector(global: &Global, verb: ConnectorVerb) -> anyhow::Result<E
             Ok(End::Done)
         }
         ConnectorVerb::List => list(global).await,
+        ConnectorVerb::Push { file, to } => oci::push(global, &file, &to).await,
+        ConnectorVerb::Keygen { file } => signing::keygen(global, &file),
+        ConnectorVerb::Sign { file, key, out } => signing::sign(global, &file, &key, out.as_deref()),
+        ConnectorVerb::Logs { .. } => logs::elsewhere(),
+        ConnectorVerb::Hold { name, reason } => {
+            queue(global, QueueVerb::Hold { scope: ScopeArgs::of_connector(name), because: reason }).await
+        }
+        ConnectorVerb::Release { name } => {
+            queue(global, QueueVerb::Resume { scope: ScopeArgs::of_connector(name) }).await
+        }
         ConnectorVerb::Install { from, watch: false } => install::install(global, &from).await,
         ConnectorVerb::Install { from, watch: true } => install::watch(global, &from).await,
         ConnectorVerb::Grant { name, as_asked, file } => {
             at_desk(global, async |desk| approval::grant(global, desk, &name, as_asked, file.as_deref()).await).await
         }
-        ConnectorVerb::Upgrade { name, only } => {
+        ConnectorVerb::Upgrade { name, compare: true, .. } => {
+            at_desk(global, async |desk| approval::compare(global, desk, &name).await).await
+        }
+        ConnectorVerb::Upgrade { name, only, compare: false } => {
             at_desk(global, async |desk| approval::upgrade(global, desk, &name, only.as_deref()).await).await
         }
         ConnectorVerb::Rollback { name } => {
@@ -52,6 +71,7 @@ pub async fn connector(global: &Global, verb: ConnectorVerb) -> anyhow::Result<E
             })
             .await
         }
+        ConnectorVerb::App(verb) => consent::app(global, verb).await,
         ConnectorVerb::Uninstall { name } => {
             at_desk(global, async |desk| {
                 let removal = Removal::of(desk, &name).await?;

@@ -8,10 +8,10 @@ mod report;
 use crate::args::{Global, RunArgs};
 use crate::check::{self, Checked, Secrets};
 use crate::fail::{End, Problems};
-use crate::host::Host;
 use crate::host::hands::actor;
 use crate::host::lab::{self, LabHome};
-use crate::registry::Shelf;
+use crate::host::{Host, safe};
+use crate::registry::{Shelf, loads};
 use crate::users::{Users, events::Events};
 use crate::verbs::{policy, tell_opposites};
 use crate::{files, policies, stop, stores};
@@ -42,14 +42,20 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
         // Only for the sake of lines and of all problems at once: publishing asks the store again.
         None => policies::holding(global, None, &args.canvas).await.unwrap_or_default(),
     };
-    let prepared = prepare(global, args, &policy, &Shelf::of_canvas(global, &args.canvas).await?)?;
+    let shelf = Shelf::of_canvas(global, &args.canvas).await?;
+    let shelf = match &file {
+        Some(file) => shelf.under(&file.policy),
+        None => shelf,
+    };
+    let prepared = prepare(global, args, &policy, &shelf)?;
     for warning in prepared.users.iter().flat_map(|users| &users.warnings) {
         eprintln!("note: {warning}");
     }
     let Checked { connections, components, .. } = &prepared.checked;
     let lab = lab::of_connections(&connections.value, components.keys(), args.lab.as_deref()).await?;
-    let host = Host::bind(connections, components, &prepared.checked.grants, lab.as_ref())?;
     let store = Sqlite::open(&prepared.store, stores::options(global))?;
+    let sealed = Some(safe::of(&store));
+    let host = Host::bind(connections, components, &prepared.checked.grants, lab.as_ref(), sealed)?;
     if let Some(lab) = &lab {
         lab.adopt_all(&store.audiences().await?);
     }
@@ -59,12 +65,15 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
     }
     let started = SystemClock.now();
     let options = host.options(&store).await?;
-    let runner = Runner::new(store.clone(), Arc::new(host), Arc::new(SystemClock), options);
+    let host = Arc::new(host);
+    let runner = Runner::new(store.clone(), host.clone(), Arc::new(SystemClock), options);
     let cancel = stop::listen(global.quiet);
     let ended = go(global, args, prepared, &runner, lab.as_ref(), started, cancel).await;
+    let noted = host.note_denials(&runner).await;
     // Also after an error the store is given back; the error is what counts.
     let closed = runner.close().await;
     let end = ended?;
+    noted?;
     closed?;
     Ok(end)
 }
@@ -113,6 +122,7 @@ async fn go(
         version = publish => version?,
         _ = cancel.wait_for(|cancelled| *cancelled) => return Ok(End::Interrupted),
     };
+    loads::note(&acting, &checked.components).await?;
     tell_opposites(runner, &version).await?;
     let bad_events = match events {
         Some(events) => events::record(runner, events).await?,

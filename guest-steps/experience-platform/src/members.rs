@@ -1,0 +1,157 @@
+//! Members by export job (contract, section 3a): begin a job, wait for it, read its files in pieces.
+use crate::api;
+use crate::cursor::{Cursor, Export, date};
+use crate::rows::Page;
+use caravan_sdk::http::{Path, Request};
+use caravan_sdk::{Fault, MemberPage, Members, Settings, SourceTarget, fault};
+use serde_json::{Value, json};
+
+/// Bytes of a file that one call reads.
+const PIECE: u64 = 1 << 20;
+/// When to ask again about a job.
+const ASK_AGAIN_MS: u64 = 2_000;
+/// Files without parts that one call passes over.
+const PASSED: usize = 8;
+
+/// The next members, or that they are still being exported.
+///
+/// # Errors
+/// What Adobe refused, or what is missing in the settings.
+pub fn next(settings: &Settings, target: &SourceTarget, cursor: Option<&str>) -> Result<MemberPage, Fault> {
+    match cursor.map(Cursor::parse).transpose()? {
+        None => begin(settings, target, Export { full: true, ..Export::default() }),
+        Some(Cursor::Since(at)) => {
+            let overlap = u64::try_from(settings.number("overlap_seconds")).unwrap_or_default().saturating_mul(1_000);
+            begin(settings, target, Export { since: at.saturating_sub(overlap), ..Export::default() })
+        }
+        Some(Cursor::Job(export, id)) => ask(settings, target, export, &id),
+        Some(Cursor::Read(export, batch, place)) => read(settings, target, export, &batch, place),
+    }
+}
+
+fn begin(settings: &Settings, target: &SourceTarget, export: Export) -> Result<MemberPage, Fault> {
+    let dataset = settings.text("dataset");
+    if dataset.is_empty() {
+        return Err(fault::misconfigured(
+            "dataset",
+            "Exports need a data set: make a profile-enabled one of the union schema, and fill in the setting `dataset`.",
+        ));
+    }
+    let mut fields = "identityMap,segmentMembership".to_owned();
+    for field in attributes(settings) {
+        fields.push(',');
+        fields.push_str(field);
+    }
+    let statuses: &[&str] = if export.full { &["realized", "existing"] } else { &["realized", "existing", "exited"] };
+    let mut body = json!({
+        "fields": fields,
+        "filter": {"segments": [{"segmentId": target.audience, "segmentNs": "ups", "status": statuses}]},
+        "destination": {"datasetId": dataset, "segmentPerBatch": false},
+        "schema": {"name": "_xdm.context.profile"},
+    });
+    if !export.full {
+        body["filter"]["segmentQualificationTime"] = json!({"startTime": date(export.since)});
+    }
+    if !settings.text("merge_policy").is_empty() {
+        body["mergePolicy"] = json!({"id": settings.text("merge_policy"), "version": 1});
+    }
+    let path = Path::new(["data", "core", "ups", "export", "jobs"]);
+    let request = Request::post(api::HOST, path).json(body.to_string());
+    let job = api::call(settings, &target.folder, request)?;
+    let id = api::text(&job["id"]);
+    let at = job["creationTime"].as_u64();
+    let (Some(at), false) = (at, id.is_empty()) else {
+        let cause = fault::cause("garbled", "Adobe began an export without saying which.");
+        return Err(fault::unavailable(None, cause));
+    };
+    Ok(MemberPage::Pending((Cursor::Job(Export { at, ..export }, id).text(), ASK_AGAIN_MS)))
+}
+
+/// The fields that come along.
+pub fn attributes(settings: &Settings) -> impl Iterator<Item = &str> {
+    settings.text("attributes").split(',').map(str::trim).filter(|field| !field.is_empty())
+}
+
+fn ask(settings: &Settings, target: &SourceTarget, export: Export, id: &str) -> Result<MemberPage, Fault> {
+    let job = api::get(settings, &target.folder, Path::new(["data", "core", "ups", "export", "jobs", id]))?;
+    match job["status"].as_str().unwrap_or_default() {
+        "SUCCEEDED" => {
+            let batch = api::text(&job["destination"]["batchId"]);
+            let cursor = Cursor::Read(export, batch, [0, 0, 0]);
+            Ok(MemberPage::Pending((cursor.text(), 0)))
+        }
+        "FAILED" | "CANCELLED" if export.failed == 0 => begin(settings, target, Export { failed: 1, ..export }),
+        "FAILED" | "CANCELLED" => {
+            let said = job["errors"][0]["msg"].as_str().unwrap_or("it gives no reason");
+            let words = format!("Adobe's export failed twice: {said}.");
+            Err(fault::misconfigured("export-failed", words))
+        }
+        _ => Ok(MemberPage::Pending((Cursor::Job(export, id.to_owned()).text(), ASK_AGAIN_MS))),
+    }
+}
+
+fn read(
+    settings: &Settings,
+    target: &SourceTarget,
+    export: Export,
+    batch: &str,
+    place: [u64; 3],
+) -> Result<MemberPage, Fault> {
+    let [mut file, mut part, mut from] = place;
+    for _ in 0..PASSED {
+        let path = Path::new(["data", "foundation", "export", "batches", batch, "files"]);
+        let path = path.query("start", &file.to_string()).query("limit", "1");
+        let listed = api::get(settings, &target.folder, path)?;
+        let Some(id) = listed["data"][0]["dataSetFileId"].as_str() else {
+            return Ok(page(settings, target, &export, &[], Cursor::Since(export.at), false));
+        };
+        let path = || Path::new(["data", "foundation", "export", "files", id]);
+        let parts = api::get(settings, &target.folder, path())?;
+        let parts = parts["data"].as_array().cloned().unwrap_or_default();
+        let Some(named) = parts.get(part as usize) else {
+            (file, part, from) = (file + 1, 0, 0);
+            continue;
+        };
+        let length = length(&named["length"]);
+        let name = api::text(&named["name"]);
+        let (bytes, whole) = api::bytes(settings, &target.folder, path().query("path", &name), from, PIECE)?;
+        let is_end = whole || bytes.is_empty() || length.is_some_and(|length| from + bytes.len() as u64 >= length);
+        if is_end {
+            let cursor = Cursor::Read(export.clone(), batch.to_owned(), [file, part + 1, 0]);
+            return Ok(page(settings, target, &export, &bytes, cursor, true));
+        }
+        let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
+            return Err(fault::bug("line", "A profile in the export is longer than a call can read."));
+        };
+        let cursor = Cursor::Read(export.clone(), batch.to_owned(), [file, part, from + end as u64 + 1]);
+        return Ok(page(settings, target, &export, &bytes[..end], cursor, true));
+    }
+    Ok(MemberPage::Pending((Cursor::Read(export, batch.to_owned(), [file, part, from]).text(), 0)))
+}
+
+fn length(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+fn page(
+    settings: &Settings,
+    target: &SourceTarget,
+    export: &Export,
+    lines: &[u8],
+    next: Cursor,
+    more: bool,
+) -> MemberPage {
+    let mut page = Page::new(settings);
+    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        page.push(line, &target.audience);
+    }
+    let (columns, joined) = page.columns();
+    MemberPage::Page(Members {
+        rows: joined.len() as u32,
+        columns,
+        joined,
+        full: export.full,
+        next: Some(next.text()),
+        more,
+    })
+}

@@ -1,0 +1,71 @@
+//! Who signed a component, as the policy's keys know them, and whether that is enough.
+use caravan_connectors::{PublicKey, is_signed, signers};
+use caravan_model::policy::{ConnectorPolicy, Signatures};
+use caravan_model::{Code, Digest, Problem};
+
+/// Holds a component to the policy; gives the names of those who signed it, as the policy has them. Where the policy only
+/// warns, people are told.
+///
+/// # Errors
+/// CV055 where the policy requires a signature and none holds; CV004 where one of its keys is none.
+pub fn check(policy: &ConnectorPolicy, name: &str, bytes: &[u8]) -> Result<Vec<String>, Problem> {
+    if policy.signatures.is_off() {
+        return Ok(Vec::new());
+    }
+    let found = signers(bytes)?;
+    let mut by = Vec::new();
+    for known in &policy.keys {
+        let key: PublicKey = known.key.parse().map_err(|words: String| {
+            Problem::new(Code::BadValue, format!("the policy's key `{}` cannot be read: {words}", known.name))
+        })?;
+        if found.contains(&key) {
+            by.push(known.name.clone());
+        }
+    }
+    if !by.is_empty() {
+        return Ok(by);
+    }
+    let problem = unsigned(name, bytes);
+    if policy.signatures == Signatures::Require {
+        return Err(problem);
+    }
+    tracing::warn!(code = problem.code.as_str(), "{}", problem.message);
+    Ok(by)
+}
+
+fn unsigned(name: &str, bytes: &[u8]) -> Problem {
+    let digest = Digest::of(bytes).short();
+    let words = match is_signed(bytes) {
+        true => format!(
+            "the connector `{name}` sha256:{digest} carries a signature, and none that holds by a key of the policy: it \
+             was changed after it was signed, or somebody else signed it"
+        ),
+        false => format!("the connector `{name}` sha256:{digest} carries no signature by a key of the policy"),
+    };
+    Problem::new(Code::Unsigned, words)
+        .cure("get the file that its publisher signed, or add the publisher's key to `connectors: keys` of the policy")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use caravan_connectors::SigningKey;
+    use caravan_model::policy::SignerKey;
+
+    const PLAIN: &[u8] = b"\0asm\x0d\0\x01\0\0\x13\x10caravan:manifest{}";
+
+    #[test]
+    fn the_policy_says_what_becomes_of_a_component_that_nobody_known_signed() {
+        let (acme, eve) = (SigningKey::generate().expect("a key"), SigningKey::generate().expect("a key"));
+        let keys = vec![SignerKey { name: "Acme".into(), key: acme.public().to_string() }];
+        let policy = |signatures| ConnectorPolicy { signatures, keys: keys.clone(), ..ConnectorPolicy::default() };
+        let (signed, by_eve) = (acme.sign(PLAIN).expect("signed"), eve.sign(PLAIN).expect("signed"));
+        let required = policy(Signatures::Require);
+        assert_eq!(check(&required, "acme", &signed), Ok(vec!["Acme".to_owned()]));
+        let code = |bytes: &[u8]| check(&required, "acme", bytes).map_err(|problem| problem.code);
+        assert_eq!((code(PLAIN), code(&by_eve)), (Err(Code::Unsigned), Err(Code::Unsigned)));
+        for lenient in [Signatures::Warn, Signatures::Off] {
+            assert_eq!(check(&policy(lenient), "acme", &by_eve), Ok(Vec::new()));
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `caravan list import | imports | end-import | unlinked`: external audiences that are imported into lists.
+use crate::args::{Global, ImportArgs};
+use crate::ask;
+use crate::fail::End;
+use crate::host::hands::{Hands, actor};
+use crate::host::ready::Ready;
+use crate::{out, stores, verbs};
+use caravan_model::{Code, Group, Problem};
+use caravan_runner::{ImportState, ListImport, import_lines, imports_of};
+use caravan_store::{Sqlite, Store};
+use serde_json::json;
+
+/// Keeps an import; a serving host carries it out.
+pub async fn import(global: &Global, args: &ImportArgs) -> anyhow::Result<End> {
+    let store = Sqlite::open(stores::of_workspace(global)?, stores::options(global))?;
+    let ready = Ready::with(store, &args.connections, &[], Some(&args.from), args.lab.as_deref()).await?;
+    let import = ListImport {
+        list: args.list.clone(),
+        connection: args.from.clone(),
+        folder: args.folder.clone(),
+        audience: args.audience.clone(),
+        every: args.every,
+        leavers: args.leavers,
+        state: ImportState::default(),
+    };
+    let details = json!({"connection": args.from, "folder": args.folder, "audience": args.audience});
+    let kept = ready.runner.set_import(import, args.create).await;
+    let noted = match &kept {
+        Ok(_) => ready.runner.acting(actor()).note("list.import", &format!("list {}", args.list), details).await,
+        Err(_) => Ok(()),
+    };
+    ready.close().await?;
+    let id = kept?;
+    noted?;
+    let words =
+        format!("the audience is imported into {} as {id}; a serving host does it, every {}\n", args.list, args.every);
+    out::say(global, &json!({"list": args.list, "import": id}), &words)
+}
+
+/// Says how the imports of a list stand.
+pub async fn imports(global: &Global, list: &str) -> anyhow::Result<End> {
+    let store = verbs::look(global)?;
+    let lines = import_lines(&store, list).await?;
+    let mut words = String::new();
+    for line in &lines {
+        let state = &line.what.state;
+        let unlinked: u64 = line.unlinked.iter().map(|(_, n)| n).sum();
+        words.push_str(&format!(
+            "{}  {} from {} / {}, every {}{}\n",
+            line.import,
+            line.what.audience,
+            line.what.connection,
+            line.what.folder,
+            line.what.every,
+            if line.what.leavers { ", leavers too" } else { "" }
+        ));
+        let progress = match (state.filled, state.began) {
+            (None, _) => format!("first load: {} read so far", out::count(state.rows)),
+            (Some(_), Some(_)) => format!("looks at what changed: {} read so far", out::count(state.rows)),
+            (Some(_), None) => "in step".to_owned(),
+        };
+        words.push_str(&format!("  {progress}; {} linked, {} not\n", out::count(line.linked), out::count(unlinked)));
+        for (why, n) in &line.unlinked {
+            words.push_str(&format!("    {} {}\n", out::count(*n), why.words()));
+        }
+        if let Some(trouble) = &state.trouble {
+            words.push_str(&format!("  stands still: {} ({})\n", trouble.words, trouble.code));
+        }
+    }
+    if lines.is_empty() {
+        words = format!("nothing is imported into {list}\n");
+    }
+    let needs = lines.iter().any(|line| line.what.state.trouble.is_some());
+    out::say(global, &json!(lines), &words)?;
+    Ok(if needs { End::NeedsYou } else { End::Done })
+}
+
+/// Ends an import.
+pub async fn end(global: &Global, list: &str, import: &str) -> anyhow::Result<End> {
+    ask::confirm(global, &format!("this ends an import into the list {list}; who is on it stays"))?;
+    Hands::with(global, None, async |hands| {
+        if !hands.runner().end_import(list, import).await? {
+            let words = format!("the list {list} has no import `{import}`");
+            return Err(Problem::new(Code::NotFound, words).cure("`caravan list imports LIST` shows them").into());
+        }
+        let details = json!({"import": import});
+        hands.runner().acting(actor()).note("list.end-import", &format!("list {list}"), details).await?;
+        out::say(global, &json!({"ended": import}), &format!("{import} has ended\n"))
+    })
+    .await
+}
+
+/// Names members whom nobody here is.
+pub async fn unlinked(global: &Global, list: &str, limit: usize) -> anyhow::Result<End> {
+    let store = verbs::look(global)?;
+    let (mut rows, mut words) = (Vec::new(), String::new());
+    for (import, _) in imports_of(&store).await?.into_iter().filter(|(_, what)| what.list == list) {
+        let left = limit.saturating_sub(rows.len());
+        for member in store.imported(import.clone(), None, left).await?.page {
+            let who = &member.who;
+            let all = [&who.external_id].into_iter().chain(&who.aliases).chain(&who.emails).chain(&who.phones);
+            let ids: Vec<&str> = all.map(String::as_str).filter(|id| !id.is_empty()).collect();
+            let shown = if ids.is_empty() { "(no identifier)".to_owned() } else { ids.join(", ") };
+            words.push_str(&format!("{shown}  {}\n", member.why.words()));
+            rows.push(json!({"import": import, "identifiers": ids, "why": member.why, "words": member.why.words(),
+                "since": member.since}));
+        }
+    }
+    if rows.is_empty() {
+        words = format!("everyone who was imported into {} is known\n", Group::list(list).name);
+    }
+    out::say(global, &json!(rows), &words)
+}
