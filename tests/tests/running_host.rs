@@ -131,12 +131,14 @@ fn a_version_is_brought_allowed_tried_and_taken_up_while_a_host_serves_and_a_bad
     assert!(back["details"].to_string().contains(&third[..12]), "{notes}");
     // What was loaded and what was denied stand in the chain too; what a connector logged is there to be read.
     for version in [&first, &second, &third] {
-        let load = |note: &Value| note["verb"] == "connector.load" && note["details"]["digest"] == version.as_str();
+        let load =
+            |note: &Value| note["verb"] == "connector.load" && note["details"].to_string().contains(version.as_str());
         assert!(notes.as_array().expect("notes").iter().any(load), "{version}: {notes}");
     }
     patient("the denial is noted", || {
         let notes = world.boss(&["audit", "list", "--json"]).expect(0).json();
-        let denied = |note: &&Value| note["verb"] == "egress.deny" && note["details"]["digest"] == third.as_str();
+        let denied =
+            |note: &&Value| note["verb"] == "egress.deny" && note["details"].to_string().contains(third.as_str());
         notes.as_array().expect("notes").iter().any(|note| denied(&note))
     });
     let logs = world.ann(&["connector", "logs", "meta", "--json"]).expect(0).json();

@@ -124,6 +124,19 @@ impl<D: Destination> Guest for Adapter<D> {
 #[macro_export]
 macro_rules! destination {
     ($connector:ty, manifest = $manifest:literal) => {
+        $crate::component!($manifest, {
+            type Component = $crate::Adapter<$connector>;
+            $crate::bindings::export_destination!(Component with_types_in $crate::bindings);
+        });
+    };
+}
+
+/// What the components of both worlds have: the manifest as text and as a section, and the exports, which only
+/// WebAssembly has.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! component {
+    ($manifest:literal, { $($exports:tt)* }) => {
         /// The manifest, as it is embedded in the component's custom section `caravan:manifest`.
         pub const MANIFEST: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $manifest));
 
@@ -137,8 +150,7 @@ macro_rules! destination {
             pub static SECTION: [u8; super::MANIFEST.len()] =
                 *include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $manifest));
 
-            type Component = $crate::Adapter<$connector>;
-            $crate::bindings::export_destination!(Component with_types_in $crate::bindings);
+            $($exports)*
         }
     };
 }

@@ -69,21 +69,9 @@ impl<S: Source> Guest for SourceAdapter<S> {
 #[macro_export]
 macro_rules! source {
     ($connector:ty, manifest = $manifest:literal) => {
-        /// The manifest, as it is embedded in the component's custom section `caravan:manifest`.
-        pub const MANIFEST: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $manifest));
-
-        #[cfg(target_family = "wasm")]
-        #[allow(unsafe_code, missing_docs)]
-        mod component {
-            use super::*;
-
-            #[used]
-            #[unsafe(link_section = "caravan:manifest")]
-            pub static SECTION: [u8; super::MANIFEST.len()] =
-                *include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $manifest));
-
+        $crate::component!($manifest, {
             type Component = $crate::SourceAdapter<$connector>;
             $crate::source_bindings::export_source!(Component with_types_in $crate::source_bindings);
-        }
+        });
     };
 }

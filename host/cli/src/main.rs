@@ -11,6 +11,7 @@ mod exchange;
 mod fail;
 mod files;
 mod host;
+mod https;
 mod out;
 mod policies;
 mod registry;

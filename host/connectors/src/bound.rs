@@ -20,7 +20,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 /// How long a refresh may take that nobody waits for.
 const TENDING: std::time::Duration = std::time::Duration::from_secs(60);
@@ -53,6 +53,8 @@ pub struct BoundConnector {
     /// Match keys that manifest and grant both name.
     sends: BTreeSet<String>,
     desk: TokenDesk,
+    /// Its own share of the host's sandboxes.
+    pub(crate) permits: Semaphore,
 }
 
 impl std::fmt::Debug for BoundConnector {
@@ -102,6 +104,7 @@ impl BoundConnector {
             reach: binding.reach,
             trace: manifest.trace.clone(),
         };
+        let permits = Semaphore::new(binding.grant.limits.calls.clamp(1, 1_000) as usize);
         let asked = manifest.keys.iter().filter(|key| binding.grant.sends(&key.key));
         let sends = asked.map(|key| key.key.clone()).collect();
         Ok(BoundConnector {
@@ -113,6 +116,7 @@ impl BoundConnector {
             accounts: binding.accounts,
             vault: binding.vault,
             desk,
+            permits,
         })
     }
 

@@ -81,6 +81,16 @@ async fn attempt(bound: &BoundConnector, context: CallContext, ask: Ask, ledger:
         Err(fault) => return not_run(fault),
     };
     let sandbox = bound.component.sandbox();
+    // A share of its own first, so that a slow connector's calls wait for each other and not in everyone's way.
+    let Ok(Ok(_share)) = timeout_at(deadline, bound.permits.acquire()).await else {
+        let calls = bound.policy.limits.calls;
+        let words = format!(
+            "{calls} calls of this connection were under way at once, and none ended in time; a grant with `limits: {{ calls: {} }}` would allow more",
+            calls.saturating_mul(2)
+        );
+        let cause = Cause::new(Code::LimitBreached.as_str(), words);
+        return not_run(Fault::Unavailable { after_ms: None, cause });
+    };
     let Ok(Ok(_permit)) = timeout_at(deadline, sandbox.permits.clone().acquire_owned()).await else {
         let cause = Cause::new(
             Code::LimitBreached.as_str(),

@@ -130,6 +130,8 @@ pub struct Limits {
     pub table_elements: u32,
     /// Most core instances of the component.
     pub instances: u32,
+    /// Most calls of one connection at the same time; more wait within their deadlines.
+    pub calls: u32,
 }
 
 impl Default for Limits {
@@ -146,6 +148,7 @@ impl Default for Limits {
             log_bytes: 64 << 10,
             table_elements: 100_000,
             instances: 200,
+            calls: 32, // Half of what a host runs at once: nobody fills it alone.
         }
     }
 }

@@ -55,7 +55,7 @@ pub use compiler::{Compiler, compile};
 pub use component::LoadedComponent;
 pub use egress::proxy::Proxy;
 pub use egress::reach::{LabMap, Reach, Transport};
-pub use egress::trust::Trust;
+pub use egress::trust::{NameService, Trust};
 pub use grant::{Grant, GrantFile, Limits};
 pub use messenger::{LocalMessenger, MessengerSettings};
 pub use oauth::{Begun, ConsentDesk};

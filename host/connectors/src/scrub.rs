@@ -6,6 +6,9 @@ use memchr::memmem::Finder;
 /// Below this length a secret is not looked for: it would shred every answer.
 const SHORTEST: usize = 4;
 
+/// Below this length the letters of a secret within longer base64 are not looked for: they would be found by chance.
+const SHORTEST_INNER: usize = 8;
+
 /// Finds secrets, in the forms in which a partner echoes them, and blanks them with as many asterisks.
 #[derive(Clone, Debug, Default)]
 pub struct Scrubber {
@@ -13,7 +16,8 @@ pub struct Scrubber {
 }
 
 impl Scrubber {
-    /// A scrubber for these secrets: as they are, percent-encoded, form-encoded, escaped in JSON, and in base64.
+    /// A scrubber for these secrets: as they are, percent-encoded, form-encoded, escaped in JSON, and in base64, also where that
+    /// holds more than the secret (`Bearer …`).
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Scrubber {
         let mut forms: Vec<Vec<u8>> = Vec::new();
         for secret in secrets {
@@ -23,15 +27,19 @@ impl Scrubber {
             }
             let json = serde_json::to_string(raw).unwrap_or_default();
             let json = json.trim_matches('"');
-            for form in [
+            let inner = [0, 1, 2].map(|before| inner_base64(raw.as_bytes(), before));
+            let for_urls = inner.clone().map(|form| form.replace('+', "-").replace('/', "_"));
+            let inner = inner.into_iter().chain(for_urls).filter(|form| form.len() >= SHORTEST_INNER);
+            for form in inner.chain([
                 raw.to_owned(),
                 percent(raw, false),
                 percent(raw, true),
+                percent_all(raw),
                 percent(raw, false).replace("%20", "+"),
                 json.to_owned(),
                 json.replace('/', "\\/"),
                 base64(raw.as_bytes()),
-            ] {
+            ]) {
                 if !forms.contains(&form.as_bytes().to_vec()) {
                     forms.push(form.into_bytes());
                 }
@@ -133,6 +141,15 @@ pub(crate) fn percent(text: &str, lower: bool) -> String {
     out
 }
 
+/// Every byte that is no letter or digit encoded, as some servers do.
+fn percent_all(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
 pub(crate) fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len() * 4 / 3 + 4);
@@ -144,6 +161,15 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     }
     // Padding is left out: the text is found with it or without.
     out
+}
+
+/// The letters that a secret alone decides where base64 encodes `before` (0 to 2) other bytes, modulo 3, in front of it
+/// and anything behind it.
+fn inner_base64(secret: &[u8], before: usize) -> String {
+    let with_others = [&[0, 0][..before], secret].concat();
+    let from = (before * 8).div_ceil(6);
+    let to = with_others.len() * 8 / 6;
+    base64(&with_others).get(from..to).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -169,6 +195,19 @@ mod tests {
             assert!(clean.contains("*****") && !clean.contains("cret") && !clean.contains("c3JldA"), "{clean}");
         }
         assert_eq!(scrubber().text("abc is too short to look for".into()), "abc is too short to look for");
+    }
+
+    #[test]
+    fn a_secret_within_longer_base64_is_blanked_wherever_it_begins() {
+        for before in ["", "x", "Bearer ", "access_token="] {
+            for behind in ["", "&x", " is malformed"] {
+                let echo = base64(format!("{before}EAAB/se+cret=1{behind}").as_bytes());
+                let clean = scrubber().text(echo.clone());
+                assert!(clean.contains("****************"), "{before}…{behind}: {clean}");
+                let url = scrubber().text(echo.replace('+', "-").replace('/', "_"));
+                assert!(url.contains("****************"), "{before}…{behind}: {url}");
+            }
+        }
     }
 
     proptest! {

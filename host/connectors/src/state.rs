@@ -142,6 +142,7 @@ impl rand_core::TryRng for Seeded {
 pub(crate) enum Breach {
     Memory,
     Table,
+    Instances,
     Cpu,
 }
 

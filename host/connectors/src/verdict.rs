@@ -81,6 +81,11 @@ impl Evidence<'_> {
         if let Last::Failed(words) = self.ledger.last() {
             return Fault::Unavailable { after_ms: None, cause: Cause::new(Code::Unreached.as_str(), words) };
         }
+        // Wasmtime counts instances by itself and tells in words alone; no guest runs before all of them stand.
+        let root = wrong.root_cause().to_string();
+        if wrong.downcast_ref::<Trap>().is_none() && root.starts_with("resource limit exceeded: instance count") {
+            return Fault::Stopped { cause: self.breach_cause(Breach::Instances) };
+        }
         let what = match (wrong.downcast_ref::<Trap>(), wrong.downcast_ref::<wasmtime_wasi::I32Exit>()) {
             (Some(trap), _) => trap.to_string(),
             (_, Some(exit)) => format!("it ended its process with code {}", exit.0),
@@ -127,6 +132,10 @@ impl Evidence<'_> {
             Breach::Table => (
                 format!("asked for tables of more than {} elements", limits.table_elements),
                 format!("table_elements: {}", limits.table_elements.saturating_mul(2)),
+            ),
+            Breach::Instances => (
+                format!("has more than {} core instances", limits.instances),
+                format!("instances: {}", limits.instances.saturating_mul(2)),
             ),
             Breach::Cpu => (
                 format!("computed for more than {} s", f64::from(limits.cpu_ticks) / 100.0),

@@ -39,6 +39,12 @@ fn nested(depth: usize) -> Vec<u8> {
     (0..depth).fold(component(&[]), |inner, _| component(&[section(4, &inner)]))
 }
 
+/// A section of one type: a component type that declares a component type that declares …
+fn deep_type(depth: usize) -> Vec<u8> {
+    let types = [[0x41, 1, 1].repeat(depth), vec![0x41, 0]].concat();
+    section(7, &[&[1], &types[..]].concat())
+}
+
 fn code(bytes: &[u8]) -> Code {
     Outline::read(bytes).expect_err("it must be refused").code
 }
@@ -68,6 +74,7 @@ fn bytes_made_to_hurt_are_refused_before_anything_is_compiled() {
         ("a length that does not end", component(&[vec![0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80]]), Code::NotAComponent),
         ("a section of no kind", component(&[section(99, b"x")]), Code::BadManifest),
         ("two hundred deep", nested(200), Code::NotAComponent),
+        ("types a hundred thousand deep", component(&[deep_type(100_000), custom(manifest)]), Code::WrongWorld),
         ("half a component", meta[..meta.len() / 2].to_vec(), Code::NotAComponent),
         ("a component and rubbish", [meta.clone(), b"rubbish".to_vec()].concat(), Code::NotAComponent),
         ("more than 64 MiB", vec![0; (64 << 20) + 1], Code::NotAComponent),

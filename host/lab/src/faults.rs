@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Call, Partner, Route, bare_account};
+use crate::reply::Reply;
 
 /// What a dial does to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,6 +164,16 @@ pub(crate) struct Strike {
     pub(crate) ms: Option<u64>,
     pub(crate) rows: usize,
     pub(crate) minutes: Option<u64>,
+}
+
+impl Strike {
+    /// Gives an answer the status that the dial asks for, where it asks for one.
+    pub(crate) fn with_status(&self, mut reply: Reply) -> Reply {
+        if let Some(status) = self.status.and_then(|status| http::StatusCode::from_u16(status).ok()) {
+            reply.status = status;
+        }
+        reply
+    }
 }
 
 /// All dials that are set.

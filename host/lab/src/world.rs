@@ -335,9 +335,7 @@ impl World {
             Kind::Drop => reply.ending = Ending::Drop,
             Kind::Malformed => {
                 reply.body = reply.body.slice(..reply.body.len() / 2 + 1);
-                if let Some(status) = strike.status.and_then(|status| http::StatusCode::from_u16(status).ok()) {
-                    reply.status = status;
-                }
+                reply = strike.with_status(reply);
             }
             Kind::Html => {
                 let page = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head>\

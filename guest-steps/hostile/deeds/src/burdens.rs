@@ -37,6 +37,10 @@ pub fn weigh(deed: &str, settings: &Settings, target: &Target, part: &Part) -> b
             log::info(format!("call {}", CALLS.fetch_add(1, Ordering::SeqCst) + 1));
             return false_after_write(settings, target, part);
         }
+        "crash-after" => {
+            let sent = hostile_common::write(settings, &target.audience, part);
+            panic!("it crashes after its request, which went well: {}", sent.is_ok());
+        }
         "dump" => {
             dump(settings, target, part);
             return false_after_write(settings, target, part);

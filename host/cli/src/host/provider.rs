@@ -1,21 +1,18 @@
 //! The OpenID provider of the configuration: discovery, codes with PKCE, tokens that are checked. Who configures it trusts it:
 //! it may stand in a private network, and is reached by https, or on this machine.
 use crate::config;
+use crate::https;
 use caravan_api::{Asked, Provider, Refused};
 use caravan_connectors::secret_of;
 use caravan_model::port::BoxFuture;
 use caravan_model::{Code, Problem};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
 use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreProviderMetadata};
 use openidconnect::{
     AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, IssuerUrl, Nonce,
     PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse as _,
 };
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -43,7 +40,7 @@ pub struct OpenId {
 struct Silent(String);
 
 /// The way to it.
-struct Wire(Client<HttpsConnector<HttpConnector>, Full<bytes::Bytes>>);
+struct Wire(https::Client);
 
 impl<'a> AsyncHttpClient<'a> for Wire {
     type Error = Silent;
@@ -88,19 +85,12 @@ pub fn configured() -> Result<Option<OpenId>, Problem> {
         Problem::new(Code::MissingSecret, format!("the provider's secret is not there: {words}"))
             .at_path("sign_in.client_secret")
     })?;
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Problem::new(Code::Internal, format!("TLS cannot be set up: {error}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let tls = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
     Ok(Some(OpenId {
         issuer,
         client: ClientId::new(sign_in.client_id.clone()),
         secret: ClientSecret::new(secret.expose().to_owned()),
         back,
-        wire: Wire(Client::builder(TokioExecutor::new()).build(tls)),
+        wire: Wire(https::client()?),
         known: Mutex::new(None),
     }))
 }

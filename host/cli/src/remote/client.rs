@@ -1,14 +1,11 @@
 //! A serving host over HTTP: requests with the caller's key, mistakes as the host says them.
 use crate::fail::Problems;
+use crate::https;
 use bytes::Bytes;
 use caravan_model::{Code, Problem};
 use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The variable that holds the key.
@@ -21,7 +18,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub struct Server {
     base: String,
     key: String,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: https::Client,
 }
 
 /// What is sent along.
@@ -64,14 +61,7 @@ impl Server {
         if !key.chars().all(|c| c.is_ascii_graphic()) {
             return Err(wrong(format!("{KEY} holds something that is no key"), "keys begin with ck_"));
         }
-        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Problem::new(Code::Internal, format!("TLS cannot be set up: {error}")))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let tls = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-        Ok(Server { base, key, client: Client::builder(TokioExecutor::new()).build(tls) })
+        Ok(Server { base, key, client: https::client()? })
     }
 
     /// Asks, and gives the answer as JSON; a text answer is a JSON string, no answer is null.

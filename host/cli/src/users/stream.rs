@@ -8,7 +8,7 @@ use super::csv::{Cells, Records};
 use super::events::{Said, instant, said};
 use super::fields::detect;
 use super::{hash, json, unreadable};
-use caravan_model::{Code, Digest, Event, Message, Millis, Problem, Profile};
+use caravan_model::{Code, Digest, Event, Message, Millis, Problem, Profile, Told};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::Seek;
@@ -203,9 +203,9 @@ fn of_object(object: Map<String, Value>, received: Millis) -> Read {
 }
 
 fn took(said: Said, received: Millis) -> (Option<String>, Message) {
-    let who = Profile { external_id: said.external_id, ..Profile::default() };
     // Nothing happens in the future.
     let event = Event { at: said.event.at.min(received), ..said.event };
+    let who = Profile { external_id: said.external_id, told: Told::at(event.at), ..Profile::default() };
     (said.message_id, Message { who, event: Some(event), ..Message::default() })
 }
 

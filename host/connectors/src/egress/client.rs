@@ -88,8 +88,7 @@ impl Service<Name> for PublicResolver {
             if let Some(address) = trust.address(name.as_str()) {
                 return checked(vec![address]);
             }
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 443)).await?.collect();
-            checked(found)
+            checked(trust.look_up(name.as_str()).await?)
         })
     }
 }

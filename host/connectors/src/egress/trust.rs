@@ -1,8 +1,31 @@
 //! Whom the client towards partners trusts, and where it finds them. The default is the public Internet.
 use super::proxy::Proxy;
+use caravan_model::port::BoxFuture;
 use caravan_model::{Code, Problem};
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, fmt::Debug, io, net::SocketAddr, sync::Arc};
+
+/// Finds the addresses of a host's name. The default is the system's name service.
+///
+/// It is asked at each dial, and what it says is checked each time: whoever answers with a public address first and a
+/// private one later gains nothing. The dial goes to the very addresses that were checked.
+pub trait NameService: Debug + Send + Sync {
+    /// All addresses of a name, with port 443.
+    ///
+    /// # Errors
+    /// The name is not known, or the service cannot be asked.
+    fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>>;
+}
+
+/// The system's name service.
+#[derive(Clone, Copy, Debug)]
+struct System;
+
+impl NameService for System {
+    fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+        Box::pin(async move { Ok(tokio::net::lookup_host((host, 443)).await?.collect()) })
+    }
+}
 
 /// Whom the client towards partners trusts beside the public authorities, and where it finds hosts instead of asking
 /// the name service. For tests with a partner of their own, and for networks with an authority of their own; nothing
@@ -15,15 +38,40 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 /// let elsewhere = "10.0.0.1:443".parse().unwrap();
 /// assert!(Trust::default().with_stand_in("graph.facebook.com", elsewhere).is_err());
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Trust {
+    service: Arc<dyn NameService>,
     roots: Vec<Vec<u8>>,
     names: BTreeMap<String, SocketAddr>,
     stand_ins: BTreeMap<String, SocketAddr>,
     proxy: Option<Proxy>,
 }
 
+impl Default for Trust {
+    fn default() -> Trust {
+        Trust {
+            service: Arc::new(System),
+            roots: Vec::new(),
+            names: BTreeMap::new(),
+            stand_ins: BTreeMap::new(),
+            proxy: None,
+        }
+    }
+}
+
 impl Trust {
+    /// Asks this name service instead of the system's. Whatever it says must be public all the same.
+    #[must_use]
+    pub fn with_name_service(mut self, service: Arc<dyn NameService>) -> Trust {
+        self.service = service;
+        self
+    }
+
+    /// What the name service says of a host now.
+    pub(crate) async fn look_up(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
+        self.service.addresses(host).await
+    }
+
     /// Trusts an authority too: its certificate in DER.
     #[must_use]
     pub fn with_root(mut self, der: impl Into<Vec<u8>>) -> Trust {

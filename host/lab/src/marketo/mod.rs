@@ -231,11 +231,7 @@ pub(crate) fn fault(strike: &Strike) -> Reply {
     if let Some(message) = &strike.message {
         error.message.clone_from(message);
     }
-    let mut reply = error.reply();
-    if let Some(status) = strike.status.and_then(|status| http::StatusCode::from_u16(status).ok()) {
-        reply.status = status;
-    }
-    reply
+    strike.with_status(error.reply())
 }
 
 /// `YYYY-MM-DDThh:mm:ssZ`.

@@ -146,10 +146,16 @@ fn asks(canvas: &Canvas, step: caravan_model::StepIx, audience: &str) -> bool {
 
 /// Applies all ended batches in their order. True where some of them are older than this run.
 async fn replay(store: &Sqlite, compared: &mut [Compared], started: Millis) -> anyhow::Result<bool> {
-    let newest = store.parts(None, 1).await?.into_iter().next();
-    let newest = newest.and_then(|part| part.name.split_once('-').and_then(|(slice, _)| slice.parse::<i64>().ok()));
+    // A lane's newest batch is of its newest slice. Of all lanes together it need not be: a batch that is sent in pieces gets
+    // new ones long after another lane sealed its next slice.
+    let mut newest = 0;
+    for lane in store.lanes().await? {
+        let part = store.parts(Some(lane.id), 1).await?.into_iter().next();
+        let slice = part.and_then(|part| part.name.split_once('-').and_then(|(slice, _)| slice.parse::<i64>().ok()));
+        newest = newest.max(slice.unwrap_or_default());
+    }
     let mut older = false;
-    for slice in 1..=newest.unwrap_or_default() {
+    for slice in 1..=newest {
         for number in 1.. {
             let Some(part) = store.part(&format!("{slice}-{number}")).await? else { break };
             let Some(audience) = compared.iter_mut().find(|audience| audience.key == part.lane) else { continue };
