@@ -83,6 +83,7 @@ struct Bound {
     /// Its version may change while it is used.
     switch: Arc<Switch>,
     default_country: Option<String>,
+    identities: Arc<caravan_model::Identities>,
 }
 
 /// What became of a connection when versions of connectors changed.
@@ -173,7 +174,8 @@ impl Host {
             };
             let connector: Arc<dyn Connector> = Arc::new(BoundConnector::new(component.clone(), binding)?);
             let default_country = connection.default_country.clone();
-            bound.insert(name.clone(), Bound { switch: Arc::new(Switch::new(connector)), default_country });
+            let (switch, identities) = (Arc::new(Switch::new(connector)), Arc::new(connection.identities.clone()));
+            bound.insert(name.clone(), Bound { switch, default_country, identities });
             let ends = connection.token_ends.as_deref().and_then(token_end);
             host.token_ends.insert(name.clone(), ends);
         }
@@ -244,5 +246,9 @@ impl Connectors for Host {
 
     fn default_country(&self, connection: &str) -> Option<String> {
         self.bound(connection)?.default_country
+    }
+
+    fn identities(&self, connection: &str) -> Option<Arc<caravan_model::Identities>> {
+        Some(self.bound(connection)?.identities)
     }
 }
