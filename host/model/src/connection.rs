@@ -47,6 +47,9 @@ pub struct Connection {
     /// The country of phone numbers that name none, where the person has none either (ISO alpha-2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_country: Option<String>,
+    /// Which of a person's fields are sent as which identifiers, where not the partner's defaults.
+    #[serde(default, skip_serializing_if = "crate::Identities::is_empty")]
+    pub identities: crate::Identities,
     /// Settings that the manifest describes.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub settings: serde_json::Map<String, serde_json::Value>,

@@ -55,6 +55,7 @@ pub(crate) struct Plug {
     /// Its settings as they are sent.
     pub settings: Arc<str>,
     default_country: Option<String>,
+    pub(crate) identities: Arc<caravan_model::Identities>,
 }
 
 /// What a lane remembers between two pieces of work; nothing here is needed to go on after a crash.
@@ -313,7 +314,7 @@ impl Plug {
     /// The plans of match words at this connection.
     pub(crate) fn group_plans(&self, words: &[String]) -> Result<Vec<crate::steps::GroupPlan>, Problem> {
         let (manifest, settings) = (self.connector.manifest(), self.connector.settings());
-        group_plans(manifest, words, settings, self.default_country.as_deref())
+        group_plans(manifest, words, settings, self.default_country.as_deref(), &self.identities)
             .map_err(|error| plan_problem(&error, ""))
     }
 }
@@ -327,7 +328,8 @@ pub(crate) fn plug_of(connectors: &dyn Connectors, connection: &str) -> Result<P
     let settings = serde_json::to_string(connector.settings())
         .map_err(|error| Problem::new(Code::BadConnection, format!("settings of `{connection}`: {error}")))?;
     let default_country = connectors.default_country(connection);
-    Ok(Plug { connector, settings: settings.into(), default_country })
+    let identities = connectors.identities(connection).unwrap_or_default();
+    Ok(Plug { connector, settings: settings.into(), default_country, identities })
 }
 
 /// Whether something was last done longer than `every` ago; then it counts as done now.

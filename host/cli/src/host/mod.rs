@@ -95,6 +95,7 @@ struct Bound {
     /// The version that it was made with.
     watched: Arc<Watched>,
     default_country: Option<String>,
+    identities: Arc<caravan_model::Identities>,
 }
 
 /// What became of a connection when versions of connectors changed.
@@ -192,9 +193,10 @@ impl Host {
             let connector = Arc::new(BoundConnector::new(component.clone(), binding)?);
             let watched = Arc::new(Watched::new(name, connector, host.journal.clone()));
             let default_country = connection.default_country.clone();
+            let identities = Arc::new(connection.identities.clone());
             bound.insert(
                 name.clone(),
-                Bound { switch: Arc::new(Switch::new(watched.clone())), watched, default_country },
+                Bound { switch: Arc::new(Switch::new(watched.clone())), watched, default_country, identities },
             );
             let ends = connection.token_ends.as_deref().and_then(token_end);
             host.token_ends.insert(name.clone(), ends);
@@ -297,5 +299,9 @@ impl Connectors for Host {
 
     fn default_country(&self, connection: &str) -> Option<String> {
         self.bound(connection)?.default_country
+    }
+
+    fn identities(&self, connection: &str) -> Option<Arc<caravan_model::Identities>> {
+        Some(self.bound(connection)?.identities)
     }
 }

@@ -7,8 +7,9 @@ use crate::webhook::Body;
 use caravan_model::canvas::{AudienceSync, EventTrigger, ExitRule, Trigger, Until};
 use caravan_model::filter::Compare;
 use caravan_model::manifest::Field;
-use caravan_model::{Canvas, Code, Filter, Policy, Problem};
+use caravan_model::{Canvas, Code, Filter, Identities, Policy, Problem};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The uses of data in a canvas that the policy denies: looks further back than it keeps events, and uses of labelled data:
 /// fields that a sync matches on, everything that the canvas looks at on the way to one, and what the bodies of its webhooks
@@ -31,6 +32,35 @@ pub fn denied_uses(canvas: &Document<Canvas>, manifest: Option<&ManifestOf<'_>>,
     audit.looks(&of_canvas);
     audit.bodies();
     audit.problems.sort_by_key(|problem| problem.line);
+    audit.problems
+}
+
+/// The uses of labelled data that connections' `identities` bring: the fields that a sync's `match` picks there. Beside
+/// these, [`denied_uses`] looks at the partners' default fields of the same words.
+pub fn denied_sources(
+    canvas: &Document<Canvas>,
+    manifest: &ManifestOf<'_>,
+    identities: &dyn Fn(&str) -> Option<Arc<Identities>>,
+    policy: &Policy,
+) -> Vec<Problem> {
+    let mut audit = Audit { canvas, policy, problems: Vec::new() };
+    for (id, step) in &canvas.value.steps.0 {
+        let Some(sync) = &step.audience_sync else { continue };
+        let Some(audience) = canvas.value.audiences.get(&sync.audience) else { continue };
+        let (Some(manifest), Some(mapped)) = (manifest(&audience.connection), identities(&audience.connection)) else {
+            continue;
+        };
+        let (at, actions) = (step_path(id.as_str()).key("audience_sync").key("match"), actions_of(sync));
+        for (i, word) in sync.match_on.iter().enumerate() {
+            let asked = |name: &str| manifest.keys.iter().any(|key| key.is_asked_by(name) && key.is_asked_by(word));
+            for source in mapped.0.iter().filter(|(name, _)| asked(name)).flat_map(|(_, sources)| sources.all()) {
+                // A path may stand with or without the word for all attributes before it.
+                let path = source.path();
+                let names = [Some(path), path.strip_prefix("traits.")].into_iter().flatten().map(name_of_attr);
+                names.for_each(|name| audit.used(&at.index(i), &name, true, &actions));
+            }
+        }
+    }
     audit.problems
 }
 

@@ -7,7 +7,7 @@ mod steps;
 mod webhooks;
 
 pub use kept::too_far_back;
-pub use labels::denied_uses;
+pub use labels::{denied_sources, denied_uses};
 pub use webhooks::unknown_endpoints;
 
 use crate::document::{Document, Path};
