@@ -3,7 +3,7 @@ use crate::args::Global;
 use crate::fail::Problems;
 use crate::host::{self, workshop::Workshop};
 use crate::registry::Shelf;
-use crate::{files, policies};
+use crate::{files, mapped, policies};
 use caravan_connectors::{Grant, LoadedComponent, LocalVault};
 use caravan_journey::document::{Document, Path as Place};
 use caravan_journey::validate::{Facts, validate};
@@ -105,6 +105,10 @@ pub fn document_with_connections(
             groups: None,
         };
         problems.extend(validate(canvas, &facts));
+    }
+    if let (Some(canvas), Some(connections)) = (&canvas, &read) {
+        let manifest = |name: &str| components.get(name).map(|component| component.manifest());
+        wrong.extend(mapped::unmapped(&canvas.value, connections, manifest));
     }
     problems.extend(wrong);
     if let (Some(canvas), Some(connections), Secrets::Ask) = (&canvas, &read, secrets) {
@@ -277,6 +281,7 @@ fn load(
             problems
                 .push(connections.problem(Code::BadConnection, &at.key("settings"), words).cure("correct the setting"));
         }
+        problems.extend(mapped::wrong_entries(connections, name, component.manifest()));
         if connection.app.is_some() {
             let cure = "write `secret:` with the place of a token instead";
             let words = match (&component.manifest().auth.token, &connection.secret) {

@@ -13,7 +13,7 @@ use caravan_journey::document::Document;
 use caravan_journey::plan::CompiledCanvas;
 use caravan_journey::retry::backoff;
 use caravan_journey::segments::unknown_groups;
-use caravan_journey::validate::{denied_sources, denied_uses, unknown_endpoints};
+use caravan_journey::validate::{denied_uses, unknown_endpoints};
 use caravan_model::canvas::{AudienceSpec, IfMissing};
 use caravan_model::port::{Answer, Ask, AudienceInfo, CallContext};
 use caravan_model::{Canvas, Code, Connections, Fault, Problem};
@@ -84,9 +84,7 @@ impl<S: Store> Runner<S> {
         let manifest = |connection: &str| plugs.get(connection).map(|plug| plug.connector.manifest());
         let mapped = |connection: &str| plugs.get(connection).map(|plug| plug.identities.clone());
         let document = Document::without_file(canvas.clone());
-        let denied = denied_uses(&document, Some(&manifest), &policy);
-        let sources = denied_sources(&document, &manifest, &mapped, &policy);
-        if let Some(first) = denied.into_iter().chain(sources).next() {
+        if let Some(first) = denied_uses(&document, Some(&manifest), &mapped, &policy).into_iter().next() {
             return Err(first.into());
         }
         // Of the newest version: what it says already was bound once, and may have been bound anew since.

@@ -263,7 +263,8 @@ impl Workbench {
     /// What a policy would refuse.
     async fn policy_against_live(&self, text: String) -> anyhow::Result<(PolicyKept, PolicyFile)> {
         let file = policies::read_text(BODY, text)?;
-        let found = policies::refusals(self.runner.store(), &file.policy).await?;
+        let mapped = |name: &str| self.host.identities(name);
+        let found = policies::refusals(self.runner.store(), &file.policy, &mapped).await?;
         let refuses =
             found.refused.iter().map(|(canvas, problems)| json!({"canvas": canvas, "problems": problems})).collect();
         Ok((PolicyKept { kept: false, refuses, unseen: found.unseen }, file))

@@ -51,6 +51,7 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
         Verb::Profile(verb) => remote.profile(verb).await,
         Verb::Audience(verb) => remote.audience(verb).await,
         Verb::Queue(verb) => remote.queue(verb).await,
+        Verb::Batch(BatchVerb::Show(args)) if args.body.is_some() => Err(not_there("the body of a batch")),
         Verb::Batch(BatchVerb::Show(args)) => remote.get(&format!("/batches/{}", part(&args.name))).await,
         Verb::Alert(verb) => remote.alert(verb).await,
         Verb::Policy(verb) => remote.policy(verb).await,
@@ -268,7 +269,7 @@ impl Remote<'_> {
     async fn policy(&self, verb: PolicyVerb) -> anyhow::Result<End> {
         match verb {
             PolicyVerb::Show => self.get("/policy").await,
-            PolicyVerb::Set { policy } => {
+            PolicyVerb::Set { policy, .. } => {
                 let path = format!("/policy?anyway={}", self.global.yes);
                 let answer = self.server.ask(Method::PUT, &path, Sent::Text(files::text(&policy)?)).await;
                 let answer = answer.map_err(|error| in_file(error, &policy))?;
@@ -276,7 +277,7 @@ impl Remote<'_> {
                 let refuses = answer["refuses"].as_array().is_some_and(|refuses| !refuses.is_empty());
                 Ok(if refuses { End::NeedsYou } else { End::Done })
             }
-            PolicyVerb::Check { policy } => {
+            PolicyVerb::Check { policy, .. } => {
                 let text = Sent::Text(files::text(&policy)?);
                 let answer = self.server.ask(Method::POST, "/policy/check", text).await;
                 let answer = answer.map_err(|error| in_file(error, &policy))?;

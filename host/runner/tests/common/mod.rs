@@ -83,6 +83,8 @@ pub struct Fake {
     pub settings: serde_json::Map<String, serde_json::Value>,
     pub partner: Arc<Mutex<Partner>>,
     pub dial: Mutex<Dial>,
+    /// What its connection maps.
+    pub identities: Mutex<Arc<caravan_model::Identities>>,
 }
 
 /// A row as the partner keeps it.
@@ -98,11 +100,17 @@ impl Fake {
             settings: Default::default(),
             partner: Arc::default(),
             dial: Mutex::new(Box::new(|_| Reaction::Take)),
+            identities: Mutex::default(),
         })
     }
 
     pub fn dial(&self, dial: impl FnMut(&Part) -> Reaction + Send + 'static) {
         *self.dial.lock().unwrap() = Box::new(dial);
+    }
+
+    /// From now on its connection maps this.
+    pub fn map(&self, identities: serde_json::Value) {
+        *self.identities.lock().unwrap() = Arc::new(serde_json::from_value(identities).expect("a mapping"));
     }
 
     pub fn calm(&self) {
@@ -315,6 +323,10 @@ impl Connectors for Fakes {
 
     fn default_country(&self, _: &str) -> Option<String> {
         Some("FR".into())
+    }
+
+    fn identities(&self, connection: &str) -> Option<Arc<caravan_model::Identities>> {
+        Some(self.0.get(connection)?.identities.lock().unwrap().clone())
     }
 }
 
