@@ -208,7 +208,8 @@ fn whoever_may_not_see_identities_sees_none_wherever_people_are_shown() {
         }
         let path = path.replace("{canvas}", "mapped").replace("{batch}", &batch).replace("{connector}", "meta");
         let path = path.replace("{segment}", "everyone").replace("{list}", "vip").replace("{version}", "1");
-        let path = path.replace("{audience}", "all").replace("{queue}", "mapped%2Fall").replace("{connection}", "lab-meta");
+        let path =
+            path.replace("{audience}", "all").replace("{queue}", "mapped%2Fall").replace("{connection}", "lab-meta");
         let (status, answer) = world.call(&masked, "GET", &path, "");
         read += u32::from(status == 200);
         for secret in SECRETS {

@@ -1,5 +1,6 @@
 //! Identities that connections map, against their connectors and against the steps that pick among them: where the file of
 //! the connections is wrong, its line is said.
+use crate::kept::Kept;
 use caravan_identity::{Plan, PlanError, check_mapping};
 use caravan_journey::document::{Document, Path as Place};
 use caravan_model::{Canvas, Code, Connection, Connections, Identities, Manifest, Problem};
@@ -21,6 +22,7 @@ pub fn wrong_entries(connections: &Document<Connections>, name: &str, manifest: 
 pub fn unmapped<'a>(
     canvas: &Canvas,
     connections: &Document<Connections>,
+    kept: &Kept,
     manifest: impl Fn(&str) -> Option<&'a Manifest>,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -32,7 +34,8 @@ pub fn unmapped<'a>(
         let Some(words) = nothing_for(connection, manifest, &sync.match_on) else { continue };
         let words = format!("step `{id}` of {} matches on more than is mapped: {words}", canvas.canvas);
         let cure = "map the field here, or take it out of the step's `match`";
-        problems.push(connections.problem(Code::UnmappedKey, &place(&spec.connection), words).cure(cure));
+        let said = kept.said_by(connections, &spec.connection);
+        problems.push(said.problem(Code::UnmappedKey, &place(&spec.connection), words).cure(cure));
     }
     problems
 }

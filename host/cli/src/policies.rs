@@ -1,8 +1,10 @@
 //! The workspace's policy: where a command finds it, and which live canvases it refuses.
 use crate::args::Global;
+use crate::check::read_where_there;
 use crate::fail::Problems;
 use crate::host::hands::actor;
 use crate::host::workshop::Workshop;
+use crate::kept::Kept;
 use crate::{bundle, files, stores};
 use caravan_connectors::LoadedComponent;
 use caravan_journey::document::{self, Document};
@@ -82,9 +84,9 @@ pub struct Refusals {
 /// Gives what a connection maps, by its name; `None` where that is not known.
 pub type Mapped<'a> = dyn Fn(&str) -> Option<Arc<Identities>> + Send + Sync + 'a;
 
-/// What the connections of a file map; nothing is known where it cannot be read.
-pub fn mapped_in(file: &Path) -> impl Fn(&str) -> Option<Arc<Identities>> + Send + Sync {
-    let known = files::connections(file).ok().map(|read| read.value.connections).unwrap_or_default();
+/// What the connections of a file and of a store map; nothing is known where it cannot be read.
+pub fn mapped_in(file: &Path, kept: &Kept) -> impl Fn(&str) -> Option<Arc<Identities>> + Send + Sync + use<> {
+    let known = read_where_there(file, kept).ok().map(|read| read.value.connections).unwrap_or_default();
     move |name| known.get(name).map(|connection| Arc::new(connection.identities.clone()))
 }
 

@@ -43,7 +43,7 @@ pub use batch::{Action, Column, FlagColumn, Part, Target};
 pub use canvas::Canvas;
 pub use charge::Charge;
 pub use code::{Code, Problem};
-pub use connection::{Connection, Connections};
+pub use connection::{Connection, Connections, KeptConnection};
 pub use credential::Credential;
 pub use exchange::{Exchange, exchanges_of};
 pub use fault::{AudienceState, Cause, Effect, Fault, Refusal, Report};

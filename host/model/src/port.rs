@@ -437,4 +437,8 @@ pub trait Connectors: Send + Sync {
     fn identities(&self, _connection: &str) -> Option<Arc<crate::Identities>> {
         None
     }
+    /// The partner's ids of the connection's accounts that are switched off.
+    fn switched_off(&self, _connection: &str) -> Option<Arc<std::collections::BTreeSet<String>>> {
+        None
+    }
 }

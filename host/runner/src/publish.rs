@@ -342,6 +342,11 @@ fn account_of(connections: &Connections, spec: &AudienceSpec, name: &str) -> Res
         let words = format!("there is no connection `{}`", spec.connection);
         Problem::new(Code::UnknownConnection, words).at_path(format!("{path}.connection"))
     })?;
+    if connection.off.contains(&spec.account) {
+        let words = format!("the account `{}` of `{}` is switched off", spec.account, spec.connection);
+        let cure = "switch it on, or choose another account";
+        return Err(Problem::new(Code::AccountOff, words).at_path(format!("{path}.account")).cure(cure));
+    }
     connection.accounts.get(&spec.account).cloned().ok_or_else(|| {
         let known: Vec<&str> = connection.accounts.keys().map(String::as_str).collect();
         let words = format!("connection `{}` has no account `{}`", spec.connection, spec.account);

@@ -56,6 +56,8 @@ pub(crate) struct Plug {
     pub settings: Arc<str>,
     default_country: Option<String>,
     pub(crate) identities: Arc<caravan_model::Identities>,
+    /// The partner's ids of accounts that are switched off.
+    off: Arc<BTreeSet<String>>,
 }
 
 /// What a lane remembers between two pieces of work; nothing here is needed to go on after a crash.
@@ -311,6 +313,11 @@ impl<S: Store> Shared<S> {
 }
 
 impl Plug {
+    /// Whether an account, by the partner's id, is switched off.
+    pub(crate) fn is_off(&self, account: &str) -> bool {
+        self.off.contains(account)
+    }
+
     /// The plans of match words at this connection.
     pub(crate) fn group_plans(&self, words: &[String]) -> Result<Vec<crate::steps::GroupPlan>, Problem> {
         let (manifest, settings) = (self.connector.manifest(), self.connector.settings());
@@ -329,7 +336,8 @@ pub(crate) fn plug_of(connectors: &dyn Connectors, connection: &str) -> Result<P
         .map_err(|error| Problem::new(Code::BadConnection, format!("settings of `{connection}`: {error}")))?;
     let default_country = connectors.default_country(connection);
     let identities = connectors.identities(connection).unwrap_or_default();
-    Ok(Plug { connector, settings: settings.into(), default_country, identities })
+    let off = connectors.switched_off(connection).unwrap_or_default();
+    Ok(Plug { connector, settings: settings.into(), default_country, identities, off })
 }
 
 /// Whether something was last done longer than `every` ago; then it counts as done now.

@@ -1,6 +1,7 @@
 //! The verbs on a serving host (`--server URL`): each is one call, or a few, of its API. What needs no store is done here.
 mod canvases;
 mod client;
+mod connections;
 mod connectors;
 mod events;
 mod groups;
@@ -19,6 +20,8 @@ use client::{Sent, Server, part};
 use http::Method;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+
+pub use show::words;
 
 /// People who are sent at a time.
 const CHUNK: usize = 5_000;
@@ -311,21 +314,6 @@ impl Remote<'_> {
             KeyVerb::Remove { key } => {
                 self.delete(&format!("/keys/{}", part(&key)), &format!("whoever uses {key} is refused")).await
             }
-        }
-    }
-
-    async fn connection(&self, verb: crate::args::ConnectionVerb) -> anyhow::Result<End> {
-        match verb {
-            crate::args::ConnectionVerb::Check(args) => {
-                let path = format!("/connections/{}/check", part(&args.name));
-                let report = self.server.ask(Method::POST, &path, Sent::Nothing).await?;
-                self.tell(&report)?;
-                Ok(if report["good"] == true { End::Done } else { End::NeedsYou })
-            }
-            crate::args::ConnectionVerb::Accounts(args) => {
-                self.ask(Method::POST, &format!("/connections/{}/accounts", part(&args.name)), Sent::Nothing).await
-            }
-            _ => Err(not_there("this command")),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `caravan policy set | show | check`.
 use crate::args::Global;
 use crate::fail::{End, usage};
+use crate::kept::Kept;
 use crate::policies::{PolicyFile, Refusals, keep, mapped_in, read, refusals};
 use crate::{out, stores};
 use caravan_runner::{POLICY_ID, policy_of};
@@ -12,7 +13,7 @@ use std::path::Path;
 pub async fn set(global: &Global, path: &Path, connections: &Path) -> anyhow::Result<End> {
     let file = read(path)?;
     let store = Sqlite::open(stores::existing(global)?, stores::options(global))?;
-    let found = refusals(&store, &file.policy, &mapped_in(connections)).await?;
+    let found = refusals(&store, &file.policy, &mapped_in(connections, &Kept::of(&store).await?)).await?;
     let kept = found.refused.is_empty() || global.yes;
     if kept {
         keep(&store, &file).await?;
@@ -26,7 +27,7 @@ pub async fn check(global: &Global, path: &Path, connections: &Path) -> anyhow::
     let found = match stores::existing(global) {
         Ok(store) => {
             let store = Sqlite::open_read_only(store)?;
-            refusals(&store, &file.policy, &mapped_in(connections)).await?
+            refusals(&store, &file.policy, &mapped_in(connections, &Kept::of(&store).await?)).await?
         }
         Err(problem) if global.store.is_some() => return Err(problem.into()),
         Err(_) => Refusals::default(),
@@ -61,7 +62,7 @@ pub async fn keep_for_run(
     file: &PolicyFile,
     (canvas, connections): (&str, &Path),
 ) -> anyhow::Result<()> {
-    let mut found = refusals(store, &file.policy, &mapped_in(connections)).await?;
+    let mut found = refusals(store, &file.policy, &mapped_in(connections, &Kept::of(store).await?)).await?;
     found.refused.retain(|(id, _)| id.as_str() != canvas);
     if !found.refused.is_empty() && !global.yes {
         let names: Vec<&str> = found.refused.iter().map(|(id, _)| id.as_str()).collect();

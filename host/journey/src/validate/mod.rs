@@ -112,6 +112,10 @@ fn audiences(findings: &mut Findings<'_>, facts: &Facts<'_>) {
             let accounts = connection.accounts.keys().map(String::as_str);
             let cure = suggest::cure(&audience.account, accounts, &format!("accounts of `{}`", audience.connection));
             findings.add(Code::UnknownAccount, &at.key("account"), message, cure);
+        } else if connection.off.contains(&audience.account) {
+            let message = format!("the account `{}` of `{}` is switched off", audience.account, audience.connection);
+            let cure = "switch it on, or choose another account";
+            findings.add(Code::AccountOff, &at.key("account"), message, cure);
         }
     }
 }

@@ -85,6 +85,8 @@ pub struct Fake {
     pub dial: Mutex<Dial>,
     /// What its connection maps.
     pub identities: Mutex<Arc<caravan_model::Identities>>,
+    /// Accounts of its connection that are switched off.
+    pub off: Mutex<BTreeSet<String>>,
 }
 
 /// A row as the partner keeps it.
@@ -101,6 +103,7 @@ impl Fake {
             partner: Arc::default(),
             dial: Mutex::new(Box::new(|_| Reaction::Take)),
             identities: Mutex::default(),
+            off: Mutex::default(),
         })
     }
 
@@ -327,6 +330,10 @@ impl Connectors for Fakes {
 
     fn identities(&self, connection: &str) -> Option<Arc<caravan_model::Identities>> {
         Some(self.0.get(connection)?.identities.lock().unwrap().clone())
+    }
+
+    fn switched_off(&self, connection: &str) -> Option<Arc<BTreeSet<String>>> {
+        Some(Arc::new(self.0.get(connection)?.off.lock().unwrap().clone()))
     }
 }
 
