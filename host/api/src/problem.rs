@@ -85,7 +85,7 @@ fn status_of(code: Code) -> StatusCode {
         Code::NotFound | Code::UnknownGroup => StatusCode::NOT_FOUND,
         Code::NotSigned => StatusCode::UNAUTHORIZED,
         Code::NoRight => StatusCode::FORBIDDEN,
-        Code::StoreInUse => StatusCode::CONFLICT,
+        Code::StoreInUse | Code::ConnectionTwice | Code::ConnectionInUse | Code::KeptInFile => StatusCode::CONFLICT,
         Code::Unreached => StatusCode::BAD_GATEWAY,
         Code::StoreDamaged | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Code::BadSyntax | Code::BadValue | Code::UnknownField | Code::Usage => StatusCode::BAD_REQUEST,

@@ -433,4 +433,12 @@ pub trait Connectors: Send + Sync {
     fn connector(&self, connection: &str) -> Result<Arc<dyn Connector>, crate::Problem>;
     /// The connection's default country for phone numbers.
     fn default_country(&self, connection: &str) -> Option<String>;
+    /// Which fields of people the connection sends as which identifiers; without, the partner's defaults.
+    fn identities(&self, _connection: &str) -> Option<Arc<crate::Identities>> {
+        None
+    }
+    /// The partner's ids of the connection's accounts that are switched off.
+    fn switched_off(&self, _connection: &str) -> Option<Arc<std::collections::BTreeSet<String>>> {
+        None
+    }
 }

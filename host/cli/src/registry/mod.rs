@@ -11,6 +11,7 @@ pub mod standing;
 
 use crate::args::Global;
 use crate::bundle::{self, is_path};
+use crate::kept::Kept;
 use crate::{files, stores};
 use caravan_connectors::{Grant, GrantFile, Outline, Safe};
 use caravan_model::policy::ConnectorPolicy;
@@ -33,6 +34,8 @@ pub struct Shelf {
     signing: ConnectorPolicy,
     /// The ids of what is sealed.
     sealed: BTreeSet<String>,
+    /// The connections that it keeps.
+    kept: Kept,
 }
 
 /// What a connection's `connector` leads to.
@@ -77,6 +80,7 @@ impl Shelf {
             bytes: BTreeMap::new(),
             signing: policy_of(store).await?.connectors,
             sealed: store.documents(DocumentKind::Sealed).await?.into_iter().map(|(id, _)| id).collect(),
+            kept: Kept::of(store).await?,
         };
         let used = shelf.standings.values().filter_map(|standing| standing.active).chain(shelf.pins.values().copied());
         let used: Vec<Digest> = used.collect();
@@ -92,6 +96,18 @@ impl Shelf {
     #[must_use]
     pub fn under(mut self, policy: &Policy) -> Shelf {
         self.signing = policy.connectors.clone();
+        self
+    }
+
+    /// The connections that the store keeps, beside those of a file.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// The same with other connections.
+    #[must_use]
+    pub fn keeping(mut self, kept: Kept) -> Shelf {
+        self.kept = kept;
         self
     }
 

@@ -91,6 +91,9 @@ pub(super) fn hold_of(code: &str) -> Hold {
             Some(Code::NotEntitled),
             Critical,
         ),
+        "account_off" => {
+            ("somebody switched the ad account off", "switch it on when it may go on", Some(Code::AccountOff), Warning)
+        }
         "held-by-person" => ("a person holds it", "resume it when it may go on", None, Warning),
         _ => ("something must be mended first", "look at the queue", None, Warning),
     };

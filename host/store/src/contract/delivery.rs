@@ -361,6 +361,8 @@ pub enum DocumentKind {
     Sealed,
     /// An import of an external audience into a list, and how far it is; id = list and digest of the audience.
     ListImport,
+    /// A connection that was made here, or how accounts of one of the file are switched; id = its name.
+    Connection,
 }
 
 impl DocumentKind {
@@ -391,6 +393,7 @@ impl DocumentKind {
             DocumentKind::Import => "import",
             DocumentKind::Sealed => "sealed",
             DocumentKind::ListImport => "list-import",
+            DocumentKind::Connection => "connection",
         }
     }
 }
