@@ -332,3 +332,25 @@ fn trials_and_files_of_events_go_over_a_serving_host_too() {
     assert!(elsewhere.contains("--store"), "{elsewhere}");
     drop(world.lab);
 }
+
+#[test]
+fn a_backup_is_fetched_from_a_serving_host_by_whoever_may_and_is_whole() {
+    let world = World::new();
+    world.place.write("users.csv", "external_id,email\np-1,one@example.com\n");
+    world.caravan(&world.admin, &["profile", "import", "users.csv"]).expect(0);
+    let operator = world.made("operator", &["operator"]);
+    let refused = world.caravan(&operator, &["store", "backup", "copy.caravan"]).expect(2).stderr;
+    assert!(refused.contains("CV093") && refused.contains("back-up"), "{refused}");
+    assert!(!world.place.path("copy.caravan").exists(), "nothing is left of a refusal");
+    let made = world.caravan(&world.admin, &["store", "backup", "copy.caravan", "--json"]).expect(0).json();
+    let file = std::fs::metadata(world.place.path("copy.caravan")).expect("the copy");
+    assert_eq!(made["bytes"], file.len());
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o777, 0o600);
+    let again = world.caravan(&world.admin, &["store", "backup", "copy.caravan"]).expect(2).stderr;
+    assert!(again.contains("CV001") && again.contains("copy.caravan"), "{again}");
+    world.place.run(["store", "check", "--store", "copy.caravan"]).expect(0);
+    let found = world.place.run(["profile", "trace", "p-1", "--store", "copy.caravan", "--json"]).expect(0);
+    assert!(found.stdout.contains("p-1"), "{}", found.stdout);
+    let chain = world.caravan(&world.admin, &["audit", "list", "--json"]).expect(0).stdout;
+    assert!(chain.contains("store.backup"), "{chain}");
+}

@@ -16,7 +16,7 @@ use utoipa::{Modify, OpenApi};
         license(name = "Apache-2.0")
     ),
     paths(
-        host::document, host::show, keeping::catalogue, keeping::check, keeping::prune,
+        host::document, host::show, keeping::backup, keeping::catalogue, keeping::check, keeping::prune,
         sessions::open, sessions::close, sessions::me, oidc::go, oidc::come_back,
         members::list, members::set, members::remove, members::link,
         keys::list, keys::add, keys::remove,

@@ -20,6 +20,7 @@ pub(crate) fn routes<S: Store>() -> Router<Arc<State<S>>> {
         .route("/api/host", get(host::show::<S>))
         .route("/api/store/check", post(keeping::check::<S>))
         .route("/api/store/prune", post(keeping::prune::<S>))
+        .route("/api/store/backup", get(keeping::backup::<S>))
         .route("/api/catalogue", get(keeping::catalogue::<S>))
         .route("/api/me", get(sessions::me::<S>))
         .route("/api/sessions", post(sessions::open::<S>).delete(sessions::close::<S>))

@@ -81,6 +81,7 @@ codes! {
     StoreInUse = "CV070", "A store that another process owns", "CV070";
     StoreDamaged = "CV071", "A store that cannot be read", "CV071";
     StoreTooNew = "CV072", "A store that a newer version wrote", "CV072";
+    NoRoom = "CV073", "A store without room", "CV073";
     AudienceMissing = "CV080", "An audience that is not at the partner", "CV080";
     Unauthorized = "CV081", "Credentials that the partner refuses", "CV081";
     Forbidden = "CV082", "Credentials without the right", "CV082";

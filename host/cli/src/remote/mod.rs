@@ -69,12 +69,11 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
         Verb::Catalogue(CatalogueVerb::Show { sample, .. }) => remote.get(&format!("/catalogue?sample={sample}")).await,
         Verb::Event(EventVerb::Import { files, .. }) => remote.import_events(&files).await,
         Verb::DryRun(args) => remote.dry_run(args).await,
-        Verb::Keep(StoreVerb::Backup { .. }) => Err(usage(
-            "a backup is a file of the host's machine",
-            "say it there: `caravan store backup TO --store FILE` \
-                works beside a host that serves",
-        )
-        .into()),
+        Verb::Keep(StoreVerb::Backup { to }) => {
+            let bytes = remote.server.fetch("/store/backup", &to).await?;
+            remote.tell(&json!({"file": to, "bytes": bytes}))?;
+            Ok(End::Done)
+        }
         Verb::Keep(StoreVerb::Check) => remote.post("/store/check", json!({})).await,
         Verb::Keep(StoreVerb::Prune) => remote.post("/store/prune", json!({})).await,
         _ => Err(not_there("this command")),

@@ -122,7 +122,8 @@ impl Audit<'_> {
             let Some(body) = step.webhook.as_ref().and_then(|webhook| Body::new(&webhook.body).ok()) else { continue };
             let at = step_path(id.as_str()).key("webhook");
             for (place, name) in body.names() {
-                let name = if name == "attributes" { name.to_owned() } else { name_of_attr(name) };
+                let is_whole = name == "attributes" || name.starts_with("events.");
+                let name = if is_whole { name.to_owned() } else { name_of_attr(name) };
                 self.used(&place.below(&at), &name, true, &actions);
             }
         }
