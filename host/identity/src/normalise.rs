@@ -125,6 +125,7 @@ fn of_usable(rule: Rule, value: &str, place: Place, out: &mut Vec<u8>) -> Result
         Rule::GivenName => name::without_extras(value, Extras::Titles, out),
         Rule::FamilyName => name::without_extras(value, Extras::Suffixes, out),
         Rule::NameSpaceless => name::spaceless(value, out),
+        Rule::NameLatin => name::latin(value, out),
         Rule::Initial => name::initial(value, out),
         Rule::GenderMf => gender::normalise(value, out),
         Rule::BirthYear => birth::normalise(value, Part::Year, out),

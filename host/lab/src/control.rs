@@ -34,9 +34,16 @@ impl Refusal {
 
 /// The lab's addresses as one line of JSON.
 pub(crate) fn address_line(addresses: &Addresses) -> String {
-    let partners: Map<String, Value> =
-        addresses.partners.iter().map(|(partner, url)| (partner.name().to_string(), json!(url))).collect();
-    json!({"lab": addresses.lab, "partners": partners}).to_string()
+    let list = |written: &dyn Fn(&str) -> String| -> Map<String, Value> {
+        let named = addresses.partners.iter().map(|(partner, url)| (partner.name().to_string(), json!(written(url))));
+        named.collect()
+    };
+    let mut line = json!({"lab": addresses.lab, "partners": list(&str::to_string)});
+    if let Some(ca) = &addresses.ca {
+        let secure = |url: &str| url.replacen("http://127.0.0.1", "https://localhost", 1);
+        line["tls"] = json!({"ca": ca, "partners": list(&secure)});
+    }
+    line.to_string()
 }
 
 /// Answers a control call that came to the control address (`door` none) or to a partner's.

@@ -21,6 +21,7 @@ const RULES: [Rule; 25] = [
     Rule::GivenName,
     Rule::FamilyName,
     Rule::NameSpaceless,
+    Rule::NameLatin,
     Rule::Initial,
     Rule::GenderMf,
     Rule::BirthYear,
