@@ -255,20 +255,20 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_registry_leads_to_itself_and_to_public_hosts_by_tls_alone() {
-        let lead = |registry: &str, to: &str| {
+    #[tokio::test]
+    async fn a_registry_leads_to_itself_and_to_public_hosts_by_tls_alone() {
+        let lead = async |registry: &str, to: &str| {
             let reference: OciReference = format!("oci://{registry}/ads").parse().unwrap();
             let visit = Visit::default();
-            let registry = Registry::new(&reference, &visit).unwrap();
+            let registry = Registry::new(&reference, &visit).await.unwrap();
             let mut head = http::HeaderMap::new();
             head.insert(header::LOCATION, to.parse().unwrap());
             registry.led(&format!("{}/blobs/x", reference.base()), &head).ok()
         };
         let near = "localhost:5000";
-        assert_eq!(lead(near, "/v2/ads/x?a=1").as_deref(), Some("http://localhost:5000/v2/ads/x?a=1"));
-        assert_eq!(lead(near, "http://localhost:5000/y").as_deref(), Some("http://localhost:5000/y"));
-        assert!(lead("ghcr.io", "https://cdn.example.com/x").is_some());
+        assert_eq!(lead(near, "/v2/ads/x?a=1").await.as_deref(), Some("http://localhost:5000/v2/ads/x?a=1"));
+        assert_eq!(lead(near, "http://localhost:5000/y").await.as_deref(), Some("http://localhost:5000/y"));
+        assert!(lead("ghcr.io", "https://cdn.example.com/x").await.is_some());
         for (registry, to) in [
             (near, "http://localhost:5001/x"),
             (near, "http://127.0.0.1:5000/x"),
@@ -281,7 +281,7 @@ mod tests {
             ("ghcr.io", "https://me:pw@cdn.example.com/x"),
             ("ghcr.io", "file:///etc/passwd"),
         ] {
-            assert_eq!(lead(registry, to), None, "{registry} {to}");
+            assert_eq!(lead(registry, to).await, None, "{registry} {to}");
         }
     }
 }

@@ -7,7 +7,7 @@ use caravan_model::{Column, Profile};
 use proptest::prelude::*;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
 
-const RULES: [Rule; 25] = [
+const RULES: [Rule; 26] = [
     Rule::Trim,
     Rule::Email,
     Rule::EmailCompact,
