@@ -1,4 +1,5 @@
-"""Meta's official SDK against the lab: list accounts, create, list, add, remove. argv: the emulator's address."""
+"""Meta's official SDK against the lab: list accounts, create, list, add, remove. argv: the emulator's address
+and, for HTTPS, the authority to trust."""
 
 import hashlib
 import json
@@ -11,7 +12,10 @@ from facebook_business.api import FacebookAdsApi
 from facebook_business.session import FacebookSession
 
 FacebookSession.GRAPH = sys.argv[1]
-FacebookAdsApi.init(access_token="any-token", api_version="v26.0")
+api = FacebookAdsApi.init(access_token="any-token", api_version="v26.0")
+if len(sys.argv) > 2:
+    # The SDK brings authorities of its own.
+    api._session.requests.verify = sys.argv[2]
 
 accounts = [account["id"] for account in User(fbid="me").get_ad_accounts(fields=["id", "name"])]
 assert "act_1" in accounts, accounts

@@ -1,4 +1,5 @@
-"""TikTok's official SDK against the lab: list advertisers, upload, create, list, append, remove. argv: the address."""
+"""TikTok's official SDK against the lab: list advertisers, upload, create, list, append, remove. argv: the
+address and, for HTTPS, the authority to trust."""
 
 import hashlib
 import json
@@ -10,6 +11,8 @@ import business_api_client as tiktok
 ADVERTISER = "7000000000000000001"
 configuration = tiktok.Configuration()
 configuration.host = sys.argv[1]
+if len(sys.argv) > 2:
+    configuration.ssl_ca_cert = sys.argv[2]
 client = tiktok.ApiClient(configuration)
 audiences = tiktok.AudienceApi(client)
 token = "any-token"

@@ -50,6 +50,19 @@ pub fn program(name: &str, arguments: &[&str], folder: &std::path::Path) -> Stri
 
 /// Runs a script of `tests/sdk/` with these arguments and this input, and gives what it prints.
 pub fn run(script: &str, arguments: &[&str], input: &str) -> String {
+    must(&mut command(script, arguments), input)
+}
+
+/// The same for a script that trusts the authority in a file, and no other.
+pub fn run_trusting(authority: &str, script: &str, arguments: &[&str]) -> String {
+    // The second is read by the library `requests`, the first by all others.
+    let trust = [("SSL_CERT_FILE", authority), ("REQUESTS_CA_BUNDLE", authority)];
+    must(command(script, arguments).arg(authority).envs(trust), "")
+}
+
+fn command(script: &str, arguments: &[&str]) -> Command {
     let script = xtask::stage::root().join("tests/sdk").join(script);
-    must(Command::new(interpreter()).arg(script).args(arguments), input)
+    let mut command = Command::new(interpreter());
+    command.arg(script).args(arguments);
+    command
 }

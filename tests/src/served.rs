@@ -109,8 +109,9 @@ pub fn ask(address: &str, method: &str, path: &str, headers: &str, body: &str) -
         address
     )
     .expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    let answer = String::from_utf8_lossy(&answer).into_owned();
     let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
     (status.unwrap_or_else(|| panic!("no status: {answer}")), answer)
 }

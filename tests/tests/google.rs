@@ -1,6 +1,6 @@
 //! Google end to end: what stands in the lab's list equals an independent calculation from the users file, for add and for
 //! remove; consent travels with the people, and what Google says later corrects the counts.
-use caravan_tests::{Lab, Place, audience_named, keys_of, oracle, state_of, word, words_of};
+use caravan_tests::{Lab, Place, audience_named, keys_of, oracle, word};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -287,98 +287,4 @@ fn keys_that_no_one_list_takes_are_refused_before_anything_is_made() {
         place.run(["run", "in.yaml", "--users", &file, "--store", "s.caravan", "--lab", &lab.url, "--json"]).expect(2);
     assert!(format!("{}{}", ran.stdout, ran.stderr).contains("CONTACT_ID"), "{ran:?}");
     assert_eq!(lab.get("/_lab/audiences").expect("audiences")["audiences"], json!([]));
-}
-
-#[test]
-fn every_row_of_the_error_table_has_its_state_of_the_queue_and_words_for_the_designer() {
-    let lab = Place::new().lab();
-    lab.post("/_lab/settings", &json!({"google": {"per_minute": 100_000}})).expect("settings");
-    let mut table = String::new();
-    for (reasons, expected) in [
-        (&["INTERNAL", "INTERNAL_ERROR", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED"][..], "retrying"),
-        (&["RESOURCE_EXHAUSTED"], "throttled"),
-        (&["UNAUTHENTICATED"], "held-unauthorized"),
-        (
-            &[
-                "PERMISSION_DENIED",
-                "OPERATING_ACCOUNT_LOGIN_ACCOUNT_MISMATCH",
-                "DESTINATION_ACCOUNT_TYPE_MISMATCH",
-                "LINKED_ACCOUNT_ONLY_ALLOWED_WITH_DATA_PARTNER_LOGIN_ACCOUNT",
-                "NOT_ALLOWLISTED",
-                "ADVERTISER_NOT_ALLOWLISTED_FOR_UPLOADED_DATA",
-            ],
-            "held-forbidden",
-        ),
-        (
-            &[
-                "TERMS_AND_CONDITIONS_NOT_SIGNED",
-                "ADVERTISER_TOS_NOT_ACCEPTED",
-                "EU_POLITICAL_ADVERTISING_DECLARATION_REQUIRED",
-            ],
-            "held-terms",
-        ),
-        (&["NOT_FOUND", "INVALID_USER_LIST_ID", "INVALID_DESTINATION"], "held-audience-missing"),
-        (
-            &[
-                "INVALID_USER_LIST_TYPE",
-                "USER_LIST_MUTATION_NOT_SUPPORTED",
-                "DATA_PARTNER_USER_LIST_MUTATE_NOT_ALLOWED",
-            ],
-            "held-audience-not-writable",
-        ),
-        (
-            &[
-                "TOO_MANY_AUDIENCE_MEMBERS",
-                "TOO_MANY_USER_IDENTIFIERS",
-                "TOO_MANY_DESTINATIONS",
-                "MULTIPLE_DATA_TYPES_NOT_ALLOWED",
-                "DUPLICATE_DESTINATION_REFERENCE",
-                "INVALID_ENUM_VALUE",
-                "INVALID_REMOVE_AS_OF_TIME",
-            ],
-            "rejected poison-row",
-        ),
-        (
-            &[
-                "INVALID_FORMAT",
-                "INVALID_HEX_ENCODING",
-                "INVALID_BASE64_ENCODING",
-                "INVALID_SHA256_FORMAT",
-                "INVALID_POSTAL_CODE",
-                "INVALID_REGION_CODE",
-                "INVALID_COUNTRY_CODE",
-                "INVALID_MOBILE_ID_FORMAT",
-                "INVALID_AUDIENCE_MEMBER",
-                "NO_IDENTIFIERS_PROVIDED",
-                "REQUIRED_FIELD_MISSING",
-            ],
-            "rejected partner:*",
-        ),
-    ] {
-        for reason in reasons {
-            let place = Place::new();
-            place.write("connections.yaml", CONNECTIONS);
-            place.write("in.yaml", canvas("table", "add"));
-            place.write("users.csv", "external_id,email\na,a@example.com\n");
-            lab.delete("/_lab/faults").expect("no dial");
-            let dial = json!({"partner": "google", "route": "users-add", "fault": "error", "reason": reason});
-            lab.post("/_lab/faults", &dial).expect("a dial");
-            let ran = place.run([
-                "run",
-                "in.yaml",
-                "--users",
-                "users.csv",
-                "--store",
-                "s.caravan",
-                "--lab",
-                &lab.url,
-                "--json",
-            ]);
-            let said = ran.json();
-            let state = state_of(&said);
-            table += &format!("{reason:<60}{state:<45} {}\n", words_of(&said));
-            assert_eq!(state, expected.replace('*', reason), "{table}");
-        }
-    }
-    println!("{table}");
 }

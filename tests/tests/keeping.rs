@@ -162,3 +162,49 @@ fn rule_11_16_a_where_that_looks_back_further_than_events_are_kept_is_refused_wi
     let refused = place.run(["policy", "check", "short.yaml"]).expect(2).stderr;
     assert!(refused.contains("the least is 31d"), "{refused}");
 }
+
+#[test]
+fn a_disk_that_fills_puts_senders_off_while_those_inside_go_on() {
+    let place = Place::new();
+    place.write("connections.yaml", LAB_CONNECTIONS);
+    // They come, wait, and are sent; the disk fills meanwhile.
+    place.write(
+        "canvas.yaml",
+        CANVAS
+            .replace("start: sync", "start: first")
+            .replace("steps:", "steps:\n  first: { delay: { for: 5s }, next: sync }"),
+    );
+    let lab = place.lab();
+    let served = Served::start(&place, &lab, "127.0.0.1:0");
+    let event = |who: &str| {
+        format!(
+            r#"{{"userId": "{who}", "event": "Lapsed", "properties": {{"n": 1}}, "context": {{"traits": {{"email": "{who}@example.com", "plan": "pro"}}}}}}"#
+        )
+    };
+    assert_eq!(served.send("/v1/track", &event("p1")).0, 200);
+    patient("they are inside", || served.metric(&["caravan_inside{"]) == Some(1));
+    assert_eq!(served.term(), Some(0));
+
+    place.write("caravan.toml", "[intake]\nleast_free_disk = \"8000 PiB\"\n");
+    let full = Served::start(&place, &lab, "127.0.0.1:0");
+    let (status, answer) = full.send("/v1/track", &event("p2"));
+    assert_eq!(status, 429, "{answer}");
+    assert!(answer.contains("CV073") && answer.to_lowercase().contains("retry-after: 60"), "{answer}");
+    assert!(full.metric(&["caravan_store_free_bytes{"]) > Some(0) && full.metric(&["caravan_store_bytes{"]) > Some(0));
+    let there = || {
+        let id = audience_named(&lab, "Lapsed").ok()?;
+        keys_of(&lab, &id).expect("members").remove("EMAIL")
+    };
+    let of =
+        |who: &[&str]| who.iter().map(|who| oracle::sha256(&format!("{who}@example.com"))).collect::<BTreeSet<_>>();
+    patient("who was inside arrives", || there() == Some(of(&["p1"])));
+    assert_eq!(full.term(), Some(0));
+
+    place.write("caravan.toml", "[intake]\nlargest_store = \"1 TiB\"\n");
+    let served = Served::start(&place, &lab, "127.0.0.1:0");
+    assert_eq!(served.send("/v1/track", &event("p2")).0, 200);
+    patient("who was put off arrives", || there() == Some(of(&["p1", "p2"])));
+    place.write("caravan.toml", "[intake]\nlargest_store = \"much\"\n");
+    let wrong = place.run([&["store", "check"], &STORE[..]].concat()).expect(2).stderr;
+    assert!(wrong.contains("CV002") && wrong.contains("caravan.toml:2"), "{wrong}");
+}

@@ -1,6 +1,6 @@
 //! Marketo end to end: who stands in the lab's list equals an independent calculation from the users file, for add and for
 //! remove, with people whom Marketo does not know, or knows twice.
-use caravan_tests::{Lab, Place, audience_named, keys_of, oracle, state_of, word, words_of};
+use caravan_tests::{Lab, Place, audience_named, keys_of, oracle, word};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use xtask::totals;
@@ -189,53 +189,4 @@ fn the_raw_address_is_a_right_that_is_named_and_each_instance_is_reached_by_its_
     let lab = place.lab();
     let ran = run(&place, &lab, "in.yaml", &place.path("users.csv")).expect(2);
     assert!(format!("{}{}", ran.stdout, ran.stderr).contains("munchkin"), "{ran:?}");
-}
-
-/// Runs one person into a dial; gives the queue's state and the words with it.
-fn under(lab: &Lab, store: u32, dial: &Value) -> (String, String) {
-    let place = Place::new();
-    place.write("connections.yaml", CONNECTIONS);
-    place.write("in.yaml", canvas("table", "add"));
-    place.write("users.csv", "external_id,email\na,a@example.com\n");
-    lab.delete("/_lab/faults").expect("no dial");
-    lab.post("/_lab/faults", dial).expect("a dial");
-    let store = format!("{store}.caravan");
-    let ran = place.run(["run", "in.yaml", "--users", "users.csv", "--store", &store, "--lab", &lab.url, "--json"]);
-    let said = ran.json();
-    (state_of(&said), words_of(&said))
-}
-
-#[test]
-fn every_row_of_the_error_table_has_its_state_of_the_queue_and_words_for_the_designer() {
-    let lab = Place::new().lab();
-    lab.post("/_lab/settings", &json!({"marketo": {"per_20_seconds": 100_000}})).expect("settings");
-    let mut table = String::new();
-    for (codes, expected) in [
-        (&[600, 601, 602][..], "held-unauthorized"),
-        (&[603], "held-forbidden"),
-        (&[604, 608, 611, 614, 713, 719, 1016, 1019, 1029, 699], "retrying"),
-        (&[606, 607, 615], "throttled"),
-        (&[610, 1013], "held-audience-missing"),
-        (&[709, 710, 711, 1022], "held-misconfigured"),
-        (&[605, 609, 612, 613, 616, 701, 703, 704, 1001, 1002, 1006, 1011, 1035], "rejected poison-row"),
-    ] {
-        for code in codes {
-            let dial = json!({"partner": "marketo", "route": "users-add", "fault": "error", "code": code});
-            let (state, words) = under(&lab, *code, &dial);
-            table += &format!("{code:>5}  {state:<24}{words}\n");
-            assert_eq!(state, expected, "{code}:\n{table}");
-        }
-    }
-    for code in [1003, 1004, 1005, 1007, 1009, 1010] {
-        let dial = json!({"partner": "marketo", "fault": "bad-rows", "rows": 1, "code": code});
-        let (state, words) = under(&lab, code, &dial);
-        table += &format!("{code:>5}  {state:<24}{words}\n");
-        assert_eq!(state, format!("rejected partner:{code}"), "{table}");
-    }
-    // One for all rows of a call is a right that is missing.
-    let (state, words) =
-        under(&lab, 1008, &json!({"partner": "marketo", "fault": "bad-rows", "rows": 1, "code": 1008}));
-    table += &format!(" 1008  {state:<24}{words}\n");
-    assert_eq!(state, "held-forbidden", "{table}");
-    println!("{table}");
 }

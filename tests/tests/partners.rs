@@ -1,6 +1,7 @@
 //! For each partner that takes one kind of identifier per call: after an add and a remove, the lab's member set equals an
 //! independent calculation from the users file.
 use caravan_tests::people::{People, assert_same};
+use caravan_tests::served::ask;
 use caravan_tests::{Lab, Place, audience_named, keys_of, oracle, word};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -158,4 +159,29 @@ fn a_host_that_is_killed_while_pinterests_list_is_made_makes_no_second() {
     // The name leads to what Pinterest made, as any other audience's does.
     let shown = place.run(["audience", "list", "--store", "s.caravan", "--json"]).expect(0);
     assert!(shown.stdout.contains(&format!("\"{list}\"")), "{shown:?}");
+}
+
+#[test]
+fn pinterests_list_is_filled_although_its_audience_was_removed() {
+    let (place, lab) = (Place::new(), Place::new().lab());
+    place.write("connections.yaml", CONNECTIONS);
+    place.write("in.yaml", canvas("in", "pinterest", NEW, "add", "email"));
+    let add = |name: &str| {
+        place.write("users.csv", format!("external_id,email\n{name},{name}@example.com\n"));
+        place.run(["run", "in.yaml", "--users", "users.csv", "--store", "s", "--lab", &lab.url, "--json"]).expect(0)
+    };
+    add("a");
+    // Somebody removes the audience over the list, by hand.
+    let addresses = lab.get("/").expect("addresses");
+    let address = addresses["partners"]["pinterest"].as_str().expect("an address").replace("http://", "");
+    let head = "authorization: Bearer by-hand\r\n";
+    let path = "/v5/ad_accounts/549755000000/audiences";
+    let (status, answer) = ask(&address, "GET", path, head, "");
+    let listed: Value = serde_json::from_str(answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)).expect("JSON");
+    let target = listed["items"][0]["id"].as_str().unwrap_or_else(|| panic!("{status}: {answer}"));
+    let (status, answer) = ask(&address, "PATCH", &format!("{path}/{target}"), head, r#"{"operation_type":"REMOVE"}"#);
+    assert_eq!(status, 200, "{answer}");
+    add("b");
+    let all = ["a", "b"].map(|name| oracle::sha256(&format!("{name}@example.com")));
+    assert_eq!(keys_of(&lab, &list_like(&lab, "Lapsed people")).expect("members")["EMAIL"], BTreeSet::from(all));
 }

@@ -5,8 +5,14 @@ use xtask::stage::{cargo, must, root};
 
 /// No source file is longer.
 const LINES: usize = 500;
-/// Documents whose `paths` in backticks must exist.
-const DOCS: [&str; 2] = ["README.md", "docs/ARCHITECTURE.md"];
+/// Documents whose `paths` in backticks must exist, and whose tests (`FILE::FUNCTION`).
+const DOCS: [&str; 5] = [
+    "README.md",
+    "docs/ARCHITECTURE.md",
+    "docs/partners/errors.md",
+    "docs/partners/traps.md",
+    "docs/partners/unsure.md",
+];
 
 /// Checks all of it, and names all that is off.
 pub fn run() -> Result<()> {
@@ -26,6 +32,7 @@ pub fn run() -> Result<()> {
     for doc in DOCS {
         let text = std::fs::read_to_string(root().join(doc)).with_context(|| format!("{doc} cannot be read"))?;
         off.extend(missing_paths(doc, &text));
+        off.extend(missing_tests(doc, &text));
     }
     if !off.is_empty() {
         bail!("{} things to tidy:\n  {}", off.len(), off.join("\n  "));
@@ -43,5 +50,18 @@ fn missing_paths(doc: &str, text: &str) -> Vec<String> {
         .filter(|word| word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)))
         .filter(|word| !word.contains("/target/") && !Path::new(&root()).join(word).exists())
         .map(|word| format!("{doc} names `{word}`, which is not there"))
+        .collect()
+}
+
+/// Words in backticks that name a function of a file and are not there.
+fn missing_tests(doc: &str, text: &str) -> Vec<String> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let named = quoted.filter_map(|word| Some((word, word.split_once(".rs::")?)));
+    named
+        .filter(|(_, (file, function))| {
+            let text = std::fs::read_to_string(root().join(format!("{file}.rs"))).unwrap_or_default();
+            !text.contains(&format!("fn {function}("))
+        })
+        .map(|(word, _)| format!("{doc} names `{word}`, which is not there"))
         .collect()
 }

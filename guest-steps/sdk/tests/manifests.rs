@@ -217,3 +217,35 @@ fn only_these_keys_identify_a_person_and_only_these_are_device_ids() {
     assert_eq!(keys("tiktok", |key| key.identifies).len(), 4);
     assert_eq!(keys("tiktok", |key| key.device), ["IDFA_SHA256", "AAID_SHA256"]);
 }
+
+#[test]
+fn what_partners_leave_open_about_identifiers_is_a_setting() {
+    use caravan_model::manifest::Rule;
+    let all = manifests();
+    for (connector, key, setting, value, usual, chosen) in [
+        ("meta", "FN", "letters", "a_to_z", Rule::Name, Rule::NameLatin),
+        ("meta", "LN", "letters", "a_to_z", Rule::Name, Rule::NameLatin),
+        ("meta", "CT", "letters", "a_to_z", Rule::City, Rule::NameLatin),
+        ("google", "EMAIL", "gmail_tag", "keep", Rule::EmailGmail, Rule::EmailGmailTag),
+        ("google", "GIVEN_NAME", "name_punctuation", "keep", Rule::GivenName, Rule::NameSpaceless),
+        ("google", "FAMILY_NAME", "name_punctuation", "keep", Rule::FamilyName, Rule::NameSpaceless),
+        ("google", "IDFA", "idfa_case", "lower", Rule::AdIdUpper, Rule::AdId),
+        ("tiktok", "EMAIL_SHA256", "email_form", "no_tag", Rule::EmailCompact, Rule::EmailNoTag),
+        ("tiktok", "EMAIL_SHA256", "email_form", "no_tag_no_dots", Rule::EmailCompact, Rule::EmailNoTagNoDots),
+        ("tiktok", "PHONE_SHA256", "phone_form", "plus", Rule::PhoneDigits, Rule::PhonePlus),
+        ("pinterest", "IDFA", "idfa_case", "upper", Rule::AdId, Rule::AdIdUpper),
+        ("criteo", "madid", "madid_case", "upper", Rule::AdId, Rule::AdIdUpper),
+    ] {
+        let manifest = all.iter().find(|(_, manifest)| manifest.name == connector).map(|(_, manifest)| manifest);
+        let manifest = manifest.expect("a manifest");
+        let found = manifest.keys.iter().find(|known| known.key == key).expect("a key");
+        let under = |text: &str| {
+            let mut given = serde_json::Map::new();
+            if !text.is_empty() {
+                given.insert(setting.to_owned(), text.into());
+            }
+            found.rule_under(&manifest.settings_with(&given).expect("settings"))
+        };
+        assert_eq!((under(""), under(value)), (usual, chosen), "{connector} {key} {setting}");
+    }
+}

@@ -7,12 +7,14 @@ use caravan_sdk::{AudienceState, Cause, Fault, fault};
 use serde_json::Value;
 
 /// A call that TikTok took.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Taken {
     /// The envelope's `data`.
     pub data: Value,
     /// Whether it was taken only in part (20001), without saying which part.
     pub partly: bool,
+    /// Whether TikTok has had this very request already (40050), and did nothing now.
+    pub repeated: bool,
 }
 
 /// The code of an audience that cannot be changed now; `members` looks up why.
@@ -36,8 +38,9 @@ pub fn classify(answer: &Response) -> Result<Taken, Fault> {
     };
     let message = body["message"].as_str().unwrap_or_default();
     match code {
-        // 40050: TikTok has had this very request already.
-        0 | 20_001 | 40_050 => Ok(Taken { data: body["data"].clone(), partly: code == 20_001 }),
+        0 | 20_001 | 40_050 => {
+            Ok(Taken { data: body["data"].clone(), partly: code == 20_001, repeated: code == 40_050 })
+        }
         _ => Err(Refused { code, message }.fault()),
     }
 }

@@ -1,5 +1,5 @@
 //! Adding and removing people (contract, section 3): `POST segment/mapping/` with one slot per row and kind of id.
-use crate::classify::{NOT_EDITABLE, classify};
+use crate::classify::{NOT_EDITABLE, Taken, classify};
 use crate::{api, audiences};
 use caravan_sdk::http::{self, Request};
 use caravan_sdk::{Action, AudienceFault, Fault, Part, Report, Rows, Sink, Target, Values, fault, json, log, report};
@@ -7,17 +7,22 @@ use serde_json::Value;
 
 /// Sends one part as one call.
 pub fn sync(target: &Target, part: &Part) -> Report {
-    match send(target, part) {
-        // Which rows TikTok did not take, or how many, is not known: at least one.
+    let sent = send(target, part).and_then(|taken| match taken.partly {
+        // Which rows TikTok did not take is not known. All of them once more is harmless.
+        true => send(target, part).map(|again| again.partly || again.repeated),
+        false => Ok(false),
+    });
+    match sent {
+        // How many are missing after that is not known either: at least one.
         Ok(partly) => report::settled_but(part.rows, u32::from(partly)),
         Err(fault) => report::fault(explained(fault, target)),
     }
 }
 
-fn send(target: &Target, part: &Part) -> Result<bool, Fault> {
+fn send(target: &Target, part: &Part) -> Result<Taken, Fault> {
     let rows = Rows::of(part)?;
     if rows.count() == 0 {
-        return Ok(false);
+        return Ok(Taken::default());
     }
     if rows.columns().is_empty() {
         return Err(fault::bug("no-columns", "The part has rows but no match keys."));
@@ -29,7 +34,7 @@ fn send(target: &Target, part: &Part) -> Result<bool, Fault> {
     if taken.partly {
         log::warn(format!("TikTok took a part of {} rows only and does not say which.", part.rows));
     }
-    Ok(taken.partly)
+    Ok(taken)
 }
 
 /// "Not editable" has two reasons: the audience is still being made, or it takes nobody from us. The audience itself

@@ -1,11 +1,12 @@
 //! What this room asks of whoever composes the host: connections and their components, which it does not know.
 use crate::problem::Refused;
 use caravan_model::port::{BoxFuture, Secret};
-use caravan_model::{Canvas, Problem};
+use caravan_model::{Canvas, Connection, Problem};
 use caravan_runner::Forecast;
 use caravan_store::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// Joins the API to connections and components.
@@ -20,6 +21,26 @@ pub trait Bench: Send + Sync {
     fn activate(&self, who: String, activation: Activation) -> BoxFuture<'_, Result<Canvas, Refused>>;
     /// The connections that this host has.
     fn connections(&self) -> BoxFuture<'_, Result<Vec<ConnectionView>, Refused>>;
+    /// One of them.
+    fn connection(&self, name: String) -> BoxFuture<'_, Result<ConnectionView, Refused>>;
+    /// Keeps a connection in the store, a new one or another form of one, in somebody's name.
+    fn keep_connection(
+        &self,
+        who: String,
+        name: String,
+        connection: Connection,
+        is_new: bool,
+    ) -> BoxFuture<'_, Result<ConnectionView, Refused>>;
+    /// Forgets a connection that the store keeps, in somebody's name.
+    fn forget_connection(&self, who: String, name: String) -> BoxFuture<'_, Result<Forgotten, Refused>>;
+    /// Switches an account of a connection, in somebody's name.
+    fn switch_account(
+        &self,
+        who: String,
+        name: String,
+        account: String,
+        on: bool,
+    ) -> BoxFuture<'_, Result<ConnectionView, Refused>>;
     /// Has a connection ready for the runner, as the file has it now: for what no canvas names.
     fn bind_connection(&self, name: String) -> BoxFuture<'_, Result<(), Refused>>;
     /// Asks a connection's partner how it is, account by account.
@@ -183,21 +204,60 @@ pub enum Mode {
 }
 
 /// A connection, without anything secret.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ConnectionView {
     /// Its name.
     pub name: String,
     /// The connector as it is named.
     pub connector: String,
+    /// Where it is kept and changed: `file` or `store`.
+    pub kept_in: String,
     /// For people.
     pub description: Option<String>,
     /// Our short names of accounts, with the partner's ids.
     #[schema(value_type = Object)]
-    pub accounts: std::collections::BTreeMap<String, String>,
+    pub accounts: BTreeMap<String, String>,
+    /// Those of them that are switched off.
+    pub off: Vec<String>,
+    /// The country of phone numbers that name none.
+    pub default_country: Option<String>,
+    /// Which of a person's fields are sent as which identifiers, where not the partner's defaults.
+    #[schema(value_type = Object)]
+    pub identities: Value,
+    /// Settings that the connector's manifest describes.
+    #[schema(value_type = Object)]
+    pub settings: Value,
+    /// Where secrets are kept that are not sealed: `env NAME`, `file PATH`.
+    #[schema(value_type = Object)]
+    pub secrets: BTreeMap<String, String>,
     /// Whether it leads to the emulator, never to the partner.
     pub lab: bool,
     /// When its token ends, where that is known.
     pub token_ends: Option<String>,
+    /// What is sealed for it; nothing where nothing is.
+    pub sealed: Option<SealedView>,
+    /// What uses it: canvases, lists, queues.
+    pub used_by: Vec<String>,
+}
+
+/// What is sealed for a connection, without any value.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SealedView {
+    /// A token by hand, a person's consent, a service account.
+    pub kind: String,
+    /// When it ends, in milliseconds of UTC.
+    pub ends: Option<i64>,
+    /// Scopes that were asked for and not given: nothing is sent without them.
+    pub lacks: Vec<String>,
+}
+
+/// A connection that is forgotten.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Forgotten {
+    /// Its name.
+    pub connection: String,
+    /// Audiences that stay at the partner as they are.
+    pub audiences: Vec<String>,
 }
 
 /// What became of a policy.

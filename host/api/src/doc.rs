@@ -16,7 +16,7 @@ use utoipa::{Modify, OpenApi};
         license(name = "Apache-2.0")
     ),
     paths(
-        host::document, host::show, keeping::catalogue, keeping::check, keeping::prune,
+        host::document, host::show, keeping::backup, keeping::catalogue, keeping::check, keeping::prune,
         sessions::open, sessions::close, sessions::me, oidc::go, oidc::come_back,
         members::list, members::set, members::remove, members::link,
         keys::list, keys::add, keys::remove,
@@ -34,7 +34,8 @@ use utoipa::{Modify, OpenApi};
         audiences::list, audiences::show, audiences::refill, audiences::rebind, audiences::recreate,
         audiences::take_back,
         batches::list, batches::show,
-        connections::list, connections::check, connections::accounts,
+        connections::list, connections::show, connections::create, connections::change, connections::forget,
+        connections::switch, connections::check, connections::accounts,
         consents::set_app, consents::set_token, consents::connect, consents::disconnect,
         connectors::list, connectors::inspect, connectors::logs, connectors::compare,
         connectors::install, connectors::grant, connectors::upgrade,

@@ -72,6 +72,9 @@ async fn text<S: Store>(state: &State<S>) -> caravan_runner::Result<String> {
     let (waiting, age) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
     registry.register("inbox_messages", "Messages that wait to be worked off", waiting.clone());
     registry.register("inbox_oldest_seconds", "How long the oldest of them has waited", age.clone());
+    let (taken, free) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
+    registry.register("store_bytes", "Bytes that a store takes", taken.clone());
+    registry.register("store_free_bytes", "Bytes that are left where a store lies", free.clone());
     let profiles = Family::<Labels, Gauge>::default();
     registry.register(
         "merges",
@@ -94,6 +97,11 @@ async fn text<S: Store>(state: &State<S>) -> caravan_runner::Result<String> {
         let of = labels(&[("workspace", workspace)]);
         waiting.get_or_create(&of).set(whole(backlog.messages));
         age.get_or_create(&of).set(backlog.oldest.map_or(0, |oldest| seconds(now, oldest)));
+        let space = store.space().await?;
+        taken.get_or_create(&of).set(whole(space.bytes));
+        if let Some(left) = space.free {
+            free.get_or_create(&of).set(whole(left));
+        }
         let merges = store.merges().await?;
         for (outcome, n) in [("merged", merges.merged), ("waiting", merges.waiting)] {
             profiles.get_or_create(&labels(&[("workspace", workspace), ("outcome", outcome)])).set(whole(n));

@@ -85,7 +85,7 @@ fn status_of(code: Code) -> StatusCode {
         Code::NotFound | Code::UnknownGroup => StatusCode::NOT_FOUND,
         Code::NotSigned => StatusCode::UNAUTHORIZED,
         Code::NoRight => StatusCode::FORBIDDEN,
-        Code::StoreInUse => StatusCode::CONFLICT,
+        Code::StoreInUse | Code::ConnectionTwice | Code::ConnectionInUse | Code::KeptInFile => StatusCode::CONFLICT,
         Code::Unreached => StatusCode::BAD_GATEWAY,
         Code::StoreDamaged | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Code::BadSyntax | Code::BadValue | Code::UnknownField | Code::Usage => StatusCode::BAD_REQUEST,
@@ -146,5 +146,32 @@ impl IntoResponse for Refused {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use caravan_model::Millis;
+    use caravan_store::{OpenOptions, Slots, Sqlite, Store as _};
+
+    #[tokio::test]
+    async fn whoever_sends_to_a_full_disk_is_told_to_come_again_and_nothing_of_the_inside() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = OpenOptions { most_pages: 200, ..OpenOptions::default() };
+        let store = Sqlite::open(folder.path().join("full.caravan"), options).unwrap();
+        let lease = store.lease("test", Slots::ALL, Millis(1)).await.unwrap();
+        let error = loop {
+            if let Err(error) = store.receive(lease, vec![(None, "x".repeat(10_000)); 20], Millis(1)).await {
+                break error;
+            }
+        };
+        let answer = Refused::from(error).into_response();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers()[header::RETRY_AFTER], "5");
+        let body = axum::body::to_bytes(answer.into_body(), 10_000).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["code"], "CV099");
+        assert!(!body.to_string().contains("SQL") && !body.to_string().contains("full.caravan"), "{body}");
     }
 }

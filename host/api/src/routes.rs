@@ -20,6 +20,7 @@ pub(crate) fn routes<S: Store>() -> Router<Arc<State<S>>> {
         .route("/api/host", get(host::show::<S>))
         .route("/api/store/check", post(keeping::check::<S>))
         .route("/api/store/prune", post(keeping::prune::<S>))
+        .route("/api/store/backup", get(keeping::backup::<S>))
         .route("/api/catalogue", get(keeping::catalogue::<S>))
         .route("/api/me", get(sessions::me::<S>))
         .route("/api/sessions", post(sessions::open::<S>).delete(sessions::close::<S>))
@@ -84,7 +85,12 @@ pub(crate) fn routes<S: Store>() -> Router<Arc<State<S>>> {
         .route("/api/audiences/{audience}/recreate", post(audiences::recreate::<S>))
         .route("/api/batches", get(batches::list::<S>))
         .route("/api/batches/{batch}", get(batches::show::<S>))
-        .route("/api/connections", get(connections::list::<S>))
+        .route("/api/connections", get(connections::list::<S>).post(connections::create::<S>))
+        .route(
+            "/api/connections/{connection}",
+            get(connections::show::<S>).put(connections::change::<S>).delete(connections::forget::<S>),
+        )
+        .route("/api/connections/{connection}/accounts/{account}", put(connections::switch::<S>))
         .route("/api/connections/{connection}/check", post(connections::check::<S>))
         .route("/api/connections/{connection}/accounts", post(connections::accounts::<S>))
         .route("/api/connections/{connection}/connect", post(consents::connect::<S>))

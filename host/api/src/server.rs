@@ -32,6 +32,10 @@ pub struct ServerOptions {
     pub longest_wait: Duration,
     /// Nothing more is taken in while so many messages wait.
     pub most_waiting: u64,
+    /// Nothing more is taken in while the store's disk has less left, in bytes: what is left serves those who are inside.
+    pub least_free: u64,
+    /// Nothing more is taken in while the store takes so many bytes; 0 = no bound.
+    pub largest_store: u64,
 }
 
 impl Default for ServerOptions {
@@ -41,6 +45,8 @@ impl Default for ServerOptions {
             most_message_bytes: 32 * 1_024,
             longest_wait: Duration::from_secs(300),
             most_waiting: 2_000_000,
+            least_free: 256 << 20,
+            largest_store: 0,
         }
     }
 }

@@ -2,10 +2,11 @@
 use crate::args::Global;
 use crate::fail::Problems;
 use crate::host::{self, workshop::Workshop};
+use crate::kept::Kept;
 use crate::registry::Shelf;
-use crate::{files, policies};
+use crate::{files, mapped, policies};
 use caravan_connectors::{Grant, LoadedComponent, LocalVault};
-use caravan_journey::document::{Document, Path as Place};
+use caravan_journey::document::{Document, FORMAT, Path as Place};
 use caravan_journey::validate::{Facts, validate};
 use caravan_model::alert::WebPlace;
 use caravan_model::connection::SecretRef;
@@ -85,7 +86,7 @@ pub fn document_with_connections(
 ) -> Result<Checked, Problems> {
     let mut problems = Vec::new();
     let canvas = canvas.map_err(|problem| problems.push(problem)).ok();
-    let read = read_connections(connections).map_err(|problem| problems.push(problem)).ok();
+    let read = read_connections(connections, shelf.kept()).map_err(|problem| problems.push(problem)).ok();
     let used: BTreeSet<&str> =
         canvas.iter().flat_map(|canvas| canvas.value.audiences.values()).map(|a| a.connection.as_str()).collect();
     let (mut components, mut grants) = (BTreeMap::new(), BTreeMap::new());
@@ -105,6 +106,10 @@ pub fn document_with_connections(
             groups: None,
         };
         problems.extend(validate(canvas, &facts));
+    }
+    if let (Some(canvas), Some(connections)) = (&canvas, &read) {
+        let manifest = |name: &str| components.get(name).map(|component| component.manifest());
+        wrong.extend(mapped::unmapped(&canvas.value, connections, shelf.kept(), manifest));
     }
     problems.extend(wrong);
     if let (Some(canvas), Some(connections), Secrets::Ask) = (&canvas, &read, secrets) {
@@ -145,7 +150,7 @@ pub fn endpoints(connections: &Document<Connections>, used: &BTreeSet<String>) -
 /// # Errors
 /// It is not there, or cannot work.
 pub fn connection(path: &Path, name: &str, shelf: &Shelf) -> Result<CheckedConnections, Problems> {
-    let connections = read_connections(path).map_err(|problem| Problems(vec![problem]))?;
+    let connections = read_connections(path, shelf.kept()).map_err(|problem| Problems(vec![problem]))?;
     if !connections.value.connections.contains_key(name) {
         let names: Vec<&str> = connections.value.connections.keys().map(String::as_str).collect();
         let problem = Problem::new(Code::UnknownConnection, format!("there is no connection `{name}`"))
@@ -186,7 +191,7 @@ pub fn connections(
     secrets: Secrets,
     shelf: &Shelf,
 ) -> Result<CheckedConnections, Problems> {
-    let connections = read_connections(path).map_err(|problem| Problems(vec![problem]))?;
+    let connections = read_connections(path, shelf.kept()).map_err(|problem| Problems(vec![problem]))?;
     let known = &connections.value.connections;
     let any = !used.is_empty();
     let used: BTreeSet<&str> = used.iter().map(String::as_str).filter(|name| known.contains_key(*name)).collect();
@@ -203,11 +208,27 @@ pub fn connections(
     Ok(CheckedConnections { connections, components, grants })
 }
 
-/// Reads connections; relative paths of secrets then start at the file's folder.
+/// Reads connections, and puts those that a store keeps beside them; a store that keeps some needs no file.
 ///
 /// # Errors
-/// The first thing that cannot be read.
-pub fn read_connections(path: &Path) -> Result<Document<Connections>, Problem> {
+/// As [`read_connections`].
+pub fn read_where_there(path: &Path, kept: &Kept) -> Result<Document<Connections>, Problem> {
+    if path.exists() {
+        return read_connections(path, kept);
+    }
+    let mut connections = Document::without_file(Connections { format: FORMAT, ..Connections::default() });
+    kept.join(&mut connections)?;
+    Ok(connections)
+}
+
+/// Reads connections; relative paths of secrets then start at the file's folder. Those that a store keeps stand beside them.
+///
+/// # Errors
+/// The first thing that cannot be read, and CV041 where a name stands in both.
+pub fn read_connections(path: &Path, kept: &Kept) -> Result<Document<Connections>, Problem> {
+    if !path.exists() && !kept.is_empty() {
+        return read_where_there(path, kept);
+    }
     let mut connections = files::connections(path).map_err(|problem| match problem.code {
         Code::UnreadableFile => {
             problem.cure("name the connections file with --connections, or put it beside the canvas")
@@ -237,6 +258,7 @@ pub fn read_connections(path: &Path) -> Result<Document<Connections>, Problem> {
             }
         }
     }
+    kept.join(&mut connections)?;
     Ok(connections)
 }
 
@@ -253,6 +275,8 @@ fn load(
     let (mut components, mut grants) = (BTreeMap::new(), BTreeMap::new());
     for (name, connection) in connections.value.connections.iter().filter(|(name, _)| used.contains(name.as_str())) {
         let at = Place::root().key("connections").key(name);
+        let said = shelf.kept().said_by(connections, name);
+        let connections = &*said;
         let place = |problem: Problem, at: &Place| {
             let placed = connections.problem(problem.code, at, problem.message);
             Problem { cure: problem.cure, ..placed }
@@ -283,6 +307,7 @@ fn load(
             problems
                 .push(connections.problem(Code::BadConnection, &at.key("settings"), words).cure("correct the setting"));
         }
+        problems.extend(mapped::wrong_entries(connections, name, component.manifest()));
         if connection.app.is_some() {
             let cure = "write `secret:` with the place of a token instead";
             let words = match (&component.manifest().auth.token, &connection.secret) {

@@ -1,10 +1,12 @@
 //! `caravan.toml`: what a host is: where it listens, which workspaces it serves, who it mails as. Read once, when a command
 //! begins; a variable of the environment goes before what stands here.
 use crate::files;
+use bytesize::ByteSize;
+use caravan_api::ServerOptions;
 use caravan_connectors::Proxy;
 use caravan_journey::TimeZone;
 use caravan_model::connection::SecretRef;
-use caravan_model::{Code, Problem};
+use caravan_model::{Code, Duration, Problem};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -32,9 +34,40 @@ pub struct Config {
     /// The collector to which a serving host sends its spans by OTLP over HTTP: `http://127.0.0.1:4318`.
     /// `OTEL_EXPORTER_OTLP_ENDPOINT` goes before it.
     pub otlp: Option<String>,
+    /// When events are put off.
+    #[serde(default)]
+    pub intake: Intake,
     /// The workspaces, by name.
     #[serde(default)]
     pub workspaces: BTreeMap<String, WorkspaceConfig>,
+}
+
+/// When a serving host takes nothing in: senders come again, and nothing is lost.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intake {
+    /// What a store's disk must have left; `256 MiB` if not given.
+    pub least_free_disk: Option<ByteSize>,
+    /// What a store may take; as much as there is if not given.
+    pub largest_store: Option<ByteSize>,
+    /// How long the oldest message may have waited; `5m` if not given.
+    pub longest_wait: Option<Duration>,
+    /// How many messages may wait; 2,000,000 if not given.
+    pub most_waiting: Option<u64>,
+}
+
+impl Intake {
+    /// For the HTTP side of a host.
+    pub fn options(&self) -> ServerOptions {
+        let usual = ServerOptions::default();
+        ServerOptions {
+            least_free: self.least_free_disk.map_or(usual.least_free, |size| size.as_u64()),
+            largest_store: self.largest_store.map_or(usual.largest_store, |size| size.as_u64()),
+            longest_wait: self.longest_wait.map_or(usual.longest_wait, Into::into),
+            most_waiting: self.most_waiting.unwrap_or(usual.most_waiting),
+            ..usual
+        }
+    }
 }
 
 /// Who mails.

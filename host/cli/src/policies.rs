@@ -1,15 +1,17 @@
 //! The workspace's policy: where a command finds it, and which live canvases it refuses.
 use crate::args::Global;
+use crate::check::read_where_there;
 use crate::fail::Problems;
 use crate::host::hands::actor;
 use crate::host::workshop::Workshop;
+use crate::kept::Kept;
 use crate::{bundle, files, stores};
 use caravan_connectors::LoadedComponent;
 use caravan_journey::document::{self, Document};
 use caravan_journey::policy::check;
 use caravan_journey::validate::denied_uses;
 use caravan_model::port::{Clock, SystemClock};
-use caravan_model::{Canvas, CanvasId, Policy, Problem};
+use caravan_model::{Canvas, CanvasId, Identities, Policy, Problem};
 use caravan_runner::control::{self, CanvasState};
 use caravan_runner::{POLICY_ID, policy_of};
 use caravan_store::{DocumentKind, Note, Slots, Sqlite, Store};
@@ -74,15 +76,26 @@ pub async fn holding(global: &Global, named: Option<&Path>, canvas: &Path) -> an
 pub struct Refusals {
     /// The canvases that it refuses, and why.
     pub refused: Vec<(CanvasId, Vec<Problem>)>,
-    /// Connections whose connector is not in this program, so that their match fields were not looked at.
+    /// Connections whose match fields were not all looked at: their connector is not in this program, or what they map is
+    /// not known here.
     pub unseen: Vec<String>,
 }
 
-/// Which live canvases a policy refuses. They go on as they were published; publishing them again is refused.
+/// Gives what a connection maps, by its name; `None` where that is not known.
+pub type Mapped<'a> = dyn Fn(&str) -> Option<Arc<Identities>> + Send + Sync + 'a;
+
+/// What the connections of a file and of a store map; nothing is known where it cannot be read.
+pub fn mapped_in(file: &Path, kept: &Kept) -> impl Fn(&str) -> Option<Arc<Identities>> + Send + Sync + use<> {
+    let known = read_where_there(file, kept).ok().map(|read| read.value.connections).unwrap_or_default();
+    move |name| known.get(name).map(|connection| Arc::new(connection.identities.clone()))
+}
+
+/// Which live canvases a policy refuses. They go on as they were published; publishing them again is refused. What their
+/// connections map is asked for; of a connection of which that is not known, the partner's default fields are looked at.
 ///
 /// # Errors
 /// The store cannot be read.
-pub async fn refusals(store: &impl Store, policy: &Policy) -> anyhow::Result<Refusals> {
+pub async fn refusals(store: &impl Store, policy: &Policy, identities: &Mapped<'_>) -> anyhow::Result<Refusals> {
     let mut refusals = Refusals::default();
     if policy.labels.deny.is_empty() && policy.entitlements.is_none() {
         return Ok(refusals);
@@ -102,7 +115,12 @@ pub async fn refusals(store: &impl Store, policy: &Policy) -> anyhow::Result<Ref
         }
         let component = bundle::find(&audience.connector, Path::new("")).and_then(|bytes| workshop.load(&bytes));
         match component {
-            Ok(component) => drop(components.insert(audience.connection, component)),
+            Ok(component) => {
+                if identities(&audience.connection).is_none() {
+                    refusals.unseen.push(audience.connection.clone());
+                }
+                components.insert(audience.connection, component);
+            }
             Err(_) => refusals.unseen.push(audience.connection),
         }
     }
@@ -111,7 +129,8 @@ pub async fn refusals(store: &impl Store, policy: &Policy) -> anyhow::Result<Ref
     newest.retain(|canvas, _| states.of(canvas) != CanvasState::Stopped);
     for (_, canvas) in newest.into_values() {
         let manifest = |connection: &str| components.get(connection).map(|component| component.manifest());
-        let problems = denied_uses(&Document::without_file(Canvas::clone(&canvas)), Some(&manifest), policy);
+        let problems =
+            denied_uses(&Document::without_file(Canvas::clone(&canvas)), Some(&manifest), identities, policy);
         if !problems.is_empty() {
             refusals.refused.push((canvas.canvas.clone(), problems));
         }

@@ -17,6 +17,8 @@ use tokio::time::Instant;
 const EARLY: Duration = Duration::from_secs(60);
 /// What is taken for a token's life where the partner names none.
 const LIFE: Duration = Duration::from_secs(300);
+/// So long another host may take between its partner's answer and its seal.
+const ANOTHERS: Duration = Duration::from_secs(2);
 /// The words for an app that is refused.
 const NO_APP: &str = "the partner gives the app no token";
 /// The words for a consent that is refused.
@@ -32,9 +34,16 @@ pub(crate) struct Owner<'a> {
 /// One connection's tokens.
 pub(crate) struct TokenDesk {
     /// Where an app gets tokens of its own.
-    app: Option<(String, String)>,
+    app: Option<AppDesk>,
     oauth: Option<(OAuth, String)>,
     state: Mutex<State>,
+}
+
+/// Where an app gets tokens, and for what.
+struct AppDesk {
+    host: String,
+    path: String,
+    scope: Option<String>,
 }
 
 #[derive(Default)]
@@ -72,7 +81,11 @@ impl TokenDesk {
             host_under(host, settings)
         };
         let app = match &manifest.auth.token {
-            Some(TokenGrant { host, path }) => Some((endpoint(host, path)?, path.clone())),
+            Some(TokenGrant { host, path, scope_setting }) => {
+                let scope = scope_setting.as_ref().and_then(|name| settings.get(name)).and_then(Value::as_str);
+                let scope = scope.map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned);
+                Some(AppDesk { host: endpoint(host, path)?, path: path.clone(), scope })
+            }
             None => None,
         };
         let oauth = match &manifest.auth.oauth {
@@ -120,7 +133,7 @@ impl TokenDesk {
         if let Some(credential) = owner.vault.credential(owner.connection).await.map_err(missing)? {
             return self.of_credential(state, credential, &owner, reach, clients).await.map(Some);
         }
-        let Some((host, path)) = &self.app else { return Ok(None) };
+        let Some(AppDesk { host, path, scope }) = &self.app else { return Ok(None) };
         let app = match owner.vault.app(owner.connection).map_err(missing)? {
             Some(app) => app,
             None if owner.vault.brings_token(owner.connection) => return Ok(None),
@@ -134,11 +147,12 @@ impl TokenDesk {
             return Ok(Some(token));
         }
         let (id, secret) = (app.id.clone(), app.secret.expose().to_owned());
-        let parameters = vec![
+        let mut parameters = vec![
             ("grant_type".to_owned(), "client_credentials".to_owned()),
             ("client_id".to_owned(), id),
             ("client_secret".to_owned(), secret),
         ];
+        parameters.extend(scope.clone().map(|scope| ("scope".to_owned(), scope)));
         let asked = Asked { parameters, body: Body::Form, headers: Vec::new() };
         let (status, bytes) = send::post(host, path, &asked, reach, clients).await?;
         let granted = answer::read(status, &bytes, "", NO_APP, "look at its id and secret")?;
@@ -206,14 +220,8 @@ impl TokenDesk {
         let cure = format!("connect again: `caravan connection connect {}`", owner.connection);
         let granted = match answer::read(status, &bytes, &spec.at, NO_CONSENT, &cure) {
             Ok(granted) => granted,
-            Err(fault) => {
-                // Another host may have been faster, with a token that is good once.
-                let now = owner.vault.credential(owner.connection).await.ok().flatten();
-                return match now.filter(|now| *now != credential).and_then(|now| now.access) {
-                    Some(access) => Ok(access),
-                    None => Err(fault),
-                };
-            }
+            Err(fault @ Fault::Unauthorized { .. }) => return anothers(owner, &credential).await.ok_or(fault),
+            Err(fault) => return Err(fault),
         };
         let now = SystemClock.now();
         let newer = Credential {
@@ -273,6 +281,21 @@ impl TokenDesk {
         self.state.lock().await.refused = known.access;
         // What goes wrong is told by the next call that needs the token.
         let _ = self.token(owner, reach, clients, deadline).await;
+    }
+}
+
+/// The token of another host that was faster with a refresh token that is good once, as soon as it is sealed.
+async fn anothers(owner: &Owner<'_>, credential: &Credential) -> Option<Secret> {
+    let until = Instant::now() + ANOTHERS;
+    loop {
+        let now = owner.vault.credential(owner.connection).await.ok().flatten();
+        if let Some(access) = now.filter(|now| now != credential).and_then(|now| now.access) {
+            return Some(access);
+        }
+        if Instant::now() >= until {
+            return None;
+        }
+        tokio::time::sleep(ANOTHERS / 20).await;
     }
 }
 

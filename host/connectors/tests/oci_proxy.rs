@@ -32,11 +32,14 @@ impl Registry {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(vec![NAME.to_owned()]).unwrap().self_signed(&key).unwrap();
         let at = |name: &str| folder.join(name).display().to_string();
-        std::fs::write(at("key.pem"), key.serialize_pem()).unwrap();
-        let base64 = base64::engine::general_purpose::STANDARD.encode(certificate.der());
-        let lines: Vec<&str> = base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-        let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"));
-        std::fs::write(at("certificate.pem"), pem).unwrap();
+        let pem = |what: &str, der: &[u8]| {
+            let base64 = base64::engine::general_purpose::STANDARD.encode(der);
+            let lines: Vec<&str> =
+                base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            format!("-----BEGIN {what}-----\n{}\n-----END {what}-----\n", lines.join("\n"))
+        };
+        std::fs::write(at("key.pem"), pem("PRIVATE KEY", &key.serialize_der())).unwrap();
+        std::fs::write(at("certificate.pem"), pem("CERTIFICATE", certificate.der())).unwrap();
         std::fs::write(at("users"), USERS).unwrap();
         let config = format!(
             "version: 0.1\nlog: {{ level: error }}\nstorage:\n  filesystem: {{ rootdirectory: {} }}\nhttp:\n  addr: 127.0.0.1:{port}\n  \

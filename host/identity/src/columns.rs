@@ -1,9 +1,10 @@
 //! People as packed columns of match keys.
 use crate::memo::Memo;
-use crate::normalise::prepare;
-use crate::plan::{PlannedKey, title, values};
+use crate::normalise::{declared, prepare};
+use crate::plan::PlannedKey;
+use crate::source::{KeySource, title, values};
 use crate::{Plan, Unusable};
-use caravan_model::manifest::{Field, Rule};
+use caravan_model::manifest::Rule;
 use caravan_model::status::reason;
 use caravan_model::{Column, Profile, Reason};
 use std::ops::Range;
@@ -182,15 +183,15 @@ impl ColumnBuilder {
     fn why_skipped(&self, profile: &Profile, tracking_denied: bool) -> Reason {
         let plan = &self.plan;
         let complaints = plan.complaints(profile);
-        let brings = |key: &PlannedKey, field: Field| {
-            values(profile, field).next().is_some()
-                && !complaints.iter().any(|complaint| complaint.key == key.key && complaint.field == field)
+        let brings = |key: &PlannedKey, source: &KeySource| {
+            values(profile, &source.at).next().is_some()
+                && !complaints.iter().any(|complaint| complaint.key == key.key && complaint.field == source.at)
         };
         let is_withheld = |key: &PlannedKey| key.device && tracking_denied;
         let withheld = plan.keys.iter().filter(|key| key.identifies && is_withheld(key));
         if withheld
-            .flat_map(|key| key.fields.iter().map(move |field| (key, *field)))
-            .any(|(key, field)| brings(key, field))
+            .flat_map(|key| key.sources.iter().map(move |source| (key, source)))
+            .any(|(key, source)| brings(key, source))
         {
             let why = match profile.ad_tracking_enabled {
                 Some(false) => "only an advertising id is known, and tracking is off",
@@ -207,13 +208,13 @@ impl ColumnBuilder {
         for key in plan.keys.iter().filter(|key| key.identifies) {
             for complaint in complaints.iter().filter(|complaint| complaint.key == key.key) {
                 match complaint.why {
-                    Unusable::Empty => say(format!("{} is missing or empty", title(complaint.field))),
-                    why => say(format!("{} {why}", title(complaint.field))),
+                    Unusable::Empty => say(format!("{} is missing or empty", title(&complaint.field))),
+                    why => say(format!("{} {why}", title(&complaint.field))),
                 }
             }
             let lacks_company = key.with.iter().any(|with| self.counts[*with].rows == 0);
-            if let Some(field) = key.fields.iter().find(|field| lacks_company && brings(key, **field)) {
-                say(format!("{} is not enough alone", title(*field)));
+            if let Some(source) = key.sources.iter().find(|source| lacks_company && brings(key, source)) {
+                say(format!("{} is not enough alone", title(&source.at)));
             }
         }
         Reason::new(reason::NO_IDENTIFIER, words.join("; "))
@@ -266,16 +267,20 @@ fn append_values(
             | Rule::AdId
             | Rule::AdIdUpper
     );
-    for field in &key.fields {
-        for value in values(profile, *field) {
+    for source in &key.sources {
+        for value in values(profile, &source.at) {
             let from = column.text.len();
-            let done = prepare(key.rule, key.hash, value, place, scratch, &mut column.text, |normalised, out| {
+            let hash_into = |normalised: &[u8], out: &mut Vec<u8>| {
                 if recurring {
                     memo.hash_into(key.hash, normalised, out);
                 } else {
                     crate::hash_into(key.hash, normalised, out);
                 }
-            });
+            };
+            let done = match source.hashed {
+                Some(hashed) => declared(key.rule, key.hash, hashed, &value, &mut column.text),
+                None => prepare(key.rule, key.hash, &value, place, scratch, &mut column.text, hash_into),
+            };
             if done.is_err() || column.text.len() == from {
                 column.text.truncate(from);
                 continue;
@@ -292,7 +297,7 @@ fn append_values(
             }
             column.ends.push(column.text.len() as u32);
             let count = column.ends.len() - first_end;
-            if count == MAX_ROWS || !matches!(field, Field::Email | Field::Phone) {
+            if count == MAX_ROWS || !source.counts_all(key.rule) {
                 return count;
             }
         }

@@ -56,6 +56,14 @@ fn unicode(value: &str, spaces: Spaces, out: &mut Vec<u8>) {
     out.extend_from_slice(text::nfc(kept).as_bytes());
 }
 
+/// Appends the letters a to z of a name.
+pub(crate) fn latin(value: &str, out: &mut Vec<u8>) -> Result<(), Unusable> {
+    let start = out.len();
+    // A letter and its mark are one character that goes as a whole.
+    out.extend(text::lower_nfc(value).bytes().filter(u8::is_ascii_lowercase));
+    if out.len() == start { Err(Unusable::NothingLeft) } else { Ok(()) }
+}
+
 /// Appends the first character of the normalised name.
 pub(crate) fn initial(value: &str, out: &mut Vec<u8>) -> Result<(), Unusable> {
     let mut whole = Vec::with_capacity(value.len());

@@ -3,6 +3,7 @@ use crate::birth::Part;
 use crate::email::Form;
 use crate::name::{Extras, Spaces};
 use crate::{Place, Unusable, amount, birth, country, device, digest, email, gender, name, phone, state, text, zip};
+use caravan_model::Hashed;
 use caravan_model::manifest::{Hash, Rule};
 
 /// The normalised value.
@@ -76,6 +77,26 @@ pub(crate) fn prepare(
     Ok(())
 }
 
+/// Appends a value that is declared to be a digest already; anything else is never sent, nor hashed once more.
+///
+/// # Errors
+/// Why the value cannot be used; nothing is appended then.
+pub(crate) fn declared(
+    rule: Rule,
+    hash: Hash,
+    declared: Hashed,
+    value: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), Unusable> {
+    let (value, before) = (text::usable(value)?, out.len());
+    let fits = (value.len() == 32) == (declared == Hashed::Md5) && digest::pass_through(hash, value, out)?;
+    if fits && !takes_a_part(rule) {
+        return Ok(());
+    }
+    out.truncate(before);
+    Err(if fits { Unusable::OtherDigest } else { Unusable::NotADigest })
+}
+
 /// Rules that take a part of the field: of a digest, none can be had.
 fn takes_a_part(rule: Rule) -> bool {
     matches!(rule, Rule::Initial | Rule::BirthYear | Rule::BirthMonth | Rule::BirthDay)
@@ -104,6 +125,7 @@ fn of_usable(rule: Rule, value: &str, place: Place, out: &mut Vec<u8>) -> Result
         Rule::GivenName => name::without_extras(value, Extras::Titles, out),
         Rule::FamilyName => name::without_extras(value, Extras::Suffixes, out),
         Rule::NameSpaceless => name::spaceless(value, out),
+        Rule::NameLatin => name::latin(value, out),
         Rule::Initial => name::initial(value, out),
         Rule::GenderMf => gender::normalise(value, out),
         Rule::BirthYear => birth::normalise(value, Part::Year, out),

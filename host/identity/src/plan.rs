@@ -1,7 +1,8 @@
 //! Which match keys a step sends, and how each is made.
-use crate::{Alpha2, Place, Unusable, identifier};
-use caravan_model::manifest::{Field, Hash, Manifest, MatchKey, Rule};
-use caravan_model::{Code, Profile};
+use crate::source::{At, KeySource, fits, sources_of, values};
+use crate::{Alpha2, Place, Unusable};
+use caravan_model::manifest::{Hash, Manifest, MatchKey, Rule};
+use caravan_model::{Code, Identities, Profile};
 use std::sync::Arc;
 
 /// The match keys that a step sends, in the manifest's order. Cheap to clone.
@@ -16,8 +17,8 @@ pub struct Plan {
 pub struct PlannedKey {
     /// The partner's name.
     pub key: String,
-    /// The profile fields that bring it.
-    pub fields: Vec<Field>,
+    /// What brings it.
+    pub sources: Vec<KeySource>,
     /// The normalisation under the connection's settings.
     pub rule: Rule,
     /// The hash.
@@ -71,6 +72,17 @@ pub enum PlanError {
         /// The words of the keys that are missing.
         missing: String,
     },
+    /// A match field for which the connection's mapping has nothing.
+    #[error("the connection's `identities` have nothing for `{word}`; they have: {mapped}")]
+    Unmapped {
+        /// The word.
+        word: String,
+        /// What is mapped.
+        mapped: String,
+    },
+    /// The connection's mapping cannot be.
+    #[error("identities.{0}")]
+    Mapping(String),
     /// A setting is unknown or ill-typed.
     #[error("{0}")]
     Setting(String),
@@ -87,6 +99,8 @@ impl PlanError {
             PlanError::Nothing { .. } | PlanError::IdentifiesNobody { .. } | PlanError::Incomplete { .. } => {
                 Some(Code::ImpossibleKeys)
             }
+            PlanError::Unmapped { .. } => Some(Code::UnmappedKey),
+            PlanError::Mapping(_) => Some(Code::BadMapping),
             PlanError::Setting(_) | PlanError::DefaultCountry(_) => None,
         }
     }
@@ -97,8 +111,8 @@ impl PlanError {
 pub struct Complaint {
     /// The partner's key.
     pub key: String,
-    /// The profile field.
-    pub field: Field,
+    /// The profile field or attribute.
+    pub field: At,
     /// Why.
     pub why: Unusable,
 }
@@ -113,6 +127,20 @@ impl Plan {
         match_words: &[String],
         settings: &serde_json::Map<String, serde_json::Value>,
         default_country: Option<&str>,
+    ) -> Result<Plan, PlanError> {
+        Plan::mapped(manifest, match_words, settings, default_country, &Identities::default())
+    }
+
+    /// As [`Plan::new`], from the fields that a connection maps.
+    ///
+    /// # Errors
+    /// As [`Plan::new`]; also a word that is not mapped.
+    pub fn mapped(
+        manifest: &Manifest,
+        match_words: &[String],
+        settings: &serde_json::Map<String, serde_json::Value>,
+        default_country: Option<&str>,
+        identities: &Identities,
     ) -> Result<Plan, PlanError> {
         let connector = manifest.name.clone();
         let known = || manifest.match_words().join(", ");
@@ -142,9 +170,15 @@ impl Plan {
                 let missing = words_of(manifest.keys.iter().filter(|other| missing.contains(&&other.key)));
                 return Err(PlanError::Incomplete { connector, word: word_of(key).to_owned(), missing });
             }
+            let sources = sources_of(key, match_words, identities);
+            if sources.is_empty() {
+                let word = match_words.iter().find(|word| key.is_asked_by(word)).cloned().unwrap_or_default();
+                let mapped = identities.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+                return Err(PlanError::Unmapped { word, mapped });
+            }
             keys.push(PlannedKey {
                 key: key.key.clone(),
-                fields: key.fields(match_words).collect(),
+                sources,
                 rule: key.rule_under(&settings),
                 hash: key.hash,
                 identifies: key.identifies,
@@ -175,16 +209,19 @@ impl Plan {
         let place = self.place(profile);
         let mut complaints = Vec::new();
         for key in self.keys.iter() {
-            for field in &key.fields {
+            for source in &key.sources {
+                let mut say = |why| {
+                    complaints.push(Complaint { key: key.key.clone(), field: source.at.clone(), why });
+                };
                 let mut absent = true;
-                for value in values(profile, *field) {
+                for value in values(profile, &source.at) {
                     absent = false;
-                    if let Err(why) = identifier(key.rule, key.hash, value, place) {
-                        complaints.push(Complaint { key: key.key.clone(), field: *field, why });
+                    if let Some(why) = source.refusal(key.rule, key.hash, &value, place) {
+                        say(why);
                     }
                 }
                 if absent {
-                    complaints.push(Complaint { key: key.key.clone(), field: *field, why: Unusable::Empty });
+                    say(Unusable::Empty);
                 }
             }
         }
@@ -198,43 +235,37 @@ impl Plan {
     }
 }
 
-/// The values that a profile has for a field.
-pub(crate) fn values(profile: &Profile, field: Field) -> impl Iterator<Item = &str> {
-    let (many, one): (&[String], Option<&str>) = match field {
-        Field::Email => (&profile.emails, None),
-        Field::Phone => (&profile.phones, None),
-        Field::ExternalId => (&[], Some(profile.external_id.as_str())),
-        Field::FirstName => (&[], profile.first_name.as_deref()),
-        Field::LastName => (&[], profile.last_name.as_deref()),
-        Field::Gender => (&[], profile.gender.as_deref()),
-        Field::BirthDate => (&[], profile.birth_date.as_deref()),
-        Field::City => (&[], profile.city.as_deref()),
-        Field::State => (&[], profile.state.as_deref()),
-        Field::Zip => (&[], profile.zip.as_deref()),
-        Field::Country => (&[], profile.country.as_deref()),
-        Field::Idfa => (&[], profile.idfa.as_deref()),
-        Field::Gaid => (&[], profile.gaid.as_deref()),
-    };
-    many.iter().map(String::as_str).chain(one)
-}
-
-/// A field for people to read.
-pub(crate) fn title(field: Field) -> &'static str {
-    match field {
-        Field::ExternalId => "external id",
-        Field::Email => "e-mail",
-        Field::Phone => "phone",
-        Field::FirstName => "first name",
-        Field::LastName => "last name",
-        Field::Gender => "gender",
-        Field::BirthDate => "birth date",
-        Field::City => "city",
-        Field::State => "state",
-        Field::Zip => "postal code",
-        Field::Country => "country",
-        Field::Idfa => "Apple advertising id",
-        Field::Gaid => "Google advertising id",
+/// What of a connection's mapping this connector cannot take.
+///
+/// # Errors
+/// The first entry that names no match key of it, no source, or digests that the key cannot be.
+pub fn check_mapping(manifest: &Manifest, identities: &Identities) -> Result<(), PlanError> {
+    let (title, wrong) = (&manifest.title, |text: String| Err(PlanError::Mapping(text)));
+    for (name, sources) in &identities.0 {
+        let keys: Vec<&MatchKey> = manifest.keys.iter().filter(|key| key.is_asked_by(name)).collect();
+        if keys.is_empty() {
+            let known = manifest.match_words().join(", ");
+            return wrong(format!("{name}: {title} has no such match key; it takes: {known}"));
+        }
+        if sources.all().is_empty() || sources.all().iter().any(|source| source.path().trim().is_empty()) {
+            return wrong(format!("{name}: no field is named"));
+        }
+        for (declared, path) in sources.all().iter().filter_map(|source| Some((source.hashed()?, source.path()))) {
+            let Some(key) = keys.iter().find(|key| !fits(declared, key.hash)) else { continue };
+            let why = match key.hash {
+                Hash::None => "unhashed".to_owned(),
+                Hash::Sha256Hex | Hash::Sha256Base64 => "as SHA-256".to_owned(),
+                Hash::Md5Hex => "as MD5".to_owned(),
+                Hash::Sha256OfMd5 => "as SHA-256 of the MD5".to_owned(),
+            };
+            return wrong(format!(
+                "{name}: `{path}` is declared {}, and {title} takes `{}` {why}",
+                declared.word(),
+                key.key
+            ));
+        }
     }
+    Ok(())
 }
 
 fn word_of(key: &MatchKey) -> &str {

@@ -46,6 +46,9 @@ pub enum Unusable {
     /// A digest of another kind than the partner's key, or one of a value that the key is a part of.
     #[error("is a digest that this key cannot use")]
     OtherDigest,
+    /// Declared to be a digest, and is none of that kind.
+    #[error("is declared to be hashed already, and is no such digest")]
+    NotADigest,
 }
 
 impl Unusable {
@@ -66,6 +69,7 @@ impl Unusable {
             Unusable::NotADeviceId => "not-a-device-id",
             Unusable::AllZero => "all-zero",
             Unusable::OtherDigest => "other-digest",
+            Unusable::NotADigest => "not-a-digest",
         }
     }
 }

@@ -324,6 +324,9 @@ impl CompiledCanvas {
                 }
             }
         }
+        for (_, webhook) in self.webhooks() {
+            names.extend(webhook.body.events().iter().map(String::as_str));
+        }
         names
     }
 }

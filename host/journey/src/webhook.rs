@@ -2,18 +2,22 @@
 //!
 //! ```
 //! use caravan_journey::webhook::Body;
+//! use caravan_journey::Person;
 //! use caravan_model::Profile;
 //! let written = serde_json::json!({ "to": "{{ email }}", "age": "{{ age }}", "hi": "Hi {{ first_name | default('you') }}" });
 //! let body = Body::new(written.as_object().unwrap()).unwrap();
 //! let mut ann = Profile { emails: vec!["ann@example.com".into()], ..Profile::default() };
 //! ann.attributes.insert("age".into(), 41.into());
-//! assert_eq!(body.render(&ann).unwrap(), r#"{"age":41,"hi":"Hi you","to":"ann@example.com"}"#);
-//! assert_eq!(body.render(&Profile::default()).unwrap_err().code, "template-missing");
+//! let person = Person { profile: &ann, events: &[] };
+//! assert_eq!(body.render(&person).unwrap(), r#"{"age":41,"hi":"Hi you","to":"ann@example.com"}"#);
+//! let nobody = Profile::default();
+//! assert_eq!(body.render(&Person { profile: &nobody, events: &[] }).unwrap_err().code, "template-missing");
 //! ```
+use crate::Person;
 use crate::document::Path;
 use crate::policy::PROFILE_FIELDS;
 use caravan_model::status::reason;
-use caravan_model::{CanvasId, Digest, Millis, Profile, Reason, VisitId};
+use caravan_model::{CanvasId, Digest, Event, Millis, Profile, Reason, VisitId};
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
@@ -24,6 +28,8 @@ use std::fmt;
 pub const LARGEST_BODY: usize = 64 << 10;
 /// How much work one template may be, in the engine's steps: a body is no program.
 const FUEL: u64 = 20_000;
+/// Below this, templates find what people did: `events.Lapsed.total`, `events['Order Completed'].total`.
+const EVENTS: &str = "events";
 /// What holds the value of a leaf that is one expression.
 const WHOLE: &str = "caravan_whole";
 
@@ -41,6 +47,8 @@ pub struct Body {
     written: Map<String, Value>,
     root: Node,
     leaves: Vec<Leaf>,
+    /// Names of events whose properties templates ask for.
+    events: BTreeSet<String>,
     engine: Environment<'static>,
 }
 
@@ -90,7 +98,13 @@ impl Body {
         engine.set_auto_escape_callback(|_| AutoEscape::None);
         engine.set_fuel(Some(FUEL));
         engine.set_recursion_limit(50);
-        let mut body = Body { written: written.clone(), root: Node::Fixed(Value::Null), leaves: Vec::new(), engine };
+        let mut body = Body {
+            written: written.clone(),
+            root: Node::Fixed(Value::Null),
+            leaves: Vec::new(),
+            events: BTreeSet::new(),
+            engine,
+        };
         let mut flaws = Vec::new();
         body.root = body.map(&Path::root().key("body"), written, &mut flaws);
         body.engine.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -133,23 +147,36 @@ impl Body {
         {
             return Err(in_words(&wrong));
         }
-        let names = template.undeclared_variables(true);
+        let mut names = template.undeclared_variables(true);
+        let is_of_events = |name: &str| name == EVENTS || name.starts_with("events.");
+        if names.iter().any(|name| is_of_events(name)) {
+            let events = events_in(text)?;
+            // Each by its whole: an engine that sees a path within brackets names but the outermost.
+            names.retain(|name| !is_of_events(name));
+            names.extend(events.iter().map(|event| format!("{EVENTS}.{event}")));
+            self.events.extend(events);
+        }
         let known: BTreeSet<String> = self.engine.globals().map(|(name, _)| name.to_owned()).collect();
         let names = names.into_iter().filter(|name| !known.contains(name)).collect();
         Ok(Leaf { at: at.clone(), name, whole: inner.is_some(), names })
     }
 
-    /// What the templates name of the person (`email`, `attributes.plan.tier`), with the place of the template.
+    /// The events whose newest properties the templates ask for: what [`Body::render`] needs of a person's.
+    pub fn events(&self) -> &BTreeSet<String> {
+        &self.events
+    }
+
+    /// What the templates name of the person (`email`, `attributes.plan.tier`, `events.Order Completed`), with the place of the template.
     pub fn names(&self) -> impl Iterator<Item = (&Path, &str)> {
         self.leaves.iter().flat_map(|leaf| leaf.names.iter().map(|name| (&leaf.at, name.as_str())))
     }
 
-    /// The body for a person, as JSON text.
+    /// The body for a person, as JSON text. Of several events of a name the newest counts.
     ///
     /// # Errors
     /// `template-missing` with the name of what is not known, or `template-failed`; never with a value of the person's.
-    pub fn render(&self, person: &Profile) -> Result<String, Reason> {
-        let known = if self.leaves.is_empty() { Value::Null } else { Value::Object(known_of(person)) };
+    pub fn render(&self, person: &Person<'_>) -> Result<String, Reason> {
+        let known = if self.leaves.is_empty() { Value::Null } else { Value::Object(self.known_of(person)) };
         let context = minijinja::Value::from(Serde(&known));
         let text = self.made(&self.root, &known, &context)?.to_string();
         if text.len() > LARGEST_BODY {
@@ -157,6 +184,19 @@ impl Body {
             return Err(Reason::new(reason::TEMPLATE_FAILED, words));
         }
         Ok(text)
+    }
+
+    fn known_of(&self, person: &Person<'_>) -> Map<String, Value> {
+        let mut known = known_of(person.profile);
+        if !self.events.is_empty() {
+            let newest = |name: &String| {
+                let of_name = person.events.iter().filter(|event| event.name == *name);
+                let newest: &Event = of_name.max_by_key(|event| event.at)?;
+                Some((name.clone(), Value::Object(without_nulls(&newest.properties))))
+            };
+            known.insert(EVENTS.to_owned(), Value::Object(self.events.iter().filter_map(newest).collect()));
+        }
+        known
     }
 
     fn made(&self, node: &Node, known: &Value, context: &minijinja::Value) -> Result<Value, Reason> {
@@ -202,6 +242,30 @@ impl Leaf {
         };
         Reason::new(reason::TEMPLATE_MISSING, words)
     }
+}
+
+/// The events that a template names, each written out behind `events`.
+fn events_in(text: &str) -> Result<BTreeSet<String>, String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices(EVENTS) {
+        let (before, rest) = (text[..at].trim_end(), text[at + EVENTS.len()..].trim_start());
+        // A longer word, or something else's.
+        if text[..at].ends_with(is_word) || before.ends_with('.') || rest.starts_with(is_word) {
+            continue;
+        }
+        let name = match rest.strip_prefix('.') {
+            Some(rest) => rest.trim_start().split(|c| !is_word(c)).next().filter(|name| !name.is_empty()),
+            None => rest.strip_prefix('[').map(str::trim_start).and_then(|rest| {
+                let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+                rest[1..].split_once(quote).map(|(name, _)| name)
+            }),
+        };
+        found.insert(
+            name.ok_or("name the event: `events.Lapsed.total` or `events['Order Completed'].total`")?.to_owned(),
+        );
+    }
+    Ok(found)
 }
 
 /// What stands within the braces of a text that is nothing but `{{ … }}`.

@@ -121,6 +121,9 @@ pub(crate) struct FaultSpec {
     rows: Option<usize>,
     #[serde(default)]
     minutes: Option<u64>,
+    /// Meta says of the error that it passes.
+    #[serde(default)]
+    transient: bool,
     /// The effect comes before the failure.
     #[serde(default)]
     after_effect: bool,
@@ -164,6 +167,7 @@ pub(crate) struct Strike {
     pub(crate) ms: Option<u64>,
     pub(crate) rows: usize,
     pub(crate) minutes: Option<u64>,
+    pub(crate) transient: bool,
 }
 
 impl Strike {
@@ -293,6 +297,7 @@ impl Fault {
             ms: self.spec.ms,
             rows: self.spec.rows.unwrap_or(1),
             minutes: self.spec.minutes,
+            transient: self.spec.transient,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use crate::serve::serve;
 use crate::world::{Addresses, Door, World};
 
 /// How to start a [`Lab`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabOptions {
     /// Port of the control address; the partners follow in alphabetical order of their names. None takes free ports.
     pub base_port: Option<u16>,
@@ -24,11 +25,14 @@ pub struct LabOptions {
     pub permissive: bool,
     /// Seed of what the partners would draw at random (trace ids, session ids).
     pub seed: u64,
+    /// Where the certificate of the lab's own authority is written (PEM): the partners' addresses then speak HTTPS, too,
+    /// with certificates for `localhost` and 127.0.0.1 that this authority signed. None: HTTP alone.
+    pub tls: Option<PathBuf>,
 }
 
 impl Default for LabOptions {
     fn default() -> LabOptions {
-        LabOptions { base_port: None, permissive: false, seed: 1 }
+        LabOptions { base_port: None, permissive: false, seed: 1, tls: None }
     }
 }
 
@@ -48,6 +52,17 @@ pub enum LabError {
     /// There are not enough ports above the base port.
     #[error("base port {0} leaves no room for the partners' ports above it")]
     BasePort(u16),
+    /// No certificate can be made.
+    #[error("the lab cannot make its certificates: {0}")]
+    Certificate(String),
+    /// The authority's certificate cannot be written.
+    #[error("cannot write the certificate to trust to {path}: {source}")]
+    Authority {
+        /// Where it should be.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
 }
 
 /// A running lab. It stops when it is shut down or dropped.
@@ -57,6 +72,7 @@ pub struct Lab {
     url: String,
     partners: BTreeMap<String, String>,
     line: String,
+    authority: Option<PathBuf>,
     stop: watch::Sender<()>,
     servers: Vec<JoinHandle<()>>,
 }
@@ -84,7 +100,10 @@ impl Lab {
             let url = format!("http://{}", listener.local_addr().map_err(failed)?);
             listeners.push((door, url, listener));
         }
-        let mut addresses = Addresses { lab: String::new(), partners: Vec::new() };
+        let tls = options.tls.map(crate::tls::prepare).transpose()?;
+        let authority = tls.as_ref().map(|tls| tls.ca.clone());
+        let ca = authority.as_ref().map(|ca| ca.display().to_string());
+        let mut addresses = Addresses { lab: String::new(), partners: Vec::new(), ca };
         for (door, url, _) in &listeners {
             match door {
                 Door::Lab => addresses.lab.clone_from(url),
@@ -99,9 +118,12 @@ impl Lab {
         let (stop, watch) = watch::channel(());
         let servers = listeners
             .into_iter()
-            .map(|(door, _, listener)| tokio::spawn(serve(listener, door, world.clone(), watch.clone())))
+            .map(|(door, _, listener)| {
+                let tls = tls.as_ref().map(|tls| tls.acceptor.clone());
+                tokio::spawn(serve(listener, door, world.clone(), tls, watch.clone()))
+            })
             .collect();
-        Ok(Lab { world, url, partners, line, stop, servers })
+        Ok(Lab { world, url, partners, line, authority, stop, servers })
     }
 
     /// The control address, `http://127.0.0.1:PORT`.
@@ -117,6 +139,11 @@ impl Lab {
     /// The addresses as one line of JSON, without a line end; the control address answers the same to `GET /`.
     pub fn address_line(&self) -> &str {
         &self.line
+    }
+
+    /// The file with the certificate to trust, where the lab speaks HTTPS.
+    pub fn authority(&self) -> Option<&Path> {
+        self.authority.as_deref()
     }
 
     /// The same lab without its sockets: what is changed through one is seen through the other.

@@ -32,6 +32,7 @@ mod shelf;
 mod snapchat;
 mod snapshot;
 mod tiktok;
+mod tls;
 mod tokens;
 mod values;
 mod windows;

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on loopback, with answers that may break off.
+//! HTTP/1.1 on loopback, with answers that may break off; over TLS for whoever begins so, where there are certificates.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,10 +13,12 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
+use tokio_rustls::TlsAcceptor;
 
 use crate::reply::{Class, Ending, Reply};
 use crate::world::{Door, World};
@@ -30,14 +32,20 @@ const BODY_LIMIT: usize = 128 << 20;
 pub(crate) struct Severed;
 
 /// Accepts connections until `stop` changes or its sender is gone, then lets the open ones finish their answer.
-pub(crate) async fn serve(listener: TcpListener, door: Door, world: Arc<World>, mut stop: watch::Receiver<()>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    door: Door,
+    world: Arc<World>,
+    tls: Option<TlsAcceptor>,
+    mut stop: watch::Receiver<()>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             _ = stop.changed() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, door, world.clone(), stop.clone()));
+                    connections.spawn(connection(stream, door, world.clone(), tls.clone(), stop.clone()));
                 }
                 // Out of file descriptors, or the peer left already: neither ends the lab.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -51,9 +59,37 @@ pub(crate) async fn serve(listener: TcpListener, door: Door, world: Arc<World>, 
     let _ = tokio::time::timeout(Duration::from_millis(500), finish).await;
 }
 
-async fn connection(stream: TcpStream, door: Door, world: Arc<World>, mut stop: watch::Receiver<()>) {
+/// The first byte of every TLS connection: a record that belongs to a handshake.
+const HANDSHAKE: u8 = 0x16;
+
+async fn connection(
+    stream: TcpStream,
+    door: Door,
+    world: Arc<World>,
+    tls: Option<TlsAcceptor>,
+    stop: watch::Receiver<()>,
+) {
     // Without it a small answer may wait for the acknowledgement of the last one.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return speak(stream, door, world, stop).await };
+    let mut first = [0];
+    match stream.peek(&mut first).await {
+        Ok(1) if first[0] == HANDSHAKE => {
+            // A peer that does not trust the certificate is no news.
+            if let Ok(stream) = tls.accept(stream).await {
+                speak(stream, door, world, stop).await;
+            }
+        }
+        _ => speak(stream, door, world, stop).await,
+    }
+}
+
+async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    door: Door,
+    world: Arc<World>,
+    mut stop: watch::Receiver<()>,
+) {
     let service = service_fn(move |request| answer(request, door, world.clone()));
     let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);

@@ -62,7 +62,10 @@ pub(crate) struct Granted {
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
     issued: HashMap<String, (Instant, Flow)>,
-    refresh: HashSet<String>,
+    /// Refresh tokens that are good, and when they end by themselves.
+    refresh: HashMap<String, Option<Instant>>,
+    /// How long a refresh token lives that is not used; none means for ever.
+    pub(crate) idle: Option<Duration>,
     revoked: HashSet<String>,
     used_codes: HashSet<String>,
     last: u64,
@@ -102,8 +105,9 @@ impl Tokens {
             }
             Some("refresh_token") => {
                 let token = params.filled("refresh_token").ok_or(Refused::Missing("refresh_token"))?;
-                if !self.refresh.remove(token) {
-                    return Err(Refused::Grant);
+                match self.refresh.remove(token) {
+                    Some(end) if end.is_none_or(|end| now < end) => {}
+                    _ => return Err(Refused::Grant),
                 }
                 Flow::Code
             }
@@ -113,7 +117,7 @@ impl Tokens {
         let access = format!("{PREFIX}{:08}", self.last);
         self.issued.insert(access.clone(), (now + life, flow));
         let refresh = (flow == Flow::Code).then(|| format!("{PREFIX}refresh-{:08}", self.last));
-        self.refresh.extend(refresh.clone());
+        self.refresh.extend(refresh.clone().map(|token| (token, self.idle.map(|idle| now + idle))));
         Ok(Granted { access, refresh })
     }
 
@@ -222,6 +226,20 @@ mod tests {
         let missing = grant(&mut tokens, "grant_type=authorization_code&code=d", "s", now);
         assert_eq!(missing, Err(Refused::Missing("redirect_uri")));
         assert_eq!(grant(&mut tokens, "grant_type=password", "s", now), Err(Refused::Type));
+    }
+
+    #[test]
+    fn a_refresh_token_that_is_not_used_ends_and_each_use_begins_anew() {
+        let (mut tokens, now) = (Tokens { idle: Some(LIFE), ..Tokens::default() }, Instant::now());
+        let form = "grant_type=authorization_code&code=c&redirect_uri=https%3A%2F%2Fx";
+        let mut refresh = grant(&mut tokens, form, "s", now).expect("granted").refresh.expect("a person's");
+        for used in 1..4 {
+            let form = format!("grant_type=refresh_token&refresh_token={refresh}");
+            let again = grant(&mut tokens, &form, "s", now + LIFE * used - Duration::from_secs(1)).expect("in time");
+            refresh = again.refresh.expect("another");
+        }
+        let form = format!("grant_type=refresh_token&refresh_token={refresh}");
+        assert_eq!(grant(&mut tokens, &form, "s", now + LIFE * 4), Err(Refused::Grant));
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(crate) enum Door {
 pub(crate) struct Addresses {
     pub(crate) lab: String,
     pub(crate) partners: Vec<(Partner, String)>,
+    /// The file with the certificate of the authority that HTTPS needs trust in, where it is spoken.
+    pub(crate) ca: Option<String>,
 }
 
 /// The effect of a call: run at most once, after every reason not to.

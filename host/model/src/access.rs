@@ -50,6 +50,7 @@ rights! {
     GrantConnectors = "grant-connectors", "Allow connectors what they ask for, upgrade and roll them back, and set the policy.";
     ManageMembers = "manage-members", "Change members and keys.";
     Audit = "audit", "Read the audit chain.";
+    BackUp = "back-up", "Take a copy of the whole store: everybody's identities, and all that is sealed.";
     SendEvents = "send-events", "Send events to the tracking API: what a write key may.";
 }
 

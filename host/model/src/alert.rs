@@ -28,11 +28,15 @@ pub enum AlertKind {
     TokenEnds,
     /// A partner refuses a removal that is owed to consent or erasure.
     OwedRemovalRefused,
+    /// A webhook step's endpoint rests: it fails, and people wait for it.
+    EndpointRests,
+    /// The store's disk is nearly full: soon, or already, nothing is taken in any more.
+    DiskFull,
 }
 
 impl AlertKind {
     /// All kinds, in the order in which people read them.
-    pub const ALL: [AlertKind; 7] = [
+    pub const ALL: [AlertKind; 9] = [
         AlertKind::QueueHeld,
         AlertKind::ErrorRate,
         AlertKind::Lateness,
@@ -40,6 +44,8 @@ impl AlertKind {
         AlertKind::ConnectorTrapped,
         AlertKind::TokenEnds,
         AlertKind::OwedRemovalRefused,
+        AlertKind::EndpointRests,
+        AlertKind::DiskFull,
     ];
 
     /// The word in files, on the command line and in messages.
@@ -52,6 +58,8 @@ impl AlertKind {
             AlertKind::ConnectorTrapped => "connector-trapped",
             AlertKind::TokenEnds => "token-ends",
             AlertKind::OwedRemovalRefused => "owed-removal-refused",
+            AlertKind::EndpointRests => "endpoint-rests",
+            AlertKind::DiskFull => "disk-full",
         }
     }
 }

@@ -280,8 +280,9 @@ pub struct Webhook {
     /// The endpoint: a name under `webhooks` in the connections file.
     #[serde(rename = "use")]
     pub endpoint: String,
-    /// The JSON body. Its texts are templates over the person: `{{ email }}`, `{{ attributes.plan | upper }}`; one that is
-    /// a single `{{ … }}` keeps the value's type.
+    /// The JSON body. Its texts are templates over the person: `{{ email }}`, `{{ attributes.plan | upper }}`,
+    /// `{{ events['Order Completed'].total }}` (of their newest event of that name); one that is a single `{{ … }}` keeps
+    /// the value's type.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub body: Map<String, Value>,
 }

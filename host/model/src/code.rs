@@ -62,7 +62,13 @@ codes! {
     ScopeMissing = "CV035", "A consent that lacks a scope", "CV035";
     RegulatedImport = "CV036", "An import that the policy forbids", "CV036";
     BadImport = "CV037", "An import whose source cannot be read", "CV037";
+    BadMapping = "CV038", "Identities of a connection that cannot be sent", "CV038";
+    UnmappedKey = "CV039", "A match field that the connection does not map", "CV039";
     UserRow = "CV040", "A row of people that cannot be read", "CV040";
+    ConnectionTwice = "CV041", "A connection that would stand in two places", "CV041";
+    ConnectionInUse = "CV042", "A connection that something uses", "CV042";
+    AccountOff = "CV043", "An ad account that is switched off", "CV043";
+    KeptInFile = "CV044", "A connection that its file keeps", "CV044";
     NotAComponent = "CV050", "A file that is no WebAssembly component", "CV050";
     WrongWorld = "CV051", "A component of another world or version", "CV051";
     BadManifest = "CV052", "A connector without a usable manifest", "CV052";
@@ -81,6 +87,7 @@ codes! {
     StoreInUse = "CV070", "A store that another process owns", "CV070";
     StoreDamaged = "CV071", "A store that cannot be read", "CV071";
     StoreTooNew = "CV072", "A store that a newer version wrote", "CV072";
+    NoRoom = "CV073", "A store without room", "CV073";
     AudienceMissing = "CV080", "An audience that is not at the partner", "CV080";
     Unauthorized = "CV081", "Credentials that the partner refuses", "CV081";
     Forbidden = "CV082", "Credentials without the right", "CV082";

@@ -2,7 +2,7 @@
 use schemars::JsonSchema;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The whole file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,15 +44,46 @@ pub struct Connection {
     /// Our short name of an ad account → the partner's id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub accounts: BTreeMap<String, String>,
+    /// Accounts of these, by our short name, that are switched off: nothing is published or sent to them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub off: BTreeSet<String>,
     /// The country of phone numbers that name none, where the person has none either (ISO alpha-2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_country: Option<String>,
+    /// Which of a person's fields are sent as which identifiers, where not the partner's defaults.
+    #[serde(default, skip_serializing_if = "crate::Identities::is_empty")]
+    pub identities: crate::Identities,
     /// Settings that the manifest describes.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub settings: serde_json::Map<String, serde_json::Value>,
     /// True: the partner's emulator on this machine, never the partner.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lab: bool,
+}
+
+impl Connection {
+    /// The accounts that are switched on: our short name, and the partner's id.
+    pub fn switched_on(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.accounts.iter().filter(|(name, _)| !self.off.contains(*name))
+    }
+
+    /// The partner's ids of accounts that are switched off under every name that they have.
+    pub fn switched_off(&self) -> BTreeSet<String> {
+        let is_on = |id: &String| self.switched_on().any(|(_, known)| known == id);
+        self.accounts.values().filter(|id| !is_on(id)).cloned().collect()
+    }
+}
+
+/// What a store keeps of a connection: all of one that was made there, or how accounts of one of the file are switched.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptConnection {
+    /// The whole connection; a file has none of this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<Connection>,
+    /// Accounts of the file's connection, by our short name: whether they are on, whatever the file says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub switches: BTreeMap<String, bool>,
 }
 
 /// `{ id: 0f3a…, secret: { env: CRITEO_APP_SECRET } }`

@@ -23,6 +23,7 @@ pub mod fault;
 pub mod filter;
 mod group;
 pub mod id;
+mod identities;
 pub mod manifest;
 pub mod mask;
 mod message;
@@ -42,7 +43,7 @@ pub use batch::{Action, Column, FlagColumn, Part, Target};
 pub use canvas::Canvas;
 pub use charge::Charge;
 pub use code::{Code, Problem};
-pub use connection::{Connection, Connections};
+pub use connection::{Connection, Connections, KeptConnection};
 pub use credential::Credential;
 pub use exchange::{Exchange, exchanges_of};
 pub use fault::{AudienceState, Cause, Effect, Fault, Refusal, Report};
@@ -52,6 +53,7 @@ pub use id::{
     CanvasId, Digest, EntryId, LaneId, PartId, ProfileId, SliceId, Slot, StepId, StepIx, SubscriptionId, VersionId,
     VisitId, slot_of,
 };
+pub use identities::{Hashed, Identities, IdentitySource, Sources, SpelledSource};
 pub use manifest::Manifest;
 pub use message::{Called, Message};
 pub use policy::Policy;

@@ -53,10 +53,43 @@ pub fn below(value: &Value) -> Value {
     }
 }
 
+/// A line of free words: addresses, international phone numbers and digests in it are masked, all else stands as it is.
+pub fn line(text: &str) -> String {
+    let within = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '%' | '+' | '-' | '@');
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let word = rest.find(|c: char| !within(c)).unwrap_or(rest.len());
+        shown.push_str(&telling(&rest[..word]));
+        let behind = rest[word..].find(within).map_or(rest.len(), |at| word + at);
+        shown.push_str(&rest[word..behind]);
+        rest = &rest[behind..];
+    }
+    shown
+}
+
+/// A word of a line, masked where it is an identifier.
+fn telling(word: &str) -> String {
+    let address = word.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'));
+    let phone = word.strip_prefix('+').is_some_and(|rest| rest.len() >= 8 && rest.bytes().all(|b| b.is_ascii_digit()));
+    let digest = matches!(word.len(), 32 | 64) && word.bytes().all(|b| b.is_ascii_hexdigit());
+    if address || phone || digest { identifier(word) } else { word.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn identifiers_are_masked_within_a_line_and_nothing_else() {
+        let digest = "0a".repeat(32);
+        let said =
+            format!("refused: \"anna@example.com\", +33612345678, {digest}; audience 120210000000001 at 10:15\u{fc}");
+        let shown = line(&said);
+        assert_eq!(shown, "refused: \"a***@example.com\", +33…78, 0a0…0a; audience 120210000000001 at 10:15\u{fc}");
+        assert_eq!(line(""), "");
+    }
 
     #[test]
     fn masked_values_can_be_recognised_but_not_used() {

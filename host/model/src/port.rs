@@ -444,4 +444,12 @@ pub trait Connectors: Send + Sync {
         let _ = connection;
         false
     }
+    /// Which fields of people the connection sends as which identifiers; without, the partner's defaults.
+    fn identities(&self, _connection: &str) -> Option<Arc<crate::Identities>> {
+        None
+    }
+    /// The partner's ids of the connection's accounts that are switched off.
+    fn switched_off(&self, _connection: &str) -> Option<Arc<std::collections::BTreeSet<String>>> {
+        None
+    }
 }

@@ -235,6 +235,12 @@ pub const ALL: &[Meaning] = &[
         Some(Code::LabDenied),
     ),
     of(
+        "account_off",
+        "held: the ad account is switched off",
+        "switch it on (`caravan connection account NAME ACCOUNT on`); people then go on by themselves",
+        Some(Code::AccountOff),
+    ),
+    of(
         "held-stopped",
         "held: the connector did what it may not",
         "read which rule or limit stopped it; grant more if that is right, then `caravan queue resume QUEUE`",

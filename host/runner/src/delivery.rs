@@ -68,6 +68,12 @@ async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut La
         hold(shared, lane, memory, Reason::new("lab_denied", words)).await?;
         return Ok(worked);
     }
+    if plug.is_off(&lane.key.account) {
+        worked.open = open.is_some();
+        let words = format!("the account {} of {connection} is switched off", lane.key.account);
+        hold(shared, lane, memory, Reason::new("account_off", words)).await?;
+        return Ok(worked);
+    }
     if matches!(lane.state, LaneState::Held { .. }) {
         worked.open = open.is_some();
         if !probe(shared, lane, &plug, memory).await? {

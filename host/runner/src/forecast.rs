@@ -139,7 +139,7 @@ pub async fn forecast<S: Store>(
                 continue;
             }
             for (of, (_, webhook)) in forecast.webhooks.iter_mut().zip(plan.webhooks()) {
-                match webhook.body.render(&known.profile) {
+                match webhook.body.render(&person) {
                     Ok(_) => of.sendable += 1,
                     Err(why) => *of.lost.entry(why.words).or_default() += 1,
                 }

@@ -134,8 +134,8 @@ pub async fn preview<S: Store>(
                 (next, until)
             }
             Rest::Webhook { step } => {
-                let made =
-                    plan.webhook(step).map_or_else(|| Ok(String::new()), |webhook| webhook.body.render(&profile));
+                let person = Person { profile: &profile, events: &events };
+                let made = plan.webhook(step).map_or_else(|| Ok(String::new()), |webhook| webhook.body.render(&person));
                 let body = made.as_ref().ok().cloned();
                 let (status, why) = match made {
                     Err(why) => (Status::Failed, why),

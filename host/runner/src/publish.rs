@@ -82,8 +82,9 @@ impl<S: Store> Runner<S> {
         }
         let policy = policy_of(&self.store).await?;
         let manifest = |connection: &str| plugs.get(connection).map(|plug| plug.connector.manifest());
-        let denied = denied_uses(&Document::without_file(canvas.clone()), Some(&manifest), &policy);
-        if let Some(first) = denied.into_iter().next() {
+        let mapped = |connection: &str| plugs.get(connection).map(|plug| plug.identities.clone());
+        let document = Document::without_file(canvas.clone());
+        if let Some(first) = denied_uses(&document, Some(&manifest), &mapped, &policy).into_iter().next() {
             return Err(first.into());
         }
         // Of the newest version: what it says already was bound once, and may have been bound anew since.
@@ -342,6 +343,11 @@ fn account_of(connections: &Connections, spec: &AudienceSpec, name: &str) -> Res
         let words = format!("there is no connection `{}`", spec.connection);
         Problem::new(Code::UnknownConnection, words).at_path(format!("{path}.connection"))
     })?;
+    if connection.off.contains(&spec.account) {
+        let words = format!("the account `{}` of `{}` is switched off", spec.account, spec.connection);
+        let cure = "switch it on, or choose another account";
+        return Err(Problem::new(Code::AccountOff, words).at_path(format!("{path}.account")).cure(cure));
+    }
     connection.accounts.get(&spec.account).cloned().ok_or_else(|| {
         let known: Vec<&str> = connection.accounts.keys().map(String::as_str).collect();
         let words = format!("connection `{}` has no account `{}`", spec.connection, spec.account);

@@ -271,7 +271,8 @@ impl<'a> Tally<'a> {
                 Rest::Webhook { step } => {
                     self.reach(&mut seen, step);
                     // Of a body that cannot be made nobody is told: the step fails.
-                    let made = self.plan.webhook(step).is_none_or(|webhook| webhook.body.render(&profile).is_ok());
+                    let person = Person { profile: &profile, events: upto(events, now) };
+                    let made = self.plan.webhook(step).is_none_or(|webhook| webhook.body.render(&person).is_ok());
                     (step, self.plan.after_sync(step, if made { Status::Passed } else { Status::Failed }), now)
                 }
                 Rest::Delay { step, due } => {

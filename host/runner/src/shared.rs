@@ -55,6 +55,9 @@ pub(crate) struct Plug {
     /// Its settings as they are sent.
     pub settings: Arc<str>,
     default_country: Option<String>,
+    pub(crate) identities: Arc<caravan_model::Identities>,
+    /// The partner's ids of accounts that are switched off.
+    off: Arc<BTreeSet<String>>,
 }
 
 impl Plug {
@@ -324,10 +327,15 @@ impl<S: Store> Shared<S> {
 }
 
 impl Plug {
+    /// Whether an account, by the partner's id, is switched off.
+    pub(crate) fn is_off(&self, account: &str) -> bool {
+        self.off.contains(account)
+    }
+
     /// The plans of match words at this connection.
     pub(crate) fn group_plans(&self, words: &[String]) -> Result<Vec<crate::steps::GroupPlan>, Problem> {
         let (manifest, settings) = (self.connector.manifest(), self.connector.settings());
-        group_plans(manifest, words, settings, self.default_country.as_deref())
+        group_plans(manifest, words, settings, self.default_country.as_deref(), &self.identities)
             .map_err(|error| plan_problem(&error, ""))
     }
 }
@@ -341,7 +349,9 @@ pub(crate) fn plug_of(connectors: &dyn Connectors, connection: &str) -> Result<P
     let settings = serde_json::to_string(connector.settings())
         .map_err(|error| Problem::new(Code::BadConnection, format!("settings of `{connection}`: {error}")))?;
     let default_country = connectors.default_country(connection);
-    Ok(Plug { connector, settings: settings.into(), default_country })
+    let identities = connectors.identities(connection).unwrap_or_default();
+    let off = connectors.switched_off(connection).unwrap_or_default();
+    Ok(Plug { connector, settings: settings.into(), default_country, identities, off })
 }
 
 /// Whether something was last done longer than `every` ago; then it counts as done now.

@@ -1,7 +1,7 @@
 //! What sealing and settling know of one sync step: its key groups, its purpose, where people go afterwards.
-use caravan_identity::{Plan, PlanError};
+use caravan_identity::{Plan, PlanError, check_mapping};
 use caravan_journey::plan::{CompiledCanvas, DEFAULT_PURPOSE, Target};
-use caravan_model::{Code, Duration, Manifest, Millis, Policy, Problem, Status, StepIx, VersionId};
+use caravan_model::{Code, Duration, Identities, Manifest, Millis, Policy, Problem, Status, StepIx, VersionId};
 use caravan_store::{Claim, GoesTo};
 use std::{collections::HashMap, sync::Arc};
 
@@ -107,8 +107,10 @@ pub fn group_plans(
     words: &[String],
     settings: &serde_json::Map<String, serde_json::Value>,
     default_country: Option<&str>,
+    identities: &Identities,
 ) -> Result<Vec<GroupPlan>, PlanError> {
-    let whole = Plan::new(manifest, words, settings, default_country)?;
+    check_mapping(manifest, identities)?;
+    let whole = Plan::mapped(manifest, words, settings, default_country, identities)?;
     let chosen: Vec<&str> = manifest.chosen(words).map(|key| key.key.as_str()).collect();
     if manifest.groups.is_empty() {
         return Ok(vec![GroupPlan { group: String::new(), plan: whole }]);
@@ -132,7 +134,7 @@ pub fn group_plans(
         let asked: Vec<String> =
             words.iter().filter(|word| part.keys.iter().any(|key| key.is_asked_by(word))).cloned().collect();
         // Keys that identify nobody by themselves are worth nothing in a request of their own.
-        if let Ok(plan) = Plan::new(&part, &asked, settings, default_country) {
+        if let Ok(plan) = Plan::mapped(&part, &asked, settings, default_country, identities) {
             plans.push(GroupPlan { group: group.name.clone(), plan });
         }
         left.retain(|key| !takes(group, key));

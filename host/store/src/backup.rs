@@ -1,8 +1,8 @@
-//! Backups of a store that goes on meanwhile, and whether a store's file is whole.
+//! Backups of a store that goes on meanwhile, whether a store's file is whole, and how much room there is for it.
 //!
 //! A backup is one snapshot, written anew by `VACUUM INTO` through a connection that only reads: it waits for no writer,
 //! no writer waits for it, and nothing of what was deleted is in it. Until it is done, the log of a busy store grows.
-use crate::contract::{BackedUp, Error, Result, Store as _};
+use crate::contract::{BackedUp, Error, Result, Space, Store as _};
 use crate::fail::{Done, Fail, damaged};
 use crate::owner;
 use crate::sqlite::{Sqlite, connect};
@@ -21,6 +21,22 @@ pub(crate) fn integrity(db: &Connection) -> Done<Vec<String>> {
     let lines = check.query_map([], |row| row.get::<_, String>(0))?;
     let lines: Vec<String> = lines.collect::<rusqlite::Result<_>>()?;
     Ok(lines.into_iter().filter(|line| line != "ok").collect())
+}
+
+/// The room that a store's file and its log take, and what the file system has left for them.
+pub(crate) async fn space(path: PathBuf) -> Result<Space> {
+    let doing = "look at the disk";
+    let look = move || -> io::Result<Space> {
+        let mut log = path.clone().into_os_string();
+        log.push("-wal");
+        // The log comes and goes.
+        let log = fs::metadata(log).map_or(0, |log| log.len());
+        let disk = rustix::fs::statvfs(&path)?;
+        Ok(Space { bytes: fs::metadata(&path)?.len() + log, free: Some(disk.f_bavail.saturating_mul(disk.f_frsize)) })
+    };
+    let looked = tokio::task::spawn_blocking(look).await;
+    let looked = looked.unwrap_or_else(|error| Err(io::Error::other(error)));
+    looked.map_err(|error| Error::Engine { doing, source: Box::new(error) })
 }
 
 /// A file on its way to become a backup; removed unless it has become one.

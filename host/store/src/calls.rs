@@ -12,7 +12,78 @@ use caravan_model::{
 };
 use std::sync::Arc;
 
+/// Calls that only read, in a line each: what is asked, what that is called where it fails, and the room that answers.
+macro_rules! reads {
+    ($(fn $name:ident($($arg:ident: $of:ty),*) -> $gives:ty: $doing:literal, $work:expr;)*) => {
+        $(async fn $name(&self, $($arg: $of),*) -> Result<$gives> {
+            self.read($doing, $work).await
+        })*
+    };
+}
+
 impl Store for Sqlite {
+    reads! {
+        fn versions() -> Vec<Version>: "read canvases", versions::all;
+        fn audiences() -> Vec<Audience>: "read audiences", audiences::all;
+        fn strangers(pairs: Vec<SamePerson>) -> Vec<SamePerson>:
+            "read who is who", move |db| merging::strangers(db, pairs);
+        fn merges() -> Merges: "count merges", merging::counts;
+        fn events(profiles: Vec<ProfileId>, names: Vec<String>) -> Vec<Vec<Event>>:
+            "read events", move |db| events::of_all(db, &profiles, &names);
+        fn due(now: Millis, limit: usize, with_people: bool) -> Vec<Due>:
+            "read what is due", move |db| positions::due(db, now, limit, with_people);
+        fn resting(profiles: Vec<ProfileId>) -> Vec<Due>:
+            "read where people rest", move |db| positions::resting(db, &profiles);
+        fn newest_entries(version: VersionId, profiles: Vec<ProfileId>) -> Vec<NewestEntry>:
+            "read who entered", move |db| entries::newest(db, version, &profiles);
+        fn inside(version: VersionId, after: ProfileId, limit: usize) -> Vec<ProfileId>:
+            "read who is inside", move |db| entries::inside(db, version, after, limit);
+        fn next_timer() -> Option<Millis>: "read the next timer", positions::next_timer;
+        fn lanes() -> Vec<Lane>: "read queues", lanes::all;
+        fn owing(now: Millis, limit: usize) -> Vec<Owing>: "read what is owed", move |db| owed::owing(db, now, limit);
+        fn inbox(limit: usize) -> Vec<Inbound>: "read the inbox", move |db| inbox::oldest(db, limit);
+        fn backlog() -> Backlog: "read the inbox", inbox::backlog;
+        fn receipts(profile: Option<ProfileId>, limit: usize) -> Vec<Receipt>:
+            "read receipts", move |db| owed::receipts(db, profile, limit);
+        fn erased(names: Vec<String>) -> Vec<Option<Millis>>: "read who was erased", move |db| owed::erased(db, &names);
+        fn catalogue(most: usize) -> Catalogue: "look at what is observed", move |db| catalogue::of(db, most);
+        fn refused_removals() -> Vec<RefusedRemovals>: "read receipts", owed::refused;
+        fn members(lane: LaneId, after: ProfileId, limit: usize) -> Vec<(ProfileId, Membership)>:
+            "read members", move |db| membership::page(db, lane, after, limit);
+        fn group_members(group: Group, after: ProfileId, limit: usize) -> Vec<(ProfileId, Millis)>:
+            "read who is in a group", move |db| groups::members(db, &group, after, limit);
+        fn groups_of(profiles: Vec<ProfileId>) -> Vec<Vec<Group>>:
+            "read the groups of people", move |db| groups::of(db, &profiles);
+        fn group_sizes() -> Vec<(Group, u64)>: "count groups", groups::sizes;
+        fn restless(limit: usize) -> Vec<Restless>: "read who changed", move |db| groups::restless(db, limit);
+        fn everyone(after: ProfileId, limit: usize) -> Vec<Known>:
+            "read people", move |db| groups::everyone(db, after, limit);
+        fn people(profiles: Vec<ProfileId>) -> Vec<Known>: "read people", move |db| groups::known(db, profiles);
+        fn imported(import: String, after: Option<Digest>, limit: usize) -> ImportView:
+            "read an import", move |db| imports::view(db, &import, after, limit);
+        fn holds() -> Vec<Hold>: "read holds", holds::all;
+        fn charges(now: Millis) -> Vec<Charge>: "read quotas", move |db| quotas::charges(db, now);
+        fn follow_ups(now: Millis, limit: usize) -> Vec<FollowUp>:
+            "read what is judged later", move |db| follow_ups::due(db, now, limit);
+        fn documents(kind: DocumentKind) -> Vec<(String, String)>: "read documents", move |db| documents::all(db, kind);
+        fn component(digest: Digest) -> Option<Vec<u8>>: "read a connector", move |db| components::bytes(db, digest);
+        fn components() -> Vec<ComponentRecord>: "read connectors", components::all;
+        fn notes(after: u64, limit: usize) -> Vec<Noted>:
+            "read the audit chain", move |db| notes::after(db, after, limit);
+        fn newest_note() -> Option<(u64, String)>: "read the audit chain", notes::newest;
+        fn integrity() -> Vec<String>: "check the store", backup::integrity;
+        fn peek(lane: LaneId, limit: usize) -> Vec<Queued>: "read a queue", move |db| lanes::peek(db, lane, limit);
+        fn open_slice(lane: LaneId) -> Option<Slice>: "read a batch", move |db| slices::open(db, lane);
+        fn recheck(part: PartId) -> Vec<Queued>: "look at a batch again", move |db| settlement::recheck(db, part);
+        fn counters(version: VersionId) -> Counters: "read counters", move |db| counters::of(db, version);
+        fn history(version: VersionId, from: Millis, to: Millis) -> Vec<Quarter>:
+            "read the history", move |db| counters::history(db, version, from, to);
+        fn audit() -> Vec<String>: "audit", audit::audit;
+        fn trace(profile: ProfileId) -> Option<Trace>: "trace a person", move |db| trace::of(db, profile);
+        fn parts(lane: Option<LaneId>, limit: usize) -> Vec<PartRecord>:
+            "read batches", move |db| parts::newest(db, lane, limit);
+    }
+
     async fn lease(&self, host: &str, wanted: Slots, now: Millis) -> Result<Lease> {
         let host = host.to_owned();
         self.write_unfenced("take the lease", move |tx| owner::lease(tx, &host, &wanted, now)).await
@@ -30,17 +101,9 @@ impl Store for Sqlite {
         self.stir(lease, "publish a canvas", move |tx| versions::publish(tx, canvas, now)).await
     }
 
-    async fn versions(&self) -> Result<Vec<Version>> {
-        self.read("read canvases", versions::all).await
-    }
-
     async fn audience(&self, name: &str) -> Result<Option<Audience>> {
         let name = name.to_owned();
         self.read("read an audience", move |db| audiences::named(db, &name)).await
-    }
-
-    async fn audiences(&self) -> Result<Vec<Audience>> {
-        self.read("read audiences", audiences::all).await
     }
 
     async fn bind(&self, lease: Lease, audience: Audience) -> Result<()> {
@@ -70,16 +133,8 @@ impl Store for Sqlite {
         .await
     }
 
-    async fn strangers(&self, pairs: Vec<SamePerson>) -> Result<Vec<SamePerson>> {
-        self.read("read who is who", move |db| merging::strangers(db, pairs)).await
-    }
-
     async fn merge(&self, lease: Lease, pairs: Vec<SamePerson>, again: usize, now: Millis) -> Result<Vec<Merged>> {
         self.stir(lease, "merge people", move |tx| merging::merge(tx, pairs, again, now)).await
-    }
-
-    async fn merges(&self) -> Result<Merges> {
-        self.read("count merges", merging::counts).await
     }
 
     async fn record(
@@ -92,10 +147,6 @@ impl Store for Sqlite {
         self.write(lease, "record events", move |tx| events::record(tx, &workspace, events, now)).await
     }
 
-    async fn events(&self, profiles: Vec<ProfileId>, names: Vec<String>) -> Result<Vec<Vec<Event>>> {
-        self.read("read events", move |db| events::of_all(db, &profiles, &names)).await
-    }
-
     async fn intake(&self, version: VersionId, source: &str) -> Result<(u64, u64)> {
         let source = source.to_owned();
         self.read("read what was taken in", move |db| entries::intake(db, version, &source)).await
@@ -103,10 +154,6 @@ impl Store for Sqlite {
 
     async fn enter(&self, lease: Lease, batch: EnterBatch) -> Result<Entered> {
         self.stir(lease, "let people in", move |tx| entries::enter(tx, batch)).await
-    }
-
-    async fn due(&self, now: Millis, limit: usize, with_people: bool) -> Result<Vec<Due>> {
-        self.read("read what is due", move |db| positions::due(db, now, limit, with_people)).await
     }
 
     async fn advance(&self, lease: Lease, moves: Vec<Advance>, now: Millis) -> Result<u64> {
@@ -128,32 +175,12 @@ impl Store for Sqlite {
         self.stir(lease, "let people out", move |tx| entries::signal_exit(tx, version, &profiles, &reason, now)).await
     }
 
-    async fn resting(&self, profiles: Vec<ProfileId>) -> Result<Vec<Due>> {
-        self.read("read where people rest", move |db| positions::resting(db, &profiles)).await
-    }
-
-    async fn newest_entries(&self, version: VersionId, profiles: Vec<ProfileId>) -> Result<Vec<NewestEntry>> {
-        self.read("read who entered", move |db| entries::newest(db, version, &profiles)).await
-    }
-
     async fn calls(&self, steps: Vec<(VersionId, StepIx)>, now: Millis, limit: usize) -> Result<Vec<Calling>> {
         self.read("read what is to be called", move |db| calling::due(db, &steps, now, limit)).await
     }
 
     async fn postpone(&self, lease: Lease, calls: Vec<Postponed>, now: Millis) -> Result<u64> {
         self.write(lease, "put calls off", move |tx| calling::postpone(tx, &calls, now)).await
-    }
-
-    async fn inside(&self, version: VersionId, after: ProfileId, limit: usize) -> Result<Vec<ProfileId>> {
-        self.read("read who is inside", move |db| entries::inside(db, version, after, limit)).await
-    }
-
-    async fn next_timer(&self) -> Result<Option<Millis>> {
-        self.read("read the next timer", positions::next_timer).await
-    }
-
-    async fn lanes(&self) -> Result<Vec<Lane>> {
-        self.read("read queues", lanes::all).await
     }
 
     async fn set_lane(&self, lease: Lease, lane: LaneId, state: LaneState) -> Result<()> {
@@ -187,20 +214,8 @@ impl Store for Sqlite {
         self.stir(lease, "erase people", move |tx| owed::erase(tx, &profiles, now)).await
     }
 
-    async fn owing(&self, now: Millis, limit: usize) -> Result<Vec<Owing>> {
-        self.read("read what is owed", move |db| owed::owing(db, now, limit)).await
-    }
-
     async fn receive(&self, lease: Lease, messages: Vec<(Option<String>, String)>, now: Millis) -> Result<u64> {
         self.stir(lease, "take messages in", move |tx| inbox::receive(tx, &messages, now)).await
-    }
-
-    async fn inbox(&self, limit: usize) -> Result<Vec<Inbound>> {
-        self.read("read the inbox", move |db| inbox::oldest(db, limit)).await
-    }
-
-    async fn backlog(&self) -> Result<Backlog> {
-        self.read("read the inbox", inbox::backlog).await
     }
 
     async fn work_off(
@@ -214,18 +229,6 @@ impl Store for Sqlite {
         self.stir(lease, "work messages off", move |tx| inbox::work_off(tx, &workspace, upto, events, now)).await
     }
 
-    async fn receipts(&self, profile: Option<ProfileId>, limit: usize) -> Result<Vec<Receipt>> {
-        self.read("read receipts", move |db| owed::receipts(db, profile, limit)).await
-    }
-
-    async fn erased(&self, names: Vec<String>) -> Result<Vec<Option<Millis>>> {
-        self.read("read who was erased", move |db| owed::erased(db, &names)).await
-    }
-
-    async fn catalogue(&self, most: usize) -> Result<Catalogue> {
-        self.read("look at what is observed", move |db| catalogue::of(db, most)).await
-    }
-
     async fn erased_at(&self, identifier: &str) -> Result<Option<Millis>> {
         let identifier = identifier.to_owned();
         self.read("read when someone was erased", move |db| owed::erased_at(db, &identifier)).await
@@ -234,14 +237,6 @@ impl Store for Sqlite {
     async fn receipts_of(&self, external_id: &str) -> Result<Vec<Receipt>> {
         let external_id = external_id.to_owned();
         self.read("read receipts", move |db| owed::receipts_of(db, &external_id)).await
-    }
-
-    async fn refused_removals(&self) -> Result<Vec<RefusedRemovals>> {
-        self.read("read receipts", owed::refused).await
-    }
-
-    async fn members(&self, lane: LaneId, after: ProfileId, limit: usize) -> Result<Vec<(ProfileId, Membership)>> {
-        self.read("read members", move |db| membership::page(db, lane, after, limit)).await
     }
 
     async fn take_back(
@@ -283,37 +278,9 @@ impl Store for Sqlite {
         self.write(lease, "forget a group", move |tx| groups::disband(tx.db, &group)).await
     }
 
-    async fn group_members(&self, group: Group, after: ProfileId, limit: usize) -> Result<Vec<(ProfileId, Millis)>> {
-        self.read("read who is in a group", move |db| groups::members(db, &group, after, limit)).await
-    }
-
-    async fn groups_of(&self, profiles: Vec<ProfileId>) -> Result<Vec<Vec<Group>>> {
-        self.read("read the groups of people", move |db| groups::of(db, &profiles)).await
-    }
-
-    async fn group_sizes(&self) -> Result<Vec<(Group, u64)>> {
-        self.read("count groups", groups::sizes).await
-    }
-
-    async fn restless(&self, limit: usize) -> Result<Vec<Restless>> {
-        self.read("read who changed", move |db| groups::restless(db, limit)).await
-    }
-
-    async fn everyone(&self, after: ProfileId, limit: usize) -> Result<Vec<Known>> {
-        self.read("read people", move |db| groups::everyone(db, after, limit)).await
-    }
-
-    async fn people(&self, profiles: Vec<ProfileId>) -> Result<Vec<Known>> {
-        self.read("read people", move |db| groups::known(db, profiles)).await
-    }
-
     async fn import(&self, lease: Lease, step: ImportStep, now: Millis) -> Result<Imported> {
         let workspace = Arc::clone(&self.shared.workspace);
         self.stir(lease, "import members", move |tx| imports::step(tx, &workspace, step, now)).await
-    }
-
-    async fn imported(&self, import: String, after: Option<Digest>, limit: usize) -> Result<ImportView> {
-        self.read("read an import", move |db| imports::view(db, &import, after, limit)).await
     }
 
     async fn hold(&self, lease: Lease, hold: Hold) -> Result<()> {
@@ -324,24 +291,8 @@ impl Store for Sqlite {
         self.stir(lease, "end a hold", move |tx| holds::lift(tx, &scope, now)).await
     }
 
-    async fn holds(&self) -> Result<Vec<Hold>> {
-        self.read("read holds", holds::all).await
-    }
-
-    async fn charges(&self, now: Millis) -> Result<Vec<Charge>> {
-        self.read("read quotas", move |db| quotas::charges(db, now)).await
-    }
-
-    async fn follow_ups(&self, now: Millis, limit: usize) -> Result<Vec<FollowUp>> {
-        self.read("read what is judged later", move |db| follow_ups::due(db, now, limit)).await
-    }
-
     async fn correct(&self, lease: Lease, correction: Correction) -> Result<u64> {
         self.stir(lease, "correct visits", move |tx| follow_ups::correct(tx, correction)).await
-    }
-
-    async fn documents(&self, kind: DocumentKind) -> Result<Vec<(String, String)>> {
-        self.read("read documents", move |db| documents::all(db, kind)).await
     }
 
     async fn put_documents(&self, lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>) -> Result<()> {
@@ -366,14 +317,6 @@ impl Store for Sqlite {
         self.write(lease, "keep a connector", move |tx| components::keep(tx, &name, &version, &bytes, now)).await
     }
 
-    async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>> {
-        self.read("read a connector", move |db| components::bytes(db, digest)).await
-    }
-
-    async fn components(&self) -> Result<Vec<ComponentRecord>> {
-        self.read("read connectors", components::all).await
-    }
-
     async fn drop_component(&self, lease: Lease, digest: Digest) -> Result<bool> {
         self.write(lease, "forget a connector", move |tx| components::drop(tx.db, digest)).await
     }
@@ -391,14 +334,6 @@ impl Store for Sqlite {
         .await
     }
 
-    async fn notes(&self, after: u64, limit: usize) -> Result<Vec<Noted>> {
-        self.read("read the audit chain", move |db| notes::after(db, after, limit)).await
-    }
-
-    async fn newest_note(&self) -> Result<Option<(u64, String)>> {
-        self.read("read the audit chain", notes::newest).await
-    }
-
     async fn prune(&self, lease: Lease, before: Millis) -> Result<u64> {
         self.write(lease, "forget exchanges", move |tx| documents::prune(tx.db, before)).await
     }
@@ -411,24 +346,16 @@ impl Store for Sqlite {
         self.write(lease, "fold old visits", move |tx| keeping::fold_visits(tx, &sweep)).await
     }
 
+    async fn space(&self) -> Result<Space> {
+        backup::space(self.shared.path.clone()).await
+    }
+
     async fn backup(&self, to: std::path::PathBuf) -> Result<BackedUp> {
         backup::make(self.shared.path.clone(), to).await
     }
 
-    async fn integrity(&self) -> Result<Vec<String>> {
-        self.read("check the store", backup::integrity).await
-    }
-
-    async fn peek(&self, lane: LaneId, limit: usize) -> Result<Vec<Queued>> {
-        self.read("read a queue", move |db| lanes::peek(db, lane, limit)).await
-    }
-
     async fn seal(&self, lease: Lease, sealing: Sealing) -> Result<Option<Slice>> {
         self.stir(lease, "seal a batch", move |tx| slices::seal(tx, sealing)).await
-    }
-
-    async fn open_slice(&self, lane: LaneId) -> Result<Option<Slice>> {
-        self.read("read a batch", move |db| slices::open(db, lane)).await
     }
 
     async fn attempt(
@@ -446,29 +373,9 @@ impl Store for Sqlite {
         self.stir(lease, "settle a batch", move |tx| settlement::settle(tx, settlement)).await
     }
 
-    async fn recheck(&self, part: PartId) -> Result<Vec<Queued>> {
-        self.read("look at a batch again", move |db| settlement::recheck(db, part)).await
-    }
-
-    async fn counters(&self, version: VersionId) -> Result<Counters> {
-        self.read("read counters", move |db| counters::of(db, version)).await
-    }
-
-    async fn history(&self, version: VersionId, from: Millis, to: Millis) -> Result<Vec<Quarter>> {
-        self.read("read the history", move |db| counters::history(db, version, from, to)).await
-    }
-
-    async fn audit(&self) -> Result<Vec<String>> {
-        self.read("audit", audit::audit).await
-    }
-
     async fn find(&self, identifier: &str) -> Result<Vec<ProfileId>> {
         let identifier = identifier.to_owned();
         self.read("find a person", move |db| people::find(db, &identifier)).await
-    }
-
-    async fn trace(&self, profile: ProfileId) -> Result<Option<Trace>> {
-        self.read("trace a person", move |db| trace::of(db, profile)).await
     }
 
     async fn visits(
@@ -481,10 +388,6 @@ impl Store for Sqlite {
     ) -> Result<Vec<(String, caravan_model::VisitId, Reason)>> {
         self.read("read visits", move |db| counters::visits(db, (version, step), status, reason.as_deref(), limit))
             .await
-    }
-
-    async fn parts(&self, lane: Option<LaneId>, limit: usize) -> Result<Vec<PartRecord>> {
-        self.read("read batches", move |db| parts::newest(db, lane, limit)).await
     }
 
     async fn part(&self, name: &str) -> Result<Option<PartRecord>> {

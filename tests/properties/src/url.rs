@@ -24,7 +24,7 @@ pub struct Case {
 impl Case {
     fn new(manifest: &Manifest, grant: Grant) -> Case {
         let mut settings = manifest.settings_with(&Map::new()).expect("defaults fit");
-        for value in settings.values_mut().filter(|value| **value == Value::from("")) {
+        for value in settings.values_mut().filter(|value| value.as_str() == Some("")) {
             *value = "set-1".into();
         }
         let book = RouteBook::new(manifest, &grant, &settings).expect("routes");

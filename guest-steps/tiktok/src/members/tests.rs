@@ -77,11 +77,18 @@ fn a_full_batch_has_exactly_the_announced_length() {
 }
 
 #[test]
-fn a_partial_success_settles_all_with_a_doubt() {
-    let (report, _) =
-        played(&two_people(), |_| testing::json(200, r#"{"code":20001,"message":"Partial success","data":{}}"#));
-    assert_eq!((report.settled.as_slice(), report.unnamed_refused), (&[(0, 2)][..], 1));
-    assert!(report.fault.is_none());
+fn a_partial_success_is_sent_once_more_and_a_doubt_stays_unless_all_are_taken() {
+    const PARTLY: &str = r#"{"code":20001,"message":"Partial success","data":{}}"#;
+    const GOOD: &str = r#"{"code":0,"message":"OK","data":{}}"#;
+    const DUPLICATE: &str = r#"{"code":40050,"message":"Duplicate","data":{}}"#;
+    for (second, doubt) in [(GOOD, 0), (PARTLY, 1), (DUPLICATE, 1)] {
+        let first = std::cell::Cell::new(true);
+        let (report, calls) =
+            played(&two_people(), move |_| testing::json(200, if first.replace(false) { PARTLY } else { second }));
+        assert_eq!((report.settled.as_slice(), report.unnamed_refused), (&[(0, 2)][..], doubt), "{second}");
+        assert!(report.fault.is_none());
+        assert_eq!((calls.len(), &calls[0].body), (2, &calls[1].body), "once more, with the same bytes");
+    }
 }
 
 #[test]

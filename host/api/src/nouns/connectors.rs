@@ -6,6 +6,7 @@ use crate::caller::Caller;
 use crate::input::{At, Bytes, Json, Search, Text};
 use crate::problem::Refused;
 use axum::http::StatusCode;
+use caravan_model::{Right, mask};
 use caravan_store::Store;
 use serde::Deserialize;
 use serde_json::Value;
@@ -84,6 +85,7 @@ pub(crate) async fn compare<S: Store>(caller: Caller<S, VIEW_CONNECTIONS>, At(na
 }
 
 /// The newest lines that a connector logged on this host: scrubbed of tokens, at most 1,000 and 256 KiB, in memory alone.
+/// Identifiers of people are masked without the right `see-identities`.
 #[utoipa::path(get, path = "/api/connectors/{connector}/logs", tag = "connectors",
     params(("connector" = String, Path), Newest), security(("key" = ["view-connections"])),
     responses((status = 200, body = Object)))]
@@ -92,7 +94,14 @@ pub(crate) async fn logs<S: Store>(
     At(name): At<String>,
     Search(newest): Search<Newest>,
 ) -> Done {
-    act(caller, Registry::Logs(name, newest.lines)).await
+    let plain = caller.signed.rights.has(Right::SeeIdentities);
+    let axum::Json(mut logs) = act(caller, Registry::Logs(name, newest.lines)).await?;
+    for said in logs["lines"].as_array_mut().into_iter().flatten().filter(|_| !plain) {
+        if let Some(Value::String(line)) = said.get_mut("line") {
+            *line = mask::line(line);
+        }
+    }
+    Ok(axum::Json(logs))
 }
 
 /// Keeps a component. It is read and compiled in a process of its own, and waits for approval.

@@ -44,6 +44,7 @@ pub(crate) const INSTALL_CONNECTORS: u8 = Right::InstallConnectors as u8;
 pub(crate) const GRANT_CONNECTORS: u8 = Right::GrantConnectors as u8;
 pub(crate) const SEND_EVENTS: u8 = Right::SendEvents as u8;
 pub(crate) const MANAGE_MEMBERS: u8 = Right::ManageMembers as u8;
+pub(crate) const BACK_UP: u8 = Right::BackUp as u8;
 pub(crate) const AUDIT: u8 = Right::Audit as u8;
 
 /// Which page.

@@ -5,6 +5,7 @@ use crate::bench::{DryRun, Preview};
 use crate::caller::Caller;
 use crate::input::Json;
 use crate::problem::Refused;
+use caravan_model::{Right, mask};
 use caravan_store::Store;
 use serde::Deserialize;
 use serde_json::Value;
@@ -26,13 +27,29 @@ pub struct DryRunInput {
 }
 
 /// Walks one person of the store through a canvas and tells every decision; each sync names its requests, without bodies.
+/// The person's id is masked without the right `see-identities`.
 #[utoipa::path(post, path = "/api/canvases/preview", tag = "canvases", request_body = Preview,
     security(("key" = ["view-profiles"])), responses((status = 200, body = Object)))]
 pub(crate) async fn preview<S: Store>(
     caller: Caller<S, VIEW_PROFILES>,
     Json(wanted): Json<Preview>,
 ) -> Result<axum::Json<Value>, Refused> {
-    Ok(axum::Json(caller.place.bench.preview(wanted).await?))
+    let mut told = caller.place.bench.preview(wanted).await?;
+    if !caller.signed.rights.has(Right::SeeIdentities) {
+        hide(&mut told["external_id"]);
+        for visit in told["visits"].as_array_mut().into_iter().flatten() {
+            for result in visit["sync"]["results"].as_array_mut().into_iter().flatten() {
+                hide(&mut result["external_id"]);
+            }
+        }
+    }
+    Ok(axum::Json(told))
+}
+
+fn hide(id: &mut Value) {
+    if let Value::String(id) = id {
+        *id = mask::identifier(id);
+    }
 }
 
 /// The very requests that a step would make for these people: the connector runs, the emulator answers.

@@ -17,6 +17,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use bytesize::ByteSize;
 use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Code, Message, Problem};
 use caravan_store::Store;
@@ -134,6 +135,20 @@ pub(crate) async fn has_room<S: Store>(state: &Shared<S>, place: &Workspace<S>) 
     if state.is_leaving() {
         let problem = Problem::new(Code::Internal, "the host is on its way out").cure("send it again in a moment");
         return Err(Refused::bad(problem).with(StatusCode::SERVICE_UNAVAILABLE).again_after(5));
+    }
+    let space = place.space().await?;
+    let (free, least, largest) =
+        (space.free.unwrap_or(u64::MAX), state.options.least_free, state.options.largest_store);
+    if free < least || (largest > 0 && space.bytes >= largest) {
+        Counts::add(&state.counts.put_off, 1);
+        let words = if free < least {
+            format!("the store's disk has {} left; below {} nothing is taken in", ByteSize(free), ByteSize(least))
+        } else {
+            format!("the store takes {}, of {} that it may", ByteSize(space.bytes), ByteSize(largest))
+        };
+        let problem =
+            Problem::new(Code::NoRoom, words).cure("send it again once there is room; nothing is lost by that");
+        return Err(Refused::bad(problem).with(StatusCode::TOO_MANY_REQUESTS).again_after(60));
     }
     let backlog = place.backlog().await?;
     let now = SystemClock.now();

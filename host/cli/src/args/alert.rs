@@ -42,7 +42,7 @@ pub struct AlertAddArgs {
     #[arg(long, value_name = "NAME")]
     pub connection: Option<String>,
     /// Only alerts of these kinds, with commas between them: queue-held, error-rate, lateness, skip-rate,
-    /// connector-trapped, token-ends, owed-removal-refused.
+    /// connector-trapped, token-ends, owed-removal-refused, endpoint-rests, disk-full.
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     pub kinds: Vec<AlertKind>,
     /// Only alerts at least as bad: warning or critical.

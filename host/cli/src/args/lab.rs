@@ -12,6 +12,10 @@ pub struct LabArgs {
     /// Any well-formed account and audience exists, and nothing is rate limited.
     #[arg(long)]
     pub permissive: bool,
+    /// The partners' addresses speak HTTPS, too, for SDKs that insist on it. The certificate to trust is written to the
+    /// file, or to `caravan-lab-ca.pem` here; its path is in the line that the lab prints.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "caravan-lab-ca.pem")]
+    pub tls: Option<PathBuf>,
     /// Where audiences and members are kept: read at the start if the file is there, written when the lab stops.
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,

@@ -29,7 +29,7 @@ pub use batch::{BatchArgs, BatchVerb};
 pub use canvas::{CanvasVerb, CapArgs, DiffArgs, ForecastArgs, PreviewArgs, PublishArgs, ReplayArgs};
 pub use catalogue::CatalogueVerb;
 pub use config::ConfigVerb;
-pub use connection::{ConnectionArgs, ConnectionVerb};
+pub use connection::{ConnectionArgs, ConnectionForm, ConnectionVerb, ConnectionsFile, Switched};
 pub use connector::{ConnectorVerb, OciLoginArgs};
 pub use consent::{AppVerb, ConnectArgs, NamedConnection, TokenArgs};
 pub use delivery::DeliveryArgs;

@@ -10,6 +10,9 @@ pub enum PolicyVerb {
     Set {
         /// The policy.
         policy: PathBuf,
+        /// The connections, for the fields that they map.
+        #[arg(long, value_name = "FILE", default_value = "connections.yaml")]
+        connections: PathBuf,
     },
     /// Prints the policy of the store.
     Show,
@@ -17,5 +20,8 @@ pub enum PolicyVerb {
     Check {
         /// The policy.
         policy: PathBuf,
+        /// The connections, for the fields that they map.
+        #[arg(long, value_name = "FILE", default_value = "connections.yaml")]
+        connections: PathBuf,
     },
 }

@@ -51,7 +51,13 @@ pub fn messenger() -> Result<LocalMessenger, Problem> {
 pub fn policy() -> Result<AlertPolicy, Problem> {
     let public_url = std::env::var(PUBLIC_URL).ok().filter(|url| !url.trim().is_empty());
     let public_url = public_url.or_else(|| config::current().public_url.clone());
-    let policy = AlertPolicy { public_url: public_url.map(|url| url.trim().to_owned()), ..AlertPolicy::default() };
+    let intake = config::current().intake.options();
+    let policy = AlertPolicy {
+        public_url: public_url.map(|url| url.trim().to_owned()),
+        least_free: intake.least_free,
+        largest_store: intake.largest_store,
+        ..AlertPolicy::default()
+    };
     policy.check().map_err(|words| {
         Problem::new(Code::BadValue, words).cure(format!("correct {PUBLIC_URL}: https://caravan.acme.example"))
     })?;

@@ -16,7 +16,7 @@ use crate::registry::removal::{self, Removal};
 use crate::registry::{self, Shelf, loads, overview};
 use crate::verbs::alert::{self, Tried};
 use crate::verbs::{activate, connection};
-use caravan_api::bench::{Activation, ConnectionView, DryRun, Mode, PolicyKept, Preview, Registry, Sealing};
+use caravan_api::bench::{Activation, ConnectionView, DryRun, Forgotten, Mode, PolicyKept, Preview, Registry, Sealing};
 use caravan_api::{Bench, Refused};
 use caravan_connectors::{Change, LoadedComponent, Safe};
 use caravan_journey::document::{Document, read_canvas};
@@ -27,7 +27,7 @@ use caravan_store::{DocumentKind, Sqlite, Version};
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -61,7 +61,7 @@ impl Workbench {
         Office { runner: &self.runner, connections: &self.connections, consents: &self.consents }
     }
 
-    async fn sealing(&self, who: String, act: Sealing) -> anyhow::Result<Value> {
+    pub(super) async fn sealing(&self, who: String, act: Sealing) -> anyhow::Result<Value> {
         let name = match &act {
             Sealing::App { .. } => return self.office().act(who, act, None, None).await,
             Sealing::Token { connection, .. }
@@ -85,6 +85,16 @@ impl Workbench {
     /// The runner that it belongs to.
     pub(super) fn runner(&self) -> &Runner<Sqlite> {
         &self.runner
+    }
+
+    /// Its connections.
+    pub(super) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The file of those that the store does not keep.
+    pub(super) fn connections_file(&self) -> &Path {
+        &self.connections
     }
 
     /// A canvas against its connections and the policy. Components may have to be compiled: on a thread of its own.
@@ -161,7 +171,7 @@ impl Workbench {
         Ok(connection::report(&name, &known, connector.as_ref()).await.1)
     }
 
-    async fn bind(&self, name: String) -> anyhow::Result<()> {
+    pub(super) async fn bind(&self, name: String) -> anyhow::Result<()> {
         let (_, host) = self.hosted(&name).await?;
         self.host.take_over(host);
         self.runner.refresh();
@@ -263,7 +273,8 @@ impl Workbench {
     /// What a policy would refuse.
     async fn policy_against_live(&self, text: String) -> anyhow::Result<(PolicyKept, PolicyFile)> {
         let file = policies::read_text(BODY, text)?;
-        let found = policies::refusals(self.runner.store(), &file.policy).await?;
+        let mapped = |name: &str| self.host.identities(name);
+        let found = policies::refusals(self.runner.store(), &file.policy, &mapped).await?;
         let refuses =
             found.refused.iter().map(|(canvas, problems)| json!({"canvas": canvas, "problems": problems})).collect();
         Ok((PolicyKept { kept: false, refuses, unseen: found.unseen }, file))
@@ -291,6 +302,15 @@ fn refused(error: anyhow::Error) -> Refused {
             Some(problem) => Refused::bad(problem.clone()),
             None => Refused::from(caravan_runner::Error::Broken(format!("{error:#}"))),
         },
+    }
+}
+
+/// The same where a connection or account is the very thing that is asked for.
+fn unless_missing(error: anyhow::Error) -> Refused {
+    let refused = refused(error);
+    match refused.problem.code {
+        Code::UnknownConnection | Code::UnknownAccount => refused.with(StatusCode::NOT_FOUND),
+        _ => refused,
     }
 }
 
@@ -344,18 +364,35 @@ impl Bench for Workbench {
     }
 
     fn connections(&self) -> BoxFuture<'_, Result<Vec<ConnectionView>, Refused>> {
-        Box::pin(async move {
-            let document = check::read_connections(&self.connections).map_err(Refused::bad)?;
-            let view = |(name, known): (String, caravan_model::Connection)| ConnectionView {
-                name,
-                connector: known.connector,
-                description: known.description,
-                accounts: known.accounts,
-                lab: known.lab,
-                token_ends: known.token_ends,
-            };
-            Ok(document.value.connections.into_iter().map(view).collect())
-        })
+        Box::pin(async move { self.all_connections().await.map_err(refused) })
+    }
+
+    fn connection(&self, name: String) -> BoxFuture<'_, Result<ConnectionView, Refused>> {
+        Box::pin(async move { self.one_connection(&name).await.map_err(unless_missing) })
+    }
+
+    fn keep_connection(
+        &self,
+        who: String,
+        name: String,
+        connection: Connection,
+        is_new: bool,
+    ) -> BoxFuture<'_, Result<ConnectionView, Refused>> {
+        Box::pin(async move { self.keep(who, name, connection, is_new).await.map_err(unless_missing) })
+    }
+
+    fn forget_connection(&self, who: String, name: String) -> BoxFuture<'_, Result<Forgotten, Refused>> {
+        Box::pin(async move { self.forget(who, name).await.map_err(unless_missing) })
+    }
+
+    fn switch_account(
+        &self,
+        who: String,
+        name: String,
+        account: String,
+        on: bool,
+    ) -> BoxFuture<'_, Result<ConnectionView, Refused>> {
+        Box::pin(async move { self.switch(who, name, account, on).await.map_err(unless_missing) })
     }
 
     fn bind_connection(&self, name: String) -> BoxFuture<'_, Result<(), Refused>> {

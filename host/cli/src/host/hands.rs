@@ -182,11 +182,12 @@ async fn connect(
     lab_url: Option<&str>,
 ) -> anyhow::Result<Option<(Host, Option<LabHome>, PathBuf, Components)>> {
     let file = named.unwrap_or(Path::new(files::CONNECTIONS));
-    if named.is_none() && !file.exists() {
+    let shelf = Shelf::of(store).await?;
+    if named.is_none() && !file.exists() && shelf.kept().is_empty() {
         return Ok(None);
     }
     let audiences = store.audiences().await?;
-    let checked = check::connections(file, &connections_in_use(store).await?, Secrets::Ask, &Shelf::of(store).await?)?;
+    let checked = check::connections(file, &connections_in_use(store).await?, Secrets::Ask, &shelf)?;
     let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), lab_url).await?;
     let host =
         Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref(), Some(safe::of(store)))?;

@@ -1,6 +1,7 @@
 //! Joins the rooms: connections, components, secrets and the lab become the connectors that the runner calls.
 pub mod alerts;
 pub mod bench;
+mod connections;
 pub mod consents;
 pub mod hands;
 pub mod journal;
@@ -97,6 +98,9 @@ struct Bound {
     default_country: Option<String>,
     /// It leads to the lab.
     lab: bool,
+    identities: Arc<caravan_model::Identities>,
+    /// The partner's ids of accounts that are switched off.
+    off: Arc<BTreeSet<String>>,
 }
 
 /// What became of a connection when versions of connectors changed.
@@ -187,16 +191,25 @@ impl Host {
                 connection: name.clone(),
                 grant: grants.get(name).cloned().unwrap_or_default(),
                 settings: connection.settings.clone(),
-                accounts: Some(connection.accounts.values().cloned().collect()),
+                accounts: Some(connection.switched_on().map(|(_, id)| id.clone()).collect()),
                 vault: vault.clone(),
                 reach,
             };
             let connector = Arc::new(BoundConnector::new(component.clone(), binding)?);
             let watched = Arc::new(Watched::new(name, connector, host.journal.clone()));
             let default_country = connection.default_country.clone();
+            let identities = Arc::new(connection.identities.clone());
+            let off = Arc::new(connection.switched_off());
             bound.insert(
                 name.clone(),
-                Bound { switch: Arc::new(Switch::new(watched.clone())), watched, default_country, lab: connection.lab },
+                Bound {
+                    switch: Arc::new(Switch::new(watched.clone())),
+                    watched,
+                    default_country,
+                    lab: connection.lab,
+                    identities,
+                    off,
+                },
             );
             let ends = connection.token_ends.as_deref().and_then(token_end);
             host.token_ends.insert(name.clone(), ends);
@@ -212,6 +225,11 @@ impl Host {
         let bound = other.bound.into_inner().unwrap_or_else(PoisonError::into_inner);
         bound.values().for_each(|bound| bound.watched.belongs_to(self.journal.clone()));
         self.bound.write().unwrap_or_else(PoisonError::into_inner).extend(bound);
+    }
+
+    /// No longer has a connection.
+    pub fn let_go(&self, connection: &str) {
+        self.bound.write().unwrap_or_else(PoisonError::into_inner).remove(connection);
     }
 
     /// Refreshes consents that would end because nobody uses them.
@@ -303,5 +321,13 @@ impl Connectors for Host {
 
     fn is_lab(&self, connection: &str) -> bool {
         self.bound(connection).is_some_and(|bound| bound.lab)
+    }
+
+    fn identities(&self, connection: &str) -> Option<Arc<caravan_model::Identities>> {
+        Some(self.bound(connection)?.identities)
+    }
+
+    fn switched_off(&self, connection: &str) -> Option<Arc<BTreeSet<String>>> {
+        Some(self.bound(connection)?.off)
     }
 }

@@ -11,6 +11,7 @@ pub mod standing;
 
 use crate::args::Global;
 use crate::bundle::{self, is_path};
+use crate::kept::Kept;
 use crate::{files, stores};
 use caravan_connectors::{Grant, GrantFile, Outline, Safe};
 use caravan_model::policy::{ConnectorPolicy, LabUse};
@@ -35,6 +36,8 @@ pub struct Shelf {
     lab: LabUse,
     /// The ids of what is sealed.
     sealed: BTreeSet<String>,
+    /// The connections that it keeps.
+    kept: Kept,
 }
 
 /// What a connection's `connector` leads to.
@@ -81,6 +84,7 @@ impl Shelf {
             signing: policy.connectors,
             lab: policy.lab,
             sealed: store.documents(DocumentKind::Sealed).await?.into_iter().map(|(id, _)| id).collect(),
+            kept: Kept::of(store).await?,
         };
         let used = shelf.standings.values().filter_map(|standing| standing.active).chain(shelf.pins.values().copied());
         let used: Vec<Digest> = used.collect();
@@ -103,6 +107,18 @@ impl Shelf {
     /// Whether connections may lead to the lab.
     pub fn allows_lab(&self) -> bool {
         self.lab.is_allowed()
+    }
+
+    /// The connections that the store keeps, beside those of a file.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// The same with other connections.
+    #[must_use]
+    pub fn keeping(mut self, kept: Kept) -> Shelf {
+        self.kept = kept;
+        self
     }
 
     /// Whether a token of a connection, or an app that the partner gives tokens to, is sealed.

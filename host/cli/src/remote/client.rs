@@ -6,6 +6,8 @@ use caravan_model::{Code, Problem};
 use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
+use std::io::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 /// The variable that holds the key.
@@ -87,6 +89,54 @@ impl Server {
         self.ask(method, path, Sent::Json(body)).await
     }
 
+    /// Asks for a file, and writes it to a new one that its owner alone can read; gives its size. Of what ends early nothing
+    /// is left.
+    ///
+    /// # Errors
+    /// As [`Server::ask`]; there is such a file, or it cannot be written.
+    pub async fn fetch(&self, path: &str, to: &Path) -> anyhow::Result<u64> {
+        let unwritable = |error: std::io::Error| {
+            Problem::new(Code::UnreadableFile, format!("the file cannot be written: {error}"))
+                .in_file(to.display().to_string())
+                .cure("name a new file in a folder where you may write")
+        };
+        if to.exists() {
+            return Err(unwritable(std::io::ErrorKind::AlreadyExists.into()).into());
+        }
+        let request = self.request(Method::GET, path).body(Full::new(Bytes::new()))?;
+        let answer = self.client.request(request).await.map_err(|error| self.silent(&error))?;
+        let status = answer.status();
+        if !status.is_success() {
+            let said = answer.into_body().collect().await.map_err(|error| self.silent(&error))?.to_bytes();
+            return Err(wrong(status, &serde_json::from_slice(&said).unwrap_or_default()).into());
+        }
+        // Removed by itself unless it gets its name.
+        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
+        let (mut body, mut bytes) = (answer.into_body(), 0);
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame.map_err(|error| self.silent(&error))?.into_data() {
+                draft.write_all(&data).map_err(unwritable)?;
+                bytes += data.len() as u64;
+            }
+        }
+        draft.as_file().sync_all().map_err(unwritable)?;
+        draft.persist_noclobber(to).map_err(|error| unwritable(error.error))?;
+        Ok(bytes)
+    }
+
+    fn request(&self, method: Method, path: &str) -> http::request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("{}/api{path}", self.base))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.key))
+    }
+
+    fn silent(&self, error: &dyn std::fmt::Display) -> Problem {
+        Problem::new(Code::Unreached, format!("the host at {} does not answer: {error}", self.base))
+            .cure("look whether it serves, and whether the address is right")
+    }
+
     async fn once(
         &self,
         method: Method,
@@ -99,26 +149,19 @@ impl Server {
             Sent::Text(text) => (Some("application/yaml"), Bytes::from(text)),
             Sent::Bytes(bytes) => (Some("application/octet-stream"), Bytes::from(bytes)),
         };
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}/api{path}", self.base))
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.key));
+        let mut request = self.request(method, path);
         if let Some(kind) = kind {
             request = request.header(header::CONTENT_TYPE, kind);
         }
-        let silent = |error: &dyn std::fmt::Display| {
-            Problem::new(Code::Unreached, format!("the host at {} does not answer: {error}", self.base))
-                .cure("look whether it serves, and whether the address is right")
-        };
         let request = request.body(Full::new(body))?;
-        let answer = self.client.request(request).await.map_err(|error| silent(&error))?;
+        let answer = self.client.request(request).await.map_err(|error| self.silent(&error))?;
         let status = answer.status();
         let is_json = answer
             .headers()
             .get(header::CONTENT_TYPE)
             .and_then(|kind| kind.to_str().ok())
             .is_some_and(|kind| kind.contains("json"));
-        let bytes = answer.into_body().collect().await.map_err(|error| silent(&error))?.to_bytes();
+        let bytes = answer.into_body().collect().await.map_err(|error| self.silent(&error))?.to_bytes();
         let text = || String::from_utf8_lossy(&bytes).into_owned();
         if status.is_success() {
             let value = match (bytes.is_empty(), is_json) {

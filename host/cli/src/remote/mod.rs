@@ -1,6 +1,7 @@
 //! The verbs on a serving host (`--server URL`): each is one call, or a few, of its API. What needs no store is done here.
 mod canvases;
 mod client;
+mod connections;
 mod connectors;
 mod events;
 mod groups;
@@ -19,6 +20,8 @@ use client::{Sent, Server, part};
 use http::Method;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+
+pub use show::words;
 
 /// People who are sent at a time.
 const CHUNK: usize = 5_000;
@@ -51,6 +54,7 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
         Verb::Profile(verb) => remote.profile(verb).await,
         Verb::Audience(verb) => remote.audience(verb).await,
         Verb::Queue(verb) => remote.queue(verb).await,
+        Verb::Batch(BatchVerb::Show(args)) if args.body.is_some() => Err(not_there("the body of a batch")),
         Verb::Batch(BatchVerb::Show(args)) => remote.get(&format!("/batches/{}", part(&args.name))).await,
         Verb::Alert(verb) => remote.alert(verb).await,
         Verb::Policy(verb) => remote.policy(verb).await,
@@ -69,12 +73,11 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
         Verb::Catalogue(CatalogueVerb::Show { sample, .. }) => remote.get(&format!("/catalogue?sample={sample}")).await,
         Verb::Event(EventVerb::Import { files, .. }) => remote.import_events(&files).await,
         Verb::DryRun(args) => remote.dry_run(args).await,
-        Verb::Keep(StoreVerb::Backup { .. }) => Err(usage(
-            "a backup is a file of the host's machine",
-            "say it there: `caravan store backup TO --store FILE` \
-                works beside a host that serves",
-        )
-        .into()),
+        Verb::Keep(StoreVerb::Backup { to }) => {
+            let bytes = remote.server.fetch("/store/backup", &to).await?;
+            remote.tell(&json!({"file": to, "bytes": bytes}))?;
+            Ok(End::Done)
+        }
         Verb::Keep(StoreVerb::Check) => remote.post("/store/check", json!({})).await,
         Verb::Keep(StoreVerb::Prune) => remote.post("/store/prune", json!({})).await,
         _ => Err(not_there("this command")),
@@ -268,7 +271,7 @@ impl Remote<'_> {
     async fn policy(&self, verb: PolicyVerb) -> anyhow::Result<End> {
         match verb {
             PolicyVerb::Show => self.get("/policy").await,
-            PolicyVerb::Set { policy } => {
+            PolicyVerb::Set { policy, .. } => {
                 let path = format!("/policy?anyway={}", self.global.yes);
                 let answer = self.server.ask(Method::PUT, &path, Sent::Text(files::text(&policy)?)).await;
                 let answer = answer.map_err(|error| in_file(error, &policy))?;
@@ -276,7 +279,7 @@ impl Remote<'_> {
                 let refuses = answer["refuses"].as_array().is_some_and(|refuses| !refuses.is_empty());
                 Ok(if refuses { End::NeedsYou } else { End::Done })
             }
-            PolicyVerb::Check { policy } => {
+            PolicyVerb::Check { policy, .. } => {
                 let text = Sent::Text(files::text(&policy)?);
                 let answer = self.server.ask(Method::POST, "/policy/check", text).await;
                 let answer = answer.map_err(|error| in_file(error, &policy))?;
@@ -310,21 +313,6 @@ impl Remote<'_> {
             KeyVerb::Remove { key } => {
                 self.delete(&format!("/keys/{}", part(&key)), &format!("whoever uses {key} is refused")).await
             }
-        }
-    }
-
-    async fn connection(&self, verb: crate::args::ConnectionVerb) -> anyhow::Result<End> {
-        match verb {
-            crate::args::ConnectionVerb::Check(args) => {
-                let path = format!("/connections/{}/check", part(&args.name));
-                let report = self.server.ask(Method::POST, &path, Sent::Nothing).await?;
-                self.tell(&report)?;
-                Ok(if report["good"] == true { End::Done } else { End::NeedsYou })
-            }
-            crate::args::ConnectionVerb::Accounts(args) => {
-                self.ask(Method::POST, &format!("/connections/{}/accounts", part(&args.name)), Sent::Nothing).await
-            }
-            _ => Err(not_there("this command")),
         }
     }
 }

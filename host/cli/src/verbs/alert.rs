@@ -182,11 +182,11 @@ async fn find(store: &Sqlite, name: &str) -> anyhow::Result<Subscription> {
 /// There is no such subscription.
 pub async fn show_as_json(store: &Sqlite, name: &str) -> anyhow::Result<Value> {
     let (wanted, book) = (find(store, name).await?, book(store).await?);
-    let now = SystemClock.now();
+    let (now, labs) = (SystemClock.now(), Labs::of(store).await?);
     let state = book.told(&wanted.id);
     let told: Vec<Value> = told_of(&book, &wanted)
         .into_iter()
-        .map(|(alert, at)| json!({"alert": alert_value(alert, now), "told": at}))
+        .map(|(alert, at)| json!({"alert": alert_value(alert, now, &labs), "told": at}))
         .collect();
     let unsent = book.waiting(&wanted.id).map(
         |notice| json!({"subject": notice.subject, "made": notice.made, "tries": notice.tries, "due": notice.due}),

@@ -100,9 +100,9 @@ async fn store(name: &str, own: &WorkspaceConfig) -> Result<String, String> {
 
 /// All connections, with what each of them needs.
 async fn connections(own: &WorkspaceConfig) -> Result<String, String> {
-    let document = check::read_connections(&own.connections).map_err(|problem| problem.to_string())?;
-    let all: BTreeSet<String> = document.value.connections.keys().cloned().collect();
     let shelf = Shelf::at(&own.store).await.map_err(|error| error.to_string())?;
+    let document = check::read_connections(&own.connections, shelf.kept()).map_err(|problem| problem.to_string())?;
+    let all: BTreeSet<String> = document.value.connections.keys().cloned().collect();
     let checked =
         check::connections(&own.connections, &all, Secrets::Ask, &shelf).map_err(|wrong| wrong.to_string())?;
     let known = out::plural(checked.components.len() as u64, "connection", "connections");

@@ -1,4 +1,8 @@
-//! `caravan connection check | accounts`.
+//! `caravan connection VERB`; here: `check | accounts`.
+mod kept;
+
+pub use kept::filled;
+
 use crate::args::{ConnectionArgs, ConnectionVerb, Global};
 use crate::check;
 use crate::fail::End;
@@ -27,7 +31,12 @@ pub async fn connection(global: &Global, verb: ConnectionVerb) -> anyhow::Result
         ConnectionVerb::Accounts(args) => (args, false),
         ConnectionVerb::Connect(args) => return consent::connect(global, args).await,
         ConnectionVerb::Token(args) => return consent::token(global, args).await,
-        ConnectionVerb::Show(of) => return consent::show(global, of).await,
+        ConnectionVerb::Show(of) => return kept::show(global, of).await,
+        ConnectionVerb::List(of) => return kept::list(global, of).await,
+        ConnectionVerb::Create(form) => return kept::keep(global, form, true).await,
+        ConnectionVerb::Set(form) => return kept::keep(global, form, false).await,
+        ConnectionVerb::Delete(of) => return kept::delete(global, of).await,
+        ConnectionVerb::Account { of, account, state } => return kept::switch(global, of, account, *state).await,
         ConnectionVerb::Disconnect(of) => return consent::disconnect(global, of).await,
     };
     let (connection, connector, _lab) = open(global, args).await?;
@@ -95,8 +104,8 @@ fn context(seed: &str) -> CallContext {
 
 /// The checklists of all accounts of a connection, and whether nothing fails, for programs.
 pub async fn report(name: &str, connection: &Connection, connector: &dyn Connector) -> (bool, serde_json::Value) {
-    let (mut lists, mut good) = (Vec::new(), !connection.accounts.is_empty());
-    for (short, id) in &connection.accounts {
+    let (mut lists, mut good) = (Vec::new(), connection.switched_on().next().is_some());
+    for (short, id) in connection.switched_on() {
         let findings = checklist(connector, id).await;
         good &= findings.iter().all(|finding| finding.state != FindingState::Failed);
         lists.push(json!({"name": short, "account": id, "findings": findings}));
@@ -146,7 +155,7 @@ async fn check_all(
         return Ok(if good { End::Done } else { End::NeedsYou });
     }
     let mut lists = Vec::new();
-    for (short, id) in &connection.accounts {
+    for (short, id) in connection.switched_on() {
         lists.push((short, id, checklist(connector, id).await));
     }
     let states = || lists.iter().flat_map(|(_, _, findings)| findings).map(|finding| finding.state);
@@ -246,7 +255,7 @@ pub async fn accounts_as_json(
 }
 
 fn short_of(connection: &Connection, id: &str) -> Option<String> {
-    connection.accounts.iter().find(|(_, known)| *known == id).map(|(short, _)| short.clone())
+    connection.switched_on().find(|(_, known)| *known == id).map(|(short, _)| short.clone())
 }
 
 async fn accounts(global: &Global, connection: &Connection, connector: &dyn Connector) -> anyhow::Result<End> {

@@ -27,6 +27,7 @@ const NO_AUDIENCE_YET: &str = "1000000000000001";
 struct Alone {
     connector: Arc<dyn Connector>,
     default_country: Option<String>,
+    identities: Arc<caravan_model::Identities>,
 }
 
 impl Connectors for Alone {
@@ -36,6 +37,10 @@ impl Connectors for Alone {
 
     fn default_country(&self, _: &str) -> Option<String> {
         self.default_country.clone()
+    }
+
+    fn identities(&self, _: &str) -> Option<Arc<caravan_model::Identities>> {
+        Some(self.identities.clone())
     }
 }
 
@@ -56,7 +61,11 @@ impl Alone {
             vault: Arc::new(LocalVault::default()),
             reach: Reach::InProcess(Arc::new(transport)),
         };
-        Ok(Alone { connector: Arc::new(BoundConnector::new(component, binding)?), default_country })
+        Ok(Alone {
+            connector: Arc::new(BoundConnector::new(component, binding)?),
+            default_country,
+            identities: Arc::default(),
+        })
     }
 }
 
@@ -207,7 +216,8 @@ async fn of_checked(checked: &Checked, store: Option<&Sqlite>, place: &Place<'_>
     };
     let accounts = Some(connection.accounts.values().cloned().collect());
     let country = connection.default_country.clone();
-    let alone = Alone::bind(&spec.connection, component.clone(), connection.settings.clone(), accounts, country)?;
+    let mut alone = Alone::bind(&spec.connection, component.clone(), connection.settings.clone(), accounts, country)?;
+    alone.identities = Arc::new(connection.identities.clone());
     Ok((alone, asked))
 }
 

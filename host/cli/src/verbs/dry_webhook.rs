@@ -5,6 +5,7 @@ use crate::check::{self, Secrets};
 use crate::fail::End;
 use crate::registry::Shelf;
 use crate::{files, host, out, policies};
+use caravan_journey::Person;
 use caravan_journey::plan::CompiledCanvas;
 use caravan_model::webhook::WebhookCall;
 use caravan_model::{Code, Problem, Reason, Status};
@@ -27,7 +28,7 @@ pub async fn dry_run(global: &Global, args: &DryRunArgs, canvas: &Path, step: &s
     let sender = host::webhooks(&checked.connections.value)?;
     let mut result = DryRunResult::default();
     for person in people(&args.users)? {
-        let (status, reason) = match webhook.body.render(&person) {
+        let (status, reason) = match webhook.body.render(&Person { profile: &person, events: &[] }) {
             Ok(body) => {
                 let (endpoint, key) = (webhook.endpoint.clone(), NO_KEY_YET.to_owned());
                 let call = WebhookCall { endpoint, key, body: body.into() };

@@ -12,8 +12,9 @@ pub async fn lab(global: &Global, args: LabArgs) -> anyhow::Result<End> {
     match args.verb {
         Some(LabVerb::People { count, seed, out }) => write_people(global, count, seed, out.as_deref()),
         None => {
+            let tls = args.tls.map(std::path::absolute).transpose().context("the working directory is gone")?;
             let options =
-                LabOptions { base_port: args.base_port, permissive: args.permissive, ..LabOptions::default() };
+                LabOptions { base_port: args.base_port, permissive: args.permissive, tls, ..LabOptions::default() };
             let lab = Lab::start(options).await.context("the lab cannot start")?;
             if let Some(state) = args.state.as_deref().filter(|path| path.exists()) {
                 lab.in_process()
@@ -22,6 +23,9 @@ pub async fn lab(global: &Global, args: LabArgs) -> anyhow::Result<End> {
             }
             out::print(lab.address_line())?;
             if !global.quiet {
+                if let Some(ca) = lab.authority() {
+                    eprintln!("HTTPS is spoken to whoever trusts {}", ca.display());
+                }
                 eprintln!("The lab runs until it is stopped (Ctrl-C). Point a run at it: CARAVAN_LAB={}", lab.url());
             }
             crate::stop::asked().await;

@@ -66,8 +66,8 @@ pub async fn here(global: Global, verb: Verb) -> anyhow::Result<End> {
         Verb::Audit(verb) => audit::audit(&global, verb).await,
         Verb::Member(verb) => member::member(&global, verb).await,
         Verb::Key(verb) => member::key(&global, verb).await,
-        Verb::Policy(PolicyVerb::Set { policy }) => policy::set(&global, &policy).await,
-        Verb::Policy(PolicyVerb::Check { policy }) => policy::check(&global, &policy).await,
+        Verb::Policy(PolicyVerb::Set { policy, connections }) => policy::set(&global, &policy, &connections).await,
+        Verb::Policy(PolicyVerb::Check { policy, connections }) => policy::check(&global, &policy, &connections).await,
         Verb::Policy(PolicyVerb::Show) => policy::show(&global, &look(&global)?).await,
     }
 }

@@ -1,7 +1,8 @@
 //! `caravan policy set | show | check`.
 use crate::args::Global;
 use crate::fail::{End, usage};
-use crate::policies::{PolicyFile, Refusals, keep, read, refusals};
+use crate::kept::Kept;
+use crate::policies::{PolicyFile, Refusals, keep, mapped_in, read, refusals};
 use crate::{out, stores};
 use caravan_runner::{POLICY_ID, policy_of};
 use caravan_store::{DocumentKind, Sqlite, Store};
@@ -9,10 +10,10 @@ use serde_json::json;
 use std::path::Path;
 
 /// Keeps a policy, unless it refuses live canvases and nobody said `--yes`.
-pub async fn set(global: &Global, path: &Path) -> anyhow::Result<End> {
+pub async fn set(global: &Global, path: &Path, connections: &Path) -> anyhow::Result<End> {
     let file = read(path)?;
     let store = Sqlite::open(stores::existing(global)?, stores::options(global))?;
-    let found = refusals(&store, &file.policy).await?;
+    let found = refusals(&store, &file.policy, &mapped_in(connections, &Kept::of(&store).await?)).await?;
     let kept = found.refused.is_empty() || global.yes;
     if kept {
         keep(&store, &file).await?;
@@ -21,10 +22,13 @@ pub async fn set(global: &Global, path: &Path) -> anyhow::Result<End> {
 }
 
 /// Says what is wrong with a policy, and, where there is a store, which live canvases it would refuse.
-pub async fn check(global: &Global, path: &Path) -> anyhow::Result<End> {
+pub async fn check(global: &Global, path: &Path, connections: &Path) -> anyhow::Result<End> {
     let file = read(path)?;
     let found = match stores::existing(global) {
-        Ok(store) => refusals(&Sqlite::open_read_only(store)?, &file.policy).await?,
+        Ok(store) => {
+            let store = Sqlite::open_read_only(store)?;
+            refusals(&store, &file.policy, &mapped_in(connections, &Kept::of(&store).await?)).await?
+        }
         Err(problem) if global.store.is_some() => return Err(problem.into()),
         Err(_) => Refusals::default(),
     };
@@ -52,8 +56,13 @@ pub async fn show(global: &Global, store: &impl Store) -> anyhow::Result<End> {
 ///
 /// # Errors
 /// The policy refuses another live canvas, or the store cannot be written.
-pub async fn keep_for_run(global: &Global, store: &Sqlite, file: &PolicyFile, canvas: &str) -> anyhow::Result<()> {
-    let mut found = refusals(store, &file.policy).await?;
+pub async fn keep_for_run(
+    global: &Global,
+    store: &Sqlite,
+    file: &PolicyFile,
+    (canvas, connections): (&str, &Path),
+) -> anyhow::Result<()> {
+    let mut found = refusals(store, &file.policy, &mapped_in(connections, &Kept::of(store).await?)).await?;
     found.refused.retain(|(id, _)| id.as_str() != canvas);
     if !found.refused.is_empty() && !global.yes {
         let names: Vec<&str> = found.refused.iter().map(|(id, _)| id.as_str()).collect();
@@ -78,8 +87,8 @@ fn tell(global: &Global, found: &Refusals, kept: Option<bool>) -> anyhow::Result
         }
         for connection in &found.unseen {
             eprintln!(
-                "note: the match fields of connection `{connection}` were not looked at: its connector is not in \
-                this program. Publishing looks at them."
+                "note: the match fields of connection `{connection}` were not all looked at: its connector is not in \
+                this program, or the connections file is not here. Publishing looks at them."
             );
         }
         if !global.quiet {

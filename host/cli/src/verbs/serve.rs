@@ -8,7 +8,7 @@ use crate::host::provider;
 use crate::host::ready::Ready;
 use crate::verbs::canvas::publish;
 use crate::{out, stop, stores};
-use caravan_api::{Provider, Server, ServerOptions, Workspace, WriteKeys};
+use caravan_api::{Provider, Server, Workspace, WriteKeys};
 use caravan_model::{Canvas, Code, Problem};
 use caravan_runner::{Progress, Runner};
 use caravan_store::Sqlite;
@@ -107,12 +107,8 @@ async fn go(
         let bench = Workbench::new(ready.runner.clone(), ready.host.clone(), connections, args.lab.clone(), lab);
         let bench = Arc::new(bench);
         watched.push(bench.clone());
-        workspaces.push(Workspace {
-            name: ready.runner.store().workspace().to_owned(),
-            runner: ready.runner.clone(),
-            bench,
-            write_keys: place.write_keys.clone(),
-        });
+        let name = ready.runner.store().workspace().to_owned();
+        workspaces.push(Workspace::new(name, ready.runner.clone(), bench, place.write_keys.clone()));
     }
     let names: Vec<String> = workspaces.iter().map(|workspace| workspace.name.clone()).collect();
     let address = format!("http://{}", listener.local_addr()?);
@@ -126,7 +122,7 @@ async fn go(
     }
     let runners: Vec<Arc<Runner<Sqlite>>> = open.iter().map(|(_, ready)| ready.runner.clone()).collect();
     let provider = provider::configured()?.map(|provider| Arc::new(provider) as Arc<dyn Provider>);
-    let server = Server::new(workspaces, ServerOptions::default(), provider);
+    let server = Server::new(workspaces, config::current().intake.options(), provider);
     // Whoever ends first, by a failure or because it was asked to, takes all others along.
     let (leave, leaving) = watch::channel(false);
     let mut asked = cancel;

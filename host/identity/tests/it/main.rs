@@ -1,5 +1,6 @@
 //! The rules against the partners' vectors, the peers' traps, and properties.
 mod columns;
+mod mapped;
 mod phones;
 mod properties;
 mod traps;

@@ -7,7 +7,7 @@ use caravan_model::{Column, Profile};
 use proptest::prelude::*;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
 
-const RULES: [Rule; 25] = [
+const RULES: [Rule; 26] = [
     Rule::Trim,
     Rule::Email,
     Rule::EmailCompact,
@@ -21,6 +21,7 @@ const RULES: [Rule; 25] = [
     Rule::GivenName,
     Rule::FamilyName,
     Rule::NameSpaceless,
+    Rule::NameLatin,
     Rule::Initial,
     Rule::GenderMf,
     Rule::BirthYear,

@@ -83,6 +83,9 @@ fn every_advertising_id_vector_holds() {
         assert_eq!(sent(Rule::AdId, Hash::None, input, None).as_deref(), Ok(plain));
         assert_eq!(sent(Rule::AdId, Hash::Sha256Hex, input, None).as_deref(), Ok(sha256));
     }
+    // By a setting, the case of an Apple device.
+    let upper = sent(Rule::AdIdUpper, Hash::Sha256Hex, " f81d4fae-7dec-11d0-a765-00a0c91e6bf6 ", None);
+    assert_eq!(upper.as_deref(), Ok("52f550005ee2ec666cbba396bfec43f4d28faa97a49ba4b8be85f09c553d8f18"));
     let zero = "00000000-0000-0000-0000-000000000000";
     assert_eq!(sent(Rule::AdId, Hash::Sha256Hex, zero, None), Err(Unusable::AllZero));
 }

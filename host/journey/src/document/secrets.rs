@@ -138,6 +138,10 @@ fn connection_cannot_work(document: &Document<Connections>) -> Option<Problem> {
                 return wrong(at.key("accounts").key(short), "an account without name or id".into(), cure);
             }
         }
+        if let Some(strange) = connection.off.iter().find(|name| !connection.accounts.contains_key(*name)) {
+            let words = format!("there is no account `{strange}` to be switched off");
+            return wrong(at.key("off"), words, "name accounts of `accounts`");
+        }
         match connection.default_country.as_deref() {
             Some(country) if country.len() != 2 || !country.bytes().all(|b| b.is_ascii_alphabetic()) => wrong(
                 at.key("default_country"),

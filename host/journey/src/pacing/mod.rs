@@ -2,7 +2,7 @@
 //! and decides who goes next. It knows no clock: instants are parameters; waiting is the caller's.
 //!
 //! * [`Pacer::admit`] is asked before each attempt and takes its charge at once: attempts are counted, not successes.
-//!   Charges of windows of a minute and more come along, to be stored with the attempt, and [`Pacer::load`] takes them
+//!   Charges of windows of ten seconds and more come along, to be stored with the attempt, and [`Pacer::load`] takes them
 //!   back at the next start.
 //! * [`Pacer::ended`] is told how the attempt ended and what its answers said: `Retry-After` and usage headers count
 //!   where they are stricter than our own count.

@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 const BUCKETS: u64 = 60;
 /// How long before a window's end a late call may still be counted by the partner.
 const LATE: Duration = Duration(2_000);
+/// The shortest span whose use is stored.
+const SHORTEST_STORED: Duration = Duration(10_000);
 /// How near to the end we go by the partner's own percentage.
 const TARGET_PERCENT: u64 = 97;
 
@@ -69,9 +71,10 @@ impl Window {
         &self.key
     }
 
-    /// Whether its use is stored: a minute and more.
+    /// Whether its use is stored. What a process used of shorter ones just before it ended is not known afterwards, and is
+    /// taken for all of it ([`Window::fill`]): that may cost the next one so long and no more.
     pub fn is_stored(&self) -> bool {
-        self.per >= Duration::MINUTE
+        self.per >= SHORTEST_STORED
     }
 
     /// What was used of it, as of the last [`Window::forget`].

@@ -1,5 +1,5 @@
 //! What a canvas uses people's data for, against the labels of the workspace's policy.
-use super::{ManifestOf, kept, step_path};
+use super::{IdentitiesOf, ManifestOf, kept, step_path};
 use crate::document::{Document, Path};
 use crate::plan::DEFAULT_PURPOSE;
 use crate::policy::{met, name_of_attr};
@@ -11,9 +11,15 @@ use caravan_model::{Canvas, Code, Filter, Policy, Problem};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The uses of data in a canvas that the policy denies: looks further back than it keeps events, and uses of labelled data:
-/// fields that a sync matches on, everything that the canvas looks at on the way to one, and what the bodies of its webhooks
-/// name. Where the manifest of a connection is not known, its match fields are not checked.
-pub fn denied_uses(canvas: &Document<Canvas>, manifest: Option<&ManifestOf<'_>>, policy: &Policy) -> Vec<Problem> {
+/// fields that a sync matches on (those that its connection maps, else the partner's defaults), everything that the canvas
+/// looks at on the way to one, and what the bodies of its webhooks name. Where the manifest of a connection is not known, its
+/// match fields are not checked.
+pub fn denied_uses(
+    canvas: &Document<Canvas>,
+    manifest: Option<&ManifestOf<'_>>,
+    identities: &IdentitiesOf<'_>,
+    policy: &Policy,
+) -> Vec<Problem> {
     let mut audit = Audit { canvas, policy, problems: kept::of_canvas(canvas, policy) };
     if let Some(manifest) = manifest {
         audit.partners(manifest);
@@ -25,7 +31,8 @@ pub fn denied_uses(canvas: &Document<Canvas>, manifest: Option<&ManifestOf<'_>>,
     let mut of_canvas = BTreeSet::new();
     for (id, sync) in syncs {
         let actions = actions_of(sync);
-        audit.mapping(&step_path(id.as_str()).key("audience_sync").key("match"), sync, manifest, &actions);
+        let at = step_path(id.as_str()).key("audience_sync").key("match");
+        audit.mapping(&at, sync, (manifest, identities), &actions);
         of_canvas.extend(actions);
     }
     audit.looks(&of_canvas);
@@ -61,14 +68,30 @@ impl Audit<'_> {
     }
 
     /// The fields that a sync sends.
-    fn mapping(&mut self, at: &Path, sync: &AudienceSync, manifest: Option<&ManifestOf<'_>>, actions: &BTreeSet<&str>) {
-        let audience = self.canvas.value.audiences.get(&sync.audience);
-        let Some(manifest) = audience.and_then(|audience| manifest?(&audience.connection)) else { return };
+    fn mapping(
+        &mut self,
+        at: &Path,
+        sync: &AudienceSync,
+        (manifest, identities): (Option<&ManifestOf<'_>>, &IdentitiesOf<'_>),
+        actions: &BTreeSet<&str>,
+    ) {
+        let Some(audience) = self.canvas.value.audiences.get(&sync.audience) else { return };
+        let Some(manifest) = manifest.and_then(|manifest| manifest(&audience.connection)) else { return };
+        let mapped = identities(&audience.connection).filter(|mapped| !mapped.is_empty());
         for (i, word) in sync.match_on.iter().enumerate() {
-            let word = std::slice::from_ref(word);
-            let fields: BTreeSet<Field> = manifest.chosen(word).flat_map(|key| key.fields(word)).collect();
-            for field in fields {
-                self.used(&at.index(i), name_of_field(field), true, actions);
+            let at = at.index(i);
+            let Some(mapped) = &mapped else {
+                let word = std::slice::from_ref(word);
+                let fields: BTreeSet<Field> = manifest.chosen(word).flat_map(|key| key.fields(word)).collect();
+                fields.into_iter().for_each(|field| self.used(&at, name_of_field(field), true, actions));
+                continue;
+            };
+            let asked = |name: &str| manifest.keys.iter().any(|key| key.is_asked_by(name) && key.is_asked_by(word));
+            for source in mapped.0.iter().filter(|(name, _)| asked(name)).flat_map(|(_, sources)| sources.all()) {
+                // A path may stand with or without the word for all attributes before it.
+                let path = source.path();
+                let names = [Some(path), path.strip_prefix("traits.")].into_iter().flatten().map(name_of_attr);
+                names.for_each(|name| self.used(&at, &name, true, actions));
             }
         }
     }
@@ -122,7 +145,8 @@ impl Audit<'_> {
             let Some(body) = step.webhook.as_ref().and_then(|webhook| Body::new(&webhook.body).ok()) else { continue };
             let at = step_path(id.as_str()).key("webhook");
             for (place, name) in body.names() {
-                let name = if name == "attributes" { name.to_owned() } else { name_of_attr(name) };
+                let is_whole = name == "attributes" || name.starts_with("events.");
+                let name = if is_whole { name.to_owned() } else { name_of_attr(name) };
                 self.used(&place.below(&at), &name, true, &actions);
             }
         }

@@ -15,11 +15,15 @@ use crate::schedule::{Schedule, ScheduleFault};
 use crate::segments::unknown_groups;
 use crate::suggest;
 use caravan_model::canvas::Trigger;
-use caravan_model::{Canvas, Code, Connections, Manifest, Policy, Problem};
+use caravan_model::{Canvas, Code, Connections, Identities, Manifest, Policy, Problem};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Looks up the manifest of a connection's connector, by the connection's name; `None` where it is not known.
 pub type ManifestOf<'a> = dyn Fn(&str) -> Option<&'a Manifest> + 'a;
+
+/// Looks up which fields of people a connection sends as which identifiers, by its name; `None` where it says nothing.
+pub type IdentitiesOf<'a> = dyn Fn(&str) -> Option<Arc<Identities>> + 'a;
 
 /// What is known about the world beside the canvas. What is not given is not checked.
 #[derive(Clone, Copy, Default)]
@@ -48,7 +52,8 @@ pub fn validate(canvas: &Document<Canvas>, facts: &Facts<'_>) -> Vec<Problem> {
         findings.problems.extend(unknown_groups(canvas, segments, lists));
     }
     if let Some(policy) = facts.policy {
-        findings.problems.extend(denied_uses(canvas, facts.manifest, policy));
+        let mapped = |name: &str| Some(Arc::new(facts.connections?.connections.get(name)?.identities.clone()));
+        findings.problems.extend(denied_uses(canvas, facts.manifest, &mapped, policy));
     }
     findings.problems.sort_by_key(|problem| problem.line);
     findings.problems
@@ -107,6 +112,10 @@ fn audiences(findings: &mut Findings<'_>, facts: &Facts<'_>) {
             let accounts = connection.accounts.keys().map(String::as_str);
             let cure = suggest::cure(&audience.account, accounts, &format!("accounts of `{}`", audience.connection));
             findings.add(Code::UnknownAccount, &at.key("account"), message, cure);
+        } else if connection.off.contains(&audience.account) {
+            let message = format!("the account `{}` of `{}` is switched off", audience.account, audience.connection);
+            let cure = "switch it on, or choose another account";
+            findings.add(Code::AccountOff, &at.key("account"), message, cure);
         }
     }
 }

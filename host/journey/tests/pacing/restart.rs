@@ -1,8 +1,8 @@
 //! A process that dies in the middle neither bursts nor forgets.
 use crate::partner::{Counting, Limit, Partner, World, quota};
-use caravan_journey::pacing::{Charge, Pacer, Policy, Scopes};
+use caravan_journey::pacing::{Admission, Ask, Charge, Flow, Pacer, Policy, Scopes, Spent};
 use caravan_model::manifest::QuotaScope;
-use caravan_model::{Duration, Millis};
+use caravan_model::{Duration, LaneId, Millis};
 use proptest::prelude::*;
 
 proptest! {
@@ -66,4 +66,31 @@ fn charges_are_few_and_outdated_ones_are_not_taken_back() {
     pacer.load(late, world.stored.values().cloned().collect::<Vec<Charge>>());
     pacer.declare(late, &scopes, &world.quotas, &[]);
     assert_eq!(pacer.used(scopes.key(QuotaScope::App))[0].0, 0);
+}
+
+#[test]
+fn what_was_used_of_twenty_seconds_is_remembered_at_any_moment_of_the_day() {
+    // Marketo's: 24 minutes of the day are counted together, so that they do not tell when a call was made.
+    let mut day = quota(QuotaScope::Login, 50_000, Duration::DAY);
+    day.resets = Some("06:00Z".into());
+    let quotas = [quota(QuotaScope::Login, 50, Duration(20_000)), day];
+    let scopes = Scopes::of("p", "login", "account", "audience 1");
+    for minute in [0, 1, 3, 12, 23] {
+        let mut now = Millis(0).after(Duration::HOUR.times(6)).after(Duration::MINUTE.times(minute));
+        let mut stored = Vec::new();
+        for process in 0..4 {
+            let mut pacer = Pacer::new(Policy::default());
+            pacer.load(now, stored.clone());
+            pacer.declare(now, &scopes, &quotas, &[]);
+            for call in 0..3 {
+                let ask = Ask { lane: LaneId(1), scopes: &scopes, cost: Spent::call(1) };
+                let Admission::Go(ticket) = pacer.admit(now, &ask) else { panic!("call {call} of {process} waits") };
+                stored.extend(ticket.charges.clone());
+                stored.extend(pacer.ended(now, ticket, Flow::Fine, Spent::call(1), &[]));
+                now = now.after(Duration::SECOND);
+            }
+            let used: Vec<u64> = pacer.used(scopes.key(QuotaScope::Login)).iter().map(|(used, ..)| *used).collect();
+            assert_eq!(used, [3 * (process + 1), 3 * (process + 1)], "minute {minute}");
+        }
+    }
 }

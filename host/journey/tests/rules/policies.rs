@@ -181,7 +181,7 @@ fn a_canvas_without_a_sync_uses_nothing_for_advertising() {
                 steps:\n  pause: { delay: { for: 2d }, next: exit }\n";
     let canvas = read_canvas("canvas.yaml", text).unwrap();
     let policy = policy(POLICY).value;
-    let denied = caravan_journey::validate::denied_uses(&canvas, None, &policy);
+    let denied = caravan_journey::validate::denied_uses(&canvas, None, &|_| None, &policy);
     assert_eq!(denied, []);
 }
 

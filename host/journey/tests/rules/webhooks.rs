@@ -7,7 +7,9 @@ use caravan_journey::walk::Rest;
 use caravan_journey::webhook::{Body, LARGEST_BODY, idempotency_key};
 use caravan_journey::{Person, Scene};
 use caravan_model::webhook::{Header, Method};
-use caravan_model::{CanvasId, Code, Duration, EntryId, Millis, Problem, Profile, Reason, Status, StepIx, VisitId};
+use caravan_model::{
+    CanvasId, Code, Duration, EntryId, Event, Millis, Problem, Profile, Reason, Status, StepIx, VisitId,
+};
 use serde_json::{Value, json};
 
 fn ann() -> Profile {
@@ -33,7 +35,7 @@ fn body(written: Value) -> Body {
 }
 
 fn render(written: Value, person: &Profile) -> Result<Value, Reason> {
-    body(written).render(person).map(|text| serde_json::from_str(&text).unwrap())
+    body(written).render(&Person { profile: person, events: &[] }).map(|text| serde_json::from_str(&text).unwrap())
 }
 
 #[test]
@@ -202,7 +204,7 @@ fn a_loop_through_a_webhook_alone_never_waits_and_is_refused() {
 fn labels_that_policy_denies_to_webhooks_keep_fields_out_of_bodies() {
     let policy = read_policy(
         "p.yaml",
-        "format: 1\nlabels:\n  fields: { attributes.health: [sensitive], email: [contact] }\n  deny:\n\
+        "format: 1\nlabels:\n  fields: { attributes.health: [sensitive], email: [contact], events.Diagnosed.what: [sensitive] }\n  deny:\n\
          \x20   - { name: Nothing sensitive leaves, labels: [sensitive], action: webhook }\n\
          \x20   - { name: No ads by mail, labels: [contact], action: telephone }\n",
     )
@@ -212,10 +214,15 @@ fn labels_that_policy_denies_to_webhooks_keep_fields_out_of_bodies() {
         let canvas = read_canvas("canvas.yaml", &with_mail(&MAIL.replace("{{ email }}", template))).unwrap();
         validate(&canvas, &Facts { policy: Some(&policy), ..Facts::default() })
     };
-    assert_eq!(denied("{{ email }}"), []);
-    for template in
-        ["{{ health.condition }}", "{{ attributes.health }}", "{{ attributes }}", "{% if health %}x{% endif %}"]
-    {
+    assert_eq!(denied("{{ email }} {{ events.Lapsed.total }}"), []);
+    for template in [
+        "{{ health.condition }}",
+        "{{ attributes.health }}",
+        "{{ attributes }}",
+        "{% if health %}x{% endif %}",
+        "{{ events.Diagnosed.when }}",
+        "{{ events['Diagnosed'] }}",
+    ] {
         let problems = denied(template);
         let [problem] = problems.as_slice() else { panic!("{template}: {problems:#?}") };
         assert_eq!((problem.code, problem.path.as_deref()), (Code::DeniedUse, Some("steps.mail.webhook.body.to")));
@@ -269,4 +276,32 @@ fn an_endpoint_that_cannot_work_or_holds_a_secret_is_refused_without_repeating_i
         assert!(problem.line.is_some() && (problem.cure.is_some() || code == Code::BadValue), "{problem}");
         assert!(!problem.to_string().contains("hunter2"), "{problem}");
     }
+}
+
+#[test]
+fn the_newest_event_of_a_name_is_in_reach_and_one_that_never_came_is_missing() {
+    let body = body(json!({
+        "total": "{{ events['Order Completed'].total }}", "plan": "{{ events.Lapsed.plan }}",
+        "own": "{{ attributes.events | default('none') }}", "maybe": "{{ events.Opened.n | default(0) }}",
+    }));
+    let names: Vec<&str> = body.events().iter().map(String::as_str).collect();
+    assert_eq!(names, ["Lapsed", "Opened", "Order Completed"]);
+    let event = |name: &str, at: i64, properties: Value| {
+        let Value::Object(properties) = properties else { panic!("properties are a map") };
+        Event { name: name.to_owned(), at: Millis(at), properties }
+    };
+    let mut events = vec![
+        event("Order Completed", 5, json!({"total": 50})),
+        event("Order Completed", 3, json!({"total": 30})),
+        event("Lapsed", 1, json!({"plan": "pro"})),
+    ];
+    let ann = ann();
+    let rendered = body.render(&Person { profile: &ann, events: &events }).unwrap_err();
+    assert_eq!(rendered.code, "template-missing", "strict below an event that never came: {rendered:?}");
+    events.push(event("Opened", 1, json!({})));
+    let rendered: Value =
+        serde_json::from_str(&body.render(&Person { profile: &ann, events: &events }).unwrap()).unwrap();
+    assert_eq!(rendered, json!({"total": 50, "plan": "pro", "own": "none", "maybe": 0}));
+    let flaws = Body::new(json!({"x": "{{ events[city].total }}"}).as_object().unwrap()).unwrap_err();
+    assert!(flaws[0].words.contains("name the event"), "{flaws:?}");
 }

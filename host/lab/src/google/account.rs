@@ -39,10 +39,13 @@ pub(super) fn token(world: &World, params: &Params<'_>) -> Answer {
             Some(code) if state.used_codes.insert(code.to_string()) => refresh = Some(format!("1//lab-{code}")),
             _ => return Ok(refused("invalid_grant", "Malformed auth code.")),
         },
-        _ if assertion => match params.filled("assertion") {
-            Some(jwt) if jwt.split('.').count() == 3 => {}
-            _ => return Ok(refused("invalid_grant", "Invalid JWT: Token must be a short-lived token.")),
-        },
+        _ if assertion => {
+            let jwt = params.filled("assertion").unwrap_or_default();
+            let now = i64::try_from(crate::meta::unix_now()).unwrap_or(i64::MAX);
+            if let Err(words) = super::assertion::check(jwt, &settings.google, now) {
+                return Ok(refused("invalid_grant", words));
+            }
+        }
         _ => return Ok(refused("unsupported_grant_type", "Invalid grant_type.")),
     }
     let token = format!("ya29.lab-{}", state.tokens.len() + 1);

@@ -2,6 +2,7 @@
 //! all at one address (contract `google.md`).
 
 mod account;
+mod assertion;
 mod enums;
 mod error;
 mod lists;

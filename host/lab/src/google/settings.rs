@@ -1,5 +1,7 @@
 //! What can be adjusted at Google.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Google's switches, under `google` in `/_lab/settings`.
@@ -19,6 +21,8 @@ pub(crate) struct GoogleSettings {
     pub(crate) per_day: u64,
     /// Calls of the other services per day.
     pub(crate) others_per_day: u64,
+    /// Service accounts: their address and public key, as PEM of the kind `RSA PUBLIC KEY`. Others get no token.
+    pub(crate) service_accounts: BTreeMap<String, String>,
     /// Members below which sizes are shown as 0.
     pub(crate) size_from: usize,
 }
@@ -33,6 +37,7 @@ impl Default for GoogleSettings {
             per_minute: 300,
             per_day: 100_000,
             others_per_day: 50_000,
+            service_accounts: BTreeMap::new(),
             size_from: 100,
         }
     }

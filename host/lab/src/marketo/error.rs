@@ -56,6 +56,11 @@ pub(super) fn nothing() -> Reply {
     Reply::json(200, Class::Ok, &body)
 }
 
+/// A failure that names no error.
+pub(super) fn untold() -> Reply {
+    Reply::json(200, Class::Server, &json!({"requestId": request_id(), "success": false, "errors": []}))
+}
+
 fn request_id() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(1);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -212,6 +212,9 @@ pub(crate) fn charge(world: &World) -> Option<Reply> {
     spent.map(|code| MarketoError::of(code).reply())
 }
 
+/// The code of a dial that asks for a failure without errors.
+const UNTOLD: u32 = 0;
+
 /// The answer that a dial asks for.
 pub(crate) fn fault(strike: &Strike) -> Reply {
     let code = match strike.kind {
@@ -228,6 +231,9 @@ pub(crate) fn fault(strike: &Strike) -> Reply {
         _ => 611,
     };
     let mut error = MarketoError::of(strike.code.unwrap_or(code));
+    if error.code == UNTOLD {
+        return strike.with_status(error::untold());
+    }
     if let Some(message) = &strike.message {
         error.message.clone_from(message);
     }

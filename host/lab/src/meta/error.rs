@@ -18,7 +18,7 @@ pub(crate) struct MetaError {
     pub(super) message: String,
     /// Title and text for end users, where Meta sends them.
     user: Option<(&'static str, &'static str)>,
-    transient: bool,
+    pub(super) transient: bool,
     pub(super) class: Class,
 }
 

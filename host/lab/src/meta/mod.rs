@@ -287,6 +287,7 @@ pub(crate) fn fault(world: &World, call: &Call, strike: &Strike) -> Reply {
     if let Some(message) = &strike.message {
         error.message.clone_from(message);
     }
+    error.transient |= strike.transient;
     let throttled = error.class == Class::Throttled;
     let mut reply = error.reply(world);
     if throttled {

@@ -201,6 +201,8 @@ fn grant(world: &World, request: &Request<Bytes>) -> Reply {
     let Ok(params) = Params::of(request) else { return PinterestError::of(400).reply() };
     let life = world.settings().token_seconds.unwrap_or(TOKEN_SECONDS);
     let client = request.headers().get(header::AUTHORIZATION).and_then(|value| basic(value.to_str().ok()?));
+    let idle = Duration::from_secs(REFRESH_SECONDS) / world.settings().time_scale.max(1);
+    world.pinterest().tokens.idle = Some(idle);
     let granted = world.pinterest().tokens.grant(&params, client, Duration::from_secs(life), Instant::now());
     match granted {
         Ok(Granted { access, refresh }) => {

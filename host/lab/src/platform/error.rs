@@ -36,6 +36,28 @@ impl PlatformError {
         PlatformError { status: 403, code, message: message.to_string(), form: Form::Refused }
     }
 
+    /// The documented refusal of this code, of the gateway (a number) or of a service (a word).
+    pub(super) fn of(word: &str, number: Option<u32>) -> PlatformError {
+        match (number, word) {
+            (Some(401_013), _) => PlatformError::gateway(401, "401013", "Oauth token is not valid"),
+            (Some(403_010), _) => PlatformError::gateway(403, "403010", "Oauth token is missing."),
+            (Some(403_000), _) => PlatformError::gateway(403, "403000", "Api Key is required"),
+            (Some(403_003), _) => PlatformError::gateway(403, "403003", "Api Key is invalid"),
+            (Some(403_025), _) => PlatformError::gateway(403, "403025", "Profile is not valid"),
+            (Some(400_003), _) => PlatformError::gateway(400, "400003", "Missing header"),
+            (_, "UPAPI-113752-403") => {
+                PlatformError::refused("UPAPI-113752-403", "Permission denied on some resources")
+            }
+            (_, "UPAPI-113740-403") => {
+                PlatformError::refused("UPAPI-113740-403", "The organisation is not enabled for external segments")
+            }
+            (_, "BadRequestError") => {
+                PlatformError::service(400, "BadRequestError", "A valid content-type must be specified")
+            }
+            _ => PlatformError::service(500, "InternalServerError", "The service failed"),
+        }
+    }
+
     pub(super) fn reply(self) -> Reply {
         let class = match self.status {
             401 | 403 => Class::Auth,

@@ -140,6 +140,9 @@ fn identity(world: &World, request: &Request<Bytes>) -> Reply {
     };
     let life = Duration::from_secs(seconds) / scale;
     let is_client = params.get("grant_type") == Some("client_credentials");
+    if params.filled("scope").is_none() {
+        return Reply::json(400, Class::Auth, &json!({"error": "invalid_scope"}));
+    }
     match world.platform().tokens.grant(&params, client, life, Instant::now()) {
         Ok(granted) if is_client => {
             let body = json!({"access_token": granted.access, "token_type": "bearer", "expires_in": seconds});
@@ -170,6 +173,7 @@ pub(crate) fn fault(strike: &Strike) -> Reply {
         ),
         Dial::Throttle => PlatformError::service(429, "TooManyRequests", "Too many requests were sent"),
         Dial::AudienceGone => PlatformError::service(404, "NotFoundError", "The audience could not be found"),
+        Dial::Error => PlatformError::of(strike.reason.as_deref().unwrap_or_default(), strike.code),
         _ => PlatformError::service(500, "InternalServerError", "The service failed"),
     };
     if let Some(message) = &strike.message {

@@ -42,6 +42,9 @@ pub(crate) struct MembersChange {
     pub(crate) join: Vec<Member>,
     #[serde(default)]
     pub(crate) leave: Vec<String>,
+    /// The audience is archived with that.
+    #[serde(default)]
+    pub(crate) archive: bool,
 }
 
 /// An audience.
@@ -160,6 +163,9 @@ impl PlatformState {
         let audience = self.audiences.get_mut(id)?;
         let at = now();
         audience.changed = at;
+        if change.archive {
+            audience.lifecycle = "archived";
+        }
         let joined = change.join.len();
         for mut member in change.join {
             if member.id.is_empty() {

@@ -103,6 +103,8 @@ pub enum Rule {
     FamilyName,
     /// A person's name: lower case without white space, punctuation kept.
     NameSpaceless,
+    /// A name of a person or place: a to z alone, lower case; everything else is dropped, accented letters too.
+    NameLatin,
     /// The first character of the normalised name.
     Initial,
     /// `m` or `f`; everything else is unusable.

@@ -170,6 +170,9 @@ pub struct TokenGrant {
     pub host: String,
     /// Its path.
     pub path: String,
+    /// The setting whose text goes along as `scope`, for partners that want one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope_setting: Option<String>,
 }
 
 /// A further secret.

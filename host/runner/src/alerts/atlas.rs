@@ -22,6 +22,7 @@ pub(super) struct Atlas {
     names: HashMap<LaneKey, String>,
     places: HashMap<LaneKey, BTreeSet<Place>>,
     by_connection: BTreeMap<String, BTreeSet<Place>>,
+    by_endpoint: BTreeMap<String, BTreeSet<Place>>,
     steps: HashMap<VersionId, HashMap<StepIx, SyncStep>>,
     lanes: usize,
     read: Option<Millis>,
@@ -44,6 +45,10 @@ impl Atlas {
         for version in store.versions().await? {
             let canvas = &version.canvas;
             for (at, (id, step)) in (0..).zip(&canvas.steps.0) {
+                if let Some(webhook) = &step.webhook {
+                    let place = Place { canvas: canvas.canvas.clone(), step: Some(id.clone()) };
+                    self.by_endpoint.entry(webhook.endpoint.clone()).or_default().insert(place);
+                }
                 let Some(sync) = &step.audience_sync else { continue };
                 let audience = bound.get(registered_name(&canvas.canvas, &sync.audience).as_str());
                 let named = canvas.audiences.get(&sync.audience).map(|spec| &spec.connection);
@@ -73,6 +78,11 @@ impl Atlas {
     /// The steps that use a connection.
     pub(super) fn places_of(&self, connection: &str) -> Vec<Place> {
         self.by_connection.get(connection).into_iter().flatten().cloned().collect()
+    }
+
+    /// The steps that call an endpoint.
+    pub(super) fn places_of_endpoint(&self, endpoint: &str) -> Vec<Place> {
+        self.by_endpoint.get(endpoint).into_iter().flatten().cloned().collect()
     }
 
     /// All versions that have steps of audiences.

@@ -20,6 +20,7 @@ pub(super) fn causes(
     let lanes = seen.lanes.iter().flat_map(|lane| [held(lane), late(lane, now, policy)]);
     let steps = seen.steps.iter().flat_map(|step| [errors(step, policy, &is_open), skips(step, policy, &is_open)]);
     let found = lanes.chain(steps).chain(traps(seen, now, policy)).chain(tokens(seen, now, policy)).chain(owed(seen));
+    let found = found.chain(endpoints(seen, now, policy)).chain([disk(seen, policy)]);
     for cause in found.flatten() {
         let known = all.entry(cause.key.clone()).or_insert_with(|| cause.clone());
         if known.severity < cause.severity {
@@ -176,6 +177,43 @@ fn tokens(seen: &Observation, now: Millis, policy: &AlertPolicy) -> impl Iterato
         };
         Some(Cause { key, severity, facts })
     })
+}
+
+fn endpoints(seen: &Observation, now: Millis, policy: &AlertPolicy) -> impl Iterator<Item = Option<Cause>> {
+    seen.endpoints.iter().map(move |endpoint| {
+        let critical = now.since(endpoint.since) >= policy.endpoint_critical;
+        let severity = if critical { Severity::Critical } else { Severity::Warning };
+        let (kind, subject) = (AlertKind::EndpointRests, endpoint.endpoint.clone());
+        let facts = Facts {
+            name: endpoint.endpoint.clone(),
+            places: endpoint.places.clone(),
+            count: endpoint.rests,
+            at: endpoint.since,
+            ..Facts::default()
+        };
+        Some(Cause { key: AlertKey { kind, subject, code: String::new() }, severity, facts })
+    })
+}
+
+/// `count` is what is left, `of` what must be; of a bound for the store what it takes and may take.
+fn disk(seen: &Observation, policy: &AlertPolicy) -> Option<Cause> {
+    let space = seen.space?;
+    let cause = |code: &str, severity, count, of| {
+        let key = AlertKey { kind: AlertKind::DiskFull, subject: "store".to_owned(), code: code.to_owned() };
+        Cause { key, severity, facts: Facts { name: "store".to_owned(), count, of, ..Facts::default() } }
+    };
+    let (least, largest) = (policy.least_free, policy.largest_store);
+    match space.free {
+        Some(free) if free < least => return Some(cause("", Severity::Critical, free, least)),
+        Some(free) if free < least.saturating_mul(2) => return Some(cause("", Severity::Warning, free, least)),
+        _ => {}
+    }
+    match space.bytes {
+        _ if largest == 0 => None,
+        bytes if bytes >= largest => Some(cause("bound", Severity::Critical, bytes, largest)),
+        bytes if bytes >= largest / 5 * 4 => Some(cause("bound", Severity::Warning, bytes, largest)),
+        _ => None,
+    }
 }
 
 fn owed(seen: &Observation) -> impl Iterator<Item = Option<Cause>> {

@@ -55,7 +55,9 @@ mod words;
 pub use alert::{AlertKey, Facts, OpenAlert};
 pub use book::{AlertBook, Changes};
 pub use notice::{Change, Incident, Line, Notice};
-pub use observation::{LaneSeen, Observation, OwedSeen, Place, QueueState, StepSeen, TokenSeen, TrapSeen};
+pub use observation::{
+    EndpointSeen, LaneSeen, Observation, OwedSeen, Place, QueueState, StepSeen, TokenSeen, TrapSeen,
+};
 pub use options::AlertOptions;
 pub use policy::AlertPolicy;
 pub use render::render;

@@ -1,6 +1,6 @@
 //! What alerts are made of: a plain snapshot of how everything stands, taken every few seconds.
 use caravan_model::{CanvasId, LaneId, Millis, Status, StepId};
-use caravan_store::{Lane, LaneState};
+use caravan_store::{Lane, LaneState, Space};
 use serde::{Deserialize, Serialize};
 
 /// How everything stands at one moment. What is missing counts as mended, so a snapshot is whole or not given.
@@ -19,6 +19,10 @@ pub struct Observation {
     pub tokens: Vec<TokenSeen>,
     /// Removals owed to consent or erasure that a partner refuses at present.
     pub owed_refused: Vec<OwedSeen>,
+    /// Endpoints of webhook steps that rest.
+    pub endpoints: Vec<EndpointSeen>,
+    /// How much room the store takes and has, where that is known.
+    pub space: Option<Space>,
 }
 
 /// A place in a canvas, for links and for subscriptions to a canvas.
@@ -130,6 +134,19 @@ pub struct TokenSeen {
     pub places: Vec<Place>,
     /// When it ends.
     pub ends: Millis,
+}
+
+/// An endpoint of webhook steps that fails, and rests between attempts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointSeen {
+    /// Its name.
+    pub endpoint: String,
+    /// Steps that call it.
+    pub places: Vec<Place>,
+    /// Since when it has answered nobody.
+    pub since: Millis,
+    /// How often it had to rest.
+    pub rests: u64,
 }
 
 /// Removals owed to consent or erasure that a partner refuses.

@@ -35,6 +35,14 @@ pub struct AlertPolicy {
     /// So many traps within that are critical.
     pub traps_critical: u64,
 
+    /// How long an endpoint rests and fails: critical, before that a warning.
+    pub endpoint_critical: Duration,
+    /// Bytes that the store's disk must have left: with less nothing is taken in any more, which is critical. Twice that
+    /// is a warning.
+    pub least_free: u64,
+    /// Bytes that the store may take, the same; 0 = no bound. Four fifths of it are a warning.
+    pub largest_store: u64,
+
     /// Causes that arise within this span become one notice.
     pub gather: Duration,
     /// How long a cause must be gone before it counts as mended.
@@ -74,6 +82,9 @@ impl Default for AlertPolicy {
             token_critical: Duration::DAY,
             trap_memory: Duration::MINUTE.times(15),
             traps_critical: 10,
+            endpoint_critical: Duration::MINUTE.times(15),
+            least_free: 256 << 20,
+            largest_store: 0,
             gather: Duration::SECOND.times(10),
             settle: Duration::SECOND.times(30),
             damp: Duration::MINUTE.times(10),

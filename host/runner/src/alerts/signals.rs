@@ -19,6 +19,7 @@ pub struct Signals(Mutex<Heard>);
 struct Heard {
     traps: BTreeMap<(String, LaneId), u64>,
     tokens: BTreeMap<String, Option<Millis>>,
+    endpoints: BTreeMap<String, (Millis, u64)>,
 }
 
 impl Signals {
@@ -42,6 +43,21 @@ impl Signals {
     /// When the token of a connection ends, as far as it is known; `None` where it is known to have no end.
     pub fn token_ends(&self, connection: &str, at: Option<Millis>) {
         self.heard().tokens.insert(connection.to_owned(), at);
+    }
+
+    /// An endpoint rests for so many times in a row by now; 0 = it answers again.
+    pub fn endpoint_rests(&self, endpoint: &str, rests: u32, now: Millis) {
+        let mut heard = self.heard();
+        if rests == 0 {
+            heard.endpoints.remove(endpoint);
+        } else {
+            heard.endpoints.entry(endpoint.to_owned()).or_insert((now, 0)).1 = rests.into();
+        }
+    }
+
+    /// Endpoints that rest: since when, and how often they did.
+    pub(super) fn endpoints(&self) -> BTreeMap<String, (Millis, u64)> {
+        self.heard().endpoints.clone()
     }
 
     /// Traps since the last call.

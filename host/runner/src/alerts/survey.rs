@@ -2,9 +2,12 @@
 use super::atlas::Atlas;
 use super::rates::Rates;
 use super::stuck::Stuck;
-use super::{AlertBook, AlertPolicy, LaneSeen, Observation, OwedSeen, Place, QueueState, Signals, TokenSeen, TrapSeen};
+use super::{
+    AlertBook, AlertPolicy, EndpointSeen, LaneSeen, Observation, OwedSeen, Place, QueueState, Signals, TokenSeen,
+    TrapSeen,
+};
 use caravan_model::{AlertKind, Duration, Millis};
-use caravan_store::{Lane, LaneKey, RefusedRemovals, Store};
+use caravan_store::{Lane, LaneKey, RefusedRemovals, Space, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How often counters are read.
@@ -21,6 +24,7 @@ pub(super) struct Survey {
     tokens: BTreeMap<String, TokenSeen>,
     refused: Vec<RefusedRemovals>,
     counted: Option<Millis>,
+    space: Option<Space>,
 }
 
 impl Survey {
@@ -43,7 +47,16 @@ impl Survey {
             }
         }
         let (atlas, stuck) = (Atlas::default(), Stuck::default());
-        Survey { atlas, rates: Rates::new(policy), stuck, traps, tokens, refused: Vec::new(), counted: None }
+        Survey {
+            atlas,
+            rates: Rates::new(policy),
+            stuck,
+            traps,
+            tokens,
+            refused: Vec::new(),
+            counted: None,
+            space: None,
+        }
     }
 
     /// How everything stands. `anew` reads also what is usually read less often.
@@ -62,6 +75,7 @@ impl Survey {
             self.counted = Some(now);
             self.rates.read(store, &self.atlas, now, policy).await?;
             self.refused = store.refused_removals().await?;
+            self.space = Some(store.space().await?);
         }
         self.hear(lanes, signals, now, policy);
         let queues = self.queues(lanes);
@@ -73,6 +87,8 @@ impl Survey {
             counting_since: now.before(policy.window),
             traps: self.trapped(),
             tokens: self.tokens.values().cloned().collect(),
+            endpoints: self.resting(signals),
+            space: self.space,
         })
     }
 
@@ -96,6 +112,14 @@ impl Survey {
                 }
             }
         }
+    }
+
+    fn resting(&self, signals: &Signals) -> Vec<EndpointSeen> {
+        let seen = |(endpoint, (since, rests)): (String, (Millis, u64))| {
+            let places = self.atlas.places_of_endpoint(&endpoint);
+            EndpointSeen { endpoint, places, since, rests }
+        };
+        signals.endpoints().into_iter().map(seen).collect()
     }
 
     /// One line per connector and connection.

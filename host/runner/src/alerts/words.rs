@@ -1,5 +1,6 @@
 //! What people read: one line per cause, its cure, and the way to the step. Names of ours, codes and counts only.
 use super::{AlertKey, AlertPolicy, Facts, OpenAlert};
+use bytesize::ByteSize;
 use caravan_model::{AlertKind, CanvasId, Code, Duration, Millis, Severity};
 
 /// What a hold's reason code means.
@@ -90,6 +91,9 @@ pub(super) fn hold_of(code: &str) -> Hold {
             Some(Code::NotEntitled),
             Critical,
         ),
+        "account_off" => {
+            ("somebody switched the ad account off", "switch it on when it may go on", Some(Code::AccountOff), Warning)
+        }
         "held-by-person" => ("a person holds it", "resume it when it may go on", None, Warning),
         _ => ("something must be mended first", "look at the queue", None, Warning),
     };
@@ -117,6 +121,10 @@ pub(super) fn span(span: Duration) -> String {
 /// `1 person`, `12 people`.
 fn people(n: u64) -> String {
     if n == 1 { "1 person".to_owned() } else { format!("{n} people") }
+}
+
+fn bytes(n: u64) -> String {
+    ByteSize::b(n).to_string()
 }
 
 fn of_connection(facts: &Facts) -> String {
@@ -170,6 +178,24 @@ pub(super) fn what(alert: &OpenAlert, now: Millis) -> String {
             people(facts.count),
             of_connection(facts)
         ),
+        AlertKind::EndpointRests => format!(
+            "endpoint {name} has failed for {}: whoever comes to its webhook steps waits",
+            span(now.since(facts.at))
+        ),
+        AlertKind::DiskFull => match (code.as_str(), alert.severity) {
+            ("", Severity::Critical) => {
+                format!("the store's disk has {} left: nothing is taken in any more", bytes(facts.count))
+            }
+            ("", _) => format!(
+                "the store's disk has {} left; below {} nothing is taken in any more",
+                bytes(facts.count),
+                bytes(facts.of)
+            ),
+            (_, Severity::Critical) => {
+                format!("the store takes {}, all that it may: nothing is taken in any more", bytes(facts.count))
+            }
+            _ => format!("the store takes {} of the {} that it may", bytes(facts.count), bytes(facts.of)),
+        },
     };
     if alert.flaps > 0 {
         let times = if alert.flaps == 1 { "once".to_owned() } else { format!("{} times", alert.flaps) };
@@ -192,6 +218,8 @@ pub(super) fn mended(alert: &OpenAlert) -> String {
         AlertKind::OwedRemovalRefused => {
             format!("removals owed from {name}{} are no longer refused ({code})", of_connection(facts))
         }
+        AlertKind::EndpointRests => format!("endpoint {name} answers again"),
+        AlertKind::DiskFull => "the store has room again".to_owned(),
     }
 }
 
@@ -225,6 +253,10 @@ pub(super) fn together(alerts: &[&OpenAlert], mended: bool) -> String {
         (AlertKind::OwedRemovalRefused, true) => {
             format!("removals owed from {n} audiences{of} are no longer refused ({code}): {names}")
         }
+        (AlertKind::EndpointRests, false) => format!("{n} endpoints of webhook steps fail: {names}"),
+        (AlertKind::EndpointRests, true) => format!("{n} endpoints answer again: {names}"),
+        (AlertKind::DiskFull, false) => "the store has little room".to_owned(),
+        (AlertKind::DiskFull, true) => "the store has room again".to_owned(),
     }
 }
 
@@ -251,6 +283,14 @@ pub(super) fn cure(key: &AlertKey) -> String {
             "these removals never expire: remove the people by hand at the partner, or mend what it refuses".to_owned(),
             Some(Code::AudienceMissing),
         ),
+        AlertKind::EndpointRests => {
+            ("mend the endpoint; people wait for it for some days, and then it goes on by itself".to_owned(), None)
+        }
+        AlertKind::DiskFull => (
+            "make room: `caravan store prune` forgets what the policy no longer keeps; what was refused comes again by itself"
+                .to_owned(),
+            None,
+        ),
     };
     code.map_or_else(|| cure.clone(), |code| format!("{cure}; `caravan explain {code}`"))
 }
@@ -274,6 +314,8 @@ pub(super) fn command(alert: &OpenAlert) -> String {
         | AlertKind::SkipRate => "caravan queue list".to_owned(),
         AlertKind::TokenEnds => format!("caravan connection check {}", tidy(&alert.facts.name)),
         AlertKind::ConnectorTrapped => format!("caravan connector inspect {}", tidy(&alert.facts.name)),
+        AlertKind::EndpointRests => "caravan canvas show".to_owned(),
+        AlertKind::DiskFull => "caravan store prune".to_owned(),
     }
 }
 
@@ -287,6 +329,8 @@ pub(super) fn plural(kind: AlertKind, n: usize) -> String {
         AlertKind::ConnectorTrapped => ("connector trapped", "connectors trapped"),
         AlertKind::TokenEnds => ("token about to end", "tokens about to end"),
         AlertKind::OwedRemovalRefused => ("owed removal refused", "owed removals refused"),
+        AlertKind::EndpointRests => ("endpoint that fails", "endpoints that fail"),
+        AlertKind::DiskFull => ("store without room", "stores without room"),
     };
     format!("{n} {}", if n == 1 { one } else { many })
 }

@@ -23,6 +23,7 @@ mod refill;
 mod resend;
 mod state;
 mod takeback;
+mod uses;
 mod waits;
 
 pub use access::{Signed, keys, member, members, secret_id, signed_by};
@@ -45,6 +46,7 @@ pub use recreate::Recreated;
 pub use resend::{Resends, SentAgain};
 pub(crate) use state::still_versions;
 pub use state::{CanvasState, CanvasStates, states};
+pub use uses::{ConnectionUse, uses_of_connection};
 pub use waits::{CanvasWaits, StepWaits, what_waits};
 
 /// Visits or members that one transaction of these calls looks at, in chunks of the runner: each page reads what waits

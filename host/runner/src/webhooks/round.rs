@@ -13,9 +13,9 @@ use caravan_journey::webhook::idempotency_key;
 use caravan_journey::{Person, Scene};
 use caravan_model::status::reason;
 use caravan_model::webhook::{WebhookAnswer, WebhookCall};
-use caravan_model::{Duration, Millis, Profile, ProfileId, Reason, Status, VersionId};
+use caravan_model::{Duration, Event, Millis, Profile, ProfileId, Reason, Status, VersionId};
 use caravan_store::{Advance, Calling, Move, Postponed, Store};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -115,9 +115,11 @@ impl<'a, S: Store> Round<'a, S> {
     /// Makes the bodies. Who cannot be called for is decided at once.
     async fn prepare(&mut self, calls: Vec<Calling>) -> crate::Result<VecDeque<(Calling, WebhookCall)>> {
         let (shared, endpoint) = (self.shared.clone(), self.endpoint.to_owned());
+        let events = self.events(&calls).await?;
         let prepared = self.shared.chance.aside(move || {
-            let prepare = |calling| prepared(&shared, &endpoint, calling);
-            calls.into_iter().filter_map(prepare).collect::<Vec<_>>()
+            let prepare =
+                |(at, calling)| prepared(&shared, &endpoint, calling, events.get(at).map_or(&[], Vec::as_slice));
+            calls.into_iter().enumerate().filter_map(prepare).collect::<Vec<_>>()
         });
         let mut waiting = VecDeque::new();
         for one in prepared.await? {
@@ -127,6 +129,24 @@ impl<'a, S: Store> Round<'a, S> {
             }
         }
         Ok(waiting)
+    }
+
+    /// What these people did, as far as bodies ask for it; nothing where none does.
+    async fn events(&self, calls: &[Calling]) -> crate::Result<Vec<Vec<Event>>> {
+        let mut names = BTreeSet::new();
+        let steps: BTreeSet<_> = calls.iter().map(|calling| (calling.version, calling.step)).collect();
+        for (version, step) in steps {
+            if let Some(route) = self.shared.route(version)
+                && let Some(webhook) = route.plan.webhook(step)
+            {
+                names.extend(webhook.body.events().iter().cloned());
+            }
+        }
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let people = calls.iter().map(|calling| calling.profile).collect();
+        Ok(self.shared.store.events(people, names.into_iter().collect()).await?)
     }
 
     fn put_off(&mut self, calling: Calling, now: Millis) {
@@ -147,18 +167,24 @@ impl<'a, S: Store> Round<'a, S> {
                 let asked = after.unwrap_or_default().min(options.retry.longest_wait);
                 let until = now.after(own.max(asked).max(Duration(1)));
                 self.health = Health { rests, until, words: words.clone() };
-                self.shared.endpoints.is_now(self.endpoint, self.health.clone());
+                self.is_now(now);
             }
         } else {
             self.failures = 0;
             if self.health != Health::default() {
                 self.health = Health::default();
-                self.shared.endpoints.is_now(self.endpoint, Health::default());
+                self.is_now(now);
             }
         }
         let draw = self.shared.chance.draw();
         let verdict = of_answer(answer, calling.tried.as_ref(), (called, now), &options.retry, draw);
         self.decided.push((calling, verdict));
+    }
+
+    /// Tells other rounds, and whoever listens for alerts, how the endpoint is.
+    fn is_now(&self, now: Millis) {
+        self.shared.endpoints.is_now(self.endpoint, self.health.clone());
+        self.shared.options.alerts.signals.endpoint_rests(self.endpoint, self.health.rests, now);
     }
 
     /// Keeps what is decided; gives how many went on.
@@ -228,14 +254,14 @@ fn erased() -> (Status, Reason) {
 }
 
 /// The request for a person; `None` where the version is not known (any more).
-fn prepared<S: Store>(shared: &Shared<S>, endpoint: &str, calling: Calling) -> Option<Prepared> {
+fn prepared<S: Store>(shared: &Shared<S>, endpoint: &str, calling: Calling, events: &[Event]) -> Option<Prepared> {
     let route = shared.route(calling.version)?;
     let webhook = route.plan.webhook(calling.step)?;
-    let Some(person) = &calling.person else {
+    let Some(profile) = &calling.person else {
         let (status, why) = erased();
         return Some(Prepared::Decided(Box::new(calling), Verdict::Ends(status, why)));
     };
-    Some(match webhook.body.render(person) {
+    Some(match webhook.body.render(&Person { profile, events }) {
         Ok(body) => {
             let key = idempotency_key(&route.canvas, calling.visit, calling.began);
             let call = WebhookCall { endpoint: endpoint.to_owned(), key, body: body.into() };

@@ -83,6 +83,10 @@ pub struct Fake {
     pub settings: serde_json::Map<String, serde_json::Value>,
     pub partner: Arc<Mutex<Partner>>,
     pub dial: Mutex<Dial>,
+    /// What its connection maps.
+    pub identities: Mutex<Arc<caravan_model::Identities>>,
+    /// Accounts of its connection that are switched off.
+    pub off: Mutex<BTreeSet<String>>,
 }
 
 /// A row as the partner keeps it.
@@ -98,11 +102,18 @@ impl Fake {
             settings: Default::default(),
             partner: Arc::default(),
             dial: Mutex::new(Box::new(|_| Reaction::Take)),
+            identities: Mutex::default(),
+            off: Mutex::default(),
         })
     }
 
     pub fn dial(&self, dial: impl FnMut(&Part) -> Reaction + Send + 'static) {
         *self.dial.lock().unwrap() = Box::new(dial);
+    }
+
+    /// From now on its connection maps this.
+    pub fn map(&self, identities: serde_json::Value) {
+        *self.identities.lock().unwrap() = Arc::new(serde_json::from_value(identities).expect("a mapping"));
     }
 
     pub fn calm(&self) {
@@ -315,6 +326,14 @@ impl Connectors for Fakes {
 
     fn default_country(&self, _: &str) -> Option<String> {
         Some("FR".into())
+    }
+
+    fn identities(&self, connection: &str) -> Option<Arc<caravan_model::Identities>> {
+        Some(self.0.get(connection)?.identities.lock().unwrap().clone())
+    }
+
+    fn switched_off(&self, connection: &str) -> Option<Arc<BTreeSet<String>>> {
+        Some(Arc::new(self.0.get(connection)?.off.lock().unwrap().clone()))
     }
 }
 

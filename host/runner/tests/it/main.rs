@@ -10,6 +10,7 @@ mod flow;
 mod importing;
 mod journeys;
 mod keeping;
+mod mapped;
 mod merging;
 mod policies;
 mod publishing;

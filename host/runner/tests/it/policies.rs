@@ -249,6 +249,34 @@ async fn rule_11_15_a_part_of_people_who_said_nothing_has_no_flags_and_new_words
 }
 
 #[tokio::test]
+async fn an_account_that_is_switched_off_holds_its_queue_without_a_call_and_people_go_on_once_it_is_on() {
+    let stage = Stage::new(10);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    stage.fake().off.lock().unwrap().insert("act_1".to_owned());
+    let options = RunOptions { wait: Duration::from_millis(50), source: "f".into(), ..RunOptions::default() };
+    let RunEnd::Waits(..) = stage.run_with(version, people(0..10), options).await else { panic!("it is held") };
+    let LaneState::Held { reason, .. } = stage.lane().await.state else { panic!("it is held") };
+    assert_eq!(reason.code, "account_off");
+    assert_eq!((stage.fake().calls().len(), stage.fake().partner.lock().unwrap().checks), (0, 0));
+    let mut switched = connections();
+    switched.connections.get_mut("c").unwrap().off.insert("main".to_owned());
+    let refused = stage.runner().publish(canvas(&one_step("two", "add", "email")), &switched).await.unwrap_err();
+    assert_eq!(refused.code(), Code::AccountOff);
+    let uses = caravan_runner::control::uses_of_connection(&stage.store, "c").await.unwrap();
+    let words: Vec<&str> = uses.iter().map(|used| used.words.as_str()).collect();
+    assert_eq!(words, ["canvas one", "queue one/list"]);
+
+    stage.fake().off.lock().unwrap().clear();
+    let end = stage.run(version, "", Vec::new()).await;
+    assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
+    assert_eq!(stage.count(version, 0, Status::Synced).await, 10);
+    let uses = caravan_runner::control::uses_of_connection(&stage.store, "c").await.unwrap();
+    assert_eq!((uses.len(), uses[0].account.as_deref()), (1, Some("main")));
+    stage.runner().stop_now("one", "test").await.unwrap();
+    assert_eq!(caravan_runner::control::uses_of_connection(&stage.store, "c").await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_slot_that_is_taken_away_holds_the_queue_and_given_again_lets_people_go_on() {
     let stage = Stage::new(10);
     let version = stage.publish(&one_step("one", "add", "email")).await;

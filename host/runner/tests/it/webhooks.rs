@@ -185,3 +185,27 @@ async fn an_unknown_endpoint_is_not_published_and_a_preview_shows_how_people_go_
         assert_eq!((steps, shown.visits[0].kind), (way, "webhook"));
     }
 }
+
+#[tokio::test]
+async fn a_body_tells_of_what_people_did_last() {
+    let sender = FakeSender::new();
+    let stage = stage(&sender);
+    let text = TEXT.replace("n: 1", "total: \"{{ events['Order Completed'].total }}\"");
+    let version = stage.publish(&text).await;
+    let runner = stage.runner();
+    runner.import_profiles(people(0..3)).await.unwrap();
+    let event = |who: u32, id: &str, at: i64, total: u64| {
+        let properties = [("total".to_owned(), total.into())].into_iter().collect();
+        let event = Event { name: "Order Completed".into(), at: caravan_model::Millis(at), properties };
+        (format!("p{who}"), Some(id.to_owned()), event)
+    };
+    runner.record(vec![event(0, "a", 5, 50), event(0, "b", 3, 30), event(1, "c", 4, 40)]).await.unwrap();
+    drop(runner);
+    assert!(matches!(stage.run(version, "f", people(0..3)).await, RunEnd::Done(_)));
+    let bodies: BTreeSet<String> = sender.got().iter().map(|call| call.body.to_string()).collect();
+    let expected = [r#"{"to":"p0@x.example","total":50}"#, r#"{"to":"p1@x.example","total":40}"#];
+    assert_eq!(bodies, expected.map(str::to_owned).into());
+    let failed = stage.store.visits(version, caravan_model::StepIx(0), Status::Failed, None, 9).await.unwrap();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0].2.words, "body.total: `events.Order Completed` is not known of the person");
+}

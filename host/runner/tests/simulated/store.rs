@@ -82,6 +82,8 @@ pub struct SimStore {
     watch: Arc<Watch>,
     dead: Arc<AtomicBool>,
     plans: Arc<Mutex<BTreeMap<VersionId, CompiledCanvas>>>,
+    /// Versions whose people may move to each other, by canvas and names of steps: their sums are taken together.
+    alike: Arc<Mutex<BTreeMap<Vec<String>, Vec<VersionId>>>>,
 }
 
 fn died(doing: &'static str) -> Error {
@@ -90,7 +92,7 @@ fn died(doing: &'static str) -> Error {
 
 impl SimStore {
     pub fn new(inner: Sqlite, watch: Arc<Watch>) -> SimStore {
-        SimStore { inner, watch, dead: Arc::default(), plans: Arc::default() }
+        SimStore { inner, watch, dead: Arc::default(), plans: Arc::default(), alike: Arc::default() }
     }
 
     /// From now on this process does nothing any more.
@@ -136,12 +138,27 @@ impl SimStore {
     fn sample(&self, doing: &'static str) {
         let mut plans = self.plans.lock().unwrap();
         if plans.is_empty() {
-            let versions = in_line(self.inner.versions()).unwrap();
-            plans.extend(versions.iter().map(|version| (version.id, CompiledCanvas::new(&version.canvas).unwrap())));
+            let mut alike = self.alike.lock().unwrap();
+            alike.clear();
+            for version in in_line(self.inner.versions()).unwrap() {
+                plans.insert(version.id, CompiledCanvas::new(&version.canvas).unwrap());
+                let names = version.canvas.steps.0.iter().map(|(id, _)| id.to_string());
+                alike
+                    .entry([version.canvas.canvas.to_string()].into_iter().chain(names).collect())
+                    .or_default()
+                    .push(version.id);
+            }
         }
         let mut off = Vec::new();
-        for (version, plan) in plans.iter() {
-            off.extend(sums_of(plan, &in_line(self.inner.counters(*version)).unwrap()));
+        for versions in self.alike.lock().unwrap().values() {
+            let mut counters = Counters::default();
+            for version in versions {
+                let own = in_line(self.inner.counters(*version)).unwrap();
+                counters.entered += own.entered;
+                counters.open += own.open;
+                counters.counts.extend(own.counts);
+            }
+            off.extend(sums_of(&plans[&versions[0]], &counters));
         }
         let mut samples = self.watch.samples.lock().unwrap();
         *samples += 1;
@@ -239,6 +256,7 @@ the_store! {
         fn notes(after: u64, limit: usize) -> Vec<Noted>;
         fn newest_note() -> Option<(u64, String)>;
         fn backup(to: std::path::PathBuf) -> BackedUp;
+        fn space() -> Space;
         fn integrity() -> Vec<String>;
         fn component(digest: Digest) -> Option<Vec<u8>>;
         fn components() -> Vec<ComponentRecord>;

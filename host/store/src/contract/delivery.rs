@@ -363,6 +363,8 @@ pub enum DocumentKind {
     ListImport,
     /// A connection that leads to the lab, for badges; id = its name.
     Lab,
+    /// A connection that was made here, or how accounts of one of the file are switched; id = its name.
+    Connection,
 }
 
 impl DocumentKind {
@@ -394,6 +396,7 @@ impl DocumentKind {
             DocumentKind::Sealed => "sealed",
             DocumentKind::ListImport => "list-import",
             DocumentKind::Lab => "lab",
+            DocumentKind::Connection => "connection",
         }
     }
 }

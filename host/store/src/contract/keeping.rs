@@ -28,6 +28,15 @@ pub struct Swept {
     pub next: Option<Cursor>,
 }
 
+/// How much room a store takes, and how much there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Space {
+    /// Bytes that it takes.
+    pub bytes: u64,
+    /// Bytes that are left where it lies; `None` where the engine cannot tell.
+    pub free: Option<u64>,
+}
+
 /// A backup that was made and looked through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BackedUp {

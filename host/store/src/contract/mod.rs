@@ -423,6 +423,8 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// write. The copy is looked through ([`Store::integrity`], [`Store::audit`]) before it gets its name. Refuses to
     /// replace a file.
     fn backup(&self, to: std::path::PathBuf) -> impl Future<Output = Result<BackedUp>> + Send;
+    /// How much room the store takes, and how much is left; cheap, but for the engine's own reasons not for every message.
+    fn space(&self) -> impl Future<Output = Result<Space>> + Send;
     /// Whether the engine's own structures are whole: what is off, in its words. Reads everything.
     fn integrity(&self) -> impl Future<Output = Result<Vec<String>>> + Send;
 

@@ -164,3 +164,12 @@ pub async fn the_catalogue_names_and_counts_and_shows_nobody(engine: impl Engine
     let after = w.store.catalogue(1_000).await.expect("a catalogue");
     assert_eq!((after.people.at, after.kept_events.at), (9, 0));
 }
+
+pub async fn a_store_tells_the_room_that_it_takes(engine: impl Engine) {
+    let w = World::new(engine).await;
+    let before = w.store.space().await.expect("the room");
+    w.people(0..5_000).await;
+    let after = w.store.space().await.expect("the room");
+    assert!(before.bytes > 0 && after.bytes > before.bytes, "{before:?} {after:?}");
+    assert!(after.free.is_none_or(|free| free > 0));
+}

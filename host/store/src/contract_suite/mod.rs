@@ -91,6 +91,7 @@ macro_rules! contract_suite {
             folded_visits_leave_counters_exact
             what_waits_or_is_young_is_not_folded
             the_catalogue_names_and_counts_and_shows_nobody
+            a_store_tells_the_room_that_it_takes
         );
         $crate::contract_suite!(@module $engine, merging:
             two_profiles_of_one_person_become_one

@@ -3,7 +3,8 @@ mod body;
 
 use crate::args::{BatchArgs, Global};
 use crate::fail::End;
-use crate::{exchange, files, out};
+use crate::kept::Kept;
+use crate::{check, exchange, files, out};
 use caravan_model::{Code, Exchange, Problem};
 use caravan_runner::control::Labs;
 use caravan_store::{PartRecord, Store};
@@ -23,7 +24,9 @@ pub async fn show(global: &Global, store: &impl Store, args: &BatchArgs) -> anyh
     };
     let exchanges = exchanges_of(&part);
     // The store knows of those that were published; the file may have another word on how it is sent today.
-    let lab = Labs::of(store).await?.has(&part.connection) || is_lab(args.connections.as_deref(), &part.connection);
+    let kept = Kept::of(store).await?;
+    let lab =
+        Labs::of(store).await?.has(&part.connection) || is_lab(args.connections.as_deref(), &kept, &part.connection);
     if let Some(file) = &args.body {
         let bytes = body::write(store, args.connections.as_deref(), &part, file).await?;
         if !global.quiet {
@@ -58,9 +61,9 @@ fn exchanges_of(part: &PartRecord) -> Vec<(u32, Vec<Exchange>)> {
 }
 
 /// Whether a connection leads to the lab, as far as a file tells.
-fn is_lab(named: Option<&Path>, connection: &str) -> bool {
+fn is_lab(named: Option<&Path>, kept: &Kept, connection: &str) -> bool {
     let file = named.unwrap_or(Path::new(files::CONNECTIONS));
-    let read = files::connections(file).ok();
+    let read = check::read_where_there(file, kept).ok();
     read.is_some_and(|read| read.value.connections.get(connection).is_some_and(|connection| connection.lab))
 }
 

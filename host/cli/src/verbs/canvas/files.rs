@@ -16,7 +16,8 @@ pub fn validate(
 ) -> anyhow::Result<End> {
     let named = connections.is_some();
     let path = files::connections_path(connections, canvas);
-    let checked = if named || path.exists() {
+    let beside = named || path.exists() || !shelf.kept().is_empty();
+    let checked = if beside {
         check::canvas_with_connections(canvas, &path, policy, check::Secrets::Overlook, shelf)
             .map(|checked| checked.canvas)
     } else {
@@ -33,7 +34,8 @@ pub fn validate(
     let document = checked?;
     if !global.quiet {
         let steps = document.value.steps.0.len() as u64;
-        let beside = match named || path.exists() {
+        let beside = match beside {
+            true if !path.exists() => "with the store's connections".to_owned(),
             true => format!("with {}", path.display()),
             false => "without connections: audiences and match fields were not checked".to_owned(),
         };

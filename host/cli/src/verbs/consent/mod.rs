@@ -84,7 +84,10 @@ async fn note(hands: &Hands, verb: &str, object: String, details: Value) -> anyh
 }
 
 /// A secret from the standard input.
-fn typed() -> anyhow::Result<Secret> {
+///
+/// # Errors
+/// It is empty, or cannot be read.
+pub fn typed() -> anyhow::Result<Secret> {
     let mut text = String::new();
     std::io::stdin().take(LARGEST).read_to_string(&mut text)?;
     let text = text.trim();

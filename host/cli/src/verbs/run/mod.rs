@@ -61,7 +61,7 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
     }
     if let Some(file) = &file {
         let canvas = prepared.checked.canvas.value.canvas.as_str();
-        policy::keep_for_run(global, &store, file, canvas).await?;
+        policy::keep_for_run(global, &store, file, (canvas, &prepared.connections)).await?;
     }
     let started = SystemClock.now();
     let options = host.options(&store).await?;

@@ -2,6 +2,7 @@
 use super::*;
 use crate::alerts::causes::causes;
 use caravan_model::{AlertKind, Severity, Status};
+use caravan_store::Space;
 
 const NOW: Millis = Millis(1_700_000_000_000);
 
@@ -164,4 +165,33 @@ fn what_is_no_code_is_not_repeated() {
     let seen = step(&[(Status::Rejected, "partner:jane@acme.example refused", 500)]);
     let cause = causes(&seen, NOW, &AlertPolicy::default(), |_| false).into_values().next().unwrap();
     assert_eq!(cause.facts.reasons, [("other".to_owned(), 500)]);
+}
+
+#[test]
+fn an_endpoint_that_rests_is_a_warning_and_after_a_while_critical() {
+    let at = |since: Millis| {
+        let places = vec![place("win-back", "tell")];
+        let endpoint = EndpointSeen { endpoint: "crm".to_owned(), places, since, rests: 3 };
+        found(&Observation { endpoints: vec![endpoint], ..Observation::default() })
+    };
+    let wanted = |severity| [(AlertKind::EndpointRests, severity, String::new())];
+    assert_eq!(at(NOW), wanted(Severity::Warning));
+    assert_eq!(at(NOW.before(Duration::HOUR)), wanted(Severity::Critical));
+}
+
+#[test]
+fn a_disk_is_told_of_before_intake_stops_and_when_it_has() {
+    let policy = AlertPolicy { least_free: 100, largest_store: 1_000, ..AlertPolicy::default() };
+    let of = |bytes, free| {
+        let seen = Observation { space: Some(Space { bytes, free }), ..Observation::default() };
+        let all = causes(&seen, NOW, &policy, |_| false);
+        all.into_values().map(|cause| (cause.severity, cause.key.code)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(10, Some(200)), []);
+    assert_eq!(of(10, Some(199)), [(Severity::Warning, String::new())]);
+    assert_eq!(of(10, Some(99)), [(Severity::Critical, String::new())]);
+    assert_eq!(of(799, None), []);
+    assert_eq!(of(800, None), [(Severity::Warning, "bound".to_owned())]);
+    assert_eq!(of(1_000, Some(5_000)), [(Severity::Critical, "bound".to_owned())]);
+    assert_eq!(found(&Observation::default()), [], "an engine that cannot tell is no alert");
 }

@@ -168,6 +168,8 @@ fn every_kind_has_words_a_cure_and_a_line_for_many() {
         ];
         let step = StepId::new(format!("s{n}")).unwrap();
         world.seen.steps.push(StepSeen { canvas: at.canvas.clone(), step, connection: Some(connection(n)), counts });
+        let (endpoint, places) = (format!("e{n}"), vec![at.clone()]);
+        world.seen.endpoints.push(EndpointSeen { endpoint, places, since: now, rests: 2 });
         let connector = format!("k{n}");
         world.seen.traps.push(TrapSeen { connector, connection: connection(n), places: vec![], times: 2, last: now });
         let (code, places) = ("held-audience-too-small".to_owned(), vec![at.clone()]);
@@ -182,12 +184,16 @@ fn every_kind_has_words_a_cure_and_a_line_for_many() {
             since: now,
         });
     }
+    // There is one store.
+    world.seen.space = Some(caravan_store::Space { bytes: 1, free: Some(1) });
     let few = |seen: &Observation| Observation {
         lanes: seen.lanes[..1].to_vec(),
         steps: seen.steps[..1].to_vec(),
         traps: seen.traps[..1].to_vec(),
         tokens: seen.tokens[..1].to_vec(),
         owed_refused: seen.owed_refused[..1].to_vec(),
+        endpoints: seen.endpoints[..1].to_vec(),
+        space: seen.space,
         counting_since: Millis(0),
     };
     let mut one = few(&world.seen);
@@ -198,10 +204,11 @@ fn every_kind_has_words_a_cure_and_a_line_for_many() {
     }
     let sent = world.take();
     let kinds = |notice: &Notice| notice.lines.iter().map(|line| line.kind).collect::<BTreeSet<_>>().len();
-    assert_eq!(sent.iter().map(kinds).collect::<Vec<_>>(), [7, 7, 7, 7]);
+    assert_eq!(sent.iter().map(kinds).collect::<Vec<_>>(), [9, 9, 9, 9]);
     for line in sent.iter().flat_map(|notice| &notice.lines) {
         assert_eq!(line.cure.is_some(), line.change != Change::Mended, "{line:?}");
         assert!(!line.words.is_empty() && line.command.starts_with("caravan "), "{line:?}");
     }
-    assert!(sent[0].lines.iter().all(|line| line.alerts > 3) && sent[2].lines.iter().all(|line| line.alerts == 1));
+    let many = |line: &crate::alerts::Line| line.alerts > 3 || line.kind == caravan_model::AlertKind::DiskFull;
+    assert!(sent[0].lines.iter().all(many) && sent[2].lines.iter().all(|line| line.alerts == 1));
 }

@@ -1,169 +1,30 @@
-//! A connection that keeps an app instead of a token: the host gets tokens at the partner's endpoint, renews them before
-//! they end, gets another once one is refused, and shows neither token nor secret to anybody.
+//! Consents of people: connect, expire, refresh, revoke, reconnect, disconnect.
+use crate::{SECRET, place, run};
 use caravan_tests::served::ask;
-use caravan_tests::{Lab, Place, Ran, Served, audience_named, keys_of, oracle, state_of};
+use caravan_tests::{Lab, Place, Ran, Served, state_of};
 use serde_json::json;
-use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 use xtask::totals;
 
-const SECRET: &str = "the-apps-own-secret";
-
-/// A folder with one connection by an app, whose secret is in a file, and a canvas over it.
-fn place(partner: &str, account: &str, settings: &str) -> Place {
-    let place = Place::new();
-    place.write(
-        "connections.yaml",
-        format!(
-            "format: 1\nconnections:\n  by-app:\n    connector: {partner}\n    lab: true\n    accounts: {{ main: \
-             {account:?} }}\n    app: {{ id: app-1, secret: {{ file: app.secret }} }}\n{settings}"
-        ),
-    );
-    place.write(
-        "in.yaml",
-        "format: 1\ncanvas: in\naudiences:\n  people: { connection: by-app, account: main, name: People, if_missing: \
-         create }\nentry: { trigger: { event: e }, start: sync }\nsteps:\n  sync: { audience_sync: { audience: people, \
-         action: add, match: [email] }, next: exit }\n",
-    );
-    place.write("app.secret", SECRET);
-    for name in ["a", "b", "c"] {
-        place.write(&format!("{name}.csv"), format!("external_id,email\n{name},{name}@example.com\n"));
-    }
-    place
-}
-
-fn run(place: &Place, lab: &Lab, users: &str) -> Ran {
-    let words = ["run", "in.yaml", "--users", users, "--store", "s.caravan", "--lab", &lab.url, "--json"];
-    place.run(words)
-}
-
-/// Neither the app's secret nor a token stands in what was printed, or in any file but the secret's own.
-fn assert_discreet(place: &Place, ran: &Ran) {
-    let hidden = |text: &[u8]| {
-        let text = String::from_utf8_lossy(text);
-        !text.contains(SECRET) && !text.contains("granted-0")
-    };
-    assert!(hidden(ran.stdout.as_bytes()) && hidden(ran.stderr.as_bytes()), "{ran:?}");
-    let folder = place.path(".");
-    for file in std::fs::read_dir(folder).expect("the folder").map(|file| file.expect("a file").path()) {
-        if file.is_file() && !file.ends_with("app.secret") {
-            assert!(hidden(&std::fs::read(&file).expect("read")), "{} holds a secret", file.display());
-        }
-    }
-}
-
-fn flows(partner: &str, account: &str, settings: &str, token_call: &str, members: impl Fn(&Lab) -> BTreeSet<String>) {
-    let (place, lab) = (place(partner, account, settings), Place::new().lab());
-    if partner == "marketo" {
-        let known = json!({"marketo": {"unknown_of_256": 0, "duplicates_of_256": 0}});
-        lab.post("/_lab/settings", &known).expect("settings");
-    }
-    let tokens = || {
-        let calls = lab.get("/_lab/calls").expect("calls");
-        calls["partners"][partner]["routes"][token_call].as_u64().unwrap_or_default()
-    };
-    // Connected: one token serves all calls of a run.
-    let ran = run(&place, &lab, "a.csv").expect(0);
-    assert_eq!((totals::of_status(&ran.json(), "synced"), tokens()), (1, 1), "{ran:?}");
-    assert_discreet(&place, &ran);
-
-    // Refused in the middle: the next attempt has a token of its own, and nobody waits for a person.
-    let dial = json!({"partner": partner, "route": "users-add", "fault": "dead-token", "count": 1});
-    lab.post("/_lab/faults", &dial).expect("a dial");
-    let ran = run(&place, &lab, "b.csv").expect(0);
-    assert_eq!((totals::of_status(&ran.json(), "synced"), tokens()), (2, 3), "a run began with one: {ran:?}");
-    assert_discreet(&place, &ran);
-
-    // The app is refused: people wait, and the words do not repeat the secret.
-    place.write("app.secret", "wrong");
-    let ran = run(&place, &lab, "c.csv");
-    assert_ne!(ran.code, Some(0), "{ran:?}");
-    let said = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(said.contains("gives the app no token"), "{said}");
-    assert!(state_of(&ran.json()).starts_with("held-unauthorized"), "{said}");
-    assert_discreet(&place, &ran);
-
-    // Mended: they go on by themselves.
-    place.write("app.secret", SECRET);
-    let ran = run(&place, &lab, "c.csv").expect(0);
-    assert_discreet(&place, &ran);
-    assert_eq!(members(&lab).len(), 3);
-}
-
-#[test]
-fn criteos_tokens_are_the_hosts_own_and_leave_no_trace() {
-    flows("criteo", "1", "", "POST oauth2/token", |lab| {
-        let list = audience_named(lab, "People").expect("one");
-        let found = keys_of(lab, &list).expect("members")["email"].clone();
-        let all = ["a", "b", "c"].map(|name| oracle::sha256(&format!("{name}@example.com")));
-        assert_eq!(found, BTreeSet::from(all));
-        found
-    });
-}
-
-#[test]
-fn marketos_tokens_are_the_hosts_own_and_leave_no_trace() {
-    let settings = "    settings: { munchkin: 123-ABC-456, folder: 13 }\n";
-    flows("marketo", "123-ABC-456", settings, "POST identity/oauth/token", |lab| {
-        let list = audience_named(lab, "People").expect("one");
-        keys_of(lab, &list).expect("members")["EMAIL"].clone()
-    });
-}
-
-#[test]
-fn an_app_stands_only_where_the_partner_gives_it_tokens_and_not_beside_a_token() {
-    let place = place("criteo", "1", "    secret: { env: ANY }\n");
-    let both = place.run(["connection", "check", "by-app"]).expect(2);
-    assert!(both.stderr.contains("CV026") && both.stderr.contains("both"), "{both:?}");
-    let text = std::fs::read_to_string(place.path("connections.yaml")).expect("written");
-    place.write(
-        "connections.yaml",
-        text.replace("connector: criteo", "connector: meta").replace("    secret: { env: ANY }\n", ""),
-    );
-    let none = place.run(["connection", "check", "by-app"]).expect(2);
-    assert!(none.stderr.contains("CV026") && none.stderr.contains("no tokens"), "{none:?}");
-}
-
-#[test]
-fn a_token_is_renewed_before_it_ends() {
-    let (place, lab) = (place("criteo", "1", ""), Place::new().lab());
-    lab.post("/_lab/settings", &json!({"token_seconds": 2})).expect("settings");
-    place.write(
-        "in.yaml",
-        "format: 1\ncanvas: in\naudiences:\n  one: { connection: by-app, account: main, name: One, if_missing: create }\n  \
-         two: { connection: by-app, account: main, name: Two, if_missing: create }\nentry: { trigger: { event: e }, start: \
-         one }\nsteps:\n  one: { audience_sync: { audience: one, action: add, match: [email], advance: when_synced }, next: \
-         two }\n  two: { audience_sync: { audience: two, action: add, match: [email] }, next: exit }\n",
-    );
-    // The first call lasts longer than its token lives.
-    let dial = json!({"partner": "criteo", "route": "users-add", "fault": "slow", "ms": 3_000, "count": 1});
-    lab.post("/_lab/faults", &dial).expect("a dial");
-    let ran = run(&place, &lab, "a.csv").expect(0);
-    assert_eq!(totals::of_status(&ran.json(), "synced"), 2, "{ran:?}");
-    let criteo = lab.get("/_lab/calls").expect("calls")["partners"]["criteo"].clone();
-    assert!(criteo["routes"]["POST oauth2/token"].as_u64() >= Some(2), "{criteo}");
-    assert_eq!(criteo["refused"], 0, "nothing went with a token that had ended: {criteo}");
-}
-
 /// One partner's consent at the lab.
-struct Consenting {
-    partner: &'static str,
-    account: &'static str,
+pub struct Consenting {
+    pub partner: &'static str,
+    pub account: &'static str,
     /// Further lines of the audience in the canvas.
-    kind: &'static str,
+    pub kind: &'static str,
     /// Whether its tokens end by the clock, and are refreshed.
-    refreshed: bool,
+    pub refreshed: bool,
     /// Whether it has a way to end a consent by request.
-    ends_by_request: bool,
+    pub ends_by_request: bool,
 }
 
 /// How anything begins that the lab gives out and nobody may see.
-const GIVEN: [&str; 6] = ["granted-0", "granted-refresh", "ya29.lab", "1//lab", "lab-lab-code", "lab-code-"];
+pub const GIVEN: [&str; 6] = ["granted-0", "granted-refresh", "ya29.lab", "1//lab", "lab-lab-code", "lab-code-"];
 
 impl Consenting {
-    fn place(&self) -> Place {
+    pub fn place(&self) -> Place {
         let place = place(self.partner, self.account, "");
         let text = std::fs::read_to_string(place.path("connections.yaml")).expect("written");
         let without = text.replace("    app: { id: app-1, secret: { file: app.secret } }\n", "");
@@ -175,7 +36,7 @@ impl Consenting {
     }
 
     /// A command of these tests that ends by itself.
-    fn command(&self, place: &Place, words: &[&str]) -> Ran {
+    pub fn command(&self, place: &Place, words: &[&str]) -> Ran {
         let mut command = place.caravan(words.iter().copied().chain(["--store", "s.caravan"]));
         let ran = Ran::of(command.env("APP_SECRET", SECRET));
         self.assert_unseen(place, &[&ran.stdout, &ran.stderr]);
@@ -183,7 +44,7 @@ impl Consenting {
     }
 
     /// Connects in a browser that is this test.
-    fn connect(&self, place: &Place, lab: &Lab) {
+    pub fn connect(&self, place: &Place, lab: &Lab) {
         let output = self.consented(place, lab);
         assert!(output.status.success(), "{output:?}");
     }
@@ -210,7 +71,7 @@ impl Consenting {
     }
 
     /// Neither the app's secret nor anything that the lab gave out stands in what was printed, or in any file.
-    fn assert_unseen(&self, place: &Place, printed: &[&str]) {
+    pub fn assert_unseen(&self, place: &Place, printed: &[&str]) {
         let hidden = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes);
             GIVEN.iter().chain([&SECRET]).find(|secret| text.contains(**secret)).copied()
@@ -229,7 +90,7 @@ impl Consenting {
         assert!(files > 3, "the store is among them");
     }
 
-    fn run(&self, place: &Place, lab: &Lab, users: &str) -> Ran {
+    pub fn run(&self, place: &Place, lab: &Lab, users: &str) -> Ran {
         let ran = run(place, lab, users);
         self.assert_unseen(place, &[&ran.stdout, &ran.stderr]);
         ran
