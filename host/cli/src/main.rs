@@ -12,6 +12,7 @@ mod fail;
 mod files;
 mod host;
 mod https;
+mod installation;
 mod out;
 mod policies;
 mod registry;

@@ -1,7 +1,9 @@
 //! The verbs on a serving host (`--server URL`): each is one call, or a few, of its API. What needs no store is done here.
 mod canvases;
 mod client;
+mod connections;
 mod connectors;
+mod entitlements;
 mod events;
 mod groups;
 mod show;
@@ -54,6 +56,7 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
         Verb::Batch(BatchVerb::Show(args)) => remote.get(&format!("/batches/{}", part(&args.name))).await,
         Verb::Alert(verb) => remote.alert(verb).await,
         Verb::Policy(verb) => remote.policy(verb).await,
+        Verb::Entitlement(verb) => remote.entitlement(verb).await,
         Verb::Audit(AuditVerb::List { after, limit }) => {
             remote.get(&format!("/audit?after={after}&limit={limit}")).await
         }
@@ -309,21 +312,6 @@ impl Remote<'_> {
             KeyVerb::Remove { key } => {
                 self.delete(&format!("/keys/{}", part(&key)), &format!("whoever uses {key} is refused")).await
             }
-        }
-    }
-
-    async fn connection(&self, verb: crate::args::ConnectionVerb) -> anyhow::Result<End> {
-        match verb {
-            crate::args::ConnectionVerb::Check(args) => {
-                let path = format!("/connections/{}/check", part(&args.name));
-                let report = self.server.ask(Method::POST, &path, Sent::Nothing).await?;
-                self.tell(&report)?;
-                Ok(if report["good"] == true { End::Done } else { End::NeedsYou })
-            }
-            crate::args::ConnectionVerb::Accounts(args) => {
-                self.ask(Method::POST, &format!("/connections/{}/accounts", part(&args.name)), Sent::Nothing).await
-            }
-            _ => Err(not_there("this command")),
         }
     }
 }
