@@ -121,6 +121,10 @@ fn an_audience_of_50_000_is_a_list_of_47_000_and_who_becomes_known_joins() {
     assert!(status == 200 && !answer.contains("problems"), "{answer}");
     let all = (members - strangers + joiners + found) as u64;
     patient("100 became known", || size(&place, "churned") == all);
+    let shown = place.run(["list", "show", "churned", "--members", "60000", "--store", "s.caravan", "--json"]).json();
+    let there: BTreeSet<&str> = shown["ids"].as_array().expect("ids").iter().filter_map(Value::as_str).collect();
+    let expected: Vec<String> = (0..found).chain(strangers..members + joiners).map(|n| format!("p{n}")).collect();
+    assert_eq!(there, expected.iter().map(String::as_str).collect());
     // Leavers were asked for.
     lab.post(&format!("/_lab/audiences/{id}/members"), &json!({"leave": ["40000", "40001"]})).expect("leavers");
     patient("two have left", || size(&place, "churned") == all - 2);

@@ -73,7 +73,14 @@ pub fn attributes(settings: &Settings) -> impl Iterator<Item = &str> {
 }
 
 fn ask(settings: &Settings, target: &SourceTarget, export: Export, id: &str) -> Result<MemberPage, Fault> {
-    let job = api::get(settings, &target.folder, Path::new(["data", "core", "ups", "export", "jobs", id]))?;
+    let job = match api::get(settings, &target.folder, Path::new(["data", "core", "ups", "export", "jobs", id])) {
+        // Adobe forgets jobs after a while: the next one is begun at once, and only once.
+        Err(Fault::Audience(_)) if export.failed == 0 => {
+            return begin(settings, target, Export { failed: 1, ..export });
+        }
+        Err(Fault::Audience(_)) => return Err(gone("Adobe does not know the export job any more.")),
+        answer => answer?,
+    };
     match job["status"].as_str().unwrap_or_default() {
         "SUCCEEDED" => {
             let batch = api::text(&job["destination"]["batchId"]);
@@ -83,10 +90,27 @@ fn ask(settings: &Settings, target: &SourceTarget, export: Export, id: &str) -> 
         "FAILED" | "CANCELLED" if export.failed == 0 => begin(settings, target, Export { failed: 1, ..export }),
         "FAILED" | "CANCELLED" => {
             let said = job["errors"][0]["msg"].as_str().unwrap_or("it gives no reason");
-            let words = format!("Adobe's export failed twice: {said}.");
+            let said = said.trim_end_matches('.');
+            let words = format!(
+                "Adobe's export failed twice: {said}. Look at the data set and the merge policy in the connection's settings; \
+                 it is tried again."
+            );
             Err(fault::misconfigured("export-failed", words))
         }
         _ => Ok(MemberPage::Pending((Cursor::Job(export, id.to_owned()).text(), ASK_AGAIN_MS))),
+    }
+}
+
+/// What an export was read from is not there any more: the host begins the pass anew.
+fn gone(what: &str) -> Fault {
+    fault::misconfigured("export-gone", format!("{what} The audience is exported anew."))
+}
+
+/// The same for whatever a file's request says.
+fn file_gone(why: Fault) -> Fault {
+    match why {
+        Fault::Audience(_) => gone("The export's files are not there any more."),
+        why => why,
     }
 }
 
@@ -101,20 +125,21 @@ fn read(
     for _ in 0..PASSED {
         let path = Path::new(["data", "foundation", "export", "batches", batch, "files"]);
         let path = path.query("start", &file.to_string()).query("limit", "1");
-        let listed = api::get(settings, &target.folder, path)?;
+        let listed = api::get(settings, &target.folder, path).map_err(file_gone)?;
         let Some(id) = listed["data"][0]["dataSetFileId"].as_str() else {
             return Ok(page(settings, target, &export, &[], Cursor::Since(export.at), false));
         };
         let path = || Path::new(["data", "foundation", "export", "files", id]);
-        let parts = api::get(settings, &target.folder, path())?;
+        let parts = api::get(settings, &target.folder, path()).map_err(file_gone)?;
         let parts = parts["data"].as_array().cloned().unwrap_or_default();
-        let Some(named) = parts.get(part as usize) else {
+        let Some(told) = parts.get(part as usize) else {
             (file, part, from) = (file + 1, 0, 0);
             continue;
         };
-        let length = length(&named["length"]);
-        let name = api::text(&named["name"]);
-        let (bytes, whole) = api::bytes(settings, &target.folder, path().query("path", &name), from, PIECE)?;
+        let length = length(&told["length"]);
+        let name = api::text(&told["name"]);
+        let named = path().query("path", &name);
+        let (bytes, whole) = api::bytes(settings, &target.folder, named, from, PIECE).map_err(file_gone)?;
         let is_end = whole || bytes.is_empty() || length.is_some_and(|length| from + bytes.len() as u64 >= length);
         if is_end {
             let cursor = Cursor::Read(export.clone(), batch.to_owned(), [file, part + 1, 0]);
@@ -154,4 +179,38 @@ fn page(
         next: Some(next.text()),
         more,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next;
+    use crate::cursor::{Cursor, Export};
+    use caravan_sdk::{Fault, MemberPage, Settings, SourceTarget, testing};
+
+    const SETTINGS: &str = r#"{"organisation":"O@AdobeOrg","api_key":"k","dataset":"d"}"#;
+
+    fn asked(failed: u8) -> (Result<MemberPage, Fault>, usize) {
+        let settings = Settings::parse(SETTINGS).expect("settings");
+        let target = SourceTarget { folder: "prod".into(), audience: "A".into(), settings: String::new() };
+        let export = Export { at: 1, full: true, failed: failed.into(), ..Export::default() };
+        let cursor = Cursor::Job(export, "100".to_owned()).text();
+        let (page, calls) = testing::with_partner(
+            |request| match request.method.as_str() {
+                "POST" => testing::json(200, r#"{"id":101,"creationTime":5}"#),
+                _ => testing::json(404, r#"{"title":"NotFoundError","detail":"no such job"}"#),
+            },
+            || next(&settings, &target, Some(&cursor)),
+        );
+        (page, calls.len())
+    }
+
+    #[test]
+    fn a_job_that_adobe_forgot_is_begun_anew_once_and_then_told() {
+        let (page, calls) = asked(0);
+        let Ok(MemberPage::Pending((cursor, _))) = page else { panic!("another job is begun") };
+        assert!(calls == 2 && cursor.contains("101"), "{cursor}");
+        let (page, calls) = asked(1);
+        let Err(Fault::Misconfigured(cause)) = page else { panic!("it is told") };
+        assert_eq!((cause.code.as_str(), calls), ("export-gone", 1));
+    }
 }

@@ -1,5 +1,6 @@
 //! What this room asks of whoever composes the host: connections and their components, which it does not know.
 use crate::problem::Refused;
+use caravan_model::policy::SlotChange;
 use caravan_model::port::{BoxFuture, Secret};
 use caravan_model::{Canvas, Connection, Problem};
 use caravan_runner::Forecast;
@@ -49,6 +50,8 @@ pub trait Bench: Send + Sync {
     fn connectors(&self, who: String, act: Registry) -> BoxFuture<'_, Result<Value, Refused>>;
     /// The accounts that a connection's credentials reach.
     fn accounts(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>>;
+    /// The audiences of an account, or of a source's folder, whose name contains a text.
+    fn audiences(&self, name: String, account: String, named: String) -> BoxFuture<'_, Result<Value, Refused>>;
     /// One person's way through a canvas, with time travel.
     fn preview(&self, wanted: Preview) -> BoxFuture<'_, Result<Value, Refused>>;
     /// The requests that people would cause at a step; nothing is sent.
@@ -59,6 +62,10 @@ pub trait Bench: Send + Sync {
     fn subscription(&self, name: String) -> BoxFuture<'_, Result<Value, Refused>>;
     /// The canvases that a policy would refuse; nothing is kept.
     fn check_policy(&self, text: String) -> BoxFuture<'_, Result<PolicyKept, Refused>>;
+    /// How the slots of the installation stand; with a change, after it, in somebody's name, unless it refuses live canvases
+    /// and `anyway` is not said.
+    fn slots(&self, who: String, change: Option<SlotChange>, anyway: bool)
+    -> BoxFuture<'_, Result<SlotsView, Refused>>;
     /// Seals or unseals secrets of apps and connections, in somebody's name.
     fn seal(&self, who: String, act: Sealing) -> BoxFuture<'_, Result<Value, Refused>>;
     /// A browser came back from a partner's page of consent with this query; `None` where nobody was asked that.
@@ -117,6 +124,8 @@ pub enum Sealing {
         connection: String,
         /// The token.
         token: Secret,
+        /// Whether it is a service account's key file, where the partner takes one.
+        service_account: bool,
         /// Whether it may replace what is there.
         replace: bool,
     },
@@ -126,6 +135,21 @@ pub enum Sealing {
         connection: String,
         /// Whether it may replace what is there.
         replace: bool,
+    },
+    /// A connector's app is looked at: its id, never its secret.
+    ShowApp {
+        /// The connector.
+        connector: String,
+    },
+    /// A connector's app is forgotten.
+    RemoveApp {
+        /// The connector.
+        connector: String,
+    },
+    /// What is sealed for a connection is looked at: its kind and times, no value.
+    Show {
+        /// The connection.
+        connection: String,
     },
     /// What is sealed for a connection ends.
     Disconnect {
@@ -270,4 +294,39 @@ pub struct PolicyKept {
     pub refuses: Value,
     /// Connections whose match fields were not looked at.
     pub unseen: Vec<String>,
+}
+
+/// The slots of the installation.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SlotsView {
+    /// The workspace that keeps them, for all.
+    pub workspace: String,
+    /// Whether partners are limited at all; else every one may be used.
+    pub limited: bool,
+    /// How often three slots were bought.
+    pub purchases: u32,
+    /// How many slots that makes.
+    pub bought: u64,
+    /// How many of them are left.
+    pub left: u64,
+    /// Partners that are free, have a slot, or have queues.
+    pub partners: Vec<SlotUse>,
+    /// Whether a change is kept; none where only a look was asked for.
+    pub kept: Option<bool>,
+    /// Live canvases that a change refuses: workspace, canvas, and what is wrong.
+    #[schema(value_type = Object)]
+    pub refuses: Value,
+}
+
+/// A partner among them.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct SlotUse {
+    /// Its connector's name.
+    pub partner: String,
+    /// `free`, `slot`, `not entitled`; `allowed` where partners are not limited.
+    pub state: String,
+    /// Its queues, over all workspaces.
+    pub queues: u64,
+    /// People who wait in them.
+    pub waiting: u64,
 }

@@ -93,9 +93,16 @@ pub(crate) fn routes<S: Store>() -> Router<Arc<State<S>>> {
         .route("/api/connections/{connection}/accounts/{account}", put(connections::switch::<S>))
         .route("/api/connections/{connection}/check", post(connections::check::<S>))
         .route("/api/connections/{connection}/accounts", post(connections::accounts::<S>))
+        .route("/api/connections/{connection}/audiences", post(connections::audiences::<S>))
         .route("/api/connections/{connection}/connect", post(consents::connect::<S>))
-        .route("/api/connections/{connection}/token", put(consents::set_token::<S>).delete(consents::disconnect::<S>))
-        .route("/api/connectors/{connector}/app", put(consents::set_app::<S>))
+        .route(
+            "/api/connections/{connection}/token",
+            get(consents::show::<S>).put(consents::set_token::<S>).delete(consents::disconnect::<S>),
+        )
+        .route(
+            "/api/connectors/{connector}/app",
+            get(consents::show_app::<S>).put(consents::set_app::<S>).delete(consents::remove_app::<S>),
+        )
         .route("/oauth/callback", get(consents::came_back::<S>))
         .route("/api/connections/{connection}/pin", put(connectors::pin::<S>))
         .route("/api/connectors/{connector}", get(connectors::inspect::<S>).delete(connectors::uninstall::<S>))
@@ -108,6 +115,9 @@ pub(crate) fn routes<S: Store>() -> Router<Arc<State<S>>> {
         .route("/api/subscriptions", get(alerts::list::<S>))
         .route("/api/subscriptions/{name}", get(alerts::show::<S>).put(alerts::set::<S>).delete(alerts::remove::<S>))
         .route("/api/subscriptions/{name}/test", post(alerts::test::<S>))
+        .route("/api/entitlements", get(entitlements::list::<S>))
+        .route("/api/entitlements/slots/{partner}", put(entitlements::add::<S>).delete(entitlements::remove::<S>))
+        .route("/api/entitlements/purchases", put(entitlements::purchases::<S>))
         .route("/api/policy/check", post(policy::check::<S>))
         .route("/api/policy", get(policy::show::<S>).put(policy::set::<S>));
     let components = Router::new()

@@ -127,9 +127,8 @@ impl ConnectionDesk<'_> {
         let (file, wanted) = (self.file.to_owned(), name.to_owned());
         let checked = tokio::task::spawn_blocking(move || check::connection(&file, &wanted, &shelf)).await??;
         let connector = checked.components.get(name).map(|found| found.manifest().name.clone()).unwrap_or_default();
-        if let Some(words) = policy_of(self.store()).await?.refuses(&connector) {
-            let cure = "use another partner, or give this one a slot in the policy's `entitlements`";
-            return Err(Problem::new(Code::NotEntitled, words).at_path("connector").cure(cure).into());
+        if let Some(found) = checked.components.get(name) {
+            crate::verbs::connection::allowed(&policy_of(self.store()).await?, name, found.manifest())?;
         }
         let verb = if is_new { "connection.create" } else { "connection.change" };
         let accounts: Vec<&String> = connection.accounts.keys().collect();

@@ -13,6 +13,7 @@ mod fail;
 mod files;
 mod host;
 mod https;
+mod installation;
 mod kept;
 mod mapped;
 mod out;

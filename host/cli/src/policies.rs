@@ -29,6 +29,11 @@ pub struct PolicyFile {
 }
 
 impl PolicyFile {
+    /// The document that keeps it.
+    pub fn document(&self) -> (DocumentKind, String, Option<String>) {
+        (DocumentKind::Policy, POLICY_ID.to_owned(), Some(self.text.clone()))
+    }
+
     /// The first digits of its text's digest, for the audit chain.
     pub fn digest(&self) -> String {
         Sha256::digest(self.text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -42,6 +47,16 @@ impl PolicyFile {
 pub fn read(path: &Path) -> Result<PolicyFile, Problems> {
     let text = files::text(path).map_err(|problem| Problems(vec![problem]))?;
     read_text(&path.display().to_string(), text)
+}
+
+/// The text of a store's policy; `format: 1` where there is none.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn text_of(store: &impl Store) -> anyhow::Result<String> {
+    let documents = store.documents(DocumentKind::Policy).await?.into_iter();
+    let text = documents.into_iter().find(|(id, _)| id == POLICY_ID).map(|(_, text)| text);
+    Ok(text.unwrap_or_else(|| "format: 1\n".to_owned()))
 }
 
 /// Reads a policy from its text, under a name for what is wrong with it.
@@ -144,7 +159,7 @@ pub async fn refusals(store: &impl Store, policy: &Policy, identities: &Mapped<'
 /// The store cannot be written.
 pub async fn keep(store: &impl Store, file: &PolicyFile) -> anyhow::Result<()> {
     let lease = store.lease("caravan policy set", Slots::ALL, SystemClock.now()).await?;
-    let document = (DocumentKind::Policy, POLICY_ID.to_owned(), Some(file.text.clone()));
+    let document = file.document();
     let note = Note::new(SystemClock.now(), actor(), "policy.set", "policy").with("sha256", file.digest());
     let kept = store.note(lease, vec![document], vec![note]).await;
     store.release(lease).await?;

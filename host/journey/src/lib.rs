@@ -8,7 +8,7 @@
 //! * [`entry`] says who enters and who leaves, [`filter`] who fulfils a condition, [`lot`] who gets which variant;
 //! * [`segments`] are rules that filters mention by name, [`schedule`] says when a clock lets people in;
 //! * [`webhook`] makes the bodies that webhook steps send;
-//! * [`policy`] says what a workspace's policy denies to labelled data;
+//! * [`policy`] says what a workspace's policy denies to labelled data, [`entitlements`] are written into its text;
 //! * [`sealing`] says which operations of a lane are sent, [`pacing`] when a call may go, [`retry`] what follows when one
 //!   fails.
 //!
@@ -35,6 +35,7 @@ pub mod compare;
 mod compile;
 pub mod delay;
 pub mod document;
+pub mod entitlements;
 pub mod entry;
 pub mod filter;
 pub mod lot;

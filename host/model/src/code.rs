@@ -77,6 +77,7 @@ codes! {
     Unsigned = "CV055", "A connector that nobody signed whose signature counts", "CV055";
     Registry = "CV056", "A registry that gives or takes no connector", "CV056";
     BadProxy = "CV057", "A proxy that cannot be used", "CV057";
+    NoSlot = "CV058", "A slot that cannot be given or taken", "CV058";
     Denied = "CV060", "A request that was not granted", "CV060";
     LimitBreached = "CV061", "A connector that broke a limit", "CV061";
     Unreached = "CV062", "A partner that cannot be reached", "CV062";

@@ -18,6 +18,7 @@ mod charge;
 pub mod code;
 pub mod connection;
 mod credential;
+mod entitlements;
 pub mod exchange;
 pub mod fault;
 pub mod filter;

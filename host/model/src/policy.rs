@@ -2,6 +2,7 @@
 //!
 //! A canvas may ask for more than the policy (`consent: required` at a step), never for less.
 use crate::Duration;
+pub use crate::entitlements::{Entitlements, SLOTS_PER_PURCHASE, SlotChange, Unentitled};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -205,53 +206,7 @@ pub struct Deny {
     pub action: String,
 }
 
-/// How many partners one purchase brings.
-pub const SLOTS_PER_PURCHASE: usize = 3;
-
-/// `entitlements: { purchases: 1, slots: [tiktok, pinterest, snapchat] }`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Entitlements {
-    /// Connectors that cost no slot, by the names in their manifests.
-    pub free: Vec<String>,
-    /// How often three slots were bought for this installation.
-    pub purchases: u32,
-    /// The connectors that slots were given to.
-    pub slots: Vec<String>,
-}
-
-impl Default for Entitlements {
-    fn default() -> Entitlements {
-        Entitlements { free: ["google", "meta"].map(str::to_owned).to_vec(), purchases: 0, slots: Vec::new() }
-    }
-}
-
-impl Entitlements {
-    /// How many slots were bought.
-    pub fn bought(&self) -> usize {
-        usize::try_from(self.purchases).unwrap_or(usize::MAX).saturating_mul(SLOTS_PER_PURCHASE)
-    }
-}
-
 impl Policy {
-    /// Why a connector may not be used, in words; `None` where it may.
-    ///
-    /// ```
-    /// use caravan_model::{Policy, policy::Entitlements};
-    /// let mut policy = Policy::default();
-    /// assert!(policy.refuses("tiktok").is_none());
-    /// policy.entitlements = Some(Entitlements::default());
-    /// assert!(policy.refuses("meta").is_none());
-    /// assert_eq!(policy.refuses("tiktok").unwrap(), "`tiktok` is not among the free partners and has no slot");
-    /// ```
-    pub fn refuses(&self, connector: &str) -> Option<String> {
-        let entitlements = self.entitlements.as_ref()?;
-        // Slots beyond those that were bought are none, whatever a policy of an older version says.
-        let slots = entitlements.slots.iter().take(entitlements.bought());
-        let may = entitlements.free.iter().chain(slots).any(|entitled| entitled == connector);
-        (!may).then(|| format!("`{connector}` is not among the free partners and has no slot"))
-    }
-
     /// Whether an add for this purpose needs a granted consent.
     pub fn demands_consent(&self, purpose: &str) -> bool {
         self.consent.demand.iter().any(|demanded| demanded == purpose)

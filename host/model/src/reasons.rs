@@ -225,7 +225,7 @@ pub const ALL: &[Meaning] = &[
     of(
         "not_entitled",
         "held: the policy gives this partner no slot",
-        "give it one in the policy's `entitlements` (`caravan policy set FILE`); people then go on by themselves",
+        "give it one (`caravan entitlement add NAME`); people then go on by themselves",
         Some(Code::NotEntitled),
     ),
     of(

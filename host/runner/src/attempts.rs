@@ -1,6 +1,7 @@
 //! Attempts: the parts of one open slice are called one after the other until they have ended or the lane has to wait.
 use crate::delivery::{Worked, span};
-use crate::holds::next_probe;
+use crate::entitled::NOT_ENTITLED;
+use crate::holds::{hold, next_probe};
 use crate::making::Making;
 use crate::pacing::Pass;
 use crate::settlement::{Attempted, Books, Circumstances, Next, remaining, settle};
@@ -9,7 +10,7 @@ use crate::steps::Steps;
 use crate::strikes::{removal_and_rest, strikes_of};
 use caravan_journey::retry::History;
 use caravan_model::port::{Answer, Ask, CallContext, CallOutcome};
-use caravan_model::{Action, Cause, Effect, Fault, Part, Report, Target};
+use caravan_model::{Action, Cause, Effect, Fault, Part, Reason, Report, Target};
 use caravan_store::{Lane, LaneState, Settlement, Slice, Store};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -45,10 +46,11 @@ impl<S: Store> Delivery<'_, S> {
     pub(crate) async fn all_parts(mut self) -> crate::Result<Worked> {
         self.worked.open = true;
         self.in_order();
-        while let Some(part) = self.slice.parts.first() {
-            if self.shared.is_stopping() && !self.fresh {
+        while !self.slice.parts.is_empty() {
+            if !self.fresh && (self.shared.is_stopping() || self.is_unentitled().await?) {
                 return Ok(self.worked);
             }
+            let Some(part) = self.slice.parts.first() else { break };
             let number = if std::mem::take(&mut self.fresh) {
                 part.attempts.max(1)
             } else {
@@ -81,6 +83,13 @@ impl<S: Store> Delivery<'_, S> {
         self.worked.open = false;
         self.memory.ledger = None;
         Ok(self.worked)
+    }
+
+    /// Holds the lane where its partner lost its slot meanwhile: what is still to be sent waits.
+    async fn is_unentitled(&mut self) -> crate::Result<bool> {
+        let Some(words) = self.shared.not_entitled(&self.lane.key.connector) else { return Ok(false) };
+        hold(self.shared, self.lane, self.memory, Reason::new(NOT_ENTITLED, words)).await?;
+        Ok(true)
     }
 
     /// Removals before adds, also among parts that were made from others; and the books count anew.

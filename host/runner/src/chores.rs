@@ -7,7 +7,7 @@ use crate::{exports, movers};
 use caravan_journey::sealing::consent_verdict;
 use caravan_model::status::reason;
 use caravan_model::{Action, Duration, LaneId, ProfileId, Reason, StepIx, VersionId};
-use caravan_store::{Membership, Offer, Origin, Owing, Slice, Store};
+use caravan_store::{DocumentKind, Membership, Offer, Origin, Owing, Slice, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -22,7 +22,9 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
     done += end_claims(&shared).await?;
     done += renew_members(&shared).await?;
     done += exports::run(&shared).await?;
-    done += movers::run(&shared.store, shared.lease, shared.options.chunk, || shared.now()).await?;
+    if !shared.documents(DocumentKind::Moving).await?.is_empty() {
+        done += movers::run(&shared.store, shared.lease, shared.options.chunk, || shared.now()).await?;
+    }
     let now = shared.now();
     if shared.is_time_to_prune(now, PRUNE_EVERY) {
         keeping::chore(&shared).await?;

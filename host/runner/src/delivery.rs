@@ -1,6 +1,7 @@
 //! Delivery: one piece of work on one lane. A slice is sealed, or an open one is taken up, and its parts are called
 //! one after the other until they have ended or the lane has to wait ([`crate::attempts`]).
 use crate::attempts::Delivery;
+use crate::entitled::NOT_ENTITLED;
 use crate::holds::{hold, probe, target_of};
 use crate::ledger::Ledger;
 use crate::making::Making;
@@ -60,7 +61,7 @@ async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut La
     };
     if let Some(words) = shared.not_entitled(&plug.connector.manifest().name) {
         worked.open = open.is_some();
-        hold(shared, lane, memory, Reason::new("not_entitled", words)).await?;
+        hold(shared, lane, memory, Reason::new(NOT_ENTITLED, words)).await?;
         return Ok(worked);
     }
     if let Some(words) = shared.lab_denied(&connection) {

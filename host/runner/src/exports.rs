@@ -51,17 +51,17 @@ fn channel(mail: &str) -> Result<Channel, Problem> {
 
 /// Mails those whose export is through; gives how many that were.
 pub(crate) async fn run<S: Store>(shared: &Shared<S>) -> crate::Result<u64> {
-    let waiting = shared.store.documents(DocumentKind::Export).await?;
+    let waiting = shared.documents(DocumentKind::Export).await?;
     if waiting.is_empty() {
         return Ok(0);
     }
     let (mut done, now) = (0, shared.now());
-    for (canvas, text) in waiting {
-        let Ok(mut document) = serde_json::from_str::<ExportDocument>(&text) else { continue };
+    for (canvas, text) in waiting.iter() {
+        let Ok(mut document) = serde_json::from_str::<ExportDocument>(text) else { continue };
         if document.due > now {
             continue;
         }
-        let Some(body) = told(shared, &canvas).await? else { continue };
+        let Some(body) = told(shared, canvas).await? else { continue };
         let Some(messenger) = &shared.options.alerts.messenger else { continue };
         let message = Message::Mail {
             id: format!("export-{canvas}-{}", document.asked.0),
@@ -84,7 +84,7 @@ pub(crate) async fn run<S: Store>(shared: &Shared<S>) -> crate::Result<u64> {
             }
         };
         done += u64::from(kept.is_none());
-        shared.store.put_documents(shared.lease, vec![(DocumentKind::Export, canvas, kept)]).await?;
+        shared.store.put_documents(shared.lease, vec![(DocumentKind::Export, canvas.clone(), kept)]).await?;
     }
     Ok(done)
 }

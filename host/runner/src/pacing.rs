@@ -1,8 +1,9 @@
 //! How fast calls may go: one pacer for the whole host, and the passes that it gives out (design, 4).
+use crate::imports::ListImport;
 use crate::shared::{Plug, Shared};
 use caravan_journey::pacing::{Admission, Ask, Flow, Pacer, Policy, Scopes, Spent, Ticket, Why};
 use caravan_model::port::CallOutcome;
-use caravan_model::{LaneId, Millis, Reason};
+use caravan_model::{Digest, LaneId, Millis, Reason};
 use caravan_store::{Charge, Lane, LaneState, Store};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -52,12 +53,11 @@ impl Paces {
         self.pacer().withdraw(lane);
     }
 
-    fn ask(&self, now: Millis, lane: &Lane, plug: &Plug, connection: &str, rows: u64) -> Result<Pass<'_>, Paced> {
+    fn ask(&self, now: Millis, lane: LaneId, scopes: &Scopes, plug: &Plug, rows: u64) -> Result<Pass<'_>, Paced> {
         let manifest = plug.connector.manifest();
-        let scopes = Scopes::of(&lane.key.connector, connection, &lane.key.account, &lane.key.audience);
         let mut pacer = self.pacer();
-        pacer.declare(now, &scopes, &manifest.quotas, &manifest.usage);
-        let ask = Ask { lane: lane.id, scopes: &scopes, cost: Spent::call(rows) };
+        pacer.declare(now, scopes, &manifest.quotas, &manifest.usage);
+        let ask = Ask { lane, scopes, cost: Spent::call(rows) };
         match pacer.admit(now, &ask) {
             Admission::Wait { until, why } => Err(Paced { until, why }),
             Admission::Go(mut ticket) => {
@@ -103,13 +103,37 @@ impl Drop for Pass<'_> {
     }
 }
 
+/// An import's place among lanes: below zero, where no lane is.
+fn turn_of(id: &str) -> LaneId {
+    let digest = Digest::of(id.as_bytes());
+    let number = digest.0.iter().take(7).fold(0, |number, byte| (number << 8) | i64::from(*byte));
+    LaneId(-1 - number)
+}
+
 impl<S: Store> Shared<S> {
     /// A pass for one call of a lane with so many rows; waits a little for it.
     pub(crate) async fn pass(&self, lane: &Lane, plug: &Plug, connection: &str, rows: u64) -> Result<Pass<'_>, Paced> {
+        let scopes = Scopes::of(&lane.key.connector, connection, &lane.key.account, &lane.key.audience);
+        self.pass_of(lane.id, scopes, plug, rows).await
+    }
+
+    /// A pass for one call of an import, which takes its turn like a lane.
+    pub(crate) async fn pass_of_import(&self, id: &str, import: &ListImport, plug: &Plug) -> Result<Pass<'_>, Paced> {
+        let connector = &plug.connector.manifest().name;
+        let scopes = Scopes::of(connector, &import.connection, &import.folder, &import.audience);
+        self.pass_of(turn_of(id), scopes, plug, 0).await
+    }
+
+    /// An import waits for no call any more: it keeps nobody waiting.
+    pub(crate) fn withdraw_import(&self, id: &str) {
+        self.paces.withdraw(turn_of(id));
+    }
+
+    async fn pass_of(&self, lane: LaneId, scopes: Scopes, plug: &Plug, rows: u64) -> Result<Pass<'_>, Paced> {
         let patience = self.now().after(PATIENCE);
         loop {
             let now = self.now();
-            match self.paces.ask(now, lane, plug, connection, rows) {
+            match self.paces.ask(now, lane, &scopes, plug, rows) {
                 Ok(pass) => return Ok(pass),
                 Err(paced) if paced.until > patience || self.is_stopping() => return Err(paced),
                 Err(paced) => tokio::time::sleep(Duration::from(paced.until.since(now))).await,

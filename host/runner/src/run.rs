@@ -113,10 +113,8 @@ impl<S: Store> Runner<S> {
     pub(crate) async fn share(&self) -> crate::Result<Arc<Shared<S>>> {
         let lease = self.lease().await?;
         let (connectors, clock) = (self.connectors.clone(), self.clock.clone());
-        Ok(Arc::new(
-            Shared::open(self.store.clone(), lease, self.options.clone(), connectors, clock, self.published.clone())
-                .await?,
-        ))
+        let told = (self.published.clone(), self.wake.clone());
+        Ok(Arc::new(Shared::open(self.store.clone(), lease, self.options.clone(), connectors, clock, told).await?))
     }
 
     /// The source with its generation, and the first row that is not done.
@@ -147,6 +145,7 @@ async fn supervise<S: Store>(
     cancel: watch::Receiver<bool>,
 ) -> crate::Result<RunEnd> {
     run.open = shared.store.lanes().await?.into_iter().map(|lane| lane.id).collect();
+    shared.entitle().await?;
     // Ends with this call, however that ends.
     let mut renewal = JoinSet::new();
     renewal.spawn(renew(shared.clone()));

@@ -6,7 +6,7 @@ use caravan_model::port::{Clock, Connectors};
 use caravan_store::{Lease, Slots, Store};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
 /// The only actor on a store: publishes, lets people in, advances them, delivers.
 ///
@@ -21,6 +21,8 @@ pub struct Runner<S: Store> {
     pub(crate) neighbours: std::sync::OnceLock<Arc<dyn Neighbours>>,
     /// Tells a server that there are new versions, or that settings changed.
     pub(crate) published: Arc<AtomicBool>,
+    /// Wakes it.
+    pub(crate) wake: Arc<Notify>,
 }
 
 impl<S: Store> Runner<S> {
@@ -36,6 +38,7 @@ impl<S: Store> Runner<S> {
             lease: OnceCell::new(),
             neighbours: std::sync::OnceLock::new(),
             published: Arc::default(),
+            wake: Arc::default(),
         }
     }
 
@@ -59,6 +62,7 @@ impl<S: Store> Runner<S> {
     /// it does anything else.
     pub fn refresh(&self) {
         self.published.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.wake.notify_one();
     }
 
     /// Takes the store over, once.

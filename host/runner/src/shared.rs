@@ -4,13 +4,14 @@ use crate::chance::Chance;
 use crate::ledger::Ledger;
 use crate::options::RunnerOptions;
 use crate::pacing::Paces;
+use crate::papers::{Documents, Papers};
 use crate::policy::policy_of;
 use crate::route::Route;
 use crate::steps::{StepFacts, Steps, group_plans, plan_problem};
 use crate::webhooks::Endpoints;
 use caravan_model::port::{Clock, Connector, Connectors};
 use caravan_model::{Code, LaneId, Millis, PartId, Policy, Problem, StepIx, VersionId};
-use caravan_store::{Lease, Store};
+use caravan_store::{DocumentKind, Lease, Store};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -33,6 +34,7 @@ pub(crate) struct Shared<S> {
     plugs: Mutex<HashMap<String, Result<Plug, Problem>>>,
     facts: Mutex<HashMap<(String, VersionId, StepIx), Arc<StepFacts>>>,
     memories: Mutex<HashMap<LaneId, LaneMemory>>,
+    papers: Papers,
     /// The endpoints of webhook steps.
     pub endpoints: Endpoints,
     /// How fast calls may go.
@@ -44,7 +46,7 @@ pub(crate) struct Shared<S> {
     pruned: AtomicI64,
     /// When those were looked at who are still to be merged.
     merged: AtomicI64,
-    wake: Notify,
+    wake: Arc<Notify>,
     stopping: AtomicBool,
 }
 
@@ -125,7 +127,7 @@ impl<S: Store> Shared<S> {
         options: RunnerOptions,
         connectors: Arc<dyn Connectors>,
         clock: Arc<dyn Clock>,
-        published: Arc<AtomicBool>,
+        (published, wake): (Arc<AtomicBool>, Arc<Notify>),
     ) -> crate::Result<Shared<S>> {
         // What was published or set before is read now.
         published.store(false, Ordering::SeqCst);
@@ -148,13 +150,19 @@ impl<S: Store> Shared<S> {
             plugs: Mutex::default(),
             facts: Mutex::default(),
             memories: Mutex::default(),
+            papers: Papers::default(),
             pruned: AtomicI64::new(0),
             merged: AtomicI64::new(0),
-            wake: Notify::new(),
+            wake,
             stopping: AtomicBool::new(false),
         };
         shared.read_versions().await?;
         Ok(shared)
+    }
+
+    /// All documents of a kind, read anew only where some were written since.
+    pub(crate) async fn documents(&self, kind: DocumentKind) -> crate::Result<Documents> {
+        self.papers.of(&self.store, kind).await
     }
 
     /// Reads what was published or set since the last look.
@@ -166,6 +174,7 @@ impl<S: Store> Shared<S> {
             self.plug_anew().await?;
             self.facts.lock().unwrap_or_else(PoisonError::into_inner).clear();
             self.read_versions().await?;
+            self.entitle().await?;
         }
         Ok(())
     }
@@ -198,13 +207,8 @@ impl<S: Store> Shared<S> {
         self.clock.now()
     }
 
-    fn policy(&self) -> Arc<Policy> {
+    pub(crate) fn policy(&self) -> Arc<Policy> {
         self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Why a connector may not be used under today's policy; `None` where it may.
-    pub(crate) fn not_entitled(&self, connector: &str) -> Option<String> {
-        self.policy().refuses(connector)
     }
 
     /// Why a connection may not be used under today's policy; `None` where it may.

@@ -280,7 +280,7 @@ impl Store for Sqlite {
 
     async fn import(&self, lease: Lease, step: ImportStep, now: Millis) -> Result<Imported> {
         let workspace = Arc::clone(&self.shared.workspace);
-        self.stir(lease, "import members", move |tx| imports::step(tx, &workspace, step, now)).await
+        self.stir_documents(lease, "import members", move |tx| imports::step(tx, &workspace, step, now)).await
     }
 
     async fn hold(&self, lease: Lease, hold: Hold) -> Result<()> {
@@ -295,15 +295,16 @@ impl Store for Sqlite {
         self.stir(lease, "correct visits", move |tx| follow_ups::correct(tx, correction)).await
     }
 
+    fn documents_written(&self) -> Option<u64> {
+        self.writes_of_documents()
+    }
+
     async fn put_documents(&self, lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>) -> Result<()> {
-        self.stir(lease, "write documents", move |tx| documents::put(tx, &documents)).await
+        self.stir_documents(lease, "write documents", move |tx| documents::put(tx, &documents)).await
     }
 
     async fn swap_sealed(&self, id: String, was: Option<String>, becomes: Option<String>) -> Result<bool> {
-        self.write_unfenced("seal a secret", move |tx| {
-            documents::swap_sealed(tx.db, &id, was.as_deref(), becomes.as_deref())
-        })
-        .await
+        self.write_documents(None, "seal a secret", move |tx| documents::swap_sealed(tx.db, &id, &was, &becomes)).await
     }
 
     async fn keep_component(
@@ -327,7 +328,7 @@ impl Store for Sqlite {
         documents: Vec<(DocumentKind, String, Option<String>)>,
         notes: Vec<Note>,
     ) -> Result<()> {
-        self.write(lease, "keep a note", move |tx| {
+        self.write_documents(Some(lease), "keep a note", move |tx| {
             documents::put(tx, &documents)?;
             notes::append(tx.db, &notes)
         })

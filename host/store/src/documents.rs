@@ -31,9 +31,9 @@ pub(crate) fn put(tx: &mut Tx<'_>, documents: &[(DocumentKind, String, Option<St
 }
 
 /// Puts a sealed text in the place of the one that was read.
-pub(crate) fn swap_sealed(db: &Connection, id: &str, was: Option<&str>, becomes: Option<&str>) -> Done<bool> {
+pub(crate) fn swap_sealed(db: &Connection, id: &str, was: &Option<String>, becomes: &Option<String>) -> Done<bool> {
     let kind = DocumentKind::Sealed.word();
-    let changed = match (was, becomes) {
+    let changed = match (was.as_deref(), becomes.as_deref()) {
         (None, None) => 1,
         (None, Some(text)) => db
             .prepare_cached("INSERT INTO document VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?

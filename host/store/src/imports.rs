@@ -4,7 +4,7 @@ use crate::contract::{
 };
 use crate::fail::Done;
 use crate::writer::Tx;
-use crate::{documents, groups, people, schema};
+use crate::{documents, groups, people, quotas, schema};
 use caravan_model::{Digest, Group, Millis, Profile, ProfileId};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::{HashMap, HashSet};
@@ -17,7 +17,8 @@ pub(crate) fn step(tx: &mut Tx<'_>, workspace: &str, step: ImportStep, now: Mill
     match step {
         ImportStep::Take(taken) => take(tx, workspace, taken, now),
         ImportStep::Relink { import, list, after, limit } => relink(tx, workspace, &import, &list, after, limit, now),
-        ImportStep::Note { import, document } => {
+        ImportStep::Note { import, document, charges } => {
+            quotas::charge(tx.db, &charges, now)?;
             put(tx, &import, &document)?;
             Ok(Imported::default())
         }
@@ -46,7 +47,8 @@ fn key_of(who: &Profile) -> Digest {
 }
 
 fn take(tx: &mut Tx<'_>, workspace: &str, taken: TakeMembers, now: Millis) -> Done<Imported> {
-    let TakeMembers { import, list, members, round, leavers, ends, document } = taken;
+    let TakeMembers { import, list, members, round, leavers, ends, document, charges } = taken;
+    quotas::charge(tx.db, &charges, now)?;
     if !put(tx, &import, &document)? {
         return Ok(Imported::default());
     }

@@ -57,9 +57,22 @@ pub(crate) struct Shared {
     readers: Readers,
     writer: Option<Writer>,
     pub(crate) changes: watch::Sender<u64>,
+    /// Counts writes of documents.
+    documents: Arc<AtomicU64>,
     pub(crate) workspace: Arc<str>,
     pub(crate) path: PathBuf,
     _ownership: Option<Ownership>,
+}
+
+/// Counts a write of documents once it is dropped. It travels with the answer of the call, which is given, or dropped where
+/// nobody waits for it any more, after the commit: whoever looks earlier looks again.
+#[derive(Debug)]
+struct Told(Arc<AtomicU64>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
 }
 
 impl Clone for Sqlite {
@@ -129,6 +142,7 @@ impl Sqlite {
             writer,
             readers,
             changes: watch::Sender::new(1),
+            documents: Arc::new(AtomicU64::new(1)),
             workspace,
             path: path.to_owned(),
             _ownership: ownership,
@@ -169,6 +183,40 @@ impl Sqlite {
             Some(writer) => writer.call(doing, work).await,
             None => Err(Error::Impossible("the store was opened for reading alone".to_owned())),
         }
+    }
+
+    /// How often documents were written; none where another process may write them.
+    pub(crate) fn writes_of_documents(&self) -> Option<u64> {
+        self.shared.writer.as_ref().map(|_| self.shared.documents.load(Ordering::Acquire))
+    }
+
+    /// A writing call that changes documents, fenced by a lease where there is one.
+    pub(crate) async fn write_documents<T: Send + 'static>(
+        &self,
+        lease: Option<Lease>,
+        doing: &'static str,
+        work: impl FnOnce(&mut Tx<'_>) -> Done<T> + Send + 'static,
+    ) -> Result<T> {
+        let told = Told(Arc::clone(&self.shared.documents));
+        let counted = self.write_unfenced(doing, move |tx| {
+            if let Some(lease) = lease {
+                tx.books.check(lease)?;
+            }
+            work(tx).map(|done| (done, told))
+        });
+        counted.await.map(|(done, _)| done)
+    }
+
+    /// The same, and it may make work: counted before anybody is woken.
+    pub(crate) async fn stir_documents<T: Send + 'static>(
+        &self,
+        lease: Lease,
+        doing: &'static str,
+        work: impl FnOnce(&mut Tx<'_>) -> Done<T> + Send + 'static,
+    ) -> Result<T> {
+        let result = self.write_documents(Some(lease), doing, work).await;
+        self.shared.changes.send_modify(|n| *n += 1);
+        result
     }
 
     /// A writing call that may make work.

@@ -172,6 +172,29 @@ pub(crate) async fn check<S: Store>(
     Ok(axum::Json(caller.place.bench.check_connection(name).await?))
 }
 
+/// Whose audiences are listed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AudiencesWish {
+    /// The account, or the source's folder: our short name, or the partner's id.
+    pub account: String,
+    /// Only those whose name contains this.
+    #[serde(default)]
+    pub named: String,
+}
+
+/// Asks the partner for the audiences of an account, or of a source's folder.
+#[utoipa::path(post, path = "/api/connections/{connection}/audiences", tag = "connections",
+    params(("connection" = String, Path)), request_body = AudiencesWish, security(("key" = ["view-connections"])),
+    responses((status = 200, body = Vec<Object>)))]
+pub(crate) async fn audiences<S: Store>(
+    caller: Caller<S, VIEW_CONNECTIONS>,
+    At(name): At<String>,
+    Json(wish): Json<AudiencesWish>,
+) -> Result<axum::Json<Value>, Refused> {
+    Ok(axum::Json(caller.place.bench.audiences(name, wish.account, wish.named).await?))
+}
+
 /// Asks the partner which accounts the connection's credentials reach; those switched on carry our short name.
 #[utoipa::path(post, path = "/api/connections/{connection}/accounts", tag = "connections",
     params(("connection" = String, Path)), security(("key" = ["view-connections"])),

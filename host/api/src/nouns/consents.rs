@@ -1,5 +1,5 @@
 //! Apps, tokens and consents: what is sealed, and the browser that comes back from a partner.
-use super::MANAGE_CONNECTIONS;
+use super::{MANAGE_CONNECTIONS, VIEW_CONNECTIONS};
 use crate::bench::Sealing;
 use crate::caller::Caller;
 use crate::input::{At, Json};
@@ -34,6 +34,9 @@ pub struct AppInput {
 pub struct TokenInput {
     /// The token, which is sealed and never shown again.
     pub token: String,
+    /// Whether it is a service account's key file, where the partner takes one.
+    #[serde(default)]
+    pub service_account: bool,
     /// Whether it may replace what is there.
     #[serde(default)]
     pub replace: bool,
@@ -48,7 +51,7 @@ pub struct ConnectInput {
     pub replace: bool,
 }
 
-async fn act<S: Store>(caller: Caller<S, MANAGE_CONNECTIONS>, act: Sealing) -> Done {
+async fn act<S: Store, const R: u8>(caller: Caller<S, R>, act: Sealing) -> Done {
     Ok(axum::Json(caller.place.bench.seal(caller.signed.who.clone(), act).await?))
 }
 
@@ -64,6 +67,21 @@ pub(crate) async fn set_app<S: Store>(
     act(caller, Sealing::App { connector, client_id, client_secret: Secret::new(client_secret) }).await
 }
 
+/// The app that is sealed for a connector: its id, never its secret.
+#[utoipa::path(get, path = "/api/connectors/{connector}/app", tag = "connections", params(("connector" = String, Path)),
+    security(("key" = ["view-connections"])), responses((status = 200, body = Object)))]
+pub(crate) async fn show_app<S: Store>(caller: Caller<S, VIEW_CONNECTIONS>, At(connector): At<String>) -> Done {
+    act(caller, Sealing::ShowApp { connector }).await
+}
+
+/// Forgets the app of a connector. Consents by it are no longer refreshed.
+#[utoipa::path(delete, path = "/api/connectors/{connector}/app", tag = "connections",
+    params(("connector" = String, Path)), security(("key" = ["manage-connections"])),
+    responses((status = 200, body = Object)))]
+pub(crate) async fn remove_app<S: Store>(caller: Caller<S, MANAGE_CONNECTIONS>, At(connector): At<String>) -> Done {
+    act(caller, Sealing::RemoveApp { connector }).await
+}
+
 /// Seals a token for a connection; it goes before the one that its file names.
 #[utoipa::path(put, path = "/api/connections/{connection}/token", tag = "connections",
     params(("connection" = String, Path)), request_body = TokenInput, security(("key" = ["manage-connections"])),
@@ -73,7 +91,16 @@ pub(crate) async fn set_token<S: Store>(
     At(connection): At<String>,
     Json(input): Json<TokenInput>,
 ) -> Done {
-    act(caller, Sealing::Token { connection, token: Secret::new(input.token.trim()), replace: input.replace }).await
+    let TokenInput { token, service_account, replace } = input;
+    act(caller, Sealing::Token { connection, token: Secret::new(token.trim()), service_account, replace }).await
+}
+
+/// What is sealed for a connection: its kind, since when and until when, and its scopes; no value. Null where nothing is.
+#[utoipa::path(get, path = "/api/connections/{connection}/token", tag = "connections",
+    params(("connection" = String, Path)), security(("key" = ["view-connections"])),
+    responses((status = 200, body = Object)))]
+pub(crate) async fn show<S: Store>(caller: Caller<S, VIEW_CONNECTIONS>, At(connection): At<String>) -> Done {
+    act(caller, Sealing::Show { connection }).await
 }
 
 /// Asks a person for consent: gives the address to open. The partner sends the browser back to this host's public URL; the

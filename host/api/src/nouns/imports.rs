@@ -64,6 +64,8 @@ pub struct ImportView {
     pub leavers: bool,
     /// Members read in the pass under way, or in the last one.
     pub rows: u64,
+    /// Since when the source has been preparing an export, in milliseconds of UTC; none where it is not.
+    pub pending: Option<i64>,
     /// When everyone was read for the first time, in milliseconds of UTC.
     pub filled: Option<i64>,
     /// When the last pass ended.
@@ -137,6 +139,7 @@ pub(crate) async fn list<S: Store>(
         every_ms: line.what.every.0,
         leavers: line.what.leavers,
         rows: line.what.state.rows,
+        pending: line.what.state.pending.map(|at| at.0),
         filled: line.what.state.filled.map(|at| at.0),
         done: line.what.state.done.map(|at| at.0),
         due: line.what.state.due.0,

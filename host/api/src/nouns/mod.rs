@@ -8,6 +8,7 @@ pub mod canvases;
 pub mod connections;
 pub mod connectors;
 pub mod consents;
+pub mod entitlements;
 pub mod entries;
 pub mod events;
 pub mod host;

@@ -30,6 +30,8 @@ pub enum ConnectionVerb {
     Check(ConnectionArgs),
     /// The ad accounts that the credentials reach.
     Accounts(ConnectionArgs),
+    /// The audiences of an account, or of a source's folder.
+    Audiences(AudiencesArgs),
     /// A person consents at the partner, by your app: prints the address to open. Keeps name, audiences, waiting people.
     Connect(ConnectArgs),
     /// Seals a token of your own; it goes before the one that the file names.
@@ -107,4 +109,18 @@ pub struct ConnectionArgs {
     /// The address of a running lab, for lab connections.
     #[arg(long, env = "CARAVAN_LAB", value_name = "URL")]
     pub lab: Option<String>,
+}
+
+/// Whose audiences are listed.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct AudiencesArgs {
+    /// Which connection.
+    #[command(flatten)]
+    pub of: ConnectionArgs,
+    /// The account, or the source's folder: our short name, or the partner's id.
+    #[arg(long, visible_alias = "folder", value_name = "NAME")]
+    pub account: String,
+    /// Only those whose name contains this.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub named: String,
 }

@@ -11,6 +11,7 @@ mod connector;
 mod consent;
 mod delivery;
 mod dry_run;
+mod entitlement;
 mod event;
 mod group;
 mod lab;
@@ -29,11 +30,12 @@ pub use batch::{BatchArgs, BatchVerb};
 pub use canvas::{CanvasVerb, CapArgs, DiffArgs, ForecastArgs, PreviewArgs, PublishArgs, ReplayArgs};
 pub use catalogue::CatalogueVerb;
 pub use config::ConfigVerb;
-pub use connection::{ConnectionArgs, ConnectionForm, ConnectionVerb, ConnectionsFile, Switched};
+pub use connection::{AudiencesArgs, ConnectionArgs, ConnectionForm, ConnectionVerb, ConnectionsFile, Switched};
 pub use connector::{ConnectorVerb, OciLoginArgs};
 pub use consent::{AppVerb, ConnectArgs, NamedConnection, TokenArgs};
 pub use delivery::DeliveryArgs;
 pub use dry_run::DryRunArgs;
+pub use entitlement::EntitlementVerb;
 pub use event::EventVerb;
 pub use group::{ActivateArgs, ActivationMode, ImportArgs, ListVerb, SegmentVerb};
 pub use lab::{LabArgs, LabVerb};
@@ -152,6 +154,9 @@ pub enum Verb {
     /// The workspace's policy: what an add needs of a person, and what labelled data must not be used for.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Slots: which partners the installation may use.
+    #[command(subcommand)]
+    Entitlement(EntitlementVerb),
     /// Members: people who sign in to a serving host.
     #[command(subcommand)]
     Member(MemberVerb),

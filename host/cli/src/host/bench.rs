@@ -8,6 +8,7 @@ use crate::args::{ActivateArgs, ActivationMode};
 use crate::bundle::is_path;
 use crate::check::{self, Checked, Secrets};
 use crate::fail::{Problems, problem_in};
+use crate::installation::Installation;
 use crate::out;
 use crate::policies::{self, PolicyFile};
 use crate::registry::approval::{self, Allowed};
@@ -16,14 +17,17 @@ use crate::registry::removal::{self, Removal};
 use crate::registry::{self, Shelf, loads, overview};
 use crate::verbs::alert::{self, Tried};
 use crate::verbs::{activate, connection};
-use caravan_api::bench::{Activation, ConnectionView, DryRun, Forgotten, Mode, PolicyKept, Preview, Registry, Sealing};
+use caravan_api::bench::{
+    Activation, ConnectionView, DryRun, Forgotten, Mode, PolicyKept, Preview, Registry, Sealing, SlotsView,
+};
 use caravan_api::{Bench, Refused};
 use caravan_connectors::{Change, LoadedComponent, Safe};
 use caravan_journey::document::{Document, read_canvas};
+use caravan_model::policy::SlotChange;
 use caravan_model::port::{BoxFuture, Clock as _, Connector, Connectors as _, SystemClock};
-use caravan_model::{Canvas, Code, Connection, Connections, Problem};
-use caravan_runner::{Forecast, POLICY_ID, Runner, forecast, policy_of};
-use caravan_store::{DocumentKind, Sqlite, Version};
+use caravan_model::{Canvas, Code, Connection, Connections, Manifest, Problem};
+use caravan_runner::{Forecast, Runner, forecast, policy_of};
+use caravan_store::{Sqlite, Version};
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -43,6 +47,7 @@ pub struct Workbench {
     /// The lab that connections of this process reach, once one does.
     lab: Mutex<Option<LabHome>>,
     consents: Consents,
+    installation: Arc<Installation>,
 }
 
 impl Workbench {
@@ -53,8 +58,10 @@ impl Workbench {
         connections: PathBuf,
         lab_url: Option<String>,
         lab: Option<LabHome>,
+        installation: Arc<Installation>,
     ) -> Workbench {
-        Workbench { runner, host, connections, lab_url, lab: Mutex::new(lab), consents: Consents::default() }
+        let (lab, consents) = (Mutex::new(lab), Consents::default());
+        Workbench { runner, host, connections, lab_url, lab, consents, installation }
     }
 
     fn office(&self) -> Office<'_> {
@@ -63,12 +70,19 @@ impl Workbench {
 
     pub(super) async fn sealing(&self, who: String, act: Sealing) -> anyhow::Result<Value> {
         let name = match &act {
-            Sealing::App { .. } => return self.office().act(who, act, None, None).await,
+            Sealing::App { .. } | Sealing::ShowApp { .. } | Sealing::RemoveApp { .. } | Sealing::Show { .. } => {
+                return self.office().act(who, act, None, None).await;
+            }
             Sealing::Token { connection, .. }
             | Sealing::Connect { connection, .. }
             | Sealing::Disconnect { connection } => connection.clone(),
         };
         let subject = self.office().subject(&name).await?;
+        if !matches!(act, Sealing::Disconnect { .. })
+            && let Some(component) = subject.checked().components.get(&name)
+        {
+            self.entitled(&name, component.manifest()).await?;
+        }
         let lab = self.lab_for(&subject.checked().connections.value, std::iter::once(&name)).await?;
         self.office().act(who, act, Some(&subject), lab.as_ref()).await
     }
@@ -168,6 +182,7 @@ impl Workbench {
 
     async fn report(&self, name: String) -> anyhow::Result<Value> {
         let (known, connector) = self.bound(&name).await?;
+        self.entitled(&name, connector.manifest()).await?;
         Ok(connection::report(&name, &known, connector.as_ref()).await.1)
     }
 
@@ -178,9 +193,21 @@ impl Workbench {
         Ok(())
     }
 
+    /// A partner without a slot is not connected.
+    async fn entitled(&self, name: &str, manifest: &Manifest) -> anyhow::Result<()> {
+        Ok(connection::allowed(&policy_of(self.runner.store()).await?, name, manifest)?)
+    }
+
     async fn accounts_of(&self, name: String) -> anyhow::Result<Value> {
         let (known, connector) = self.bound(&name).await?;
+        self.entitled(&name, connector.manifest()).await?;
         Ok(connection::accounts_as_json(&known, connector.as_ref()).await?)
+    }
+
+    async fn audiences_of(&self, name: String, account: &str, named: &str) -> anyhow::Result<Value> {
+        let (known, connector) = self.bound(&name).await?;
+        self.entitled(&name, connector.manifest()).await?;
+        Ok(connection::audiences_as_json(&known, connector.as_ref(), account, named).await?)
     }
 
     async fn registry(&self, who: String, act: Registry) -> anyhow::Result<Value> {
@@ -282,12 +309,16 @@ impl Workbench {
 
     async fn keep_policy(&self, who: String, text: String, anyway: bool) -> anyhow::Result<PolicyKept> {
         let (mut told, file) = self.policy_against_live(text).await?;
+        let workspace = self.runner.store().workspace();
+        self.installation.may_say(workspace, &file.policy).await?;
         told.kept = anyway || told.refuses.as_array().is_none_or(Vec::is_empty);
         if told.kept {
             let details = json!({"sha256": file.digest()});
-            let document = (DocumentKind::Policy, POLICY_ID.to_owned(), Some(file.text));
-            self.runner.acting(who).put(vec![document], "policy.set", "policy", details).await?;
+            self.runner.acting(who.clone()).put(vec![file.document()], "policy.set", "policy", details).await?;
             self.runner.refresh();
+            if workspace == self.installation.keeper() {
+                self.installation.spread(&who).await?;
+            }
         }
         Ok(told)
     }
@@ -413,6 +444,11 @@ impl Bench for Workbench {
         Box::pin(async move { self.accounts_of(name).await.map_err(of_partner) })
     }
 
+    fn audiences(&self, name: String, account: String, named: String) -> BoxFuture<'_, Result<Value, Refused>> {
+        let of_partner = |error| refused(error).with(StatusCode::UNPROCESSABLE_ENTITY);
+        Box::pin(async move { self.audiences_of(name, &account, &named).await.map_err(of_partner) })
+    }
+
     fn preview(&self, wanted: Preview) -> BoxFuture<'_, Result<Value, Refused>> {
         Box::pin(async move { self.way_of(wanted).await.map_err(refused) })
     }
@@ -434,6 +470,22 @@ impl Bench for Workbench {
 
     fn check_policy(&self, text: String) -> BoxFuture<'_, Result<PolicyKept, Refused>> {
         Box::pin(async move { self.policy_against_live(text).await.map(|(told, _)| told).map_err(refused) })
+    }
+
+    fn slots(
+        &self,
+        who: String,
+        change: Option<SlotChange>,
+        anyway: bool,
+    ) -> BoxFuture<'_, Result<SlotsView, Refused>> {
+        Box::pin(async move {
+            let at = self.runner.store().workspace();
+            let view = match change {
+                None => self.installation.view().await,
+                Some(change) => self.installation.change(at, &who, &change, anyway).await,
+            };
+            view.map_err(refused)
+        })
     }
 
     fn seal(&self, who: String, act: Sealing) -> BoxFuture<'_, Result<Value, Refused>> {

@@ -3,6 +3,7 @@ use super::lab::LabHome;
 use super::{alerts, safe};
 use crate::check::{self, CheckedConnections};
 use crate::registry::Shelf;
+use crate::verbs::consent::{no_app, sealed_as_json};
 use caravan_api::bench::Sealing;
 use caravan_connectors::{Begun, ConsentDesk, Reach, Safe};
 use caravan_model::port::{App, Clock as _, Secret, SystemClock};
@@ -69,6 +70,23 @@ impl Subject {
         ConsentDesk::new(component, &self.connection.settings, reach)
     }
 
+    /// A token, or a service account's key file, that somebody brings.
+    fn brought(&self, token: Secret, service_account: bool) -> Result<Credential, Problem> {
+        let now = SystemClock.now();
+        if service_account {
+            let manifest = self.checked.components.get(&self.name).map(|component| component.manifest());
+            let takes = manifest.and_then(|known| known.auth.oauth.as_ref()).is_some_and(|spec| spec.service_account);
+            return match takes {
+                true => Ok(Credential { service_account: Some(token), given: now, ..Credential::default() }),
+                false => Err(Problem::new(Code::NoConsent, format!("{} takes no service accounts", self.connector()))),
+            };
+        }
+        if token.expose().trim().is_empty() || token.expose().chars().any(char::is_control) {
+            return Err(Problem::new(Code::BadValue, "the token is empty, or holds a line break"));
+        }
+        Ok(Credential::by_hand(token, now))
+    }
+
     fn connector(&self) -> String {
         self.checked.components.get(&self.name).map(|component| component.manifest().name.clone()).unwrap_or_default()
     }
@@ -88,7 +106,7 @@ impl Subject {
         }
         let now = sealed.as_ref().map_or("the token that the connections file names", Credential::kind);
         Err(Problem::new(Code::Usage, format!("`{}` has {now}, which this would replace", self.name))
-            .cure("say `replace: true`; name, audiences and waiting people stay"))
+            .cure("say `replace: true` (--yes); name, audiences and waiting people stay"))
     }
 }
 
@@ -123,13 +141,26 @@ impl Office<'_> {
                 safe.set_app(&connector, Some((&client_id, &client_secret))).await?;
                 ("connector.app.set", format!("connector {connector}"), json!({"client_id": client_id}))
             }
-            Sealing::Token { connection, token, replace } => {
-                let subject = subject.ok_or_else(missing)?;
-                if token.expose().trim().is_empty() || token.expose().chars().any(char::is_control) {
-                    return Err(Problem::new(Code::BadValue, "the token is empty, or holds a line break").into());
+            Sealing::ShowApp { connector } => {
+                let app = safe.app(&connector).await?.ok_or_else(|| no_app(&connector))?;
+                return Ok(json!({"connector": connector, "client_id": app.id, "secret": "sealed"}));
+            }
+            Sealing::RemoveApp { connector } => {
+                // One whose key is lost is forgotten all the same.
+                if let Ok(None) = safe.app(&connector).await {
+                    return Err(no_app(&connector).into());
                 }
+                safe.set_app(&connector, None).await?;
+                ("connector.app.remove", format!("connector {connector}"), Value::Null)
+            }
+            Sealing::Show { connection } => {
+                let sealed = safe.credential(&connection).await?;
+                return Ok(sealed.map_or(Value::Null, |sealed| sealed_as_json(&connection, &sealed)));
+            }
+            Sealing::Token { connection, token, service_account, replace } => {
+                let subject = subject.ok_or_else(missing)?;
+                let credential = subject.brought(token, service_account)?;
                 subject.may_replace(&safe, replace).await?;
-                let credential = Credential::by_hand(token, SystemClock.now());
                 safe.set_credential(&connection, Some(&credential)).await?;
                 ("connection.token", format!("connection {connection}"), json!({"kind": credential.kind()}))
             }

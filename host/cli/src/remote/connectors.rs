@@ -74,7 +74,7 @@ impl Remote<'_> {
                 let pin = Sent::Json(json!({"version": version}));
                 self.ask(Method::PUT, &format!("/connections/{}/pin", part(&connection)), pin).await
             }
-            ConnectorVerb::App(_) => Err(not_there("this command")),
+            ConnectorVerb::App(verb) => self.app(verb).await,
             ConnectorVerb::Uninstall { name } => {
                 self.delete(&path(&name), &format!("`{name}` and its grants are removed")).await
             }

@@ -65,7 +65,12 @@ impl Remote<'_> {
                     "every": args.every, "leavers": args.leavers});
                 self.post(&format!("{}/imports", path(&args.list)), wanted).await
             }
-            ListVerb::Imports { list } => self.get(&format!("{}/imports", path(&list))).await,
+            ListVerb::Imports { list } => {
+                let lines = self.server.ask(Method::GET, &format!("{}/imports", path(&list)), Sent::Nothing).await?;
+                self.tell(&lines)?;
+                let stands = lines.as_array().is_some_and(|lines| lines.iter().any(|line| !line["trouble"].is_null()));
+                Ok(if stands { End::NeedsYou } else { End::Done })
+            }
             ListVerb::EndImport { list, import } => {
                 let words = format!("this ends an import into the list {list}; who is on it stays");
                 self.delete(&format!("{}/imports/{}", path(&list), part(&import)), &words).await

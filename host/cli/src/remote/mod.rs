@@ -3,6 +3,7 @@ mod canvases;
 mod client;
 mod connections;
 mod connectors;
+mod entitlements;
 mod events;
 mod groups;
 mod show;
@@ -58,6 +59,7 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
         Verb::Batch(BatchVerb::Show(args)) => remote.get(&format!("/batches/{}", part(&args.name))).await,
         Verb::Alert(verb) => remote.alert(verb).await,
         Verb::Policy(verb) => remote.policy(verb).await,
+        Verb::Entitlement(verb) => remote.entitlement(verb).await,
         Verb::Audit(AuditVerb::List { after, limit }) => {
             remote.get(&format!("/audit?after={after}&limit={limit}")).await
         }

@@ -4,8 +4,21 @@ use caravan_model::Millis;
 use serde_json::{Map, Value};
 
 /// Fields that hold instants.
-const INSTANTS: [&str; 11] =
-    ["at", "since", "until", "oldest", "sealed_at", "ended_at", "asked", "done", "opened", "first_ends", "due"];
+const INSTANTS: [&str; 13] = [
+    "at",
+    "since",
+    "until",
+    "oldest",
+    "sealed_at",
+    "ended_at",
+    "asked",
+    "done",
+    "opened",
+    "first_ends",
+    "due",
+    "filled",
+    "pending",
+];
 
 /// An answer in words.
 pub fn words(value: &Value) -> String {

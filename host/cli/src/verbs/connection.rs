@@ -1,9 +1,9 @@
-//! `caravan connection VERB`; here: `check | accounts`.
+//! `caravan connection VERB`; here: `check | accounts | audiences`.
 mod kept;
 
 pub use kept::filled;
 
-use crate::args::{ConnectionArgs, ConnectionVerb, Global};
+use crate::args::{AudiencesArgs, ConnectionArgs, ConnectionVerb, Global};
 use crate::check;
 use crate::fail::End;
 use crate::host::lab::LabHome;
@@ -11,10 +11,12 @@ use crate::host::{Host, safe};
 use crate::registry::Shelf;
 use crate::verbs::consent;
 use crate::{out, stores};
+use caravan_model::manifest::{Manifest, World};
 use caravan_model::port::{
-    AccountInfo, Answer, Ask, CallContext, Clock, Connector, Connectors, Finding, FindingState, SystemClock,
+    AccountInfo, Answer, Ask, AudienceInfo, CallContext, Clock, Connector, Connectors, Finding, FindingState,
+    SystemClock,
 };
-use caravan_model::{Cause, Code, Connection, Fault, Problem, Target};
+use caravan_model::{Cause, Code, Connection, Fault, Policy, Problem, Target};
 use caravan_runner::policy_of;
 use caravan_store::Sqlite;
 use serde_json::json;
@@ -29,6 +31,7 @@ pub async fn connection(global: &Global, verb: ConnectionVerb) -> anyhow::Result
     let (args, checks) = match &verb {
         ConnectionVerb::Check(args) => (args, true),
         ConnectionVerb::Accounts(args) => (args, false),
+        ConnectionVerb::Audiences(args) => (&args.of, false),
         ConnectionVerb::Connect(args) => return consent::connect(global, args).await,
         ConnectionVerb::Token(args) => return consent::token(global, args).await,
         ConnectionVerb::Show(of) => return kept::show(global, of).await,
@@ -40,8 +43,10 @@ pub async fn connection(global: &Global, verb: ConnectionVerb) -> anyhow::Result
         ConnectionVerb::Disconnect(of) => return consent::disconnect(global, of).await,
     };
     let (connection, connector, _lab) = open(global, args).await?;
-    entitled(global, args, &connector.manifest().name).await?;
-    if checks {
+    entitled(global, &args.name, connector.manifest()).await?;
+    if let ConnectionVerb::Audiences(args) = &verb {
+        audiences(global, args, (&connection, connector.as_ref())).await
+    } else if checks {
         check_all(global, args, &connection, connector.as_ref()).await
     } else {
         accounts(global, &connection, connector.as_ref()).await
@@ -81,16 +86,29 @@ async fn open(
 }
 
 /// A partner that the policy of the store gives no slot is not connected.
-async fn entitled(global: &Global, args: &ConnectionArgs, connector: &str) -> anyhow::Result<()> {
+///
+/// # Errors
+/// CV029 with how many slots there are, and who has them.
+pub async fn entitled(global: &Global, name: &str, manifest: &Manifest) -> anyhow::Result<()> {
     let store = match stores::existing(global) {
         Ok(store) => store,
         Err(problem) if global.store.is_some() => return Err(problem.into()),
         Err(_) => return Ok(()),
     };
-    let policy = policy_of(&Sqlite::open_read_only(store)?).await?;
-    let Some(words) = policy.refuses(connector) else { return Ok(()) };
-    let problem = Problem::new(Code::NotEntitled, words).at_path(format!("connections.{}.connector", args.name));
-    Err(problem.cure("use another partner, or give this one a slot in the policy's `entitlements`").into())
+    Ok(allowed(&policy_of(&Sqlite::open_read_only(store)?).await?, name, manifest)?)
+}
+
+/// The same under a policy that is known. Sources need no slot: they are no destinations.
+///
+/// # Errors
+/// As [`entitled`].
+pub fn allowed(policy: &Policy, name: &str, manifest: &Manifest) -> Result<(), Problem> {
+    match policy.refuses(&manifest.name).filter(|_| manifest.world == World::Destination) {
+        None => Ok(()),
+        Some(refused) => Err(Problem::new(Code::NotEntitled, refused.words)
+            .at_path(format!("connections.{name}.connector"))
+            .cure(refused.cure)),
+    }
 }
 
 fn context(seed: &str) -> CallContext {
@@ -190,6 +208,80 @@ fn line(finding: &Finding) -> String {
     text
 }
 
+/// Why a partner lists nothing.
+fn unlisted(what: &str, fault: &Fault) -> Problem {
+    let finding = of_fault(fault);
+    let code = match fault {
+        Fault::Unauthorized { .. } => Code::Unauthorized,
+        Fault::Forbidden { .. } => Code::Forbidden,
+        Fault::Terms { .. } => Code::TermsUnsigned,
+        _ => Code::Unreached,
+    };
+    let problem = Problem::new(code, format!("the {what} cannot be listed: {}", finding.message));
+    problem.cure(finding.cure.unwrap_or_default())
+}
+
+/// The audiences of an account, or of a source's folder, whose name contains a text.
+///
+/// # Errors
+/// What the partner says.
+pub async fn audiences_as_json(
+    connection: &Connection,
+    connector: &dyn Connector,
+    account: &str,
+    named: &str,
+) -> Result<serde_json::Value, Problem> {
+    // Our short name, or the partner's id.
+    let account = connection.accounts.get(account).cloned().unwrap_or_else(|| account.to_owned());
+    let (mut rows, mut cursor) = (Vec::new(), None);
+    for _ in 0..PAGES {
+        let ask = Ask::Audiences { account: account.clone(), query: named.to_owned(), cursor: cursor.take() };
+        match connector.call(context("audiences"), ask).await.answer {
+            Ok(Answer::Audiences(page, next)) => {
+                let row = |one: AudienceInfo| {
+                    json!({"id": one.id, "name": one.name, "kind": one.kind, "at_least": one.size,
+                        "unusable": one.unusable})
+                };
+                rows.extend(page.into_iter().map(row));
+                cursor = next;
+            }
+            Ok(_) => return Err(Problem::new(Code::Internal, "the connector answered something else than audiences")),
+            Err(fault) => return Err(with_secrets(unlisted("audiences", &fault), connection, connector)),
+        }
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(rows.into())
+}
+
+async fn audiences(
+    global: &Global,
+    args: &AudiencesArgs,
+    (connection, connector): (&Connection, &dyn Connector),
+) -> anyhow::Result<End> {
+    let found = match audiences_as_json(connection, connector, &args.account, &args.named).await {
+        Ok(found) => found,
+        Err(problem) => {
+            eprintln!("{problem}");
+            return Ok(End::NeedsYou);
+        }
+    };
+    if global.json {
+        out::print_json(&found)?;
+        return Ok(End::Done);
+    }
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let row = |one: &serde_json::Value| {
+        let size = one["at_least"].as_u64().map(out::count).unwrap_or_default();
+        let state = one["unusable"].as_str().unwrap_or("usable").to_owned();
+        vec![text(&one["id"]), text(&one["name"]), text(&one["kind"]), size, state]
+    };
+    let rows: Vec<Vec<String>> = found.as_array().into_iter().flatten().map(row).collect();
+    out::print(&out::table(&["AUDIENCE", "NAME", "KIND", "AT LEAST", "STATE"], &rows))?;
+    Ok(End::Done)
+}
+
 /// All accounts that the credentials reach, page by page.
 async fn all_accounts(connector: &dyn Connector) -> Result<Vec<AccountInfo>, Problem> {
     let mut all = Vec::new();
@@ -206,17 +298,7 @@ async fn all_accounts(connector: &dyn Connector) -> Result<Vec<AccountInfo>, Pro
                     "the connector answered something else than accounts",
                 ));
             }
-            Err(fault) => {
-                let finding = of_fault(&fault);
-                let code = match fault {
-                    Fault::Unauthorized { .. } => caravan_model::Code::Unauthorized,
-                    Fault::Forbidden { .. } => caravan_model::Code::Forbidden,
-                    Fault::Terms { .. } => caravan_model::Code::TermsUnsigned,
-                    _ => caravan_model::Code::Unreached,
-                };
-                let problem = Problem::new(code, format!("the accounts cannot be listed: {}", finding.message));
-                return Err(problem.cure(finding.cure.unwrap_or_default()));
-            }
+            Err(fault) => return Err(unlisted("accounts", &fault)),
         }
         if cursor.is_none() {
             break;

@@ -60,6 +60,9 @@ pub async fn imports(global: &Global, list: &str) -> anyhow::Result<End> {
             (Some(_), Some(_)) => format!("looks at what changed: {} read so far", out::count(state.rows)),
             (Some(_), None) => "in step".to_owned(),
         };
+        if let Some(since) = state.pending {
+            words.push_str(&format!("  the source has been preparing an export since {}\n", out::instant(since)));
+        }
         words.push_str(&format!("  {progress}; {} linked, {} not\n", out::count(line.linked), out::count(unlinked)));
         for (why, n) in &line.unlinked {
             words.push_str(&format!("    {} {}\n", out::count(*n), why.words()));

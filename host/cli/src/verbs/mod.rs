@@ -12,6 +12,7 @@ pub mod connector;
 pub mod consent;
 pub mod dry_run;
 mod dry_webhook;
+pub mod entitlement;
 mod event;
 mod explain;
 mod group;
@@ -66,6 +67,7 @@ pub async fn here(global: Global, verb: Verb) -> anyhow::Result<End> {
         Verb::Audit(verb) => audit::audit(&global, verb).await,
         Verb::Member(verb) => member::member(&global, verb).await,
         Verb::Key(verb) => member::key(&global, verb).await,
+        Verb::Entitlement(verb) => entitlement::entitlement(&global, verb).await,
         Verb::Policy(PolicyVerb::Set { policy, connections }) => policy::set(&global, &policy, &connections).await,
         Verb::Policy(PolicyVerb::Check { policy, connections }) => policy::check(&global, &policy, &connections).await,
         Verb::Policy(PolicyVerb::Show) => policy::show(&global, &look(&global)?).await,

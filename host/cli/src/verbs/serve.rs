@@ -6,6 +6,7 @@ use crate::fail::{End, usage};
 use crate::host::bench::Workbench;
 use crate::host::provider;
 use crate::host::ready::Ready;
+use crate::installation::Installation;
 use crate::verbs::canvas::publish;
 use crate::{out, stop, stores};
 use caravan_api::{Provider, Server, Workspace, WriteKeys};
@@ -101,15 +102,25 @@ async fn go(
     cancel: watch::Receiver<bool>,
 ) -> anyhow::Result<End> {
     let (mut workspaces, mut watched) = (Vec::with_capacity(open.len()), Vec::with_capacity(open.len()));
+    let installation = Arc::new(Installation::of(open.iter().map(|(_, ready)| ready.runner.clone())));
+    installation.settle().await?;
     for (place, ready) in open.iter_mut() {
         ready.publish(global, std::mem::take(&mut place.canvases)).await?;
         let (connections, lab) = (place.own.connections.clone(), ready.lab.take());
-        let bench = Workbench::new(ready.runner.clone(), ready.host.clone(), connections, args.lab.clone(), lab);
+        let bench = Workbench::new(
+            ready.runner.clone(),
+            ready.host.clone(),
+            connections,
+            args.lab.clone(),
+            lab,
+            installation.clone(),
+        );
         let bench = Arc::new(bench);
         watched.push(bench.clone());
         let name = ready.runner.store().workspace().to_owned();
         workspaces.push(Workspace::new(name, ready.runner.clone(), bench, place.write_keys.clone()));
     }
+    drop(installation);
     let names: Vec<String> = workspaces.iter().map(|workspace| workspace.name.clone()).collect();
     let address = format!("http://{}", listener.local_addr()?);
     if global.json {

@@ -60,10 +60,9 @@ impl Audit<'_> {
     fn partners(&mut self, manifest: &ManifestOf<'_>) {
         for (name, audience) in &self.canvas.value.audiences {
             let Some(manifest) = manifest(&audience.connection) else { continue };
-            let Some(words) = self.policy.refuses(&manifest.name) else { continue };
+            let Some(refused) = self.policy.refuses(&manifest.name) else { continue };
             let at = Path::root().key("audiences").key(name).key("connection");
-            let cure = "use another partner, or give this one a slot in the policy's `entitlements`";
-            self.problems.push(self.canvas.problem(Code::NotEntitled, &at, words).cure(cure.to_owned()));
+            self.problems.push(self.canvas.problem(Code::NotEntitled, &at, refused.words).cure(refused.cure));
         }
     }
 

@@ -87,7 +87,7 @@ pub(super) fn hold_of(code: &str) -> Hold {
         ),
         "not_entitled" => (
             "the policy gives this partner no slot",
-            "give it one in the policy's entitlements",
+            "give it one: caravan entitlement add NAME",
             Some(Code::NotEntitled),
             Critical,
         ),

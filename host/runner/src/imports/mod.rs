@@ -57,6 +57,10 @@ pub struct ImportState {
     pub rows: u64,
     /// When everyone was read for the first time.
     pub filled: Option<Millis>,
+    /// What the pass under way began with: where what it reads is gone, it begins there anew.
+    pub(crate) from: Option<String>,
+    /// Since when the source has been preparing what is asked for.
+    pub pending: Option<Millis>,
     /// When the last pass ended.
     pub done: Option<Millis>,
     /// When the source is asked next.
@@ -114,14 +118,16 @@ impl ListImport {
 /// # Errors
 /// What the store says.
 pub async fn imports_of<S: Store>(store: &S) -> crate::Result<Vec<(String, ListImport)>> {
-    let documents = store.documents(DocumentKind::ListImport).await?.into_iter();
-    documents
-        .map(|(id, text)| {
-            let read = serde_json::from_str(&text);
-            let read = read.map_err(|_| Problem::new(Code::StoreDamaged, format!("the import {id} cannot be read")))?;
-            Ok((id, read))
-        })
-        .collect()
+    read(&store.documents(DocumentKind::ListImport).await?)
+}
+
+fn read(documents: &[(String, String)]) -> crate::Result<Vec<(String, ListImport)>> {
+    let import = |(id, text): &(String, String)| {
+        let read = serde_json::from_str(text);
+        let read = read.map_err(|_| Problem::new(Code::StoreDamaged, format!("the import {id} cannot be read")))?;
+        Ok((id.clone(), read))
+    };
+    documents.iter().map(import).collect()
 }
 
 /// How the imports of a list stand.
@@ -225,6 +231,8 @@ fn unreadable(failed: &Finding) -> Problem {
         Problem::new(Code::BadImport, format!("the source cannot be read: {}: {}", failed.subject, failed.message));
     match &failed.cure {
         Some(cure) => problem.cure(cure),
-        None => problem.cure("`caravan connection check` shows the whole checklist"),
+        None => problem.cure(
+            "`caravan connection check` shows the whole checklist, `caravan connection audiences NAME --folder F` what there is",
+        ),
     }
 }

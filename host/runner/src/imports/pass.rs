@@ -1,36 +1,50 @@
 //! One pass of an import: whom nobody knew is looked for again, then the source is read to its end.
-use super::{ImportTrouble, ListImport, imports_of, regulated, rows};
+use super::{ImportState, ImportTrouble, ListImport, read, regulated, rows};
 use crate::error::written;
 use crate::shared::Shared;
 use caravan_model::port::{Answer, Ask, CallContext, MemberPage, Members};
 use caravan_model::{Code, Duration, Fault, Millis};
-use caravan_store::{ImportStep, Imported, Store, TakeMembers};
+use caravan_store::{Charge, DocumentKind, ImportStep, Imported, Store, TakeMembers};
 use std::sync::Arc;
 
 /// Unlinked members that one transaction looks for again.
 const LOOKED_FOR: usize = 5_000;
 /// How long after a failure the source is asked again, at first; each time twice as long, up to the import's period.
 const AGAIN: Duration = Duration::SECOND.times(5);
+/// How long a source may prepare members before it is asked anew.
+const ENDLESS: Duration = Duration::DAY;
+/// After so many refusals in a row that no waiting mends, a pass begins anew.
+const ANEW: u32 = 3;
+
+impl ImportState {
+    /// What the pass under way reads is given up: it begins where it began.
+    fn begins_anew(&mut self) {
+        self.cursor.clone_from(&self.from);
+        (self.reading, self.rows, self.pending) = (false, 0, None);
+    }
+}
 
 /// Works on all imports that are due; gives how many people joined or left lists, and when the next one is due.
 pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<(u64, Millis)> {
-    let imports = imports_of(&shared.store).await?;
-    if imports.is_empty() {
-        return Ok((0, Millis::NEVER));
-    }
+    let imports = known(&shared).await?;
     let (mut changed, mut next) = (0, Millis::NEVER);
-    let is_regulated = crate::policy_of(&shared.store).await?.regulated_health;
     for (id, _) in imports {
-        // Read anew each time: somebody may have changed or ended it meanwhile.
-        while let Some((_, mut import)) = imports_of(&shared.store).await?.into_iter().find(|(known, _)| *known == id) {
+        // Looked at anew each time: somebody may have changed or ended it meanwhile.
+        loop {
+            let Some((_, mut import)) = known(&shared).await?.into_iter().find(|(known, _)| *known == id) else {
+                shared.withdraw_import(&id);
+                break;
+            };
             if import.state.due > shared.now() || shared.is_stopping() {
                 next = next.min(import.state.due);
                 break;
             }
-            changed += match is_regulated {
+            changed += match shared.policy().regulated_health {
                 true => {
                     let problem = regulated();
-                    fail(&shared, &id, &mut import, problem.code.as_str(), problem.to_string(), None).await?
+                    let why =
+                        Trouble { code: problem.code.as_str().to_owned(), words: problem.to_string(), after: None };
+                    fail(&shared, &id, &mut import, why, Vec::new()).await?
                 }
                 false => work(&shared, &id, &mut import).await?,
             };
@@ -42,19 +56,40 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<(u64,
     Ok((changed, next))
 }
 
+async fn known<S: Store>(shared: &Shared<S>) -> crate::Result<Vec<(String, ListImport)>> {
+    read(&shared.documents(DocumentKind::ListImport).await?)
+}
+
+/// Why a pass cannot go on now.
+struct Trouble {
+    code: String,
+    words: String,
+    /// When the source wants to be asked again.
+    after: Option<u64>,
+}
+
 /// Asks the source once; gives how many people joined or left.
 async fn work<S: Store>(shared: &Shared<S>, id: &str, import: &mut ListImport) -> crate::Result<u64> {
     let mut changed = 0;
     if import.state.began.is_none() {
         changed += relink(shared, id, import).await?;
         (import.state.began, import.state.rows) = (Some(shared.now()), 0);
+        import.state.from.clone_from(&import.state.cursor);
     }
     let plug = match shared.plug(&import.connection).await? {
         Ok(plug) => plug,
         Err(problem) => {
-            return fail(shared, id, import, problem.code.as_str(), problem.to_string(), None)
-                .await
-                .map(|n| n + changed);
+            let why = Trouble { code: problem.code.as_str().to_owned(), words: problem.to_string(), after: None };
+            return Ok(changed + fail(shared, id, import, why, Vec::new()).await?);
+        }
+    };
+    // Paced like what is sent: by the quotas of the source's manifest, and by what it says itself.
+    let mut pass = match shared.pass_of_import(id, import, &plug).await {
+        Ok(pass) => pass,
+        Err(paced) => {
+            import.state.due = paced.until;
+            keep(shared, id, import, Vec::new()).await?;
+            return Ok(changed);
         }
     };
     let context = CallContext {
@@ -63,36 +98,68 @@ async fn work<S: Store>(shared: &Shared<S>, id: &str, import: &mut ListImport) -
         deadline: shared.options.call_deadline,
         record_bodies: false,
     };
+    let charges = pass.charges();
     let ask = Ask::Members { target: import.target(plug.connector.settings()), cursor: import.state.cursor.clone() };
-    let answer = plug.connector.call(context, ask).await.answer;
-    match answer {
+    let outcome = plug.connector.call(context, ask).await;
+    pass.ended(shared.now(), &outcome, 0);
+    match outcome.answer {
         Ok(Answer::Members(MemberPage::Pending { cursor, after_ms })) => {
-            import.state.cursor = Some(cursor);
-            import.state.trouble = None;
-            import.state.due = shared.now().after(Duration(after_ms));
-            keep(shared, id, import).await?;
+            let (now, state) = (shared.now(), &mut import.state);
+            let since = *state.pending.get_or_insert(now);
+            if now.since(since) > ENDLESS {
+                let words = format!("the source has been preparing members for more than {ENDLESS}: it is asked anew");
+                let why = Trouble { code: "export-endless".to_owned(), words, after: None };
+                state.begins_anew();
+                return Ok(changed + fail(shared, id, import, why, charges).await?);
+            }
+            state.cursor = Some(cursor);
+            state.trouble = None;
+            state.due = now.after(Duration(after_ms));
+            keep(shared, id, import, charges).await?;
         }
-        Ok(Answer::Members(MemberPage::Page(page))) => changed += take(shared, id, import, &page).await?,
+        Ok(Answer::Members(MemberPage::Page(page))) => changed += take(shared, id, import, &page, charges).await?,
         Ok(_) => {
             let words = "the connector answered another question than it was asked".to_owned();
-            changed += fail(shared, id, import, Code::Internal.as_str(), words, None).await?;
+            let why = Trouble { code: Code::Internal.as_str().to_owned(), words, after: None };
+            changed += fail(shared, id, import, why, charges).await?;
         }
-        Err(fault) => {
-            let words = fault.cause().map_or_else(|| "the source gives no reason".to_owned(), ToString::to_string);
-            let code = fault.cause().map_or_else(String::new, |cause| cause.code.clone());
-            let after = match &fault {
-                Fault::Throttled { after_ms, .. }
-                | Fault::Unavailable { after_ms, .. }
-                | Fault::Preparing { after_ms, .. } => *after_ms,
-                _ => None,
-            };
-            changed += fail(shared, id, import, &code, words, after).await?;
-        }
+        Err(fault) => changed += refused(shared, id, import, &fault, charges).await?,
     }
     Ok(changed)
 }
 
-async fn take<S: Store>(shared: &Shared<S>, id: &str, import: &mut ListImport, page: &Members) -> crate::Result<u64> {
+/// The source said no. What does not end by waiting may be about what this pass reads, an export that failed or is gone: after
+/// some tries the pass begins anew.
+async fn refused<S: Store>(
+    shared: &Shared<S>,
+    id: &str,
+    import: &mut ListImport,
+    fault: &Fault,
+    charges: Vec<Charge>,
+) -> crate::Result<u64> {
+    let words = fault.cause().map_or_else(|| "the source gives no reason".to_owned(), ToString::to_string);
+    let code = fault.cause().map_or_else(String::new, |cause| cause.code.clone());
+    let (is_of_pass, after) = match fault {
+        Fault::Throttled { after_ms, .. } | Fault::Unavailable { after_ms, .. } | Fault::Preparing { after_ms, .. } => {
+            (false, *after_ms)
+        }
+        Fault::Unauthorized { .. } | Fault::Forbidden { .. } | Fault::Stopped { .. } => (false, None),
+        _ => (true, None),
+    };
+    let tries = import.state.trouble.as_ref().map_or(0, |trouble| trouble.tries) + 1;
+    if is_of_pass && tries.is_multiple_of(ANEW) {
+        import.state.begins_anew();
+    }
+    fail(shared, id, import, Trouble { code, words, after }, charges).await
+}
+
+async fn take<S: Store>(
+    shared: &Shared<S>,
+    id: &str,
+    import: &mut ListImport,
+    page: &Members,
+    charges: Vec<Charge>,
+) -> crate::Result<u64> {
     let now = shared.now();
     let mut after = import.clone();
     let state = &mut after.state;
@@ -101,7 +168,7 @@ async fn take<S: Store>(shared: &Shared<S>, id: &str, import: &mut ListImport, p
     }
     state.cursor.clone_from(&page.next);
     state.rows += u64::from(page.rows);
-    (state.reading, state.trouble) = (page.more, None);
+    (state.reading, state.trouble, state.pending) = (page.more, None, None);
     if !page.more {
         let began = state.began.take().unwrap_or(now);
         state.due = began.after(after.every).max(now.after(Duration(1)));
@@ -116,6 +183,7 @@ async fn take<S: Store>(shared: &Shared<S>, id: &str, import: &mut ListImport, p
         leavers: after.leavers,
         ends: page.full && !page.more,
         document: written(&after)?,
+        charges,
     });
     let Imported { joined, left, .. } = shared.store.import(shared.lease, step, now).await?;
     *import = after;
@@ -142,23 +210,22 @@ async fn fail<S: Store>(
     shared: &Shared<S>,
     id: &str,
     import: &mut ListImport,
-    code: &str,
-    words: String,
-    after_ms: Option<u64>,
+    why: Trouble,
+    charges: Vec<Charge>,
 ) -> crate::Result<u64> {
     let now = shared.now();
     let before = import.state.trouble.take();
     let tries = before.as_ref().map_or(0, |trouble| trouble.tries) + 1;
     let since = before.map_or(now, |trouble| trouble.since);
     let own = Duration(AGAIN.0.saturating_mul(1 << (tries - 1).min(20))).min(import.every.max(AGAIN));
-    import.state.due = now.after(after_ms.map_or(own, |ms| Duration(ms.max(1_000))));
-    import.state.trouble = Some(ImportTrouble { code: code.to_owned(), words, since, tries });
-    keep(shared, id, import).await?;
+    import.state.due = now.after(why.after.map_or(own, |ms| Duration(ms.max(1_000))));
+    import.state.trouble = Some(ImportTrouble { code: why.code, words: why.words, since, tries });
+    keep(shared, id, import, charges).await?;
     Ok(0)
 }
 
-async fn keep<S: Store>(shared: &Shared<S>, id: &str, import: &ListImport) -> crate::Result<()> {
-    let step = ImportStep::Note { import: id.to_owned(), document: written(import)? };
+async fn keep<S: Store>(shared: &Shared<S>, id: &str, import: &ListImport, charges: Vec<Charge>) -> crate::Result<()> {
+    let step = ImportStep::Note { import: id.to_owned(), document: written(import)?, charges };
     shared.store.import(shared.lease, step, shared.now()).await?;
     Ok(())
 }

@@ -8,6 +8,7 @@ mod claims;
 mod control;
 mod flow;
 mod importing;
+mod imports;
 mod journeys;
 mod keeping;
 mod mapped;

@@ -1,11 +1,13 @@
 //! The workspace's policy and a step's own demand, from publish to the part: rule 11.15.
 use crate::common::*;
-use caravan_model::{Action, Code, Consent, Millis, Profile, Status};
+use caravan_model::{Action, Code, Consent, Event, Message, Millis, Profile, Status};
 use caravan_runner::{RunEnd, RunOptions};
 use caravan_store::{DocumentKind, LaneState, Slots, Store};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Keeps a policy in the store, as `caravan policy set` does.
 async fn set(stage: &Stage, text: &str) {
@@ -298,4 +300,62 @@ async fn a_slot_that_is_taken_away_holds_the_queue_and_given_again_lets_people_g
     let end = stage.run(version, "", Vec::new()).await;
     assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
     assert_eq!(stage.count(version, 0, Status::Synced).await, 10);
+}
+
+#[tokio::test]
+async fn a_serving_host_holds_a_queue_when_its_slot_goes_and_lets_it_go_on_when_it_comes_back() {
+    let stage = Stage::new(10);
+    let text = one_step("one", "add", "email").replace("{ api: true }", "{ event: e }");
+    let version = stage.publish(&text).await;
+    // The partner asks for an hour of patience, so that nothing but the policy looks at the queue.
+    stage.fake().dial(|_| Reaction::Throttle(3_600_000));
+    let runner = Arc::new(stage.runner());
+    let (stop, stopped) = watch::channel(false);
+    let (tell, _) = watch::channel(Default::default());
+    let serving = tokio::spawn({
+        let runner = runner.clone();
+        async move { runner.serve(tell, stopped).await.map(drop) }
+    });
+    let event = |id: &str| Message {
+        who: person(id),
+        event: Some(Event { name: "e".to_owned(), at: stage_now(&stage), properties: Default::default() }),
+        ..Message::default()
+    };
+    runner.receive(vec![(None, event("a")), (None, event("b"))]).await.unwrap();
+    let state = async |wanted: fn(&LaneState) -> bool| {
+        for _ in 0..1_500 {
+            if wanted(&stage.lane().await.state) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{:?}", stage.lane().await.state);
+    };
+    state(|state| matches!(state, LaneState::Waiting { .. })).await;
+    stage.fake().calm();
+    let calls = stage.fake().calls().len();
+    let set = async |text: &str| {
+        let document = (DocumentKind::Policy, caravan_runner::POLICY_ID.to_owned(), Some(text.to_owned()));
+        runner.acting("test").put(vec![document], "policy.set", "policy", json!({})).await.unwrap();
+        runner.refresh();
+    };
+    set("format: 1\nentitlements: { free: [meta] }\n").await;
+    state(|state| matches!(state, LaneState::Held { reason, .. } if reason.code == "not_entitled")).await;
+    let LaneState::Held { reason, .. } = stage.lane().await.state else { panic!("it is held") };
+    assert!(reason.words.contains("no slots were bought"), "{reason:?}");
+    // Whoever comes meanwhile waits too.
+    runner.receive(vec![(None, event("c"))]).await.unwrap();
+    while stage.count(version, 0, Status::Waiting).await < 3 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(stage.fake().calls().len(), calls, "nothing was sent meanwhile");
+    set("format: 1\nentitlements: { free: [], purchases: 1, slots: [fake] }\n").await;
+    while stage.count(version, 0, Status::Synced).await < 3 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(stage.fake().partner.lock().unwrap().checks, 0, "the policy lets it go on, and no call");
+    assert_eq!(stage.fake().members("new-1"), ["a", "b", "c"].map(|id| format!("EMAIL={id}@x.example")).into());
+    stop.send_replace(true);
+    serving.await.unwrap().unwrap();
+    stage.balanced().await;
 }

@@ -209,6 +209,9 @@ macro_rules! the_store {
             $(async fn $write(&self, $($wa: $wt),*) -> Result<$wr> {
                 self.write(stringify!($write), self.inner.$write($($wa),*))
             })*
+            fn documents_written(&self) -> Option<u64> {
+                self.inner.documents_written()
+            }
             async fn changed(&self) {
                 self.inner.changed().await;
             }

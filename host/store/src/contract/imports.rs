@@ -1,5 +1,5 @@
 //! Members of external audiences who are imported into lists.
-use caravan_model::{Digest, Millis, Profile};
+use caravan_model::{Charge, Digest, Millis, Profile};
 use serde::{Deserialize, Serialize};
 
 /// What an import keeps.
@@ -24,6 +24,8 @@ pub enum ImportStep {
         import: String,
         /// Its document from now on.
         document: String,
+        /// What the calls before it cost of quotas.
+        charges: Vec<Charge>,
     },
     /// Forgets an import and whom it brought; who is on the list stays there.
     Forget {
@@ -49,6 +51,8 @@ pub struct TakeMembers {
     pub ends: bool,
     /// The import's document from now on; written with the page.
     pub document: String,
+    /// What the calls before it cost of quotas.
+    pub charges: Vec<Charge>,
 }
 
 /// What a step of an import changed.

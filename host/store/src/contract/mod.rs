@@ -362,6 +362,9 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// whose status is no longer the one corrected from is left alone.
     fn correct(&self, lease: Lease, correction: Correction) -> impl Future<Output = Result<u64>> + Send;
 
+    /// A number that changes with each write of documents, once it is there to be read: what was read since the number was
+    /// looked at is still so while it is the same. `None` where it cannot be told, as others may write: then read anew.
+    fn documents_written(&self) -> Option<u64>;
     /// All documents of a kind: settings that stand beside versions (policy, subscriptions, alerts, canvas states).
     fn documents(&self, kind: DocumentKind) -> impl Future<Output = Result<Vec<(String, String)>>> + Send;
     /// Writes, or (`None`) removes, documents in one transaction.

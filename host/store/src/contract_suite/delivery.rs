@@ -263,8 +263,18 @@ pub async fn quotas_are_kept_with_the_attempt<E: Engine>(engine: E) {
 pub async fn documents_and_exchanges_are_kept<E: Engine>(engine: E) {
     let mut w = World::new(engine).await;
     let policy = |body: Option<&str>| vec![(DocumentKind::Policy, "policy".to_owned(), body.map(str::to_owned))];
+    // Whoever keeps what they read hears of every way to write.
+    let mut written = w.store.documents_written();
+    let mut is_told = |now: Option<u64>| std::mem::replace(&mut written, now) != now || now.is_none();
     w.store.put_documents(w.lease, policy(Some("{}"))).await.expect("kept");
-    w.store.put_documents(w.lease, policy(Some("{\"a\":1}"))).await.expect("kept");
+    assert!(is_told(w.store.documents_written()));
+    w.store.note(w.lease, policy(Some("{\"a\":1}")), Vec::new()).await.expect("kept");
+    assert!(is_told(w.store.documents_written()));
+    assert!(w.store.swap_sealed("s".to_owned(), None, Some("x".to_owned())).await.expect("sealed"));
+    assert!(is_told(w.store.documents_written()));
+    let forget = ImportStep::Forget { import: "none".to_owned() };
+    w.store.import(w.lease, forget, w.now).await.expect("nothing was there");
+    assert!(is_told(w.store.documents_written()));
     let people = w.people(0..1).await;
     w.enter(&people, &[w.offer(0, Action::Add, false), Move::End]).await;
     let slice = w.seal_all().await;

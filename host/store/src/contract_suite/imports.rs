@@ -24,6 +24,7 @@ fn page(members: Vec<(Profile, bool)>, round: u64, ends: bool) -> ImportStep {
         leavers: true,
         ends,
         document: format!("{{\"round\":{round}}}"),
+        charges: Vec::new(),
     })
 }
 
@@ -87,7 +88,7 @@ pub async fn who_becomes_known_joins_and_who_left_goes(engine: impl Engine) {
     w.store.import(w.lease, ImportStep::Forget { import: "l:1".to_owned() }, w.now).await.expect("forgotten");
     // Whoever still works on an import that was ended brings nothing back.
     w.store.import(w.lease, page(vec![(ecid(0), true)], 3, false), w.now).await.expect("too late");
-    let note = ImportStep::Note { import: "l:1".to_owned(), document: "{}".to_owned() };
+    let note = ImportStep::Note { import: "l:1".to_owned(), document: "{}".to_owned(), charges: Vec::new() };
     w.store.import(w.lease, note, w.now).await.expect("too late");
     assert_eq!(w.store.documents(DocumentKind::ListImport).await.expect("documents"), []);
     assert_eq!(w.store.imported("l:1".to_owned(), None, 10).await.expect("a view"), ImportView::default());

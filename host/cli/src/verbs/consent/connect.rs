@@ -6,9 +6,11 @@ use crate::fail::End;
 use crate::host::hands::Hands;
 use crate::host::safe;
 use crate::out;
+use crate::verbs::connection::allowed;
 use caravan_connectors::{Begun, ConsentDesk};
 use caravan_model::port::Secret;
 use caravan_model::{Code, Problem};
+use caravan_runner::policy_of;
 use serde_json::json;
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ pub async fn connect(global: &Global, args: &ConnectArgs) -> anyhow::Result<End>
     Hands::making(global, None, async |hands| {
         let subject = Subject::of(hands, &args.of).await?;
         subject.without_app()?;
+        allowed(&policy_of(hands.store()).await?, &subject.name, subject.component.manifest())?;
         let title = &subject.component.manifest().title;
         let desk = subject.desk()?.ok_or_else(|| {
             Problem::new(Code::NoConsent, format!("{title} asks no person for consent"))

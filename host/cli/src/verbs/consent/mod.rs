@@ -11,10 +11,12 @@ use crate::host::hands::Hands;
 use crate::host::lab::LabHome;
 use crate::host::safe;
 use crate::registry::Shelf;
+use crate::verbs::connection::allowed;
 use crate::{ask, out};
 use caravan_connectors::{ConsentDesk, LoadedComponent, Reach, Safe};
 use caravan_model::port::{Clock as _, Secret, SystemClock};
 use caravan_model::{Code, Connection, Credential, Problem};
+use caravan_runner::policy_of;
 use serde_json::{Value, json};
 use std::io::Read as _;
 use std::sync::Arc;
@@ -97,22 +99,25 @@ pub fn typed() -> anyhow::Result<Secret> {
     Ok(Secret::new(text))
 }
 
+/// An app's secret: from a variable, else from the standard input.
+pub fn secret_of(variable: Option<&str>) -> anyhow::Result<Secret> {
+    let Some(variable) = variable else { return typed() };
+    match std::env::var(variable) {
+        Ok(value) if !value.trim().is_empty() => Ok(Secret::new(value.trim())),
+        _ => {
+            let words = format!("the environment variable {variable} is not set, or is empty");
+            Err(Problem::new(Code::MissingSecret, words).into())
+        }
+    }
+}
+
 /// Does a verb of apps.
 pub async fn app(global: &Global, verb: AppVerb) -> anyhow::Result<End> {
     Hands::making(global, None, async |hands| {
         let safe = safe::of(hands.store());
         match &verb {
             AppVerb::Set { connector, client_id, client_secret_env, .. } => {
-                let secret = match client_secret_env {
-                    None => typed()?,
-                    Some(variable) => match std::env::var(variable) {
-                        Ok(value) if !value.trim().is_empty() => Secret::new(value.trim()),
-                        _ => {
-                            let words = format!("the environment variable {variable} is not set, or is empty");
-                            return Err(Problem::new(Code::MissingSecret, words).into());
-                        }
-                    },
-                };
+                let secret = secret_of(client_secret_env.as_deref())?;
                 safe.set_app(connector, Some((client_id, &secret))).await?;
                 note(hands, "connector.app.set", format!("connector {connector}"), json!({"client_id": client_id}))
                     .await?;
@@ -139,7 +144,7 @@ pub async fn app(global: &Global, verb: AppVerb) -> anyhow::Result<End> {
 }
 
 /// No app is sealed.
-fn no_app(connector: &str) -> Problem {
+pub fn no_app(connector: &str) -> Problem {
     Problem::new(Code::AppMissing, format!("no app is sealed for {connector}"))
         .cure(format!("caravan connector app set {connector} --client-id ID --client-secret-stdin"))
 }
@@ -149,6 +154,7 @@ pub async fn token(global: &Global, args: &TokenArgs) -> anyhow::Result<End> {
     Hands::making(global, None, async |hands| {
         let subject = Subject::of(hands, &args.of).await?;
         subject.without_app()?;
+        allowed(&policy_of(hands.store()).await?, &subject.name, subject.component.manifest())?;
         let safe = safe::of(hands.store());
         let value = typed()?;
         let now = SystemClock.now();
@@ -176,6 +182,12 @@ pub async fn token(global: &Global, args: &TokenArgs) -> anyhow::Result<End> {
 }
 
 /// What is sealed for a connection, without any value.
+pub fn sealed_as_json(connection: &str, credential: &Credential) -> Value {
+    json!({"connection": connection, "kind": credential.kind(), "given": credential.given, "ends": credential.ends,
+        "scopes": credential.granted, "missing_scopes": credential.missing(), "refreshed": credential.refresh.is_some()})
+}
+
+/// Says what is sealed for a connection.
 pub async fn show(global: &Global, of: &NamedConnection) -> anyhow::Result<End> {
     Hands::making(global, None, async |hands| {
         let Some(credential) = safe::of(hands.store()).credential(&of.name).await? else {
@@ -184,9 +196,7 @@ pub async fn show(global: &Global, of: &NamedConnection) -> anyhow::Result<End> 
         };
         let missing = credential.missing();
         if global.json {
-            out::print_json(&json!({"connection": of.name, "kind": credential.kind(), "given": credential.given,
-                "ends": credential.ends, "scopes": credential.granted, "missing_scopes": missing,
-                "refreshed": credential.refresh.is_some()}))?;
+            out::print_json(&sealed_as_json(&of.name, &credential))?;
         } else {
             let mut text = format!("{}: {}\n", of.name, credential.kind());
             text.push_str(&format!("  given   {}\n", out::instant(credential.given)));
