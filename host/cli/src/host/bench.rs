@@ -10,7 +10,6 @@ use crate::check::{self, Checked, Secrets};
 use crate::fail::{Problems, problem_in};
 use crate::installation::Installation;
 use crate::out;
-use crate::policies::{self, PolicyFile};
 use crate::registry::approval::{self, Allowed};
 use crate::registry::desk::Desk;
 use crate::registry::removal::{self, Removal};
@@ -62,6 +61,10 @@ impl Workbench {
     ) -> Workbench {
         let (lab, consents) = (Mutex::new(lab), Consents::default());
         Workbench { runner, host, connections, lab_url, lab, consents, installation }
+    }
+
+    pub(super) fn installation(&self) -> &Installation {
+        &self.installation
     }
 
     fn office(&self) -> Office<'_> {
@@ -295,32 +298,6 @@ impl Workbench {
             }
         }
         Ok(())
-    }
-
-    /// What a policy would refuse.
-    async fn policy_against_live(&self, text: String) -> anyhow::Result<(PolicyKept, PolicyFile)> {
-        let file = policies::read_text(BODY, text)?;
-        let mapped = |name: &str| self.host.identities(name);
-        let found = policies::refusals(self.runner.store(), &file.policy, &mapped).await?;
-        let refuses =
-            found.refused.iter().map(|(canvas, problems)| json!({"canvas": canvas, "problems": problems})).collect();
-        Ok((PolicyKept { kept: false, refuses, unseen: found.unseen }, file))
-    }
-
-    async fn keep_policy(&self, who: String, text: String, anyway: bool) -> anyhow::Result<PolicyKept> {
-        let (mut told, file) = self.policy_against_live(text).await?;
-        let workspace = self.runner.store().workspace();
-        self.installation.may_say(workspace, &file.policy).await?;
-        told.kept = anyway || told.refuses.as_array().is_none_or(Vec::is_empty);
-        if told.kept {
-            let details = json!({"sha256": file.digest()});
-            self.runner.acting(who.clone()).put(vec![file.document()], "policy.set", "policy", details).await?;
-            self.runner.refresh();
-            if workspace == self.installation.keeper() {
-                self.installation.spread(&who).await?;
-            }
-        }
-        Ok(told)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod journal;
 pub mod lab;
 pub mod provider;
 pub mod ready;
+mod rules;
 pub mod safe;
 mod trials;
 pub mod workshop;
