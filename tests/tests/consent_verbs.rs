@@ -60,8 +60,8 @@ fn apps_tokens_and_consents_are_looked_after_on_a_serving_host_by_the_command_li
     on(&admin, &set).expect(0);
     let app = on(&viewer, &["connector", "app", "show", "snapchat", "--json"]).expect(0).json();
     assert_eq!((&app["client_id"], &app["secret"]), (&json!("app-1"), &json!("sealed")), "{app}");
-    let nothing = on(&viewer, &["connection", "show", "by-app"]).expect(0).stdout;
-    assert!(nothing.contains("nothing is sealed"), "{nothing}");
+    let nothing = on(&viewer, &["connection", "show", "by-app", "--json"]).expect(0).json();
+    assert!(nothing["sealed"].is_null(), "{nothing}");
 
     // A person lets the app in; the command waits for them.
     let mut asking = command(&admin, &["connection", "connect", "by-app"]);
@@ -74,7 +74,11 @@ fn apps_tokens_and_consents_are_looked_after_on_a_serving_host_by_the_command_li
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{output:?}");
     let shown = on(&viewer, &["connection", "show", "by-app", "--json"]).expect(0).json();
-    assert_eq!((&shown["refreshed"], &shown["missing_scopes"]), (&json!(true), &json!([])), "{shown}");
+    assert_eq!(
+        (&shown["sealed"]["kind"], &shown["sealed"]["lacks"]),
+        (&json!("a person's consent, which is refreshed"), &json!([])),
+        "{shown}"
+    );
 
     // A token by hand replaces it only where somebody says so; then everything is ended and forgotten.
     let token = |words: &[&str]| {
@@ -93,7 +97,7 @@ fn apps_tokens_and_consents_are_looked_after_on_a_serving_host_by_the_command_li
     assert!(code == Some(2) && service.contains("takes no service accounts"), "{service}");
     assert_eq!(token(&["connection", "token", "by-app", "--token-stdin", "--yes"]).0, Some(0));
     let shown = on(&viewer, &["connection", "show", "by-app", "--json"]).expect(0).json();
-    assert_eq!(shown["kind"], "a token by hand", "{shown}");
+    assert_eq!(shown["sealed"]["kind"], "a token by hand", "{shown}");
     on(&admin, &["connection", "disconnect", "by-app", "--yes"]).expect(0);
     on(&admin, &["connector", "app", "remove", "snapchat", "--yes"]).expect(0);
     on(&admin, &["connector", "app", "remove", "snapchat", "--yes"]).expect(2);

@@ -71,7 +71,13 @@ fn plain_and_hashed_attributes_arrive_as_the_keys_that_they_are_mapped_to() {
     assert!(!bodies.contains(&oracle::sha256("33611111111")), "{dry}");
 
     // Another step picks another of the mapped fields.
-    place.write("canvas.yaml", CANVAS.replace("[email, phone]", "[external_id]").replace("Mapped", "Picked"));
+    place.write(
+        "canvas.yaml",
+        CANVAS
+            .replace("[email, phone]", "[external_id]")
+            .replace("Mapped", "Picked")
+            .replace("canvas: mapped", "canvas: picked"),
+    );
     run(&place, &lab).expect(0);
     let keys = keys_of(&lab, &audience_named(&lab, "Picked").expect("one")).expect("members");
     assert_eq!(keys.keys().map(String::as_str).collect::<Vec<_>>(), ["EXTERN_ID"]);

@@ -56,6 +56,7 @@ fn a_policy_that_allows_no_lab_refuses_its_connections_before_anything_is_done()
     let run = ["run", "canvas.yaml", "--users", "users.csv", "--store", "s.caravan", "--lab", &lab.url];
     place.write("deny.yaml", "format: 1\nlab: deny\n");
     place.write("allow.yaml", "format: 1\nlab: allow\n");
+    place.run(["key", "add", "first", "--rights", "viewer", "--store", "s.caravan"]).expect(0);
     place.run(["policy", "set", "deny.yaml", "--store", "s.caravan", "--yes"]).expect(0);
     let publish = ["canvas", "publish", "canvas.yaml", "--store", "s.caravan", "--lab", &lab.url];
     let check = ["connection", "check", "lab-meta", "--store", "s.caravan", "--lab", &lab.url];

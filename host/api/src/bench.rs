@@ -314,7 +314,7 @@ pub struct SlotsView {
     /// Whether a change is kept; none where only a look was asked for.
     pub kept: Option<bool>,
     /// Live canvases that a change refuses: workspace, canvas, and what is wrong.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Vec<Object>)]
     pub refuses: Value,
 }
 

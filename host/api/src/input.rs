@@ -21,10 +21,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         serde_json::from_slice(text).map(Json).map_err(|error| {
             let line = u32::try_from(error.line()).unwrap_or(u32::MAX);
             let code = if error.is_data() { Code::BadValue } else { Code::BadSyntax };
-            Refused::bad(Problem::new(code, format!("the body cannot be read: {}", discreet(&error))).at_line(line))
+            let problem = Problem::new(code, format!("the body cannot be read: {}", discreet(&error))).at_line(line);
+            Refused::bad(problem.cure(LOOK_UP))
         })
     }
 }
+
+/// What to do about a request that cannot be read.
+const LOOK_UP: &str = "look the call up at /api/openapi.json";
 
 /// What is wrong, without a value of the body: it may be a person's, or a secret.
 fn discreet(error: &serde_json::Error) -> String {
@@ -84,7 +88,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Search<T> {
         read.map(|Query(value)| Search(value)).map_err(|_| {
             let problem =
                 Problem::new(Code::BadValue, "the query cannot be read: a field is unknown, or not of its kind");
-            Refused::bad(problem.cure("look the call up at /api/openapi.json"))
+            Refused::bad(problem.cure(LOOK_UP))
         })
     }
 }
@@ -98,7 +102,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
         let read = Path::<T>::from_request_parts(parts, state).await;
         read.map(|Path(value)| At(value)).map_err(|_| {
-            Refused::bad(Problem::new(Code::BadValue, "the path cannot be read: a part is not of its kind"))
+            let problem = Problem::new(Code::BadValue, "the path cannot be read: a part is not of its kind");
+            Refused::bad(problem.cure(LOOK_UP))
         })
     }
 }

@@ -204,6 +204,8 @@ fn config(pool: Option<u32>, memory: Option<&GuestMemory>) -> Config {
         .async_stack_size(2 << 20);
     if let Some(GuestMemory(memory)) = memory {
         config.with_host_memory(memory.clone()).memory_reservation(0).memory_guard_size(0).memory_may_move(true);
+        // What a module begins with is copied: only the engine's own memory can be mapped from it.
+        config.memory_init_cow(false);
     }
     if let Some(calls) = pool {
         let mut pool = PoolingAllocationConfig::new();

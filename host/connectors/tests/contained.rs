@@ -238,7 +238,7 @@ async fn lateness_is_the_partners_where_it_was_waited_for_and_else_the_connector
         ("doze", Saying::at_once(answer("", TAKEN)), "stopped", "CV061"),
         ("doze", drips(20), "stopped", "CV061"),
         // It crashes while more of an answer is to come, after an answer that came, and where none comes.
-        ("impatient", drips(20), "unavailable", "CV062"),
+        ("impatient", drips(1_300), "unavailable", "CV062"),
         ("impatient", Saying::at_once(answer("", TAKEN)), "bug", "crashed"),
         ("proper", drips(100), "unavailable", "CV062"),
     ] {

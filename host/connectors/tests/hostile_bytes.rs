@@ -145,38 +145,3 @@ fn a_compiler_sees_nothing_of_this_process_and_has_its_memory_bounded() {
         assert!(!problem.message.contains(variable), "{variable}: {problem}");
     }
 }
-
-/// A number where WebAssembly reads a signed one: a sixth bit would be its sign.
-fn signed(n: usize) -> Vec<u8> {
-    let mut out = leb(n);
-    if let Some(last) = out.last_mut().filter(|last| **last & 0x40 != 0) {
-        *last |= 0x80;
-        out.push(0);
-    }
-    out
-}
-
-/// Lists of lists of …, each a type of its own, the last one exported.
-fn deep_lists(depth: usize) -> Vec<u8> {
-    let first = vec![0x7d]; // u8
-    let lists = (0..depth).flat_map(|inner| [vec![0x70], signed(inner)].concat());
-    let types = [leb(depth + 1), first, lists.collect()].concat();
-    let export = [&[1, 0][..], &leb(4), b"deep", &[3], &leb(depth), &[0]].concat();
-    component(&[section(7, &types), section(11, &export)])
-}
-
-#[test]
-fn types_that_are_nested_deep_are_refused_where_they_are_compiled() {
-    let compiled = |bytes: Vec<u8>| {
-        // As in the child, whose stack is the main thread's.
-        let work =
-            move || caravan_connectors::compile(bytes.as_slice(), std::io::sink()).map_err(|problem| problem.code);
-        std::thread::Builder::new().stack_size(8 << 20).spawn(work).unwrap().join().unwrap()
-    };
-    for make in [deep_lists as fn(usize) -> Vec<u8>, |depth| component(&[deep_type(depth)])] {
-        assert_eq!(compiled(make(8)), Ok(()));
-        for depth in [200, 5_000] {
-            assert_eq!(compiled(make(depth)), Err(Code::NotAComponent), "{depth}");
-        }
-    }
-}

@@ -235,7 +235,7 @@ mod tests {
         let mut refresh = grant(&mut tokens, form, "s", now).expect("granted").refresh.expect("a person's");
         for used in 1..4 {
             let form = format!("grant_type=refresh_token&refresh_token={refresh}");
-            let again = grant(&mut tokens, &form, "s", now + LIFE * used - Duration::from_secs(1)).expect("in time");
+            let again = grant(&mut tokens, &form, "s", now + (LIFE - Duration::from_secs(1)) * used).expect("in time");
             refresh = again.refresh.expect("another");
         }
         let form = format!("grant_type=refresh_token&refresh_token={refresh}");

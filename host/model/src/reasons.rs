@@ -230,7 +230,7 @@ pub const ALL: &[Meaning] = &[
     ),
     of(
         "lab_denied",
-        "held: its connection leads to the lab, which the policy denies",
+        "held: the policy denies connections to the lab",
         "use a connection to the partner itself, or allow the lab in the policy (`caravan policy set FILE`)",
         Some(Code::LabDenied),
     ),

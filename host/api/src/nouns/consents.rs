@@ -98,7 +98,7 @@ pub(crate) async fn set_token<S: Store>(
 /// What is sealed for a connection: its kind, since when and until when, and its scopes; no value. Null where nothing is.
 #[utoipa::path(get, path = "/api/connections/{connection}/token", tag = "connections",
     params(("connection" = String, Path)), security(("key" = ["view-connections"])),
-    responses((status = 200, body = Object)))]
+    responses((status = 200, body = serde_json::Value)))]
 pub(crate) async fn show<S: Store>(caller: Caller<S, VIEW_CONNECTIONS>, At(connection): At<String>) -> Done {
     act(caller, Sealing::Show { connection }).await
 }
