@@ -175,7 +175,11 @@ fn what_cannot_be_a_connection_is_refused_with_its_place_and_nothing_is_kept() {
     assert_eq!(set["accounts"], json!({"fr": "act_2", "main": "act_1"}), "{set}");
     world.caravan(&["connection", "account", "cli", "fr", "off"]).expect(0);
     let shown = world.caravan(&["connection", "show", "cli", "--json"]).expect(0).json();
-    assert_eq!((&shown["off"], &shown["identities"]), (&json!(["fr"]), &json!({"email": ["traits.club"]})), "{shown}");
+    assert_eq!(
+        (&shown["off"], &shown["identities"]),
+        (&json!(["fr"]), &json!({"email": {"from": "traits.club"}})),
+        "{shown}"
+    );
     assert!(world.caravan(&["connection", "create", "cli", "--connector", "meta"]).expect(2).stderr.contains("CV041"));
     world.caravan(&["connection", "delete", "cli", "--yes"]).expect(0);
     assert_eq!(world.caravan(&["connection", "list", "--json"]).expect(0).json().as_array().map(Vec::len), Some(1));

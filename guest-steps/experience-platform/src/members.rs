@@ -1,9 +1,9 @@
 //! Members by export job (contract, section 3a): begin a job, wait for it, read its files in pieces.
-use crate::api;
 use crate::cursor::{Cursor, Export, date};
 use crate::rows::Page;
+use crate::{api, audiences};
 use caravan_sdk::http::{Path, Request};
-use caravan_sdk::{Fault, MemberPage, Members, Settings, SourceTarget, fault};
+use caravan_sdk::{AudienceState, Fault, MemberPage, Members, Settings, SourceTarget, fault};
 use serde_json::{Value, json};
 
 /// Bytes of a file that one call reads.
@@ -57,7 +57,8 @@ fn begin(settings: &Settings, target: &SourceTarget, export: Export) -> Result<M
     }
     let path = Path::new(["data", "core", "ups", "export", "jobs"]);
     let request = Request::post(api::HOST, path).json(body.to_string());
-    let job = api::call(settings, &target.folder, request)?;
+    let job =
+        api::call(settings, &target.folder, request).map_err(|fault| closed(settings, target).unwrap_or(fault))?;
     let id = api::text(&job["id"]);
     let at = job["creationTime"].as_u64();
     let (Some(at), false) = (at, id.is_empty()) else {
@@ -65,6 +66,14 @@ fn begin(settings: &Settings, target: &SourceTarget, export: Export) -> Result<M
         return Err(fault::unavailable(None, cause));
     };
     Ok(MemberPage::Pending((Cursor::Job(Export { at, ..export }, id).text(), ASK_AGAIN_MS)))
+}
+
+/// Why an audience gives nothing, where Adobe says no more than that the call was wrong.
+fn closed(settings: &Settings, target: &SourceTarget) -> Option<Fault> {
+    let path = Path::new(["data", "core", "ups", "audiences", target.audience.as_str()]);
+    let item = api::get(settings, &target.folder, path).ok()?;
+    let words = audiences::unreadable(&item)?;
+    Some(fault::audience(AudienceState::Blocked, fault::cause(api::text(&item["lifecycleState"]).as_str(), words)))
 }
 
 /// The fields that come along.
@@ -185,7 +194,7 @@ fn page(
 mod tests {
     use super::next;
     use crate::cursor::{Cursor, Export};
-    use caravan_sdk::{Fault, MemberPage, Settings, SourceTarget, testing};
+    use caravan_sdk::{AudienceState, Fault, MemberPage, Settings, SourceTarget, testing};
 
     const SETTINGS: &str = r#"{"organisation":"O@AdobeOrg","api_key":"k","dataset":"d"}"#;
 
