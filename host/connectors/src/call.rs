@@ -115,6 +115,8 @@ async fn attempt(bound: &BoundConnector, context: CallContext, ask: Ask, ledger:
 
 /// For how many ticks of computing a call has a core to itself: what a full batch takes many times over.
 const FULL_SPEED: u32 = 20;
+/// The same while other calls are under way: what a full batch of a compiled language takes.
+const FULL_SPEED_AMONG_OTHERS: u32 = 4;
 /// How long it rests after each further tick, so that one that never ends leaves most of a core to its neighbours.
 const REST: std::time::Duration = std::time::Duration::from_millis(20);
 /// Ticks that pass while it rests: they are not charged.
@@ -149,13 +151,15 @@ fn open_store(bound: &BoundConnector, state: CallState) -> Store<CallState> {
     store.set_hostcall_fuel(HANDED_OVER);
     store.set_max_component_handles(4096);
     store.set_epoch_deadline(1);
-    let at_full_speed = bound.policy.limits.cpu_ticks.saturating_sub(FULL_SPEED);
+    let all_ticks = bound.policy.limits.cpu_ticks;
+    let sandbox = bound.component.sandbox().clone();
     store.epoch_deadline_callback(move |mut context| {
         let bounds = &mut context.data_mut().bounds;
         match bounds.ticks_left.checked_sub(1) {
             Some(left) => {
                 bounds.ticks_left = left;
-                Ok(if left >= at_full_speed {
+                let at_full_speed = if sandbox.has_one_call() { FULL_SPEED } else { FULL_SPEED_AMONG_OTHERS };
+                Ok(if all_ticks - left <= at_full_speed {
                     UpdateDeadline::Yield(1)
                 } else {
                     UpdateDeadline::YieldCustom(1 + RESTED, Box::pin(tokio::time::sleep(REST)))

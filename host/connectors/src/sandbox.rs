@@ -74,6 +74,8 @@ pub struct Sandbox {
     compiler: Option<Compiler>,
     pub(crate) clients: Clients,
     pub(crate) permits: Arc<Semaphore>,
+    /// How many permits there are.
+    calls: usize,
 }
 
 impl std::fmt::Debug for Sandbox {
@@ -120,6 +122,7 @@ impl Sandbox {
             compiler: options.compiler,
             clients: Clients::new(options.connect_timeout, options.trust)?,
             permits: Arc::new(Semaphore::new(calls as usize)),
+            calls: calls as usize,
         }))
     }
 
@@ -130,6 +133,11 @@ impl Sandbox {
     /// CV050 no component, CV051 another world or version, CV052 no usable manifest.
     pub fn load(self: &Arc<Self>, bytes: &[u8]) -> Result<Arc<LoadedComponent>, Problem> {
         LoadedComponent::load(self, bytes).map(Arc::new)
+    }
+
+    /// Whether the call that asks is the only one under way.
+    pub(crate) fn has_one_call(&self) -> bool {
+        self.calls.saturating_sub(self.permits.available_permits()) <= 1
     }
 
     /// The engine for a component of this size.

@@ -20,6 +20,33 @@ const INSTANTS: [&str; 13] = [
     "pending",
 ];
 
+/// What a row is known by, in the order in which people look for it; all else follows by name.
+const FIRST: [&str; 17] = [
+    "n",
+    "at",
+    "who",
+    "verb",
+    "object",
+    "name",
+    "canvas",
+    "segment",
+    "list",
+    "audience",
+    "queue",
+    "connection",
+    "connector",
+    "partner",
+    "id",
+    "title",
+    "state",
+];
+
+/// Columns that chain records to each other: programs check them, and nobody reads them in a table.
+const CHAIN: [&str; 2] = ["before", "hash"];
+
+/// How many letters of a value with parts stand in a table; `--json` has all.
+const WIDEST: usize = 80;
+
 /// An answer in words.
 pub fn words(value: &Value) -> String {
     match value {
@@ -38,12 +65,24 @@ fn table(rows: &[Value]) -> String {
     };
     // Columns that say nothing in any row are left out.
     let says = |name: &&String| rows.iter().any(|row| !cell(name, &row[name.as_str()]).is_empty());
-    let columns: Vec<&String> = first.keys().filter(says).collect();
+    let mut columns: Vec<&String> = first.keys().filter(|name| !CHAIN.contains(&name.as_str())).filter(says).collect();
+    columns.sort_by_key(|name| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
     let head: Vec<String> = columns.iter().map(|name| name.replace('_', " ").to_uppercase()).collect();
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
     let body: Vec<Vec<String>> =
-        rows.iter().map(|row| columns.iter().map(|name| cell(name, &row[name.as_str()])).collect()).collect();
+        rows.iter().map(|row| columns.iter().map(|name| narrow(name, &row[name.as_str()])).collect()).collect();
     out::table(&head, &body)
+}
+
+/// One value as it stands in a table: what has parts is cut, so that a row stays a line.
+fn narrow(name: &str, value: &Value) -> String {
+    let shown = cell(name, value);
+    match value {
+        Value::Object(_) | Value::Array(_) if shown.chars().count() > WIDEST => {
+            shown.chars().take(WIDEST).chain(['…']).collect()
+        }
+        _ => shown,
+    }
 }
 
 fn lines(fields: &Map<String, Value>) -> String {
@@ -104,6 +143,15 @@ mod tests {
         assert!(text.starts_with("CANVAS") && !text.contains("TITLE") && text.contains("1,200"), "{text}");
         assert!(text.contains("1970-01-01"), "{text}");
         assert_eq!(words(&json!([])), "nothing yet\n");
+    }
+
+    #[test]
+    fn a_table_begins_with_what_its_rows_are_known_by_and_keeps_a_row_in_a_line() {
+        let rows =
+            json!([{"accounts": ["act_1"], "name": "shop", "hash": "ab", "details": {"rights": "r".repeat(200)}}]);
+        let text = words(&rows);
+        assert!(text.starts_with("NAME") && text.contains("ACCOUNTS") && !text.contains("HASH"), "{text}");
+        assert!(text.contains("…") && text.lines().all(|line| line.chars().count() < 130), "{text}");
     }
 
     #[test]

@@ -275,7 +275,7 @@ impl Report<'_> {
         if let Some(audience) = canvas.audiences.values().next() {
             let connections = out::quoted(&self.connections.display().to_string());
             let command = format!("connection check {} --connections {connections}", audience.connection);
-            lines.push((command, "whether the partner lets us in (a server comes with a later version)"));
+            lines.push((command, "whether the partner lets us in"));
         }
         let lines: Vec<String> =
             lines.iter().map(|(command, what)| format!("  # {what}\n  {} {command}\n", out::called())).collect();
