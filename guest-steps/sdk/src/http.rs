@@ -83,7 +83,8 @@ impl<'a> Request<'a> {
         Request::new(Method::Delete, host, path)
     }
 
-    /// Adds a header. `content-type` and `content-length` are set by the bodies below.
+    /// Adds a header. `content-type` and `content-length` are set by the bodies below; beside these and `accept` and the like
+    /// a header leaves only where the manifest's route names it under `headers`.
     pub fn header(mut self, name: &'a str, value: impl Into<String>) -> Request<'a> {
         self.headers.push((name, value.into()));
         self

@@ -135,6 +135,29 @@ fn an_upgrade_that_widens_waits_for_somebody_else_where_the_policy_says_so() {
 }
 
 #[test]
+fn an_upgrade_that_only_moves_where_secrets_go_waits_and_its_grant_names_the_place() {
+    let moved = ("/v26.0/oauth/access_token", "/v26.0/oauth/access_other");
+    let folder = Folder::new();
+    folder.write("1.wasm", version(&[])).write("2.wasm", version(&[NEXT, moved]));
+    good(ann(&folder, &["connector", "install", "1.wasm"]));
+    good(ann(&folder, &["connector", "grant", "meta", "--as-asked"]));
+    let named = |path: &str| format!("\"graph.facebook.com{path}\"");
+    let grant = folder.read("grants/meta.yaml");
+    assert!(grant.lines().any(|line| line.starts_with("tokens: [") && line.contains(&named(moved.0))), "{grant}");
+    good(ann(&folder, &["connector", "install", "2.wasm"]));
+    let waits = ann(&folder, &["connector", "upgrade", "meta"]);
+    assert_eq!(waits.code, 1, "{}\n{}", waits.out, waits.err);
+    let place = format!("refresh tokens and signed assertions to https://graph.facebook.com{}", moved.1);
+    assert!(waits.out.contains(&place), "{}", waits.out);
+    assert_eq!(states(&folder), [pair("0.1.0", "in use"), pair("0.1.1", "waits for approval")]);
+    good(ann(&folder, &["connector", "grant", "meta", "--as-asked"]));
+    let grant = folder.read("grants/meta.yaml");
+    assert!(grant.contains(&named(moved.1)) && !grant.contains(&named(moved.0)), "{grant}");
+    good(ann(&folder, &["connector", "upgrade", "meta"]));
+    assert_eq!(states(&folder), [pair("0.1.0", "in use before"), pair("0.1.1", "in use")]);
+}
+
+#[test]
 fn a_pinned_connector_is_not_removed() {
     let folder = Folder::new();
     folder.write("1.wasm", version(&[]));

@@ -10,17 +10,14 @@ use crate::{
         reach::Reach,
         route::CompiledRoute,
     },
-    grant::Grant,
+    grant::{Grant, Word},
     section::bad,
     vault::LAB_TOKEN,
 };
 use caravan_model::port::{Ask, BoxFuture, CallContext, CallOutcome, Connector, Secret, Vault};
 use caravan_model::{Cause, Code, Digest, Fault, Manifest, Part, Problem};
 use serde_json::{Map, Value};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::{sync::Semaphore, time::Instant};
 
 /// How long a refresh may take that nobody waits for.
@@ -51,8 +48,8 @@ pub struct BoundConnector {
     pub(crate) settings: Map<String, Value>,
     accounts: Option<Vec<String>>,
     vault: Arc<dyn Vault>,
-    /// Match keys that manifest and grant both name.
-    sends: BTreeSet<String>,
+    /// What the manifest asks for, as far as it is granted.
+    grant: Grant,
     desk: TokenDesk,
     /// Its own share of the host's sandboxes.
     pub(crate) permits: Semaphore,
@@ -91,7 +88,7 @@ impl BoundConnector {
         })?;
         let routes = RouteBook::new(manifest, &binding.grant, &settings)?.routes;
         let placement = Placement::new(manifest).map_err(|wrong| bad(&wrong))?;
-        let desk = TokenDesk::new(manifest, &settings).map_err(|wrong| bad(&wrong))?;
+        let desk = TokenDesk::new(manifest, &binding.grant, &settings).map_err(|wrong| bad(&wrong))?;
         let policy = Policy {
             routes,
             placement,
@@ -101,10 +98,8 @@ impl BoundConnector {
             trace: manifest.trace.clone(),
         };
         let permits = Semaphore::new(binding.grant.limits.calls.clamp(1, 1_000) as usize);
-        let asked = manifest.keys.iter().filter(|key| binding.grant.sends(&key.key));
-        let sends = asked.map(|key| key.key.clone()).collect();
         Ok(BoundConnector {
-            sends,
+            grant: binding.grant.narrowed(manifest),
             component,
             policy: Arc::new(policy),
             connection: binding.connection,
@@ -131,6 +126,12 @@ impl BoundConnector {
             if secrets.contains_key(name) {
                 continue;
             }
+            if name != "token" && !self.grant.names(Word::Secrets, name) {
+                match required {
+                    true => return Err(denied(&format!("the secret `{name}`"), Word::Secrets, name)),
+                    false => continue,
+                }
+            }
             let secret = match self.policy.reach {
                 Reach::InProcess(_) => Ok(Secret::new(LAB_TOKEN)),
                 _ => self.vault.secret(&self.connection, name),
@@ -146,19 +147,19 @@ impl BoundConnector {
         Credentials::new(&self.policy.placement, &secrets).map_err(unauthorized)
     }
 
-    /// Whether a part's people may be shown to the component at all.
-    pub(crate) fn check_keys(&self, part: &Part) -> Result<(), Fault> {
-        match part.columns.iter().find(|column| !self.sends.contains(&column.key)) {
+    /// Whether a part's people may be shown to the component at all, and for this.
+    pub(crate) fn check_part(&self, part: &Part) -> Result<(), Fault> {
+        let action = part.action.word();
+        if !self.grant.names(Word::Actions, action) {
+            return Err(denied(&format!("the action `{action}`"), Word::Actions, action));
+        }
+        if let Some(column) = part.columns.iter().find(|column| !self.grant.sends(&column.key)) {
+            return Err(denied(&format!("the match key `{}`", column.key), Word::Send, &column.key));
+        }
+        // What people said of a purpose is not left out: without it their no would be told as nothing said.
+        match part.flags.iter().find(|flag| !self.grant.names(Word::Flags, &flag.key)) {
+            Some(flag) => Err(denied(&format!("the flag `{}`", flag.key), Word::Flags, &flag.key)),
             None => Ok(()),
-            Some(column) => Err(Fault::Stopped {
-                cause: Cause::new(
-                    Code::Denied.as_str(),
-                    format!(
-                        "the grant does not cover the match key `{0}`. This line of the grant would allow it:\nsend: [{0}]",
-                        column.key
-                    ),
-                ),
-            }),
         }
     }
 
@@ -188,6 +189,12 @@ impl BoundConnector {
             _ => Ok(()),
         }
     }
+}
+
+/// A call stops at something that the grant withholds.
+fn denied(what: &str, word: Word, name: &str) -> Fault {
+    let words = format!("the grant does not cover {what}. This line of the grant would allow it:\n{}", word.line(name));
+    Fault::Stopped { cause: Cause::new(Code::Denied.as_str(), words) }
 }
 
 impl Connector for BoundConnector {

@@ -74,7 +74,7 @@ async fn attempt(bound: &BoundConnector, context: CallContext, ask: Ask, ledger:
         Ask::CreateAudience { seed, .. } => seed.as_ref(),
         _ => None,
     };
-    if let Some(Err(fault)) = people.map(|part| bound.check_keys(part)) {
+    if let Some(Err(fault)) = people.map(|part| bound.check_part(part)) {
         return not_run(fault);
     }
     let credentials = match bound.credentials(deadline).await {

@@ -1,11 +1,13 @@
 //! Tokens that the host gets by itself: for an app (RFC 6749, 4.4), from a person's sealed consent, or for a service
 //! account. A token is asked for once however many calls need it, renewed before it ends, and asked for anew once a call was
 //! not let in. Neither secrets nor the endpoint's words come near a guest, a log or an error.
-use crate::egress::{Clients, reach::Reach, route::host_under};
+use crate::egress::{Clients, reach::Reach};
+use crate::grant::Grant;
 use crate::oauth::answer::{self, Granted};
+use crate::oauth::place::{self, Endpoint, Gives};
 use crate::oauth::send::{self, Asked, unavailable};
 use crate::oauth::{assertion, consent};
-use caravan_model::manifest::{Body, OAuth, TokenGrant};
+use caravan_model::manifest::{Body, OAuth};
 use caravan_model::port::{Clock as _, Secret, SystemClock, Vault};
 use caravan_model::{Cause, Code, Credential, Fault, Manifest, Millis};
 use serde_json::{Map, Value};
@@ -35,14 +37,13 @@ pub(crate) struct Owner<'a> {
 pub(crate) struct TokenDesk {
     /// Where an app gets tokens of its own.
     app: Option<AppDesk>,
-    oauth: Option<(OAuth, String)>,
+    oauth: Option<(OAuth, Endpoint)>,
     state: Mutex<State>,
 }
 
 /// Where an app gets tokens, and for what.
 struct AppDesk {
-    host: String,
-    path: String,
+    at: Endpoint,
     scope: Option<String>,
 }
 
@@ -66,37 +67,18 @@ struct Kept {
 }
 
 impl TokenDesk {
-    /// The desk of a manifest under a connection's settings.
+    /// The desk of a manifest under a connection's settings and grant.
     ///
     /// # Errors
     /// What is wrong with an endpoint.
-    pub(crate) fn new(manifest: &Manifest, settings: &Map<String, Value>) -> Result<TokenDesk, String> {
-        let endpoint = |host: &str, path: &str| {
-            if !manifest.hosts.iter().any(|known| known == host) {
-                return Err(format!("the token endpoint's host `{host}` is not among the manifest's hosts"));
-            }
-            if !path.starts_with('/') || path.contains(['?', '#', '{', '}']) {
-                return Err(format!("the token endpoint's path `{path}` is none: it begins with `/` and has no query"));
-            }
-            host_under(host, settings)
-        };
-        let app = match &manifest.auth.token {
-            Some(TokenGrant { host, path, scope_setting }) => {
-                let scope = scope_setting.as_ref().and_then(|name| settings.get(name)).and_then(Value::as_str);
-                let scope = scope.map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned);
-                Some(AppDesk { host: endpoint(host, path)?, path: path.clone(), scope })
-            }
-            None => None,
-        };
-        let oauth = match &manifest.auth.oauth {
-            Some(spec) => {
-                if let Some(revoke) = &spec.revoke {
-                    endpoint(&revoke.host, &revoke.path)?;
-                }
-                Some((spec.clone(), endpoint(&spec.token.host, &spec.token.path)?))
-            }
-            None => None,
-        };
+    pub(crate) fn new(manifest: &Manifest, grant: &Grant, settings: &Map<String, Value>) -> Result<TokenDesk, String> {
+        place::check(manifest)?;
+        let scope = manifest.auth.token.as_ref().and_then(|token| token.scope_setting.as_ref());
+        let scope = scope.and_then(|name| settings.get(name)).and_then(Value::as_str);
+        let scope = scope.map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned);
+        let app = Endpoint::of(manifest, Gives::App, grant, settings)?.map(|at| AppDesk { at, scope });
+        let token = Endpoint::of(manifest, Gives::Token, grant, settings)?;
+        let oauth = manifest.auth.oauth.clone().zip(token);
         Ok(TokenDesk { app, oauth, state: Mutex::default() })
     }
 
@@ -133,7 +115,7 @@ impl TokenDesk {
         if let Some(credential) = owner.vault.credential(owner.connection).await.map_err(missing)? {
             return self.of_credential(state, credential, &owner, reach, clients).await.map(Some);
         }
-        let Some(AppDesk { host, path, scope }) = &self.app else { return Ok(None) };
+        let Some(AppDesk { at, scope }) = &self.app else { return Ok(None) };
         let app = match owner.vault.app(owner.connection).map_err(missing)? {
             Some(app) => app,
             None if owner.vault.brings_token(owner.connection) => return Ok(None),
@@ -146,6 +128,7 @@ impl TokenDesk {
         if let Some(token) = live(state, &of) {
             return Ok(Some(token));
         }
+        let (host, path) = at.open_for_call()?;
         let (id, secret) = (app.id.clone(), app.secret.expose().to_owned());
         let mut parameters = vec![
             ("grant_type".to_owned(), "client_credentials".to_owned()),
@@ -189,8 +172,8 @@ impl TokenDesk {
         let due = credential.ends.is_some_and(|ends| SystemClock.now() >= early(credential.given, ends));
         match (access, &self.oauth) {
             (Some(access), _) if credential.refresh.is_none() || !(refused || due) => Ok(access),
-            (_, Some((spec, host))) if credential.refresh.is_some() => {
-                self.refresh(state, (spec, host.as_str()), credential, owner, reach, clients).await
+            (_, Some((spec, at))) if credential.refresh.is_some() => {
+                self.refresh(state, (spec, at), credential, owner, reach, clients).await
             }
             (Some(access), _) => Ok(access),
             (None, _) => Err(missing(format!("what is sealed for `{}` holds no token", owner.connection))),
@@ -200,12 +183,13 @@ impl TokenDesk {
     async fn refresh(
         &self,
         state: &mut State,
-        (spec, host): (&OAuth, &str),
+        (spec, at): (&OAuth, &Endpoint),
         credential: Credential,
         owner: &Owner<'_>,
         reach: &Reach,
         clients: &Clients,
     ) -> Result<Secret, Fault> {
+        let (host, path) = at.open_for_call()?;
         let app = owner.vault.sealed_app(owner.connector).await.map_err(missing)?;
         let app = app.ok_or_else(|| {
             missing(format!("no app is sealed for {0}: `caravan connector app set {0}`", owner.connector))
@@ -216,7 +200,7 @@ impl TokenDesk {
         }
         let refresh = credential.refresh.as_ref().map(Secret::expose).unwrap_or_default();
         let asked = Asked::of(spec, &app, &[("grant_type", "refresh_token"), ("refresh_token", refresh)]);
-        let (status, bytes) = send::post(host, &spec.token.path, &asked, reach, clients).await?;
+        let (status, bytes) = send::post(host, path, &asked, reach, clients).await?;
         let cure = format!("connect again: `caravan connection connect {}`", owner.connection);
         let granted = match answer::read(status, &bytes, &spec.at, NO_CONSENT, &cure) {
             Ok(granted) => granted,
@@ -253,10 +237,11 @@ impl TokenDesk {
         if let Some(token) = live(state, &key) {
             return Ok(token);
         }
-        let Some((spec, host)) = self.oauth.as_ref().filter(|(spec, _)| spec.service_account) else {
+        let Some((spec, at)) = self.oauth.as_ref().filter(|(spec, _)| spec.service_account) else {
             return Err(missing("the partner takes no service accounts".to_owned()));
         };
-        let audience = format!("https://{host}{}", spec.token.path);
+        let (host, path) = at.open_for_call()?;
+        let audience = format!("https://{host}{path}");
         let scopes = spec.scopes.join(&spec.separator);
         let signed = assertion::sign(&key, &scopes, &audience, SystemClock.now()).map_err(missing)?;
         let parameters = vec![
@@ -264,7 +249,7 @@ impl TokenDesk {
             ("assertion".to_owned(), signed.expose().to_owned()),
         ];
         let asked = Asked { parameters, body: Body::Form, headers: Vec::new() };
-        let (status, bytes) = send::post(host, &spec.token.path, &asked, reach, clients).await?;
+        let (status, bytes) = send::post(host, path, &asked, reach, clients).await?;
         let cure = "look at its key and at its rights in the partner's account";
         let granted = answer::read(status, &bytes, &spec.at, "the partner gives the service account no token", cure)?;
         Ok(keep(state, granted, key))

@@ -1,19 +1,50 @@
 //! Grants: a manifest asks, a grant allows. What either lacks is denied at the egress.
+use crate::oauth::place::{SecretPlace, distinct};
 use caravan_model::{Digest, Manifest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a platform team allows a connector version to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What a platform team allows a connector version to do. A list that is missing stood in no grant when this one was written:
+/// then flags, secrets and actions are as the manifest asks, and endpoints of tokens only where they are on the host of a route
+/// that is granted, which gets the tokens anyway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// Match keys of the manifest that it may send.
     pub send: Vec<String>,
+    /// Flags of the manifest that it may send.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flags: Option<Vec<String>>,
+    /// What it may do with members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Vec<String>>,
     /// Where to: hosts, and the names of the manifest's routes that it may use there.
     pub to: BTreeMap<String, Vec<String>>,
+    /// Endpoints, as `host/path`, where the host may give secrets away for it: the app's, codes, refresh tokens, assertions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Vec<String>>,
+    /// Further secrets that may be used for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Vec<String>>,
     /// The bounds of each call.
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// Nothing at all.
+impl Default for Grant {
+    fn default() -> Grant {
+        let nothing = || Some(Vec::new());
+        Grant {
+            send: Vec::new(),
+            flags: nothing(),
+            actions: nothing(),
+            to: BTreeMap::new(),
+            tokens: nothing(),
+            secrets: nothing(),
+            limits: Limits::default(),
+        }
+    }
 }
 
 impl Grant {
@@ -23,8 +54,15 @@ impl Grant {
         for route in &manifest.routes {
             to.entry(route.host.clone()).or_default().push(route.name.clone());
         }
-        let send = manifest.keys.iter().map(|key| key.key.clone()).collect();
-        Grant { send, to, limits: Limits::default() }
+        Grant {
+            send: Word::Send.asked(manifest),
+            flags: Some(Word::Flags.asked(manifest)),
+            actions: Some(Word::Actions.asked(manifest)),
+            to,
+            tokens: Some(Word::Tokens.asked(manifest)),
+            secrets: Some(Word::Secrets.asked(manifest)),
+            limits: Limits::default(),
+        }
     }
 
     /// Whether a route of the manifest is allowed.
@@ -34,13 +72,45 @@ impl Grant {
 
     /// Whether a match key may be sent.
     pub fn sends(&self, key: &str) -> bool {
-        self.send.iter().any(|granted| granted == key)
+        self.names(Word::Send, key)
+    }
+
+    /// Whether one of the lists that may be missing names a thing, or is missing.
+    pub(crate) fn names(&self, word: Word, name: &str) -> bool {
+        self.list(word).is_none_or(|list| list.iter().any(|granted| granted == name))
+    }
+
+    /// Whether secrets may go to an endpoint, which a grant may name as the manifest does or as it is under a connection's
+    /// settings.
+    pub(crate) fn gives(&self, manifest: &Manifest, place: &SecretPlace<'_>, settled: &str) -> bool {
+        match &self.tokens {
+            Some(list) => list.iter().any(|granted| *granted == place.named() || *granted == place.named_on(settled)),
+            None => manifest
+                .routes
+                .iter()
+                .filter(|route| route.host == place.host)
+                .any(|route| self.allows(&route.host, &route.name) || self.allows(settled, &route.name)),
+        }
+    }
+
+    fn list(&self, word: Word) -> Option<&Vec<String>> {
+        match word {
+            Word::Send => Some(&self.send),
+            Word::Flags => self.flags.as_ref(),
+            Word::Actions => self.actions.as_ref(),
+            Word::Tokens => self.tokens.as_ref(),
+            Word::Secrets => self.secrets.as_ref(),
+        }
     }
 
     /// What the grant allows and the manifest does not ask for: it has no effect, and a person should know.
     pub fn beyond(&self, manifest: &Manifest) -> Vec<String> {
-        let keys = self.send.iter().filter(|key| !manifest.keys.iter().any(|asked| asked.key == **key));
-        let mut beyond: Vec<String> = keys.map(|key| format!("send: {key}")).collect();
+        let mut beyond = Vec::new();
+        for word in Word::ALL {
+            let asked = word.asked(manifest);
+            let more = self.list(word).into_iter().flatten().filter(|name| !asked.contains(name));
+            beyond.extend(more.map(|name| format!("{}: {name}", word.word())));
+        }
         for (host, routes) in &self.to {
             let asked = |name: &String| manifest.routes.iter().any(|route| route.host == *host && route.name == *name);
             beyond.extend(routes.iter().filter(|name| !asked(name)).map(|name| format!("to: {host}: {name}")));
@@ -50,10 +120,83 @@ impl Grant {
 
     /// What the manifest asks for and the grant does not allow, in the grant's own lines.
     pub fn withheld(&self, manifest: &Manifest) -> Vec<String> {
-        let keys = manifest.keys.iter().filter(|key| !self.sends(&key.key));
+        let mut withheld = Vec::new();
+        for word in Word::ALL.into_iter().filter(|word| *word != Word::Tokens) {
+            let asked = word.asked(manifest).into_iter().filter(|name| !self.names(word, name));
+            withheld.extend(asked.map(|name| word.line(&name)));
+        }
         let routes = manifest.routes.iter().filter(|route| !self.allows(&route.host, &route.name));
-        let keys = keys.map(|key| format!("send: [{}]", key.key));
-        keys.chain(routes.map(|route| to_line(&route.host, &route.name))).collect()
+        withheld.extend(routes.map(|route| to_line(&route.host, &route.name)));
+        let places = distinct(manifest).into_iter().filter(|place| !self.gives(manifest, place, place.host));
+        withheld.extend(places.map(|place| Word::Tokens.line(&place.named())));
+        withheld
+    }
+
+    /// The grant, as far as another version's manifest asks for the same. What a list of before left open is settled.
+    #[must_use]
+    pub fn narrowed(&self, manifest: &Manifest) -> Grant {
+        let asked = Grant::as_asked(manifest);
+        let both = |word: Word| -> Vec<String> {
+            word.asked(manifest).into_iter().filter(|name| self.names(word, name)).collect()
+        };
+        let mut to = self.to.clone();
+        for (host, routes) in &mut to {
+            routes.retain(|route| asked.allows(host, route));
+        }
+        to.retain(|_, routes| !routes.is_empty());
+        let places = distinct(manifest).into_iter().filter(|place| self.gives(manifest, place, place.host));
+        Grant {
+            send: both(Word::Send),
+            flags: Some(both(Word::Flags)),
+            actions: Some(both(Word::Actions)),
+            to,
+            tokens: Some(places.map(|place| place.named()).collect()),
+            secrets: Some(both(Word::Secrets)),
+            limits: self.limits.clone(),
+        }
+    }
+}
+
+/// The lists of a grant that name things of the manifest one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    Send,
+    Flags,
+    Actions,
+    Tokens,
+    Secrets,
+}
+
+impl Word {
+    const ALL: [Word; 5] = [Word::Send, Word::Flags, Word::Actions, Word::Tokens, Word::Secrets];
+
+    fn word(self) -> &'static str {
+        match self {
+            Word::Send => "send",
+            Word::Flags => "flags",
+            Word::Actions => "actions",
+            Word::Tokens => "tokens",
+            Word::Secrets => "secrets",
+        }
+    }
+
+    /// The line of a grant that allows a thing.
+    pub(crate) fn line(self, name: &str) -> String {
+        match self {
+            Word::Tokens => format!("{}: [\"{name}\"]", self.word()),
+            _ => format!("{}: [{name}]", self.word()),
+        }
+    }
+
+    /// What the manifest asks for.
+    fn asked(self, manifest: &Manifest) -> Vec<String> {
+        match self {
+            Word::Send => manifest.keys.iter().map(|key| key.key.clone()).collect(),
+            Word::Flags => manifest.flags.iter().map(|flag| flag.key.clone()).collect(),
+            Word::Actions => manifest.actions.iter().map(|action| action.word().to_owned()).collect(),
+            Word::Tokens => distinct(manifest).iter().map(SecretPlace::named).collect(),
+            Word::Secrets => manifest.auth.secrets.iter().map(|secret| secret.name.clone()).collect(),
+        }
     }
 }
 
@@ -72,8 +215,20 @@ pub struct GrantFile {
     pub connector: String,
     /// Match keys that it may send.
     pub send: Vec<String>,
+    /// Flags that it may send; absent in files of before these lists, as are the next ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flags: Option<Vec<String>>,
+    /// What it may do with members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Vec<String>>,
     /// Where to: hosts, and the names of routes that it may use there.
     pub to: BTreeMap<String, Vec<String>>,
+    /// Endpoints, as `host/path`, where the host may give secrets away for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Vec<String>>,
+    /// Further secrets that may be used for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Vec<String>>,
     /// The bounds of each call; what is not named is the default.
     #[serde(default)]
     pub limits: Limits,
@@ -82,13 +237,15 @@ pub struct GrantFile {
 impl GrantFile {
     /// The file for a version.
     pub fn new(name: &str, digest: &Digest, grant: Grant) -> GrantFile {
-        let Grant { send, to, limits } = grant;
-        GrantFile { format: 1, connector: format!("{name}@sha256:{digest}"), send, to, limits }
+        let Grant { send, flags, actions, to, tokens, secrets, limits } = grant;
+        let connector = format!("{name}@sha256:{digest}");
+        GrantFile { format: 1, connector, send, flags, actions, to, tokens, secrets, limits }
     }
 
     /// What it allows.
     pub fn grant(&self) -> Grant {
-        Grant { send: self.send.clone(), to: self.to.clone(), limits: self.limits.clone() }
+        let GrantFile { send, flags, actions, to, tokens, secrets, limits, .. } = self.clone();
+        Grant { send, flags, actions, to, tokens, secrets, limits }
     }
 
     /// The version that the file names.
@@ -175,9 +332,33 @@ mod tests {
         let manifest = template();
         let mut grant = Grant::as_asked(&manifest);
         grant.send = vec!["email".into(), "passport".into()];
+        grant.actions = Some(vec!["add".into(), "merge".into()]);
         grant.to = BTreeMap::from([("api.ads.example".into(), vec!["members".into(), "steal".into()])]);
-        assert_eq!(grant.beyond(&manifest), ["send: passport", "to: api.ads.example: steal"]);
-        assert_eq!(grant.withheld(&manifest), ["send: [phone]", "to: { \"api.ads.example\": [audiences] }"]);
+        assert_eq!(grant.beyond(&manifest), ["send: passport", "actions: merge", "to: api.ads.example: steal"]);
+        let withheld = ["send: [phone]", "actions: [remove]", "to: { \"api.ads.example\": [audiences] }"];
+        assert_eq!(grant.withheld(&manifest), withheld);
+    }
+
+    #[test]
+    fn endpoints_of_tokens_are_granted_by_name_and_without_the_list_only_where_tokens_go_anyway() {
+        let manifest: Manifest =
+            serde_json::from_str(include_str!("../../../guest-steps/snapchat/manifest.json")).unwrap();
+        let all = Grant::as_asked(&manifest);
+        let named = all.tokens.clone().unwrap();
+        assert!(named.contains(&"accounts.snapchat.com/login/oauth2/access_token".to_owned()), "{named:?}");
+        assert!(all.withheld(&manifest).is_empty() && all.beyond(&manifest).is_empty());
+        let before = Grant { tokens: None, ..all.clone() };
+        let withheld = before.withheld(&manifest);
+        assert_eq!(withheld.len(), named.len(), "no route is on the host of these: {withheld:?}");
+        assert!(withheld.contains(&"tokens: [\"accounts.snapchat.com/login/oauth2/access_token\"]".to_owned()));
+        // On the host of a route that is granted, a grant of before goes on.
+        let mut near = manifest.clone();
+        near.auth.oauth.as_mut().unwrap().token.host = "adsapi.snapchat.com".into();
+        let of_before = before.narrowed(&near).tokens.unwrap();
+        assert_eq!(of_before, ["adsapi.snapchat.com/login/oauth2/access_token"]);
+        assert!(Grant { to: BTreeMap::new(), ..before }.narrowed(&near).tokens.unwrap().is_empty());
+        // What a newer version asks for beside is not in the grant of the older.
+        assert!(!all.narrowed(&near).tokens.unwrap().contains(&of_before[0]));
     }
 
     #[test]

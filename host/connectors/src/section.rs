@@ -1,14 +1,21 @@
 //! What a component tells without being run: its kind, its manifest, the contract version it was built for.
 mod words;
 
+use crate::egress::route::is_host_name;
+use crate::oauth::place;
 use caravan_model::manifest::{FORMAT, SECTION, check_limits};
 use caravan_model::{Code, Manifest, Problem};
+use std::collections::HashSet;
 use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
 
 /// The largest manifest.
 const LARGEST: usize = 1 << 20;
 /// The largest component: those of Python have about 20 MB.
 const LARGEST_COMPONENT: usize = 64 << 20;
+/// The most names that a component imports and exports: what bindings bring are some dozens.
+const MOST_NAMES: usize = 4096;
+/// The most routes, keys, settings and so on of a manifest, of each.
+const MOST: usize = 512;
 /// How deep components and modules may be nested: those that toolchains make are three deep.
 const DEEPEST: u32 = 16;
 
@@ -23,6 +30,10 @@ pub(crate) struct Anatomy {
     pub(crate) imports: Vec<String>,
     /// Versions of `caravan:connector` among its imports and exports.
     pub(crate) contract: Vec<String>,
+    /// The same, to find one at once.
+    known: HashSet<String>,
+    /// How many names were read.
+    names: usize,
 }
 
 /// Reads a component's outline.
@@ -70,7 +81,7 @@ pub(crate) fn dissect(bytes: &[u8]) -> Result<Anatomy, Problem> {
                 for export in section {
                     let export = export.map_err(|wrong| not(wrong.message().to_owned()))?;
                     words::is_name(export.name.name).map_err(not)?;
-                    anatomy.name(export.name.name);
+                    anatomy.name(export.name.name).map_err(not)?;
                     anatomy.exports.push(export.name.name.to_owned());
                 }
             }
@@ -78,7 +89,7 @@ pub(crate) fn dissect(bytes: &[u8]) -> Result<Anatomy, Problem> {
                 for import in section {
                     let import = import.map_err(|wrong| not(wrong.message().to_owned()))?;
                     words::is_name(import.name.name).map_err(not)?;
-                    anatomy.name(import.name.name);
+                    anatomy.name(import.name.name).map_err(not)?;
                     // A type that is another's by name gives nothing; bindings write one for each that they use.
                     if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
                         anatomy.imports.push(import.name.name.to_owned());
@@ -92,11 +103,16 @@ pub(crate) fn dissect(bytes: &[u8]) -> Result<Anatomy, Problem> {
 }
 
 impl Anatomy {
-    fn name(&mut self, name: &str) {
+    fn name(&mut self, name: &str) -> Result<(), String> {
+        self.names += 1;
+        if self.names > MOST_NAMES {
+            return Err(format!("it imports and exports more than {MOST_NAMES} names"));
+        }
         let version = name.strip_prefix("caravan:connector/").and_then(|rest| rest.split_once('@'));
-        if let Some((_, version)) = version.filter(|(_, version)| !self.contract.iter().any(|known| known == version)) {
+        if let Some((_, version)) = version.filter(|(_, version)| self.known.insert((*version).to_owned())) {
             self.contract.push(version.to_owned());
         }
+        Ok(())
     }
 }
 
@@ -130,11 +146,12 @@ pub(crate) fn manifest(anatomy: &Anatomy, served: &str) -> Result<Manifest, Prob
         return Err(wrong_version(other, served));
     }
     words::check(&manifest.name, json).map_err(|wrong| bad(&wrong))?;
-    for (at, route) in manifest.routes.iter().enumerate() {
-        if manifest.routes[..at].iter().any(|earlier| earlier.name == route.name) {
-            return Err(bad(&format!("its manifest has two routes named `{}`", route.name)));
-        }
+    count(&manifest).map_err(|wrong| bad(&wrong))?;
+    let mut names = HashSet::new();
+    if let Some(twice) = manifest.routes.iter().find(|route| !names.insert(&route.name)) {
+        return Err(bad(&format!("its manifest has two routes named `{}`", twice.name)));
     }
+    hosts(&manifest).map_err(|wrong| bad(&wrong))?;
     if let Some(unknown) =
         manifest.auth.query.keys().find(|name| !manifest.routes.iter().any(|route| route.name == **name))
     {
@@ -143,6 +160,49 @@ pub(crate) fn manifest(anatomy: &Anatomy, served: &str) -> Result<Manifest, Prob
     manifest.trace.check().map_err(|wrong| bad(&format!("its manifest cannot be used: {wrong}")))?;
     check_limits(&manifest.quotas, &manifest.usage).map_err(|wrong| bad(&format!("in its manifest, {wrong}")))?;
     Ok(manifest)
+}
+
+/// Nothing of a manifest is so long that comparing its parts with each other takes long.
+fn count(manifest: &Manifest) -> Result<(), String> {
+    let oauth = manifest.auth.oauth.as_ref();
+    for (what, many) in [
+        ("hosts", manifest.hosts.len()),
+        ("routes", manifest.routes.len()),
+        ("keys", manifest.keys.len()),
+        ("groups", manifest.groups.len()),
+        ("flags", manifest.flags.len()),
+        ("actions", manifest.actions.len()),
+        ("settings", manifest.settings.len()),
+        ("quotas", manifest.quotas.len()),
+        ("rules of usage", manifest.usage.len()),
+        ("secrets", manifest.auth.secrets.len()),
+        ("scopes", oauth.map_or(0, |oauth| oauth.scopes.len())),
+    ] {
+        if many > MOST {
+            return Err(format!("its manifest has {many} {what}, and may have {MOST}"));
+        }
+    }
+    Ok(())
+}
+
+/// Every host is a name of the public DNS: an address in a manifest would be dialled without being looked up.
+fn hosts(manifest: &Manifest) -> Result<(), String> {
+    let routes = manifest.routes.iter().map(|route| &route.host);
+    let places = place::places(manifest);
+    let all = manifest.hosts.iter().chain(routes).map(String::as_str).chain(places.iter().map(|place| place.host));
+    for host in all {
+        // A setting is checked when a connection gives it.
+        let domain = match host.strip_prefix("{settings.").and_then(|rest| rest.split_once("}.")) {
+            Some((_, domain)) => domain,
+            None => host,
+        };
+        if !is_host_name(domain) {
+            return Err(format!(
+                "its manifest has the host `{host}`: a host is a public name in lower case, without port, and no address"
+            ));
+        }
+    }
+    place::check(manifest)
 }
 
 fn wrong_version(built_for: &str, served: &str) -> Problem {

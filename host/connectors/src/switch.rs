@@ -316,6 +316,7 @@ fn other_shape(one: &dyn Connector, other: &dyn Connector) -> Option<&'static st
         ("batches", a.batch != b.batch),
         ("quotas", a.quotas != b.quotas),
         ("audiences", a.audience != b.audience),
+        ("credentials", a.auth != b.auth),
         ("settings", one.settings() != other.settings()),
     ];
     differs.into_iter().find(|(_, differs)| *differs).map(|(what, _)| what)

@@ -2,11 +2,10 @@
 mod support;
 
 use bytes::Bytes;
-use caravan_connectors::Reach;
-use caravan_connectors::{BoundConnector, Transport};
-use caravan_model::Effect;
+use caravan_connectors::{BoundConnector, Grant, Reach, Transport};
 use caravan_model::manifest::{QuotaScope, UsageKind};
-use caravan_model::port::{Answer, Ask, BoxFuture, Connector as _};
+use caravan_model::port::{Answer, Ask, BoxFuture, Connector as _, Secret, Vault};
+use caravan_model::{Effect, FlagColumn};
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -243,4 +242,53 @@ async fn what_answers_tell_about_quotas_comes_back_with_the_call() {
     let outcome = sync(&bind("meta", peer.lab(META)), 1).await;
     let told: Vec<_> = outcome.usage.iter().map(|told| (told.scope, told.kind, told.value)).collect();
     assert_eq!(told, [(None, UsageKind::RetryIn, 120)], "{outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_grant_withholds_stops_the_call_with_the_line_that_would_allow_it() {
+    let peer = Peer::meta().await;
+    let component = load("meta");
+    let flag = component.manifest().flags[0].key.clone();
+    let told = FlagColumn { key: flag.clone(), values: vec![1, 2] };
+    for (change, line) in [
+        ((|grant| grant.actions = Some(vec!["remove".into()])) as fn(&mut Grant), "actions: [add]".to_owned()),
+        (|grant| grant.send.retain(|key| key != "EMAIL"), "send: [EMAIL]".to_owned()),
+        (|grant| grant.flags = Some(Vec::new()), format!("flags: [{flag}]")),
+    ] {
+        let mut binding = binding(&component, peer.lab(META));
+        change(&mut binding.grant);
+        let connector = BoundConnector::new(component.clone(), binding).unwrap();
+        let part = Arc::new(caravan_model::Part { flags: vec![told.clone()], ..(*part(2)).clone() });
+        let outcome = connector.call(context(), Ask::Sync { target: settled_target(&connector), part }).await;
+        let (class, words) = fault(&outcome);
+        assert!(class == "stopped" && words.contains("CV060") && words.contains(&line), "{class} {words}");
+    }
+    assert_eq!(peer.received().len(), 0);
+}
+
+/// A vault that has every secret.
+struct Rich;
+
+impl Vault for Rich {
+    fn secret(&self, _: &str, name: &str) -> Result<Secret, String> {
+        Ok(Secret::new(format!("the-{name}")))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_the_grant_withholds_is_used_for_nobody() {
+    let peer = Peer::start(|_| json(200, r#"{"code":0,"data":{"list":[]}}"#)).await;
+    let component = load("tiktok");
+    for withheld in [false, true] {
+        let mut binding = binding(&component, peer.lab(TIKTOK));
+        binding.vault = Arc::new(Rich);
+        if withheld {
+            binding.grant.secrets = Some(Vec::new());
+        }
+        let connector = BoundConnector::new(component.clone(), binding).unwrap();
+        connector.call(context(), Ask::Accounts { cursor: None }).await;
+        let shown = |request: &Received| request.path.contains("app_id=") || request.path.contains("secret=");
+        let received = peer.received();
+        assert_eq!(shown(received.last().unwrap()), !withheld, "{received:?}");
+    }
 }

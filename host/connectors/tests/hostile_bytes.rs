@@ -34,6 +34,26 @@ fn custom(data: &[u8]) -> Vec<u8> {
     section(0, &[&leb(name.len())[..], name, data].concat())
 }
 
+/// A component that exports what a destination does, with no code behind it.
+fn destination(manifest: &[u8]) -> Vec<u8> {
+    let names = ["accounts", "audiences", "create-audience", "check", "sync", "follow-up"];
+    let export = |name: &&str| [&[0][..], &leb(name.len()), name.as_bytes(), &[1, 0, 0]].concat();
+    let exports: Vec<u8> = names.iter().flat_map(export).collect();
+    component(&[custom(manifest), section(11, &[&leb(names.len())[..], &exports].concat())])
+}
+
+/// A component that imports so many names, each of another version of the contract.
+fn importing(many: usize) -> Vec<u8> {
+    // An import: its name, an instance, of the type that stands first.
+    let import = |at: usize| {
+        let name = format!("caravan:connector/types@0.0.{at}");
+        [&[0][..], &leb(name.len()), name.as_bytes(), &[5, 0]].concat()
+    };
+    let imports: Vec<u8> = (0..many).flat_map(import).collect();
+    // A type section with an instance type that declares nothing.
+    component(&[section(7, &[1, 0x42, 0]), section(10, &[&leb(many)[..], &imports].concat())])
+}
+
 /// A component in a component in a component.
 fn nested(depth: usize) -> Vec<u8> {
     (0..depth).fold(component(&[]), |inner, _| component(&[section(4, &inner)]))
@@ -53,6 +73,7 @@ fn code(bytes: &[u8]) -> Code {
 fn bytes_made_to_hurt_are_refused_before_anything_is_compiled() {
     let meta = guest("meta");
     let manifest = include_bytes!("../../../guest-steps/meta/manifest.json");
+    let template = include_str!("../../../guest-steps/template/manifest.json");
     let deep = [vec![b'['; 100_000], vec![b']'; 100_000]].concat();
     let huge = format!("{{\"manifest\": 1, \"name\": \"{}\"}}", "a".repeat(2 << 20));
     let many = String::from_utf8_lossy(manifest).replacen(
@@ -60,6 +81,8 @@ fn bytes_made_to_hurt_are_refused_before_anything_is_compiled() {
         &format!("\"hosts\": [{}", "\"a.example\",".repeat(90_000)),
         1,
     );
+    let bomb = template.replace("/v1/audiences/{audience}/members", "/{any}{any}{any}{any}{any}{any}x");
+    assert!(Outline::read(&destination(template.as_bytes())).is_ok() && bomb != template);
     for (what, bytes, wanted) in [
         ("nothing", Vec::new(), Code::NotAComponent),
         ("a core module", b"\0asm\x01\0\0\0".to_vec(), Code::NotAComponent),
@@ -75,12 +98,14 @@ fn bytes_made_to_hurt_are_refused_before_anything_is_compiled() {
         ("a section of no kind", component(&[section(99, b"x")]), Code::BadManifest),
         ("two hundred deep", nested(200), Code::NotAComponent),
         ("types a hundred thousand deep", component(&[deep_type(100_000), custom(manifest)]), Code::WrongWorld),
+        ("five thousand names", importing(5_000), Code::NotAComponent),
         ("half a component", meta[..meta.len() / 2].to_vec(), Code::NotAComponent),
         ("a component and rubbish", [meta.clone(), b"rubbish".to_vec()].concat(), Code::NotAComponent),
         ("more than 64 MiB", vec![0; (64 << 20) + 1], Code::NotAComponent),
         ("a huge manifest", component(&[custom(huge.as_bytes())]), Code::BadManifest),
         ("a manifest of 90,000 hosts", component(&[custom(many.as_bytes())]), Code::BadManifest),
         ("a manifest a hundred thousand deep", component(&[custom(&deep)]), Code::BadManifest),
+        ("a path of six {any}", destination(bomb.as_bytes()), Code::BadManifest),
         ("a manifest in no text", component(&[custom(b"\xff\xfe")]), Code::BadManifest),
         ("two manifests", component(&[custom(b"{}"), custom(b"[]")]), Code::BadManifest),
         ("a manifest without a component", component(&[custom(manifest)]), Code::WrongWorld),

@@ -2,9 +2,9 @@
 //! end by idleness.
 mod support;
 
-use caravan_connectors::{Binding, BoundConnector, Grant};
+use caravan_connectors::{Binding, BoundConnector, ConsentDesk, Grant, Reach};
 use caravan_model::port::{Answer, App, Ask, BoxFuture, Clock as _, Connector as _, Secret, SystemClock, Vault};
-use caravan_model::{Credential, Millis};
+use caravan_model::{Code, Credential, Millis};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::*;
@@ -94,10 +94,16 @@ async fn pinterest(slow: Duration) -> Peer {
 }
 
 fn host(safe: &Arc<Safe>, peer: &Peer) -> BoundConnector {
+    host_with(safe, peer, |_| {})
+}
+
+fn host_with(safe: &Arc<Safe>, peer: &Peer, change: impl Fn(&mut Grant)) -> BoundConnector {
     let component = load("pinterest");
+    let mut grant = Grant::as_asked(component.manifest());
+    change(&mut grant);
     let binding = Binding {
         connection: "it".into(),
-        grant: Grant::as_asked(component.manifest()),
+        grant,
         settings: Default::default(),
         accounts: None,
         vault: safe.clone(),
@@ -161,4 +167,45 @@ async fn a_consent_that_ends_by_idleness_is_refreshed_at_half_of_its_time_and_no
     host.tend().await;
     assert_eq!(asked_for_tokens(&peer), 1);
     accounts(&host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_goes_to_an_endpoint_that_the_grant_does_not_name() {
+    let (safe, peer) = (Safe::holding(30, -1), pinterest(Duration::ZERO).await);
+    let before = safe.held();
+    let host = host_with(&safe, &peer, |grant| grant.tokens = Some(vec!["api.pinterest.com/v5/oauth/other".into()]));
+    let outcome = host.call(context(), Ask::Accounts { cursor: None }).await;
+    let (class, words) = fault(&outcome);
+    assert!(class == "stopped" && words.contains("CV060"), "{class} {words}");
+    assert!(words.contains("tokens: [\"api.pinterest.com/v5/oauth/token\"]"), "the very line: {words}");
+    host.tend().await;
+    assert_eq!((peer.received().len(), safe.held()), (0, before), "nothing left, and no refresh token is spent");
+    // A grant of before this list: where a granted route is on the same host, tokens go anyway.
+    let old = |grant: &mut Grant| grant.tokens = None;
+    accounts(&host_with(&safe, &peer, old)).await;
+    assert_eq!(asked_for_tokens(&peer), 1);
+    let (safe, peer) = (Safe::holding(30, -1), pinterest(Duration::ZERO).await);
+    let host = host_with(&safe, &peer, |grant| (grant.tokens, grant.to) = (None, Default::default()));
+    assert_eq!(fault(&host.call(context(), Ask::Accounts { cursor: None }).await).0, "stopped");
+    assert_eq!(peer.received().len(), 0);
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_consent_where_the_grant_does_not_name_the_page_and_the_endpoint() {
+    let component = load("pinterest");
+    let app = App { id: "app-1".into(), secret: Secret::new("s") };
+    let all = Grant::as_asked(component.manifest());
+    let begin = |grant: &Grant| {
+        let desk = ConsentDesk::new(&component, grant, &Default::default(), Reach::Partner).unwrap().unwrap();
+        desk.begin(&app, "https://caravan.example/oauth/callback")
+    };
+    assert!(begin(&all).unwrap().url.starts_with("https://www.pinterest.com/oauth/?"));
+    let named = all.tokens.clone().unwrap();
+    assert_eq!(named.len(), 2, "{named:?}");
+    for missing in &named {
+        let tokens = named.iter().filter(|name| *name != missing).cloned().collect();
+        let problem = begin(&Grant { tokens: Some(tokens), ..all.clone() }).unwrap_err();
+        assert_eq!(problem.code, Code::Denied);
+        assert!(problem.to_string().contains(missing), "{problem}");
+    }
 }

@@ -210,6 +210,25 @@ impl<S: Store> Runner<S> {
         }
     }
 
+    /// Refuses the answer of a connector that was to make an audience and names one that is another's: with its id the
+    /// connector would be let into that one from then on.
+    async fn is_new(&self, audience: &Audience, name: &str) -> crate::Result<()> {
+        let key = lane_key(audience);
+        let all = self.store.audiences().await?;
+        if let Some(other) = all.iter().find(|other| other.name != audience.name && lane_key(other) == key) {
+            let id = audience.partner_id.as_deref().unwrap_or_default();
+            let words = format!(
+                "{} was to make an audience and answered with {id}, which `{}` of connection `{}` has",
+                audience.connector, other.name, other.connection
+            );
+            return Err(Problem::new(Code::UnknownAudience, words)
+                .at_path(format!("audiences.{name}"))
+                .cure("make it at the partner and give its `id`; if this goes on, ask the connector's publisher")
+                .into());
+        }
+        self.only_ours(audience, name).await
+    }
+
     /// Whether a partner's audience is one that we made under another name.
     pub(crate) async fn made_by_us(&self, audience: &Audience) -> crate::Result<bool> {
         let key = lane_key(audience);
@@ -271,6 +290,7 @@ impl<S: Store> Runner<S> {
             return Err(strange(wanted).into());
         };
         audience.partner_id = Some(id);
+        self.is_new(&audience, wanted.name).await?;
         audience.parts = audience_parts;
         audience.made_by_us = true;
         self.store.bind(lease, audience.clone()).await?;

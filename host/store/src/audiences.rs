@@ -34,7 +34,11 @@ pub(crate) fn name(tx: &mut Tx<'_>, key: &LaneKey, id: &str, parts: &[(String, S
     let mut lanes = |audience: &str| -> Done<i64> {
         Ok(count.query_row((&key.connector, &key.account, audience), |row| row.get(0))?)
     };
-    let taken = lanes(id)? > 0;
+    // A name may lead there before anybody waits for it.
+    let leads = |other: &Audience| {
+        (&other.connector, &other.account, other.partner_id.as_deref()) == (&key.connector, &key.account, Some(id))
+    };
+    let taken = lanes(id)? > 0 || all(db)?.iter().any(leads);
     if lanes(&key.audience)? == 0 || taken {
         // Said again, it is the lane that was named before.
         return Ok(taken && lanes(&key.audience)? == 0);

@@ -34,10 +34,22 @@ fn check(outline: &Outline) {
         let stands_out = |one: &caravan_connectors::Capability| one.stands_out && one.words.contains(&key.key);
         assert!(outline.capabilities().iter().any(stands_out), "`{}` leaves unhashed", key.key);
     }
+    for route in &manifest.routes {
+        let open = |template: &str| template.matches("{any}").count();
+        let most = route.path.split('/').map(open).chain(route.query.values().map(|value| open(value))).max();
+        assert!(most <= Some(2), "`{}`: nothing that can be cut in more ways than a person can think of", route.name);
+    }
     let grant = Grant::as_asked(manifest);
     assert!(grant.withheld(manifest).is_empty() && grant.beyond(manifest).is_empty());
     let nothing = Grant::default();
-    assert_eq!(nothing.withheld(manifest).len(), manifest.keys.len() + manifest.routes.len());
+    let auth = &manifest.auth;
+    let lists =
+        [manifest.keys.len(), manifest.routes.len(), manifest.flags.len(), manifest.actions.len(), auth.secrets.len()];
+    let withheld = nothing.withheld(manifest);
+    let places = withheld.iter().filter(|line| line.starts_with("tokens: ")).count();
+    assert_eq!(withheld.len(), lists.iter().sum::<usize>() + places);
+    assert_eq!(places > 0, auth.token.is_some() || auth.oauth.is_some(), "every place that gets secrets is granted");
+    assert_eq!(grant.narrowed(manifest), grant);
     let file = GrantFile::new(&manifest.name, &outline.digest, grant.clone());
     let text = serde_json::to_string(&file).expect("a grant can be printed");
     let read: GrantFile = serde_json::from_str(&text).expect("what was printed can be read");

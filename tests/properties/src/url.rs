@@ -95,6 +95,7 @@ const NASTY: &str = r#"{
     { "name": "list", "method": "GET", "host": "api.example.com", "path": "/{settings.v}/x{account}-{any}.json", "query": { "fields": "*", "id": "{audience}", "access_token": "*", "q": "a{any}b" } },
     { "name": "root", "method": "GET", "host": "up.example.com", "path": "/" },
     { "name": "up", "method": "PUT", "host": "up.example.com", "path": "/{any}/{any}/", "auth": false, "body": "text/csv" },
+    { "name": "bomb", "method": "GET", "host": "up.example.com", "path": "/bomb/{any}a{any}x", "query": { "q": "{any}a{any}" } },
     { "name": "shop", "method": "GET", "host": "{settings.shop}.example.net", "path": "/a/{any}", "query": { "a": "{account}" } }
   ]
 }"#;

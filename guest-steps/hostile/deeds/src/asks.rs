@@ -54,7 +54,7 @@ const PATHS: [(&str, &str); 12] = [
 ];
 
 /// Headers that are the host's, or that make a server read another request than was checked.
-const HEADERS: [(&str, &str, &[u8]); 13] = [
+const HEADERS: [(&str, &str, &[u8]); 15] = [
     ("own-token", "authorization", b"Bearer stolen"),
     ("cookie", "cookie", b"session=1"),
     ("host-header", "host", b"collector.attacker.example"),
@@ -64,6 +64,8 @@ const HEADERS: [(&str, &str, &[u8]); 13] = [
     ("override", "x-http-method-override", b"DELETE"),
     ("encoded-body", "content-encoding", b"gzip"),
     ("forwarded", "x-forwarded-host", b"collector.attacker.example"),
+    ("underscored", "x_forwarded_host", b"collector.attacker.example"),
+    ("account-in-header", "login-customer-id", b"990000000000009"),
     ("original-url", "x-original-url", b"/v26.0/990000000000009/users"),
     ("expect", "expect", b"100-continue"),
     ("second-length", "content-length", b"0"),
@@ -107,6 +109,8 @@ pub fn ask(deed: &str, _settings: &Settings, target: &Target, _part: &Part) -> b
             send(Raw { headers: vec![JSON, ("x-large", &large)], ..plain(Method::Post, users, Some(b"{}")) }, true)
         }
         "long-path" => send(plain(Method::Post, format!("{users}/{}", "a".repeat(20_000)), Some(b"{}")), true),
+        // A path that fits its template in thousands of ways but for the last letter.
+        "any-bomb" => send(plain(Method::Get, format!("/bomb/{}", "a".repeat(8_000)), None), true),
         "too-much-said" => send(plain(Method::Post, users, Some(b"{\"payload\":\"longer than it says\"}")), false),
         "second-write" => {
             send(plain(Method::Post, users.clone(), Some(b"{}")), true);

@@ -67,7 +67,8 @@ impl Subject {
             None => Reach::Partner,
             Some(lab) => Reach::Lab(lab.map(component.manifest())?),
         };
-        ConsentDesk::new(component, &self.connection.settings, reach)
+        let grant = self.checked.grants.get(&self.name).cloned().unwrap_or_default();
+        ConsentDesk::new(component, &grant, &self.connection.settings, reach)
     }
 
     /// A token, or a service account's key file, that somebody brings.

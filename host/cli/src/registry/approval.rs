@@ -173,7 +173,8 @@ pub async fn upgrade(desk: &Desk<'_>, name: &str, only: Option<&str>) -> anyhow:
         }
         // Narrowing goes through: what was allowed, as far as it is still asked for.
         let before = granted.get(&active).map(GrantFile::grant).unwrap_or_default();
-        let text = write_grant(&GrantFile::new(name, &waiting.digest, narrowed(&before, &new)), &new);
+        let narrowed = before.narrowed(&new.manifest);
+        let text = write_grant(&GrantFile::new(name, &waiting.digest, narrowed), &new);
         documents.push((DocumentKind::Grant, waiting.digest.to_string(), Some(text.clone())));
         upgraded.grant = Some(text);
     }
@@ -192,18 +193,6 @@ pub async fn upgrade(desk: &Desk<'_>, name: &str, only: Option<&str>) -> anyhow:
     let details = json!({"digest": waiting.digest.to_string(), "only": only, "signed_by": signed_by});
     desk.keep(documents, "connector.upgrade", name, details).await?;
     Ok(upgraded)
-}
-
-/// A grant, as far as another version's manifest asks for the same.
-fn narrowed(grant: &Grant, outline: &Outline) -> Grant {
-    let asked = Grant::as_asked(&outline.manifest);
-    let mut narrowed = grant.clone();
-    narrowed.send.retain(|key| asked.sends(key));
-    for (host, routes) in &mut narrowed.to {
-        routes.retain(|route| asked.allows(host, route));
-    }
-    narrowed.to.retain(|_, routes| !routes.is_empty());
-    narrowed
 }
 
 /// Takes away the pins to a version.

@@ -71,7 +71,8 @@ impl<'a> Desk<'a> {
     /// # Errors
     /// Its bytes are not there.
     pub async fn outline(&self, digest: Digest) -> anyhow::Result<Outline> {
-        Ok(Outline::read(&self.bytes(digest).await?)?)
+        let bytes = self.bytes(digest).await?;
+        Ok(tokio::task::spawn_blocking(move || Outline::read(&bytes)).await??)
     }
 
     /// The bytes of an installed version.

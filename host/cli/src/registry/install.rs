@@ -31,9 +31,10 @@ pub struct Installed {
 /// # Errors
 /// CV050 to CV052 where it is none that can be used here; CV055 where nobody signed it whom the policy knows; what the store says.
 pub async fn install(desk: &Desk<'_>, bytes: Vec<u8>) -> anyhow::Result<Installed> {
-    let outline = Outline::read(&bytes)?;
+    // A stranger's bytes: reading and compiling them takes a while, on a thread of its own.
+    let (outline, bytes) =
+        tokio::task::spawn_blocking(move || Outline::read(&bytes).map(|outline| (outline, bytes))).await??;
     let signed_by = signatures::check(&policy_of(desk.store()).await?.connectors, &outline.manifest.name, &bytes)?;
-    // Compiling takes a while: on a thread of its own.
     let bytes = tokio::task::spawn_blocking(move || -> Result<Vec<u8>, Problem> {
         Workshop::open()?.load(&bytes)?;
         Ok(bytes)

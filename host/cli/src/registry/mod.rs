@@ -219,18 +219,25 @@ pub fn read_grant(name: &str, text: &str) -> Result<GrantFile, Problem> {
 pub fn write_grant(file: &GrantFile, outline: &Outline) -> String {
     let list = |names: &[String]| names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
     let mut text = format!(
-        "# What {} {} may do. Take lines out to allow less; the manifest bounds what can be allowed.\nformat: 1\n\
-         connector: {}\nsend: [{}]\nto:\n",
+        "# What {} {} may do. Take words out to allow less; the manifest bounds what can be allowed.\nformat: 1\n\
+         connector: {}\nsend: [{}]\n",
         outline.manifest.name,
         outline.manifest.version,
         file.connector,
         list(&file.send)
     );
+    for (word, names) in [("flags", &file.flags), ("actions", &file.actions)] {
+        names.iter().for_each(|names| text.push_str(&format!("{word}: [{}]\n", list(names))));
+    }
+    text.push_str("to:\n");
     for (host, routes) in &file.to {
         text.push_str(&format!("  {}: [{}]\n", quoted(host), list(routes)));
     }
     if file.to.is_empty() {
         text.push_str("  {}\n");
+    }
+    for (word, names) in [("tokens", &file.tokens), ("secrets", &file.secrets)] {
+        names.iter().for_each(|names| text.push_str(&format!("{word}: [{}]\n", list(names))));
     }
     text.push_str("limits:\n");
     if let Ok(serde_json::Value::Object(limits)) = serde_json::to_value(&file.limits) {

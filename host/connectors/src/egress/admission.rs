@@ -6,47 +6,9 @@ use super::{
     lock::LockReader,
     route::{self, CompiledRoute, Misfit},
 };
-use http::{HeaderMap, HeaderName, header, request::Parts};
+use http::{HeaderMap, header, request::Parts};
 use http_body::Body as _;
 use wasmtime_wasi_http::WasiBody;
-
-/// Headers that only the host or the connection may set, or that make a server read another request than was checked.
-const REFUSED: [&str; 34] = [
-    "authorization",
-    "proxy-authorization",
-    "proxy-authenticate",
-    "proxy-connection",
-    "cookie",
-    "cookie2",
-    "connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-    "host",
-    "expect",
-    "content-encoding",
-    "content-location",
-    "content-range",
-    "forwarded",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-server",
-    "x-real-ip",
-    "x-original-url",
-    "x-original-host",
-    "x-rewrite-url",
-    "x-host",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-];
 
 /// A request that may leave.
 pub(super) struct Admitted {
@@ -71,7 +33,7 @@ impl Egress {
         }
         let route = route::find(&self.policy.routes, &request.method, &request.uri, &self.scope)
             .map_err(|misfit| self.explain(request, &misfit))?;
-        self.check_headers(&request.headers)?;
+        self.check_headers(route, &request.headers)?;
         if route.writes && !self.may_write {
             return Err(Denial::rule(format!("route `{}` changes membership, and this call is not to", route.name)));
         }
@@ -119,7 +81,7 @@ impl Egress {
         LockReader::new(fixed).map(Some).map_err(Denial::rule)
     }
 
-    fn check_headers(&self, headers: &HeaderMap) -> Result<(), Denial> {
+    fn check_headers(&self, route: &CompiledRoute, headers: &HeaderMap) -> Result<(), Denial> {
         let limits = &self.policy.limits;
         let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
         if headers.len() > limits.headers as usize {
@@ -133,10 +95,14 @@ impl Egress {
                 &line,
             ));
         }
-        let own = |name: &&HeaderName| REFUSED.contains(&name.as_str()) || self.policy.placement.owns(name);
-        match headers.keys().find(own) {
+        if let Some(name) = headers.keys().find(|name| self.policy.placement.owns(name)) {
+            return Err(Denial::rule(format!("a connector may not set the header `{name}`; the host does")));
+        }
+        match route.headers.misfit(headers, &self.scope) {
             Some(name) => Err(Denial::rule(format!(
-                "a connector may not set the header `{name}`; the host does, where it is needed"
+                "the header `{name}` is not asked for by the manifest's route `{}`, stands twice, or is not the step's own ({}). The route would have to name it under `headers`",
+                route.name,
+                self.ids()
             ))),
             None => Ok(()),
         }

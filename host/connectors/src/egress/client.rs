@@ -37,7 +37,7 @@ impl Clients {
     pub(crate) fn new(connect_timeout: Duration, trust: Trust) -> Result<Clients, Problem> {
         let tls = HttpsConnectorBuilder::new().with_tls_config(trust.tls()?).https_only().enable_http1();
         let proxy = trust.proxy().cloned();
-        let resolver = PublicResolver(Arc::new(trust));
+        let resolver = PublicResolver::new(trust);
         let mut straight = HttpConnector::new_with_resolver(resolver.clone());
         straight.enforce_http(false);
         straight.set_nodelay(true);
@@ -69,6 +69,12 @@ pub(crate) struct Prohibited(pub(crate) IpAddr);
 /// Resolves a partner's name to public addresses, or not at all. The dial uses exactly the addresses checked here.
 #[derive(Clone, Debug)]
 pub(crate) struct PublicResolver(Arc<Trust>);
+
+impl PublicResolver {
+    pub(super) fn new(trust: Trust) -> PublicResolver {
+        PublicResolver(Arc::new(trust))
+    }
+}
 
 impl Service<Name> for PublicResolver {
     type Response = std::vec::IntoIter<SocketAddr>;

@@ -5,6 +5,7 @@ mod body;
 pub(crate) mod book;
 mod client;
 pub(crate) mod credentials;
+mod header;
 pub(crate) mod ledger;
 pub(crate) mod lock;
 mod patience;

@@ -133,6 +133,10 @@ impl Service<Uri> for Dial {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let Some(proxy) = self.proxy.clone() else {
+            // An address is dialled without being looked up, and so without the check of what is found.
+            if let Some(Err(prohibited)) = literal(&uri).map(|address| checked(vec![address])) {
+                return Box::pin(async move { Err(prohibited.into()) });
+            }
             let dialling = self.straight.call(uri);
             return Box::pin(async move { Ok(dialling.await?) });
         };
@@ -144,12 +148,18 @@ impl Service<Uri> for Dial {
     }
 }
 
+/// The address that a URL has in place of a name.
+fn literal(uri: &Uri) -> Option<SocketAddr> {
+    let address = uri.host()?.trim_matches(['[', ']']).parse::<IpAddr>().ok()?;
+    Some(SocketAddr::new(address, 0))
+}
+
 async fn through(proxy: &Proxy, resolver: &mut PublicResolver, uri: &Uri) -> io::Result<TokioIo<TcpStream>> {
-    let host = uri.host().unwrap_or_default();
-    let found = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-        Ok(address) => checked(vec![SocketAddr::new(address, 0)])?,
-        Err(_) => {
-            let name: Name = host.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let found = match literal(uri) {
+        Some(address) => checked(vec![address])?,
+        None => {
+            let name: Name =
+                uri.host().unwrap_or_default().parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
             resolver.call(name).await?
         }
     };
@@ -211,6 +221,22 @@ impl Service<Uri> for NamedDial {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_address_in_place_of_a_name_is_checked_like_one_that_was_found() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let resolver = PublicResolver::new(crate::Trust::default());
+        let mut straight = HttpConnector::new_with_resolver(resolver.clone());
+        straight.enforce_http(false);
+        let patience = Duration::from_secs(5);
+        let mut dial = Dial { straight, resolver, proxy: None, patience };
+        for host in [format!("127.0.0.1:{port}"), format!("[::ffff:127.0.0.1]:{port}"), "10.0.0.5:8443".into()] {
+            let failed = dial.call(format!("https://{host}/token").parse().unwrap()).await.unwrap_err();
+            let why = super::super::client::caused_by::<super::super::client::Prohibited>(failed.as_ref());
+            assert!(why.is_some(), "{host}: {failed}");
+        }
+    }
 
     #[test]
     fn a_proxy_is_named_by_host_and_port_and_its_password_is_never_shown() {

@@ -1,9 +1,10 @@
 //! Granted routes: which requests may leave, and why another may not.
+use super::header::GuestHeaders;
 use super::template::{Scope, Template};
 use caravan_model::manifest::{Manifest, Route};
 use http::{Method, Uri};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// The longest path with query.
 const LONGEST: usize = 8 * 1024;
@@ -19,6 +20,8 @@ pub struct CompiledRoute {
     pub host: String,
     segments: Vec<Template>,
     query: BTreeMap<String, Option<Template>>,
+    /// Headers that the guest may set here, and to what.
+    pub headers: GuestHeaders,
     /// The content type of the body; none = no body.
     pub body: Option<String>,
     /// Body locks: pointer tokens and template.
@@ -65,15 +68,17 @@ impl CompiledRoute {
         let path = route.path.strip_prefix('/').ok_or_else(|| wrong("the path must begin with `/`".into()))?;
         let segments = path
             .split('/')
-            .map(|segment| Template::parse(segment, settings))
+            .map(|segment| Template::parse(segment, settings)?.bounded())
             .collect::<Result<_, _>>()
             .map_err(wrong)?;
         let mut query = BTreeMap::new();
         for (name, template) in &route.query {
-            let template =
-                if template == "*" { None } else { Some(Template::parse(template, settings).map_err(wrong)?) };
+            let parsed =
+                || Template::parse(template, settings)?.bounded().map_err(|what| format!("the query `{name}`: {what}"));
+            let template = if template == "*" { None } else { Some(parsed().map_err(wrong)?) };
             query.insert(name.clone(), template);
         }
+        let headers = GuestHeaders::new(&route.headers, manifest, settings).map_err(wrong)?;
         let mut locks = Vec::new();
         for (pointer, template) in &route.locks {
             let is_json =
@@ -100,6 +105,7 @@ impl CompiledRoute {
             host: host_under(&route.host, settings).map_err(wrong)?,
             segments,
             query,
+            headers,
             body: route.body.clone(),
             locks,
             auth: route.auth,
@@ -115,15 +121,16 @@ impl CompiledRoute {
     }
 
     fn misfit_of_query(&self, query: &[(String, String)], scope: &Scope) -> Option<String> {
-        let bad = query.iter().enumerate().find(|(at, (name, value))| {
+        let mut seen = HashSet::new();
+        let bad = query.iter().find(|(name, value)| {
             let fits = match self.query.get(name) {
                 None => false,
                 Some(None) => true,
                 Some(Some(template)) => template.fits(value, scope),
             };
-            !fits || self.injected.contains(name) || query[..*at].iter().any(|(earlier, _)| earlier == name)
+            !seen.insert(name) || !fits || self.injected.contains(name)
         });
-        bad.map(|(_, (name, _))| name.clone())
+        bad.map(|(name, _)| name.clone())
     }
 }
 
@@ -138,13 +145,15 @@ pub fn find<'a>(
     scope: &Scope,
 ) -> Result<&'a CompiledRoute, Misfit> {
     let host = checked_host(uri).map_err(Misfit::Url)?;
-    let segments = decoded_path(uri.path()).map_err(Misfit::Url)?;
-    let query = decoded_query(uri.query()).map_err(Misfit::Url)?;
     if uri.path_and_query().is_some_and(|both| both.as_str().len() > LONGEST) {
         return Err(Misfit::Url("the URL is longer than 8 KiB"));
     }
+    let segments = decoded_path(uri.path()).map_err(Misfit::Url)?;
+    let query = decoded_query(uri.query()).map_err(Misfit::Url)?;
     let mut nearest = Misfit::Host;
-    for route in routes.iter().filter(|route| route.host == host) {
+    let of_host = |granted: bool| routes.iter().filter(move |route| route.host == host && route.granted == granted);
+    // What is granted comes first: a route that nobody allowed is only looked at to say why a request is denied.
+    for route in of_host(true).chain(of_host(false)) {
         if nearest == Misfit::Host {
             nearest = Misfit::Path;
         }
@@ -167,7 +176,12 @@ pub fn find<'a>(
 /// The place is no setting, stands elsewhere, leaves no domain behind it, or its value is no label.
 pub(crate) fn host_under(host: &str, settings: &Map<String, Value>) -> Result<String, String> {
     if !host.contains(['{', '}']) {
-        return Ok(host.to_owned());
+        return match is_host_name(host) {
+            true => Ok(host.to_owned()),
+            false => {
+                Err(format!("the host `{host}` is no public name: lower-case labels with dots, no address, no port"))
+            }
+        };
     }
     let place = host.strip_prefix("{settings.").and_then(|rest| rest.split_once("}."));
     let (name, domain) = place.filter(|(_, domain)| is_host_name(domain)).ok_or_else(|| {
@@ -192,7 +206,7 @@ fn is_label(label: &str) -> bool {
 }
 
 /// A partner's host is a plain, lower-case DNS name with a dot, and no address in disguise.
-fn is_host_name(host: &str) -> bool {
+pub(crate) fn is_host_name(host: &str) -> bool {
     let last_has_letter = host.rsplit('.').next().is_some_and(|last| last.bytes().any(|b| b.is_ascii_lowercase()));
     let good = host.len() <= 253 && host.contains('.') && host.split('.').all(is_label) && last_has_letter;
     let local = ["localhost", "local", "internal", "arpa"].iter().any(|zone| host.rsplit('.').next() == Some(zone));

@@ -1,6 +1,11 @@
 //! Templates of the manifest: text with the places `{account}`, `{audience}`, `{settings.NAME}` and `{any}`.
 use serde_json::{Map, Value};
 
+/// How often one segment or value may have `{any}`.
+const MOST_ANY: usize = 2;
+/// The longest text that `{any}` takes where something follows it, in bytes.
+const LONGEST_ANY: usize = 256;
+
 /// A template with the connection's settings filled in; the step's own ids follow at each call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
@@ -83,9 +88,39 @@ impl Template {
         self.pieces.contains(&Piece::Any)
     }
 
+    /// The same, if it leaves no more open than one can still tell what it takes.
+    ///
+    /// # Errors
+    /// It has more than two `{any}`.
+    pub fn bounded(self) -> Result<Template, String> {
+        let open = self.pieces.iter().filter(|piece| **piece == Piece::Any).count();
+        match open > MOST_ANY {
+            true => Err(format!(
+                "one segment or value has {open} times {{any}}, and may have it {MOST_ANY} times: name what stands between"
+            )),
+            false => Ok(self),
+        }
+    }
+
     /// Whether a whole decoded value fits.
     pub fn fits(&self, value: &str, scope: &Scope) -> bool {
-        fits(&self.pieces, value, scope)
+        let mut cuts = Cuts(vec![false; value.len() + 1]);
+        cuts.0[0] = true;
+        let last = self.pieces.len().saturating_sub(1);
+        for (at, piece) in self.pieces.iter().enumerate() {
+            let text = match piece {
+                Piece::Text(text) => Some(text),
+                Piece::Account => scope.account.as_ref(),
+                Piece::Audience => scope.audience.as_ref(),
+                Piece::Any => {
+                    cuts = cuts.after_any(value, if at == last { usize::MAX } else { LONGEST_ANY });
+                    continue;
+                }
+            };
+            let Some(text) = text else { return false };
+            cuts = cuts.after_text(value, text);
+        }
+        cuts.0[value.len()]
     }
 }
 
@@ -97,28 +132,52 @@ fn push_text(pieces: &mut Vec<Piece>, text: &str) {
     }
 }
 
-fn fits(pieces: &[Piece], value: &str, scope: &Scope) -> bool {
-    let Some((first, rest)) = pieces.split_first() else { return value.is_empty() };
-    let strip = |id: Option<&str>| id.and_then(|id| value.strip_prefix(id)).is_some_and(|left| fits(rest, left, scope));
-    match first {
-        Piece::Text(text) => strip(Some(text)),
-        Piece::Account => strip(scope.account.as_deref()),
-        Piece::Audience => strip(scope.audience.as_deref()),
-        Piece::Any if rest.is_empty() => is_plain(value),
-        Piece::Any => value
-            .char_indices()
-            .map(|(at, c)| at + c.len_utf8())
-            .take_while(|&end| end <= 256)
-            .any(|end| is_plain(&value[..end]) && fits(rest, &value[end..], scope)),
+/// Where a value may be cut after so many pieces: one flag for each byte, so that a long value with many places costs no more
+/// than its length for each piece, and no cut is tried twice.
+struct Cuts(Vec<bool>);
+
+impl Cuts {
+    fn all(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().enumerate().filter(|(_, reached)| **reached).map(|(at, _)| at)
+    }
+
+    /// The cuts behind a text that stands at a cut.
+    fn after_text(&self, value: &str, text: &str) -> Cuts {
+        let mut after = Cuts(vec![false; self.0.len()]);
+        for at in self.all().filter(|&at| value.as_bytes()[at..].starts_with(text.as_bytes())) {
+            after.0[at + text.len()] = true;
+        }
+        after
+    }
+
+    /// The cuts behind something plain that begins at a cut, and is at most `longest` bytes long.
+    fn after_any(&self, value: &str, longest: usize) -> Cuts {
+        let mut after = Cuts(vec![false; self.0.len()]);
+        // The nearest two cuts before this character's end, and before which byte nothing plain that ends here begins.
+        let (mut nearest, mut second, mut begins) = (None, None, 0);
+        let mut before = ' ';
+        for (at, c) in value.char_indices() {
+            let end = at + c.len_utf8();
+            if self.0[at] {
+                (nearest, second) = (Some(at), nearest);
+            }
+            match c {
+                _ if !is_plain(c) => begins = end,
+                '.' if before == '.' => begins = begins.max(at),
+                _ => {}
+            }
+            before = c;
+            // A dot alone is a segment that means another: what ends with it begins earlier.
+            let begun = if c == '.' && nearest == Some(at) { second } else { nearest };
+            after.0[end] = begun.is_some_and(|begun| begun >= begins && end - begun <= longest);
+        }
+        after
     }
 }
 
 /// What `{any}` takes: something, without separators, controls, dot segments or a second layer of encoding.
-fn is_plain(value: &str) -> bool {
-    !value.is_empty()
-        && value != "."
-        && !value.contains("..")
-        && !value.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | '%' | '?' | '#' | ';'))
+fn is_plain(c: char) -> bool {
+    !c.is_control() && !matches!(c, '/' | '\\' | '%' | '?' | '#' | ';')
 }
 
 #[cfg(test)]
@@ -153,6 +212,41 @@ mod tests {
         for value in ["", ".", "..", "a..b", "a/b", "a\\b", "%2e", "a;b", "a\nb"] {
             assert!(!template("{any}").fits(value, &scope), "{value}");
         }
+    }
+
+    /// As a person would read it: every cut is tried.
+    fn naive(pieces: &[Piece], value: &str) -> bool {
+        match pieces.split_first() {
+            None => value.is_empty(),
+            Some((Piece::Any, rest)) => (1..=value.len()).any(|end| {
+                let any = &value[..end];
+                any.chars().all(is_plain) && any != "." && !any.contains("..") && naive(rest, &value[end..])
+            }),
+            Some((Piece::Text(text), rest)) => value.strip_prefix(text.as_str()).is_some_and(|left| naive(rest, left)),
+            Some(_) => false,
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_fits_is_what_fits_when_every_cut_is_tried(
+            pieces in "([ab.]|\\{any\\}){0,6}", value in "[ab./]{0,10}",
+        ) {
+            let template = Template::parse(&pieces, &Map::new()).unwrap();
+            let fits = template.fits(&value, &Scope::default());
+            proptest::prop_assert_eq!(fits, naive(&template.pieces, &value));
+        }
+    }
+
+    #[test]
+    fn a_value_that_can_be_cut_in_very_many_ways_is_read_once_for_each_piece() {
+        let value = "a".repeat(8_000);
+        // With every cut tried, this would not end.
+        assert!(!template(&format!("{}x", "{any}".repeat(40))).fits(&value, &Scope::default()));
+        assert!(template(&format!("{}a", "{any}".repeat(40))).fits(&value[..4_000], &Scope::default()));
+        assert!(!template("{any}a").fits(&value[..300], &Scope::default()), "no more than 256 bytes before a text");
+        assert!(template("{any}{any}").bounded().is_ok());
+        assert!(template("{any}a{any}b{any}").bounded().unwrap_err().contains("3 times {any}"));
     }
 
     #[test]

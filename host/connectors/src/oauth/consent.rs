@@ -1,8 +1,10 @@
 //! A person lets an app in: the address that is shown, the code that comes back, and the end of a consent.
 use super::answer::{self, Granted};
+use super::place::{self, Endpoint, Gives};
 use super::send::{self, Asked, form};
 use crate::component::LoadedComponent;
-use crate::egress::{Clients, reach::Reach, route::host_under};
+use crate::egress::{Clients, reach::Reach};
+use crate::grant::Grant;
 use crate::seal::random;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use caravan_model::manifest::{Body, OAuth};
@@ -21,7 +23,9 @@ const AGAIN: &str = "ask for the consent again";
 /// The desk of one connection.
 pub struct ConsentDesk {
     spec: OAuth,
-    host: String,
+    token: Endpoint,
+    page: Endpoint,
+    revoke: Option<Endpoint>,
     reach: Reach,
     clients: Clients,
 }
@@ -40,20 +44,26 @@ pub struct Begun {
 }
 
 impl ConsentDesk {
-    /// The desk of a component under a connection's settings; `None` where its partner asks nobody.
+    /// The desk of a component under a connection's grant and settings; `None` where its partner asks nobody.
     ///
     /// # Errors
     /// CV026 where a setting cannot stand, CV052 where the manifest's endpoint is none.
     pub fn new(
         component: &LoadedComponent,
+        grant: &Grant,
         settings: &Map<String, Value>,
         reach: Reach,
     ) -> Result<Option<ConsentDesk>, Problem> {
-        let Some(spec) = component.manifest().auth.oauth.clone() else { return Ok(None) };
-        let settings = component.manifest().settings_with(settings);
+        let manifest = component.manifest();
+        let Some(spec) = manifest.auth.oauth.clone() else { return Ok(None) };
+        let settings = manifest.settings_with(settings);
         let settings = settings.map_err(|wrong| Problem::new(Code::BadConnection, wrong))?;
-        let host = host_under(&spec.token.host, &settings).map_err(|wrong| crate::section::bad(&wrong))?;
-        Ok(Some(ConsentDesk { spec, host, reach, clients: component.sandbox().clients.clone() }))
+        let bad = |wrong: String| crate::section::bad(&wrong);
+        place::check(manifest).map_err(bad)?;
+        let place = |gives| Endpoint::of(manifest, gives, grant, &settings).map_err(bad);
+        let (Some(token), Some(page)) = (place(Gives::Token)?, place(Gives::Person)?) else { return Ok(None) };
+        let clients = component.sandbox().clients.clone();
+        Ok(Some(ConsentDesk { spec, token, page, revoke: place(Gives::Revoked)?, reach, clients }))
     }
 
     /// What the manifest says.
@@ -69,8 +79,11 @@ impl ConsentDesk {
     /// A new question. `redirect` is where the partner sends the browser afterwards.
     ///
     /// # Errors
-    /// CV065 where this machine has no randomness; CV062 where the lab has no such partner.
+    /// CV065 where this machine has no randomness; CV062 where the lab has no such partner; CV060 where the grant names the
+    /// partner's page or the endpoint of its tokens not.
     pub fn begin(&self, app: &App, redirect: &str) -> Result<Begun, Problem> {
+        let (host, path) = self.page.open()?;
+        self.token.open()?;
         let fresh = || -> Result<String, Problem> {
             let bytes: [u8; 32] =
                 random().ok_or_else(|| Problem::new(Code::NoSealKey, "this machine has no randomness"))?;
@@ -96,9 +109,8 @@ impl ConsentDesk {
         let named = named.map(|(name, value)| (self.spec.name(name).to_owned(), value.to_owned()));
         let extra = self.spec.extra.iter().map(|(name, value)| (name.clone(), value.clone()));
         let parameters: Vec<(String, String)> = named.chain(extra).collect();
-        let page = &self.spec.authorize;
-        let origin = send::origin(&self.reach, &page.host).map_err(|fault| problem(Code::Unreached, &fault))?;
-        let url = format!("{origin}{}?{}", page.path, form(&parameters));
+        let origin = send::origin(&self.reach, host).map_err(|fault| problem(Code::Unreached, &fault))?;
+        let url = format!("{origin}{path}?{}", form(&parameters));
         Ok(Begun { url, state, redirect: redirect.to_owned(), proof: Secret::new(proof) })
     }
 
@@ -131,7 +143,7 @@ impl ConsentDesk {
     /// Changes a code for a credential; a short-lived token for a long one where the partner has that.
     ///
     /// # Errors
-    /// CV034 where the partner refuses, CV062 where it cannot be reached.
+    /// CV034 where the partner refuses, CV062 where it cannot be reached, CV060 where the grant does not name it.
     pub async fn finish(&self, app: &App, begun: &Begun, code: &Secret) -> Result<Credential, Problem> {
         let mut standard = vec![
             ("grant_type", "authorization_code"),
@@ -159,8 +171,9 @@ impl ConsentDesk {
     }
 
     async fn ask(&self, app: &App, standard: &[(&str, &str)]) -> Result<Granted, Problem> {
+        let (host, path) = self.token.open()?;
         let asked = Asked::of(&self.spec, app, standard);
-        let sent = send::post(&self.host, &self.spec.token.path, &asked, &self.reach, &self.clients);
+        let sent = send::post(host, path, &asked, &self.reach, &self.clients);
         let sent = timeout(PATIENCE, sent).await.unwrap_or_else(|_| Err(send::unavailable("the partner is too slow")));
         let (status, bytes) = sent.map_err(|fault| problem(Code::Unreached, &fault))?;
         answer::read(status, &bytes, &self.spec.at, "the partner gives no token for this consent", AGAIN).map_err(
@@ -174,10 +187,11 @@ impl ConsentDesk {
     /// Ends a consent at the partner. True where it said so; false where it has no such way, or nothing that ends.
     ///
     /// # Errors
-    /// CV062 where it cannot be reached, or refuses.
+    /// CV062 where it cannot be reached, or refuses; CV060 where the grant does not name it.
     pub async fn revoke(&self, app: Option<&App>, credential: &Credential) -> Result<bool, Problem> {
-        let Some(way) = &self.spec.revoke else { return Ok(false) };
+        let (Some(way), Some(at)) = (&self.spec.revoke, &self.revoke) else { return Ok(false) };
         let Some(token) = credential.refresh.as_ref().or(credential.access.as_ref()) else { return Ok(false) };
+        let (host, path) = at.open()?;
         let mut parameters = vec![(way.parameter.clone(), token.expose().to_owned())];
         if let (Some(app), Body::Json) = (app, self.spec.body) {
             parameters.push((self.spec.name("client_id").to_owned(), app.id.clone()));
@@ -185,7 +199,7 @@ impl ConsentDesk {
         }
         let headers = way.header.iter().map(|name| (name.clone(), token.expose().to_owned())).collect();
         let asked = Asked { parameters, body: self.spec.body, headers };
-        let sent = send::post(&way.host, &way.path, &asked, &self.reach, &self.clients);
+        let sent = send::post(host, path, &asked, &self.reach, &self.clients);
         let sent = timeout(PATIENCE, sent).await.unwrap_or_else(|_| Err(send::unavailable("the partner is too slow")));
         match sent {
             Ok((200..300, _)) => Ok(true),

@@ -2,6 +2,7 @@
 pub(crate) mod answer;
 pub(crate) mod assertion;
 pub(crate) mod consent;
+pub(crate) mod place;
 pub(crate) mod send;
 
 pub use consent::{Begun, ConsentDesk};

@@ -5,6 +5,9 @@ use serde_json::Value;
 /// The longest name.
 const LONGEST_NAME: usize = 64;
 
+/// The longest name of an import or export.
+const LONGEST_IMPORT: usize = 512;
+
 /// Checks a manifest's name, and every text in its JSON.
 ///
 /// # Errors
@@ -30,9 +33,11 @@ pub(super) fn check(name: &str, json: &[u8]) -> Result<(), String> {
 /// # Errors
 /// What is wrong, without the name itself.
 pub(super) fn is_name(name: &str) -> Result<(), String> {
-    match name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    match name.len() <= LONGEST_IMPORT && name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         true => Ok(()),
-        false => Err("it imports or exports something by a name that is no plain text".to_owned()),
+        false => Err(format!(
+            "it imports or exports something by a name that is no plain text of at most {LONGEST_IMPORT} letters"
+        )),
     }
 }
 

@@ -126,6 +126,10 @@ pub struct Route {
     /// Query parameters that may appear: name → template of the whole decoded value, or `*`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub query: BTreeMap<String, String>,
+    /// Headers that the connector may set, beside those that say what it sends and takes (`content-type`, `accept` and the
+    /// like): name in lower case → template of the whole value, or `*`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
     /// The content type of the body; none = no body allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,

@@ -61,6 +61,21 @@ async fn an_audience_that_needs_people_is_made_with_the_first_once_although_the_
 }
 
 #[tokio::test]
+async fn a_connector_that_answers_with_anothers_audience_when_it_is_to_make_one_gets_none() {
+    let stage = Stage::new(10);
+    stage.publish(&one_step("one", "add", "email")).await;
+    // The partner forgets all, so that the connector's next answer is the same id.
+    let forget = |partner: &mut Partner| (partner.made, partner.audiences) = (0, Default::default());
+    forget(&mut stage.fake().partner.lock().unwrap());
+    let two = one_step("two", "add", "email");
+    let error = stage.runner().publish(canvas(&two), &connections()).await.unwrap_err();
+    assert_eq!(error.code(), Code::UnknownAudience);
+    assert!(error.to_string().contains("one/list"), "{error}");
+    assert_eq!(stage.store.audience("two/list").await.unwrap().unwrap().partner_id, None);
+    assert_eq!(stage.store.lanes().await.unwrap().len(), 1, "and nobody waits for it");
+}
+
+#[tokio::test]
 async fn removals_make_no_audience() {
     let mut needs_rows = manifest(10);
     needs_rows["audience"] = serde_json::json!({"create": true, "create_needs_rows": true});

@@ -259,6 +259,10 @@ pub async fn an_audience_that_was_to_be_made_gets_its_id_everywhere_at_once(engi
     let name = |id: &str| w.store.name_audience(w.lease, key.clone(), id.to_owned(), parts.clone());
     // Another queue has this one: nothing is changed.
     assert!(!name("aud-1").await.expect("an answer"));
+    // A name leads to this one, though it has no queue yet.
+    let another = Audience { partner_id: Some("aud-5".into()), ..audience("three/vip") };
+    w.store.bind(w.lease, another).await.expect("bound");
+    assert!(!name("aud-5").await.expect("an answer"));
     assert!(name("aud-9").await.expect("an answer"));
     assert!(name("aud-9").await.expect("an answer"), "said again");
     w = w.crash().await;

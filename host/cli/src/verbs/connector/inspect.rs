@@ -3,6 +3,9 @@ use crate::out;
 use caravan_connectors::Outline;
 use caravan_model::manifest::{Flag, Hash, Manifest, MatchKey, QuotaScope, QuotaUnit, SettingKind, World};
 
+/// How many imports beyond the world are told.
+const MOST_IMPORTS: usize = 20;
+
 /// What a connector may send, to whom, and within which limits.
 pub fn in_words(outline: &Outline) -> String {
     let Outline { manifest, digest, .. } = outline;
@@ -21,8 +24,7 @@ pub fn in_words(outline: &Outline) -> String {
         World::Source => "reads members of audiences",
     };
     line("interface", format!("caravan:connector@{}, {world}", manifest.wit));
-    let loud = outline.capabilities().into_iter().filter(|capability| capability.stands_out);
-    section(&mut text, "Look twice", loud.map(|capability| format!("! it wants to {}", capability.words)).collect());
+    section(&mut text, "Look twice", loud(outline));
     section(&mut text, "May send", manifest.keys.iter().map(key).collect());
     section(&mut text, "Says with each person added", manifest.flags.iter().map(flag).collect());
     section(&mut text, "To", routes(manifest));
@@ -31,6 +33,19 @@ pub fn in_words(outline: &Outline) -> String {
     section(&mut text, "Audiences", audiences(manifest));
     section(&mut text, "Settings", manifest.settings.iter().map(setting).collect());
     text
+}
+
+/// What stands out. Imports come last and not all of them: who has thousands hides nothing else behind them.
+fn loud(outline: &Outline) -> Vec<String> {
+    let imports = outline.beyond_the_world().count();
+    let all = outline.capabilities().into_iter().filter(|one| one.stands_out);
+    let (imported, mut others): (Vec<_>, Vec<_>) = all.partition(|one| one.right.starts_with("import "));
+    others.extend(imported.into_iter().take(MOST_IMPORTS));
+    let mut lines: Vec<String> = others.into_iter().map(|one| format!("! it wants to {}", one.words)).collect();
+    if imports > MOST_IMPORTS {
+        lines.push(format!("! and to import {} more beyond the world", imports - MOST_IMPORTS));
+    }
+    lines
 }
 
 fn section(text: &mut String, title: &str, lines: Vec<String>) {
@@ -97,6 +112,23 @@ fn needs(manifest: &Manifest) -> Vec<String> {
             "or an app's id and secret, which the host changes for tokens at {}{}",
             grant.host, grant.path
         ));
+    }
+    if let Some(oauth) = &manifest.auth.oauth {
+        let page = &oauth.authorize;
+        lines.push(format!("or the consent of a person, asked for at https://{}{}", page.host, page.path));
+        lines.push(format!(
+            "  for which the host sends the app's secret and refresh tokens to https://{}{}",
+            oauth.token.host, oauth.token.path
+        ));
+        if let Some(revoke) = &oauth.revoke {
+            lines.push(format!("  and a token that is to end to https://{}{}", revoke.host, revoke.path));
+        }
+        if !oauth.scopes.is_empty() {
+            lines.push(format!("  scopes: {}", oauth.scopes.join(", ")));
+        }
+        if oauth.service_account {
+            lines.push("  a service account's key will do as well: it signs, and is never sent".to_owned());
+        }
     }
     lines.push("the component itself never sees a credential".to_owned());
     lines

@@ -13,7 +13,7 @@ use crate::host::safe;
 use crate::registry::Shelf;
 use crate::verbs::connection::allowed;
 use crate::{ask, out};
-use caravan_connectors::{ConsentDesk, LoadedComponent, Reach, Safe};
+use caravan_connectors::{ConsentDesk, Grant, LoadedComponent, Reach, Safe};
 use caravan_model::port::{Clock as _, Secret, SystemClock};
 use caravan_model::{Code, Connection, Credential, Problem};
 use caravan_runner::policy_of;
@@ -29,6 +29,7 @@ struct Subject {
     name: String,
     connection: Connection,
     component: Arc<LoadedComponent>,
+    grant: Grant,
     lab: Option<LabHome>,
 }
 
@@ -38,12 +39,13 @@ impl Subject {
         let connection = checked.connections.value.connections.get(&of.name).cloned().unwrap_or_default();
         let component = checked.components.get(&of.name).cloned();
         let component = component.ok_or_else(|| Problem::new(Code::UnknownConnector, "no component"))?;
+        let grant = checked.grants.get(&of.name).cloned().unwrap_or_default();
         let lab = match (connection.lab, &of.lab) {
             (false, _) => None,
             (true, Some(url)) => Some(LabHome::attach(url).await?),
             (true, None) => Some(LabHome::start().await?),
         };
-        Ok(Subject { name: of.name.clone(), connection, component, lab })
+        Ok(Subject { name: of.name.clone(), connection, component, grant, lab })
     }
 
     fn connector(&self) -> &str {
@@ -55,7 +57,7 @@ impl Subject {
             None => Reach::Partner,
             Some(lab) => Reach::Lab(lab.map(self.component.manifest())?),
         };
-        ConsentDesk::new(&self.component, &self.connection.settings, reach)
+        ConsentDesk::new(&self.component, &self.grant, &self.connection.settings, reach)
     }
 
     /// An app that the file names is not beside anything sealed.
