@@ -74,7 +74,7 @@ fn a_component_is_used_only_once_somebody_allowed_it() {
 #[test]
 fn what_nobody_allowed_takes_no_bundled_name_and_whoever_allows_it_is_told_what_changes_hands() {
     let folder = Folder::with_examples();
-    let eve = ("\"name\": \"Caravan\"", "\"name\": \"Eve Ad\"");
+    let eve = ("\"name\": \"Caravan\"", "\"name\": \"Eve Ads\"");
     folder.write("stranger.wasm", version(&[NEXT, WIDER, eve]));
     let installed = good(ann(&folder, &["connector", "install", "stranger.wasm"]));
     assert!(installed.out.contains("! `meta` is the name of a bundled connector"), "{}", installed.out);
@@ -90,7 +90,7 @@ fn what_nobody_allowed_takes_no_bundled_name_and_whoever_allows_it_is_told_what_
         "it takes the name of the bundled `meta` 0.1.0",
         "would go through it: lab-meta",
         "! another publisher says so of itself: Caravan",
-        "→ Eve Ad",
+        "→ Eve Ads",
         "+ may POST https://graph.facebook.com/{settings.api_version}/{any}/users",
     ];
     let looked = good(ann(&folder, &["connector", "inspect", "meta"])).out;
@@ -287,8 +287,12 @@ fn a_watched_folder_installs_what_comes_into_it_and_nothing_of_that_is_used_befo
         loop {
             let seen = ann(&folder, &["connector", "list", "--json"]);
             // Until the first one comes there is no store.
-            if seen.code == 0 && states(&folder) == expected {
-                return;
+            if seen.code == 0 {
+                let mut states = states(&folder);
+                states.sort();
+                if states == expected {
+                    return;
+                }
             }
             assert!(Instant::now() < by, "{}\n{}", seen.out, seen.err);
             std::thread::sleep(Duration::from_millis(200));
