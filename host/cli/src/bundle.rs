@@ -19,6 +19,11 @@ pub fn has(digest: Digest) -> bool {
     BUNDLED.iter().filter_map(|bundled| bundled.bytes).any(|bytes| Digest::of(bytes) == digest)
 }
 
+/// The digest of the connector of this program that has a name; none where there is none, or it was not built.
+pub fn digest_of(name: &str) -> Option<Digest> {
+    BUNDLED.iter().find(|bundled| bundled.name == name)?.bytes.map(Digest::of)
+}
+
 /// The bytes of what a connection's `connector` names: a bundled name, `name@sha256:…`, or a path, which is taken
 /// relative to `folder`.
 ///

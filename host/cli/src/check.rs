@@ -287,7 +287,7 @@ fn load(
             problems.push(connections.problem(Code::LabDenied, &at.key("lab"), words).cure(cure));
             continue;
         }
-        let component = shelf.find(name, &connection.connector, &folder).and_then(|found| {
+        let component = shelf.find(name, &connection.connector, connection.lab, &folder).and_then(|found| {
             if workshop.is_none() {
                 workshop = Some(Workshop::open()?);
             }

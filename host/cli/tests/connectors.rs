@@ -3,6 +3,8 @@
 mod common;
 use common::{Folder, Ran};
 use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 #[track_caller]
 fn good(ran: Ran) -> Ran {
@@ -30,14 +32,10 @@ const WIDER: (&str, &str) = (
     "\"path\": \"/{settings.api_version}/{any}/users\"     ",
 );
 
-fn as_who(folder: &Folder, who: &str, args: &[&str]) -> Ran {
-    let mut all = args.to_vec();
-    all.extend(["--store", "s.caravan"]);
-    Ran::of(folder.command(&all).env("USER", who).output().expect("it runs"))
-}
+const ACME: (&str, &str) = ("\"name\": \"meta\"", "\"name\": \"acme\"");
 
 fn ann(folder: &Folder, args: &[&str]) -> Ran {
-    as_who(folder, "ann", args)
+    ann_alone(folder, &[args, &["--store", "s.caravan"]].concat())
 }
 
 fn states(folder: &Folder) -> Vec<(String, String)> {
@@ -56,20 +54,70 @@ fn pair(version: &str, state: &str) -> (String, String) {
 #[test]
 fn a_component_is_used_only_once_somebody_allowed_it() {
     let folder = Folder::with_examples();
-    folder.write("stranger.wasm", version(&[]));
+    folder.write("stranger.wasm", version(&[ACME]));
+    folder.write("connections.yaml", folder.read("connections.yaml").replace("connector: meta", "connector: acme"));
     let installed = good(ann(&folder, &["connector", "install", "stranger.wasm"]));
     assert!(installed.out.contains("waits for approval"), "{}", installed.out);
     assert_eq!(states(&folder), [pair("0.1.0", "waits for approval")]);
     let run = ["run", "win-back.yaml", "--users", "users-sample.csv"];
     let refused = ann(&folder, &run);
     assert_eq!(refused.code, 2, "{}", refused.err);
-    assert!(refused.err.contains("CV054") && refused.err.contains("connector grant meta"), "{}", refused.err);
-    let allowed = good(ann(&folder, &["connector", "grant", "meta", "--as-asked"]));
-    assert!(allowed.out.contains("grants/meta.yaml"), "{}", allowed.out);
+    assert!(refused.err.contains("CV054") && refused.err.contains("connector grant acme"), "{}", refused.err);
+    let allowed = good(ann(&folder, &["connector", "grant", "acme", "--as-asked"]));
+    assert!(allowed.out.contains("grants/acme.yaml") && !allowed.out.contains('!'), "{}", allowed.out);
     assert_eq!(states(&folder), [pair("0.1.0", "in use")]);
-    let grant = folder.read("grants/meta.yaml");
-    assert!(grant.contains("connector: meta@sha256:") && grant.contains("\"graph.facebook.com\": ["), "{grant}");
+    let grant = folder.read("grants/acme.yaml");
+    assert!(grant.contains("connector: acme@sha256:") && grant.contains("\"graph.facebook.com\": ["), "{grant}");
     good(ann(&folder, &["canvas", "validate", "win-back.yaml"]));
+}
+
+#[test]
+fn what_nobody_allowed_takes_no_bundled_name_and_whoever_allows_it_is_told_what_changes_hands() {
+    let folder = Folder::with_examples();
+    let eve = ("\"name\": \"Caravan\"", "\"name\": \"Eve Ads\"");
+    folder.write("stranger.wasm", version(&[NEXT, WIDER, eve]));
+    let installed = good(ann(&folder, &["connector", "install", "stranger.wasm"]));
+    assert!(installed.out.contains("! `meta` is the name of a bundled connector"), "{}", installed.out);
+    // The bundled one goes on as before.
+    let run = ["run", "win-back.yaml", "--users", "users-sample.csv", "--json"];
+    good(ann(&folder, &run));
+    let loads = |folder: &Folder| {
+        let chain = good(ann(folder, &["audit", "list", "--json"])).json();
+        chain.as_array().expect("notes").iter().filter(|note| note["verb"] == "connector.load").count()
+    };
+    assert_eq!(loads(&folder), 0, "nothing of a stranger was loaded");
+    let taken = [
+        "it takes the name of the bundled `meta` 0.1.0",
+        "would go through it: lab-meta",
+        "! another publisher says so of itself: Caravan",
+        "→ Eve Ads",
+        "+ may POST https://graph.facebook.com/{settings.api_version}/{any}/users",
+    ];
+    let looked = good(ann(&folder, &["connector", "inspect", "meta"])).out;
+    taken.iter().for_each(|words| assert!(looked.contains(words), "{words}: {looked}"));
+    // What of a route the stranger fills in freely stands out, and nothing of a route is kept back.
+    for words in [
+        "! POST https://graph.facebook.com/{settings.api_version}/{any}/users: changes members, and neither",
+        "may stand in the query as after, fields",
+        "query: after=*, fields=*, limit={any}",
+        "body: application/json",
+    ] {
+        assert!(looked.contains(words), "{words}: {looked}");
+    }
+    assert!(!looked.contains("\nAllowed\n"), "{looked}");
+    let json = good(ann(&folder, &["connector", "inspect", "meta", "--json"])).json();
+    assert_eq!(json["takes_over"]["connections"], serde_json::json!(["lab-meta"]), "{json}");
+    let granted = good(ann(&folder, &["connector", "grant", "meta", "--as-asked"])).out;
+    taken.iter().for_each(|words| assert!(granted.contains(words), "{words}: {granted}"));
+    let looked = good(ann(&folder, &["connector", "inspect", "meta"])).out;
+    assert!(looked.contains("\nAllowed\n  all that it asks for") && looked.contains("wall_ms: 300000"), "{looked}");
+    good(ann(&folder, &["run", "win-back.yaml", "--users", "users-sample.csv", "--json", "--again"]));
+    assert_eq!(loads(&folder), 1, "now it is the stranger's");
+    // One command goes back to what is inside the program.
+    good(ann(&folder, &["connector", "rollback", "meta"]));
+    good(ann(&folder, &["run", "win-back.yaml", "--users", "users-sample.csv", "--json", "--again"]));
+    assert_eq!(loads(&folder), 1);
+    assert_eq!(ann(&folder, &["connector", "rollback", "meta"]).code, 2, "there is nothing before");
 }
 
 #[test]
@@ -109,16 +157,12 @@ fn an_upgrade_that_asks_for_no_more_goes_through_and_one_command_goes_back() {
 }
 
 #[test]
-fn an_upgrade_that_widens_waits_for_somebody_else_where_the_policy_says_so() {
+fn an_upgrade_that_widens_waits_for_a_grant_while_the_version_before_goes_on() {
     let folder = Folder::new();
     folder.write("1.wasm", version(&[])).write("2.wasm", version(&[NEXT, WIDER]));
-    folder.write("policy.yaml", "format: 1\nconnectors: { approval: other }\n");
-    good(ann(&folder, &["connector", "install", "1.wasm"]));
-    good(ann(&folder, &["policy", "set", "policy.yaml"]));
     let grant = ["connector", "grant", "meta", "--as-asked"];
-    let alone = ann(&folder, &grant);
-    assert!(alone.code == 2 && alone.err.contains("somebody else"), "{}", alone.err);
-    good(as_who(&folder, "bob", &grant));
+    good(ann(&folder, &["connector", "install", "1.wasm"]));
+    good(ann(&folder, &grant));
     good(ann(&folder, &["connector", "install", "2.wasm"]));
     let waits = ann(&folder, &["connector", "upgrade", "meta"]);
     assert_eq!(waits.code, 1, "{}\n{}", waits.out, waits.err);
@@ -128,10 +172,72 @@ fn an_upgrade_that_widens_waits_for_somebody_else_where_the_policy_says_so() {
         waits.out
     );
     assert_eq!(states(&folder), [pair("0.1.0", "in use"), pair("0.1.1", "waits for approval")]);
-    assert_eq!(ann(&folder, &grant).code, 2);
-    good(as_who(&folder, "bob", &grant));
+    good(ann(&folder, &grant));
     good(ann(&folder, &["connector", "upgrade", "meta"]));
     assert_eq!(states(&folder), [pair("0.1.0", "in use before"), pair("0.1.1", "in use")]);
+}
+
+/// `tests/tests/approval.rs` shows that another member can.
+#[test]
+fn where_the_policy_wants_somebody_else_nobody_allows_alone_what_they_installed_under_whatever_name() {
+    let folder = Folder::with_examples();
+    folder.write("1.wasm", version(&[]));
+    folder.write("policy.yaml", "format: 1\nconnectors: { approval: other }\n");
+    good(ann(&folder, &["connector", "install", "1.wasm"]));
+    let grant = ["connector", "grant", "meta", "--as-asked"];
+    // While anybody may: it is in use, with less than it asks for.
+    good(ann(&folder, &grant));
+    let text = folder.read("grants/meta.yaml");
+    let less = text.lines().map(|line| if line.starts_with("send:") { "send: [\"FN\"]" } else { line });
+    folder.write("less.yaml", less.collect::<Vec<_>>().join("\n"));
+    good(ann(&folder, &["connector", "grant", "meta", "--file", "less.yaml"]));
+    good(ann(&folder, &["policy", "set", "policy.yaml"]));
+    // Once it is in use nothing waits, and it is theirs all the same; what the environment calls them changes nothing.
+    let alone = ann(&folder, &grant);
+    assert!(alone.code == 2 && alone.err.contains("CV054") && alone.err.contains("somebody else"), "{}", alone.err);
+    let mut command = folder.command(&[&grant[..], &["--store", "s.caravan"]].concat());
+    for variable in ["USER", "USERNAME", "LOGNAME"] {
+        command.env(variable, "bob");
+    }
+    let as_bob = Ran::of(command.output().expect("it runs"));
+    assert!(as_bob.code == 2 && as_bob.err.contains("CV054") && !as_bob.err.contains("bob"), "{}", as_bob.err);
+    // A path goes round no approval, but at the lab.
+    let by_path = |lab: &str, file: &str| {
+        let meta = format!("{{ connector: ./{file}, {lab} accounts: {{ main: act_1 }} }}");
+        let tiktok = "{ connector: tiktok, lab: true, accounts: { main: \"7001\" } }";
+        let text = format!("format: 1\nconnections:\n  lab-meta: {meta}\n  lab-tiktok: {tiktok}\n");
+        folder.write("connections.yaml", text);
+        ann(&folder, &["canvas", "validate", "win-back.yaml"])
+    };
+    folder.write("2.wasm", version(&[NEXT, WIDER]));
+    let round = by_path("secret: { env: HOME },", "2.wasm");
+    assert!(round.code != 0 && round.err.contains("CV054"), "{}\n{}", round.out, round.err);
+    assert!(round.err.contains("connector install") && round.err.contains("lab: true"), "{}", round.err);
+    good(by_path("lab: true,", "2.wasm"));
+    // What was installed and granted may be named by its path, with what it was granted.
+    good(by_path("secret: { env: HOME },", "1.wasm"));
+}
+
+#[test]
+fn a_connection_is_pinned_to_versions_of_its_own_connector_alone() {
+    let folder = Folder::with_examples();
+    folder.write("1.wasm", version(&[])).write("acme.wasm", version(&[ACME]));
+    let installed = |file: &str| -> String {
+        let json = good(ann(&folder, &["connector", "install", file, "--json"])).json();
+        format!("{}@sha256:{}", json["name"].as_str().expect("a name"), json["digest"].as_str().expect("a digest"))
+    };
+    let (meta, acme) = (installed("1.wasm"), installed("acme.wasm"));
+    good(ann(&folder, &["connector", "grant", "acme", "--as-asked"]));
+    let refused = ann(&folder, &["connector", "pin", "lab-meta", &acme]);
+    assert!(refused.code == 2 && refused.err.contains("uses the connector `meta`"), "{}", refused.err);
+    good(ann(&folder, &["connector", "pin", "lab-meta", &meta]));
+    // One that was pinned while it named another connector is told, and not sent through that one.
+    good(ann(&folder, &["connector", "pin", "later", &acme]));
+    folder.write("connections.yaml", folder.read("connections.yaml").replace("lab-tiktok:", "later:"));
+    folder.write("win-back.yaml", folder.read("win-back.yaml").replace("lab-tiktok", "later"));
+    let told = ann(&folder, &["run", "win-back.yaml", "--users", "users-sample.csv"]);
+    let words = "`later` is pinned to a version of the connector `acme`, and names `tiktok`";
+    assert!(told.code == 2 && told.err.contains(words), "{}\n{}", told.out, told.err);
 }
 
 #[test]
@@ -187,6 +293,51 @@ fn a_folder_installs_what_can_be_used_and_says_what_cannot() {
         ran.err
     );
     assert_eq!(states(&folder), [pair("0.1.0", "waits for approval")]);
+}
+
+#[test]
+fn a_watched_folder_installs_what_comes_into_it_and_nothing_of_that_is_used_before_somebody_allows_it() {
+    let folder = Folder::with_examples();
+    std::fs::create_dir(folder.path("drop")).expect("a folder");
+    let args = ["connector", "install", "drop", "--watch", "--store", "s.caravan"];
+    let mut watching = folder.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it watches");
+    let comes = |name: &str, bytes: Vec<u8>| {
+        folder.write("coming", bytes);
+        std::fs::rename(folder.path("coming"), folder.path("drop").join(name)).expect("it is there at once");
+    };
+    let until = |expected: &[(String, String)]| {
+        let by = Instant::now() + Duration::from_secs(120);
+        loop {
+            let seen = ann(&folder, &["connector", "list", "--json"]);
+            // Until the first one comes there is no store.
+            if seen.code == 0 {
+                let mut states = states(&folder);
+                states.sort();
+                if states == expected {
+                    return;
+                }
+            }
+            assert!(Instant::now() < by, "{}\n{}", seen.out, seen.err);
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    comes("acme.wasm", version(&[ACME]));
+    until(&[pair("0.1.0", "waits for approval")]);
+    // Also under a name of the program's own.
+    comes("meta.wasm", version(&[NEXT, WIDER]));
+    until(&[pair("0.1.0", "waits for approval"), pair("0.1.1", "waits for approval")]);
+    // The same place with other bytes is another version.
+    comes("acme.wasm", version(&[ACME, NEXT]));
+    until(&[pair("0.1.0", "kept"), pair("0.1.1", "waits for approval"), pair("0.1.1", "waits for approval")]);
+    watching.kill().and_then(|()| watching.wait()).expect("it ends");
+    good(ann(&folder, &["run", "win-back.yaml", "--users", "users-sample.csv"]));
+    let chain = good(ann(&folder, &["audit", "list", "--json"])).json();
+    let verbs: Vec<&str> = chain.as_array().expect("notes").iter().filter_map(|note| note["verb"].as_str()).collect();
+    assert_eq!(verbs.iter().filter(|verb| **verb == "connector.install").count(), 3, "{chain}");
+    assert!(!verbs.contains(&"connector.load") && !verbs.contains(&"connector.grant"), "{chain}");
+    folder.write("connections.yaml", folder.read("connections.yaml").replace("connector: meta", "connector: acme"));
+    let refused = ann(&folder, &["run", "win-back.yaml", "--users", "users-sample.csv", "--again"]);
+    assert!(refused.code == 2 && refused.err.contains("CV054"), "{}", refused.err);
 }
 
 #[test]
@@ -268,6 +419,37 @@ fn where_signatures_are_required_only_what_a_known_key_signed_is_installed_taken
     good(ann(&folder, &["policy", "set", "policy.yaml"]));
     let refused = ann(&folder, &["run", "win-back.yaml", "--users", "users-sample.csv"]);
     assert!(refused.code == 2 && refused.err.contains("CV055"), "{}", refused.err);
+}
+
+#[test]
+fn a_key_that_counts_for_one_connector_cannot_upgrade_another() {
+    let folder = Folder::new();
+    let public = signing(&folder, "require");
+    let policy = folder.read("policy.yaml").replace("name: Acme,", "name: Acme, for: [acme],");
+    folder.write("policy.yaml", policy.replace("for: [acme]", "for: []"));
+    let empty = ann(&folder, &["policy", "set", "policy.yaml"]);
+    assert!(empty.code == 2 && empty.err.contains("counts for no connector"), "{}", empty.err);
+    folder.write("policy.yaml", policy);
+    for (changes, file) in [(&[ACME][..], "acme"), (&[][..], "meta"), (&[NEXT][..], "meta-2")] {
+        folder.write(&format!("{file}.wasm"), version(changes));
+        good(ann_alone(&folder, &["connector", "sign", &format!("{file}.wasm"), "--key", "acme.key"]));
+    }
+    // The first version came in while nobody was asked for a signature.
+    good(ann(&folder, &["connector", "install", "meta.wasm"]));
+    good(ann(&folder, &["connector", "grant", "meta", "--as-asked"]));
+    good(ann(&folder, &["connector", "install", "meta-2.wasm"]));
+    good(ann(&folder, &["policy", "set", "policy.yaml"]));
+    let installed = good(ann(&folder, &["connector", "install", "acme.wasm", "--json"])).json();
+    assert_eq!(installed["signed_by"][0], "Acme", "{public}");
+    for act in [&["connector", "upgrade", "meta"][..], &["connector", "install", "meta-2.wasm"]] {
+        let refused = ann(&folder, act);
+        assert!(refused.code == 2 && refused.err.contains("CV055"), "{}", refused.err);
+        assert!(
+            refused.err.contains("signed by Acme, whose key counts for connectors of other names"),
+            "{}",
+            refused.err
+        );
+    }
 }
 
 #[test]

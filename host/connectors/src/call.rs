@@ -3,6 +3,7 @@ use crate::{
     bound::BoundConnector,
     component::Linked,
     egress::{Egress, credentials::Credentials, ledger::Ledger, template::Scope},
+    grant::Limits,
     scrub::Scrubber,
     state::{Breach, CallState},
     verdict::{Ended, Evidence},
@@ -25,9 +26,10 @@ const HANDED_OVER: usize = 32 << 20;
 
 /// Runs a call to its end. Whatever happens in it, an outcome comes back.
 pub(crate) async fn run(bound: &BoundConnector, context: CallContext, ask: Ask) -> CallOutcome {
-    let ledger = Ledger::default();
+    let limits = &bound.policy.limits;
+    let ledger = Ledger::within(limits);
     let sync = matches!(ask, Ask::Sync { .. });
-    let (deadline, began) = (context.deadline, Instant::now());
+    let (deadline, began) = (context.deadline.min(wall(limits)), Instant::now());
     let finished = no_panic(attempt(bound, context, ask, &ledger)).await;
     let (ended, breach, log, scrubber) = finished.unwrap_or((Ended::Panicked, None, Vec::new(), Scrubber::default()));
     let log: Vec<String> = log.into_iter().map(|line| scrubber.text(line)).collect();
@@ -35,7 +37,7 @@ pub(crate) async fn run(bound: &BoundConnector, context: CallContext, ask: Ask) 
     let evidence = Evidence {
         ledger: &ledger,
         breach,
-        limits: &bound.policy.limits,
+        limits,
         deadline,
         took: began.elapsed(),
         last_words: last_words.as_deref(),
@@ -99,6 +101,8 @@ async fn attempt(bound: &BoundConnector, context: CallContext, ask: Ask, ledger:
         );
         return not_run(Fault::Unavailable { after_ms: None, cause });
     };
+    // Its own time runs from here on: it does not pay for others' calls.
+    let deadline = deadline.min(Instant::now() + wall(&bound.policy.limits));
     let egress = open_egress(bound, &context, &ask, deadline, credentials.clone(), ledger);
     let state = CallState::new(&context, &bound.policy.limits, egress);
     let log = state.log.clone();
@@ -123,6 +127,11 @@ const REST: std::time::Duration = std::time::Duration::from_millis(20);
 const RESTED: u64 = 2;
 
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+/// The most time of a call that its grant gives.
+fn wall(limits: &Limits) -> std::time::Duration {
+    std::time::Duration::from_millis(limits.wall_ms).min(30 * DAY)
+}
 
 fn open_egress(
     bound: &BoundConnector,

@@ -267,6 +267,8 @@ impl GrantFile {
 pub struct Limits {
     /// Most bytes of the guest's memories together.
     pub memory_bytes: u64,
+    /// Most time that a call takes, waiting included, in milliseconds; a run's own deadline may be shorter.
+    pub wall_ms: u64,
     /// Most computing time, in ticks of 10 ms; waiting costs nothing.
     pub cpu_ticks: u32,
     /// Most requests.
@@ -275,6 +277,10 @@ pub struct Limits {
     pub request_bytes: u64,
     /// Most bytes of an answer's body.
     pub response_bytes: u64,
+    /// Most bytes of all requests' bodies of a call together.
+    pub sent_bytes: u64,
+    /// Most bytes of all answers' bodies of a call together.
+    pub received_bytes: u64,
     /// Most headers of a request or an answer.
     pub headers: u32,
     /// Most bytes of all headers of a request or an answer.
@@ -295,10 +301,13 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             memory_bytes: 256 << 20,
+            wall_ms: 300_000,
             cpu_ticks: 500,
             requests: 32,
             request_bytes: 64 << 20,
             response_bytes: 16 << 20,
+            sent_bytes: 128 << 20,
+            received_bytes: 64 << 20,
             headers: 64,
             header_bytes: 32 << 10,
             log_lines: 200,

@@ -29,6 +29,7 @@ pub(crate) struct Evidence<'a> {
     pub(crate) ledger: &'a Ledger,
     pub(crate) breach: Option<Breach>,
     pub(crate) limits: &'a Limits,
+    /// What it had: the caller's deadline, or less by the grant.
     pub(crate) deadline: Duration,
     /// How long it took.
     pub(crate) took: Duration,
@@ -55,6 +56,13 @@ impl Evidence<'_> {
         if let Some(denial) = self.ledger.denial() {
             let stopped = Fault::Stopped { cause: denial.cause() };
             answer = Err(stopped);
+        } else if was_run && self.blames_the_partner(&answer) {
+            answer = Err(Fault::Bug {
+                cause: Cause::new(
+                    "unfinished-body",
+                    "the connector left its own request unfinished, and says that the partner cannot be reached",
+                ),
+            });
         } else if was_run && self.claims_too_much(&answer) {
             answer = Err(Fault::Bug {
                 cause: Cause::new(
@@ -74,6 +82,16 @@ impl Evidence<'_> {
     fn claims_too_much(&self, answer: &Result<Answer, Fault>) -> bool {
         matches!(answer, Ok(Answer::Report(report)) if report.settled.iter().any(|(from, to)| from < to))
             && !self.ledger.has_answer()
+    }
+
+    /// Where the guest let go of its own body, and nothing was answered, the partner did not fail.
+    fn blames_the_partner(&self, answer: &Result<Answer, Fault>) -> bool {
+        let fault = match answer {
+            Ok(Answer::Report(report)) => report.fault.as_ref(),
+            Ok(_) => None,
+            Err(fault) => Some(fault),
+        };
+        matches!(fault, Some(Fault::Unavailable { .. })) && self.ledger.last() == Last::Abandoned { answered: false }
     }
 
     fn fault_of_trap(&self, wrong: &wasmtime::Error) -> Fault {
@@ -114,17 +132,22 @@ impl Evidence<'_> {
             Last::Failed(words) => {
                 Fault::Unavailable { after_ms: None, cause: Cause::new(Code::Unreached.as_str(), words) }
             }
-            Last::Fine | Last::Starved => match self.breach {
+            Last::Fine | Last::Starved | Last::Abandoned { .. } => match self.breach {
                 Some(breach) => Fault::Stopped { cause: self.breach_cause(breach) },
                 None if self.waited_most() => self.half_an_answer(),
-                None => Fault::Stopped {
-                    cause: Cause::new(
-                        Code::LimitBreached.as_str(),
-                        format!(
-                            "the connector had not ended after {seconds} s, and was waiting for no answer; a longer deadline of the call would allow more"
-                        ),
-                    ),
-                },
+                None => {
+                    let own = Duration::from_millis(self.limits.wall_ms) <= self.deadline;
+                    let more = match own {
+                        true => {
+                            format!("a grant with `limits: {{ wall_ms: {} }}`", self.limits.wall_ms.saturating_mul(2))
+                        }
+                        false => "a longer deadline of the call".to_owned(),
+                    };
+                    let words = format!(
+                        "the connector had not ended after {seconds} s, and was waiting for no answer; {more} would allow more"
+                    );
+                    Fault::Stopped { cause: Cause::new(Code::LimitBreached.as_str(), words) }
+                }
             },
         }
     }

@@ -222,6 +222,22 @@ async fn a_crash_after_a_request_that_failed_is_the_transports_and_else_the_conn
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_the_connector_leaves_half_written_is_its_bug_and_never_the_partners_outage() {
+    let component = load("hostile_deeds");
+    // Both larger and smaller than what the host reads whole before it dials; and one that blames the partner for it.
+    for deed_of in ["half-body-then-trap", "half-small-body-then-trap", "half-body-then-blame"] {
+        // Ten times: it must not hang on who is faster, the transport or the end of the call.
+        for _ in 0..10 {
+            let peer = Raw::start(Saying::at_once(answer("", TAKEN))).await;
+            let outcome = within(&deed(&component, peer.reach(), deed_of), Duration::from_secs(20)).await;
+            let (class, words) = fault(&outcome);
+            assert!(class == "bug" && !words.contains("CV062"), "{deed_of}: {class} {words}");
+            assert!(report(&outcome).settled.is_empty(), "{deed_of}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lateness_is_the_partners_where_it_was_waited_for_and_else_the_connectors() {
     let component = load("hostile_deeds");
     let drips = |pause: u64| {
@@ -333,6 +349,43 @@ async fn tables_and_instances_beyond_the_grant_are_refused_and_told() {
     }
     assert!(peer.received().is_empty());
     assert!(report(&sync(&deed(&component, peer.lab(META), "proper"), 2).await).fault.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_and_bytes_of_a_whole_call_are_bounded_by_the_grant_and_told() {
+    let bounded = |name: &str, reach: Reach, limit: &dyn Fn(&mut caravan_connectors::Limits)| {
+        let component = load(name);
+        let mut binding = binding(&component, reach);
+        if name == "hostile_deeds" {
+            binding.settings.insert("deed".into(), "sleep".into());
+        }
+        limit(&mut binding.grant.limits);
+        BoundConnector::new(component, binding).unwrap()
+    };
+    // Waiting for nothing, far within the caller's deadline.
+    let peer = Peer::meta().await;
+    let sleeps = bounded("hostile_deeds", peer.lab(META), &|limits| limits.wall_ms = 300);
+    let began = Instant::now();
+    let (class, words) = fault(&within(&sleeps, Duration::from_secs(600)).await);
+    assert!(class == "stopped" && words.contains("CV061") && words.contains("wall_ms: 600"), "{class} {words}");
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    // A partner that is waited for within the same time is the partner's matter.
+    let slow = Raw::start(Saying { pause: Duration::from_secs(600), ..Saying::at_once(answer("", TAKEN)) }).await;
+    let waits = bounded("meta", slow.reach(), &|limits| limits.wall_ms = 300);
+    let (class, words) = fault(&within(&waits, Duration::from_secs(600)).await);
+    assert!(class == "unavailable" && words.contains("CV062"), "{class} {words}");
+    // Each request is small; together they are not.
+    let answers = bounded("hostile_flood", peer.lab(META), &|limits| {
+        (limits.requests, limits.received_bytes) = (10_000, 2_000);
+    });
+    let (class, words) = fault(&within(&answers, Duration::from_secs(60)).await);
+    assert!(class == "stopped" && words.contains("received_bytes: 4000"), "{class} {words}");
+    let few = peer.received().len();
+    assert!((2..2_000).contains(&few), "{few} requests");
+    let sends = bounded("meta", peer.lab(META), &|limits| limits.sent_bytes = 20);
+    let (class, words) = fault(&within(&sends, Duration::from_secs(60)).await);
+    assert!(class == "stopped" && words.contains("sent_bytes: 40"), "{class} {words}");
+    assert!(report(&sync(&bounded("meta", peer.lab(META), &|_| {}), 2).await).fault.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,6 +124,17 @@ fn signing(policy: &Document<Policy>) -> Vec<Problem> {
             let cure = "write `ed25519:` and 64 hexadecimal digits, as `caravan connector keygen` prints it";
             say(&at.index(i).key("key"), format!("this is no public key of `{}`", known.name), cure);
         }
+        let of = at.index(i).key("for");
+        if known.names.as_ref().is_some_and(Vec::is_empty) {
+            let cure = "name connectors, or leave `for` out: the key then counts for all of them";
+            say(&of, format!("the key of `{}` counts for no connector", known.name), cure);
+        }
+        let is_name =
+            |name: &str| !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        for (n, name) in known.names.iter().flatten().enumerate().filter(|(_, name)| !is_name(name)) {
+            let cure = "write it as `caravan connector list` prints it: lower-case letters, digits and hyphens";
+            say(&of.index(n), format!("`{name}` is no name of a connector"), cure);
+        }
     }
     problems
 }

@@ -98,7 +98,7 @@ pub struct ConnectorPolicy {
     pub keys: Vec<SignerKey>,
 }
 
-/// `{ name: Acme, key: "ed25519:…" }`
+/// `{ name: Acme, key: "ed25519:…", for: [acme] }`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignerKey {
@@ -106,6 +106,16 @@ pub struct SignerKey {
     pub name: String,
     /// The public key: `ed25519:` and 64 hexadecimal digits, as `caravan connector keygen` prints it.
     pub key: String,
+    /// The names of connectors that it counts for, such as `[acme]`; it counts for every connector where this is left out.
+    #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<Vec<String>>,
+}
+
+impl SignerKey {
+    /// Whether it counts for a connector of this name.
+    pub fn counts_for(&self, connector: &str) -> bool {
+        self.names.as_ref().is_none_or(|names| names.iter().any(|name| name == connector))
+    }
 }
 
 /// What becomes of a component that nobody signed whose key counts.

@@ -9,6 +9,9 @@ use caravan_sdk::{Part, Refusal, Report, Settings, Target, log, report};
 
 fn sync(settings: &Settings, target: &Target, part: &Part) -> Report {
     let deed = settings.text("deed");
+    if deed == "half-body-then-blame" {
+        return report::fault(drips::blame(target));
+    }
     let done = asks::ask(deed, settings, target, part)
         || burdens::weigh(deed, settings, target, part)
         || drips::drip(deed, target);

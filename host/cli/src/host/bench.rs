@@ -13,7 +13,7 @@ use crate::out;
 use crate::registry::approval::{self, Allowed};
 use crate::registry::desk::Desk;
 use crate::registry::removal::{self, Removal};
-use crate::registry::{self, Shelf, loads, overview};
+use crate::registry::{self, Shelf, loads, overview, takeover};
 use crate::verbs::alert::{self, Tried};
 use crate::verbs::{activate, connection};
 use caravan_api::bench::{
@@ -124,7 +124,11 @@ impl Workbench {
         let (policy, shelf) = (policy_of(store).await?, Shelf::of(store).await?);
         let connections = self.connections.clone();
         let check = move || check::document_with_connections(canvas, &connections, &policy, secrets, &shelf);
-        Ok(tokio::task::spawn_blocking(check).await?)
+        let checked = tokio::task::spawn_blocking(check).await?;
+        if let Ok(checked) = &checked {
+            self.note_loads(&checked.components).await?;
+        }
+        Ok(checked)
     }
 
     /// The lab, once a connection that is used reaches one.
@@ -144,7 +148,6 @@ impl Workbench {
     async fn make_live(&self, who: String, canvas: Document<Canvas>) -> anyhow::Result<Version> {
         let checked = self.checked(Ok(canvas), Secrets::Ask).await??;
         let connections = &checked.connections.value;
-        self.note_loads(&checked.components).await?;
         let lab = self.lab_for(connections, checked.components.keys()).await?;
         self.host.take_over(Host::bind(
             &checked.connections,
@@ -170,6 +173,7 @@ impl Workbench {
         let shelf = Shelf::of(self.runner.store()).await?;
         let (path, wanted) = (self.connections.clone(), name.to_owned());
         let checked = tokio::task::spawn_blocking(move || check::connection(&path, &wanted, &shelf)).await??;
+        self.note_loads(&checked.components).await?;
         let known = checked.connections.value.connections.get(name).cloned().unwrap_or_default();
         let lab = self.lab_for(&checked.connections.value, std::iter::once(&name.to_owned())).await?;
         let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref(), self.sealed())?;
@@ -222,17 +226,22 @@ impl Workbench {
                     Problem::new(Code::UnknownConnector, "a connector is named, not a file of this host").into()
                 );
             }
-            Registry::Inspect(name) => overview::as_json(&overview::outline(Some(desk.store()), &name).await?),
+            Registry::Inspect(name) => {
+                let outline = overview::outline(Some(desk.store()), &name).await?;
+                let takeover = takeover::by(Some(desk.store()), &outline, &self.connections).await?;
+                let granted = overview::granted(Some(desk.store()), outline.digest).await?;
+                overview::as_json(&outline, takeover.as_ref(), granted.as_ref())
+            }
             Registry::Logs(name, lines) => json!({"lines": self.host.journal.lines(&name, lines)}),
-            Registry::Compare(name) => json!(registry::behaviour::compare(&desk, &name).await?),
+            Registry::Compare(name) => json!(registry::behaviour::compare(&desk, &name, &self.connections).await?),
             Registry::Install(bytes) => json!(registry::install::install(&desk, bytes).await?),
             Registry::Grant(name, text) => {
                 let allowed = text.map_or(Allowed::AsAsked, |text| Allowed::Grant(BODY.to_owned(), text));
-                let granted = approval::grant(&desk, &name, allowed).await?;
+                let granted = approval::grant(&desk, &name, allowed, &self.connections).await?;
                 self.with_changes(json!(granted), false).await?
             }
             Registry::Upgrade(name, only) => {
-                let upgraded = approval::upgrade(&desk, &name, only.as_deref()).await?;
+                let upgraded = approval::upgrade(&desk, &name, only.as_deref(), &self.connections).await?;
                 self.with_changes(json!(upgraded), false).await?
             }
             Registry::RollBack(name) => {
@@ -240,7 +249,7 @@ impl Workbench {
                 self.with_changes(json!(back), true).await?
             }
             Registry::Pin(connection, version) => {
-                let digest = removal::pin(&desk, &connection, version.as_deref()).await?;
+                let digest = removal::pin(&desk, &connection, version.as_deref(), &self.connections).await?;
                 self.with_changes(json!({"connection": connection, "digest": digest}), false).await?
             }
             Registry::Uninstall(name) => {

@@ -164,10 +164,18 @@ impl Hands {
     }
 }
 
-/// Who types this, as the system knows them.
+/// Who types this, as the system knows them: by the user that this process belongs to, which no variable changes.
+#[cfg(unix)]
 pub fn who() -> String {
-    let of = |variable: &str| std::env::var(variable).ok().filter(|name| !name.is_empty());
-    of("USER").or_else(|| of("USERNAME")).unwrap_or_else(|| "somebody".to_owned())
+    let uid = uzers::get_current_uid();
+    let known = uzers::get_user_by_uid(uid);
+    known.map_or_else(|| format!("uid-{uid}"), |user| user.name().to_string_lossy().into_owned())
+}
+
+/// Who types this, as the session says.
+#[cfg(not(unix))]
+pub fn who() -> String {
+    std::env::var("USERNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "somebody".to_owned())
 }
 
 /// The same, as the audit chain names them.

@@ -1,15 +1,19 @@
 //! Which version is used, and what it may do: allowing, taking up, going back.
+use super::behaviour::{self, Short};
 use super::desk::{Desk, Document};
-use super::standing::{Standing, Waiting};
-use super::{grants, pins, read_grant, write_grant};
+use super::standing::{self, Standing};
+use super::takeover::{self, Takeover};
+use super::{grants, pins, read_grant, removal, write_grant};
+use crate::bundle;
 use crate::fail::usage;
 use caravan_connectors::{Difference, Grant, GrantFile, Outline};
 use caravan_model::policy::Approval;
 use caravan_model::{Code, Digest, Problem};
 use caravan_runner::policy_of;
-use caravan_store::DocumentKind;
+use caravan_store::{DocumentKind, Store as _};
 use serde::Serialize;
 use serde_json::json;
+use std::path::Path;
 
 /// What is allowed.
 pub enum Allowed {
@@ -36,6 +40,8 @@ pub struct Granted {
     pub beyond: Vec<String>,
     /// The grant, as a file for Git.
     pub grant: String,
+    /// What it took over, where its name is a bundled connector's.
+    pub takes_over: Option<Takeover>,
 }
 
 /// A version that was to be taken up.
@@ -57,6 +63,8 @@ pub struct Upgraded {
     pub narrows: Vec<String>,
     /// The narrowed grant, as a file for Git, where one was written.
     pub grant: Option<String>,
+    /// How the newer one behaves beside the one before; nothing where that takes too long to be told in passing.
+    pub behaviour: Option<Short>,
 }
 
 /// What was gone back from.
@@ -72,11 +80,12 @@ pub struct RolledBack {
     pub to: Option<Digest>,
 }
 
-/// Allows the version that waits, or the one in use anew. The first version that is allowed is in use at once.
+/// Allows the version that waits, or the one in use anew. The first version that is allowed is in use at once. `connections`
+/// is the file of those that the store does not keep.
 ///
 /// # Errors
 /// There is no such version, the grant is another's, or whoever installed it may not allow it.
-pub async fn grant(desk: &Desk<'_>, name: &str, allowed: Allowed) -> anyhow::Result<Granted> {
+pub async fn grant(desk: &Desk<'_>, name: &str, allowed: Allowed, connections: &Path) -> anyhow::Result<Granted> {
     let mut standing = desk.standing(name).await?;
     let Some(digest) = standing.waiting.as_ref().map(|waiting| waiting.digest).or(standing.active) else {
         return Err(usage(format!("no version of `{name}` is there to be allowed"), "install one").into());
@@ -86,14 +95,20 @@ pub async fn grant(desk: &Desk<'_>, name: &str, allowed: Allowed) -> anyhow::Res
         Allowed::Grant(shown, text) => of_this(read_grant(&shown, &text)?, &shown, name, &outline)?,
         Allowed::AsAsked => GrantFile::new(name, &digest, Grant::as_asked(&outline.manifest)),
     };
-    may_approve(desk, name, standing.waiting.as_ref()).await?;
+    may_approve(desk, name, digest, &standing).await?;
     let signed_by = desk.signed(name, digest).await?;
+    let takes_over = takeover::by(Some(desk.store()), &outline, connections).await?;
     let text = write_grant(&file, &outline);
     let mut documents = vec![(DocumentKind::Grant, digest.to_string(), Some(text.clone()))];
     let first = standing.active.is_none();
-    let details = json!({"digest": digest.to_string(), "in_use": first, "signed_by": signed_by});
+    let mut details = json!({"digest": digest.to_string(), "in_use": first, "signed_by": signed_by});
+    if let Some(takeover) = &takes_over {
+        details["takes_over"] = json!({"bundled": takeover.bundled.to_string(), "connections": takeover.connections});
+    }
     if first {
         standing.take_up(digest);
+        // What a roll-back goes to: the one inside the program.
+        standing.before = bundle::digest_of(name).filter(|bundled| *bundled != digest);
         documents.push(standing.document(name));
     }
     desk.keep(documents, "connector.grant", name, details).await?;
@@ -105,6 +120,7 @@ pub async fn grant(desk: &Desk<'_>, name: &str, allowed: Allowed) -> anyhow::Res
         withheld: file.grant().withheld(&outline.manifest),
         beyond: file.grant().beyond(&outline.manifest),
         grant: text,
+        takes_over,
     })
 }
 
@@ -118,26 +134,37 @@ fn of_this(file: GrantFile, shown: &str, name: &str, outline: &Outline) -> Resul
     Ok(file)
 }
 
-/// Holds to the policy: with `approval: other`, nobody allows what they installed.
-async fn may_approve(desk: &Desk<'_>, name: &str, waiting: Option<&Waiting>) -> anyhow::Result<()> {
-    let policy = policy_of(desk.store()).await?;
-    let by = waiting.map(|waiting| waiting.by.as_str());
+/// Holds to the policy: with `approval: other`, nobody allows what they installed, also not once it is in use.
+async fn may_approve(desk: &Desk<'_>, name: &str, digest: Digest, standing: &Standing) -> anyhow::Result<()> {
+    if policy_of(desk.store()).await?.connectors.approval != Approval::Other {
+        return Ok(());
+    }
+    let waiting = standing.waiting.as_ref().filter(|waiting| waiting.digest == digest).map(|waiting| &waiting.by);
+    let by = match waiting.or_else(|| standing.brought.get(&digest)) {
+        Some(by) => Some(by.clone()),
+        // Stores of before do not say it of a version that is in use.
+        None => standing::bringer(desk.store(), name, digest).await?,
+    };
     // Who installed at a command line stands there without it in stores of before.
     let own = desk.who.strip_prefix("cli:").unwrap_or(&desk.who);
-    if policy.connectors.approval == Approval::Other && (by == Some(desk.who.as_str()) || by == Some(own)) {
-        let words = format!("{own} installed this version of `{name}`; the policy wants somebody else to allow it");
+    if by.as_ref().is_none_or(|by| *by == desk.who || by == own) {
+        let who = if by.is_some() { own } else { "somebody who is not known" };
+        let words = format!("{who} installed this version of `{name}`; the policy wants somebody else to allow it");
         return Err(Problem::new(Code::AwaitingApproval, words)
-            .cure("ask another member of the team to grant it")
+            .cure(
+                "ask another member of the team to grant it, at a serving host: --server URL, with a key of their own",
+            )
             .into());
     }
     Ok(())
 }
 
-/// Takes the waiting version into use, everywhere or for one connection first. What widens needs a grant.
+/// Takes the waiting version into use, everywhere or for one connection first. What widens needs a grant. `connections` is
+/// the file of those that the store does not keep.
 ///
 /// # Errors
-/// No version waits, or none is in use yet.
-pub async fn upgrade(desk: &Desk<'_>, name: &str, only: Option<&str>) -> anyhow::Result<Upgraded> {
+/// No version waits, none is in use yet, or the one connection is of another connector.
+pub async fn upgrade(desk: &Desk<'_>, name: &str, only: Option<&str>, connections: &Path) -> anyhow::Result<Upgraded> {
     let mut standing = desk.standing(name).await?;
     let Some(waiting) = standing.waiting.clone() else {
         return Err(usage(
@@ -152,6 +179,9 @@ pub async fn upgrade(desk: &Desk<'_>, name: &str, only: Option<&str>) -> anyhow:
             .cure(cure)
             .into());
     };
+    if let Some(connection) = only {
+        removal::uses(desk, connection, name, connections).await?;
+    }
     let (old, new) = (desk.outline(active).await?, desk.outline(waiting.digest).await?);
     let Difference { widens, narrows } = old.difference(&new);
     let mut upgraded = Upgraded {
@@ -163,8 +193,10 @@ pub async fn upgrade(desk: &Desk<'_>, name: &str, only: Option<&str>) -> anyhow:
         widens,
         narrows,
         grant: None,
+        behaviour: None,
     };
     let signed_by = desk.signed(name, waiting.digest).await?;
+    upgraded.behaviour = behaviour::in_short(desk, name, connections).await;
     let granted = grants(desk.store()).await?;
     let mut documents: Vec<Document> = Vec::new();
     if !granted.contains_key(&waiting.digest) {
@@ -219,12 +251,15 @@ pub async fn roll_back(desk: &Desk<'_>, name: &str) -> anyhow::Result<RolledBack
     let (Some(active), Some(before)) = (standing.active, standing.before) else {
         return Err(usage(format!("there is no earlier version of `{name}` to go back to"), "install one").into());
     };
-    standing = Standing { active: Some(before), before: None, waiting: standing.waiting };
+    let kept = desk.store().component(before).await?.is_some();
+    // What is inside the program may be another version by now.
+    let to = if kept { before } else { bundle::digest_of(name).unwrap_or(before) };
+    (standing.active, standing.before) = (kept.then_some(before), None);
     let mut documents = unpinned(desk, active).await?;
     documents.push(standing.document(name));
-    let details = json!({"from": active.to_string(), "to": before.to_string()});
+    let details = json!({"from": active.to_string(), "to": to.to_string()});
     desk.keep(documents, "connector.rollback", name, details).await?;
-    Ok(RolledBack { name: name.to_owned(), trials: Vec::new(), from: active, to: Some(before) })
+    Ok(RolledBack { name: name.to_owned(), trials: Vec::new(), from: active, to: Some(to) })
 }
 
 /// Keeps what a serving host did by itself: a version that broke is no longer in use, nor pinned, from now on. False where
@@ -236,7 +271,8 @@ pub async fn taken_back(desk: &Desk<'_>, name: &str, from: Digest, to: Digest, b
     let mut standing = desk.standing(name).await?;
     let mut documents = unpinned(desk, from).await?;
     if standing.active == Some(from) {
-        standing.active = Some(to);
+        // The bundled version is in use where none that is installed is.
+        standing.active = desk.store().component(to).await?.map(|_| to);
         standing.before = None;
         documents.push(standing.document(name));
     }

@@ -2,6 +2,7 @@
 use super::desk::Desk;
 use super::signatures;
 use super::standing::{self, Waiting};
+use crate::bundle;
 use crate::host::workshop::Workshop;
 use caravan_connectors::Outline;
 use caravan_model::{Digest, Problem};
@@ -22,6 +23,8 @@ pub struct Installed {
     pub in_use: bool,
     /// Whether another version is in use meanwhile.
     pub another_in_use: bool,
+    /// Whether it has the name of a bundled connector, which is in use until this one is allowed.
+    pub bundled_name: bool,
     /// Who signed it, of those whom the policy knows; nobody where it does not ask.
     pub signed_by: Vec<String>,
 }
@@ -49,5 +52,7 @@ pub async fn install(desk: &Desk<'_>, bytes: Vec<u8>) -> anyhow::Result<Installe
         let details = json!({"version": version, "digest": digest.to_string(), "signed_by": signed_by});
         desk.keep(vec![standing.document(&name)], "connector.install", &name, details).await?;
     }
-    Ok(Installed { name, version, digest, in_use, another_in_use: standing.active.is_some(), signed_by })
+    let another_in_use = standing.active.is_some();
+    let bundled_name = !another_in_use && bundle::digest_of(&name).is_some_and(|bundled| bundled != digest);
+    Ok(Installed { name, version, digest, in_use, another_in_use, bundled_name, signed_by })
 }

@@ -8,13 +8,14 @@ pub mod overview;
 pub mod removal;
 pub mod signatures;
 pub mod standing;
+pub mod takeover;
 
 use crate::args::Global;
 use crate::bundle::{self, is_path};
 use crate::kept::Kept;
 use crate::{files, stores};
 use caravan_connectors::{Grant, GrantFile, Outline, Safe};
-use caravan_model::policy::{ConnectorPolicy, LabUse};
+use caravan_model::policy::{Approval, ConnectorPolicy, LabUse};
 use caravan_model::{Code, Digest, Manifest, Policy, Problem};
 use caravan_runner::policy_of;
 use caravan_store::{DocumentKind, Sqlite, Store};
@@ -30,6 +31,8 @@ pub struct Shelf {
     pins: BTreeMap<String, Digest>,
     grants: BTreeMap<Digest, GrantFile>,
     bytes: BTreeMap<Digest, Vec<u8>>,
+    /// Of which connector each version is.
+    names: BTreeMap<Digest, String>,
     /// Whose signatures count, and what becomes of what they did not sign.
     signing: ConnectorPolicy,
     /// Whether connections may lead to the lab.
@@ -81,6 +84,7 @@ impl Shelf {
             pins: pins(store).await?,
             grants: grants(store).await?,
             bytes: BTreeMap::new(),
+            names: store.components().await?.into_iter().map(|record| (record.digest, record.name)).collect(),
             signing: policy.connectors,
             lab: policy.lab,
             sealed: store.documents(DocumentKind::Sealed).await?.into_iter().map(|(id, _)| id).collect(),
@@ -128,11 +132,15 @@ impl Shelf {
     }
 
     /// What a connection's `connector` names: a path relative to `folder`; an installed connector, by the connection's pin,
-    /// else by the version in use; a bundled one.
+    /// else by the version in use; a bundled one, also where a version of its name is installed and none is in use: what
+    /// nobody allowed takes no name away.
+    ///
+    /// Where the policy wants somebody else's approval, a stranger's file that a path names is used at the lab (`lab`), or
+    /// once it is installed and granted.
     ///
     /// # Errors
     /// CV053 nothing is there, CV054 it waits for approval, CV055 nobody signed it whom the policy knows.
-    pub fn find(&self, connection: &str, named: &str, folder: &Path) -> Result<Found<'_>, Problem> {
+    pub fn find(&self, connection: &str, named: &str, lab: bool, folder: &Path) -> Result<Found<'_>, Problem> {
         let named = named.trim();
         let (name, wanted) = match named.split_once('@') {
             Some((name, digest)) => {
@@ -140,18 +148,26 @@ impl Shelf {
             }
             None => (named, None),
         };
+        let pinned = self.pins.get(connection).copied().filter(|_| !is_path(named));
+        if let Some(other) = pinned.and_then(|pin| self.names.get(&pin)).filter(|other| *other != name) {
+            let words = format!("`{connection}` is pinned to a version of the connector `{other}`, and names `{name}`");
+            let cure = format!(
+                "pin it to a version of its own connector, or take the pin away: `caravan connector pin {connection}`"
+            );
+            return Err(Problem::new(Code::BadConnection, words).cure(cure));
+        }
         let standing = self.standings.get(name).filter(|_| !is_path(named));
         let Some(standing) = standing else {
             let bytes = bundle::find(named, folder)?;
-            if is_path(named) {
-                signatures::check(&self.signing, named, &bytes)?;
-            }
-            return Ok(Found { bytes, grant: None });
+            return if is_path(named) { self.by_path(named, bytes, lab) } else { Ok(Found { bytes, grant: None }) };
         };
-        let pinned = self.pins.get(connection).copied();
-        let Some(digest) = wanted.or(pinned).or(standing.active) else {
+        let bundled = bundle::digest_of(name);
+        let Some(digest) = wanted.or(pinned).or(standing.active).or(bundled) else {
             return Err(awaiting(name, standing.waiting.as_ref().map(|waiting| waiting.digest)));
         };
+        if bundled == Some(digest) && !self.grants.contains_key(&digest) {
+            return Ok(Found { bytes: bundle::find(name, folder)?, grant: None });
+        }
         let Some(bytes) = self.bytes.get(&digest) else {
             let words = format!("the connector {name}@sha256:{digest} is not in use here");
             let cure = "name no digest, or pin the connection to it: `caravan connector pin CONNECTION NAME@sha256:…`";
@@ -164,6 +180,30 @@ impl Shelf {
             }
             None => Err(awaiting(name, Some(digest))),
         }
+    }
+
+    /// A file that a connection names by its path.
+    fn by_path<'a>(&'a self, path: &str, bytes: Cow<'a, [u8]>, lab: bool) -> Result<Found<'a>, Problem> {
+        if !self.signing.signatures.is_off() {
+            signatures::check(&self.signing, &Outline::read(&bytes)?.manifest.name, &bytes)?;
+        }
+        let digest = Digest::of(&bytes);
+        if self.signing.approval != Approval::Other || lab || bundle::has(digest) {
+            return Ok(Found { bytes, grant: None });
+        }
+        let Some(file) = self.grants.get(&digest) else {
+            let name = Outline::read(&bytes)?.manifest.name;
+            let words = format!(
+                "`{path}` (sha256:{}) is named by its path, and the policy wants somebody else to allow a connector",
+                digest.short()
+            );
+            let cure = format!(
+                "`caravan connector install {path}`, have another member grant it, then write `connector: {name}`; at the lab \
+                 (`lab: true`) a path needs nobody"
+            );
+            return Err(Problem::new(Code::AwaitingApproval, words).cure(cure));
+        };
+        Ok(Found { bytes, grant: Some(file.grant()) })
     }
 }
 

@@ -1,7 +1,8 @@
 //! What is installed, and what is inside this program.
+use super::takeover::Takeover;
 use super::{grants, pins, standing};
 use crate::bundle::{self, BUNDLED, is_path};
-use caravan_connectors::Outline;
+use caravan_connectors::{GrantFile, Outline};
 use caravan_model::{Digest, Problem};
 use caravan_store::Store;
 use serde::Serialize;
@@ -85,13 +86,24 @@ pub async fn outline(store: Option<&impl Store>, named: &str) -> anyhow::Result<
     Ok(Outline::read(&bytes).map_err(placed)?)
 }
 
-/// What a connector asks for, for programs.
-pub fn as_json(outline: &Outline) -> Value {
+/// What a connector asks for, for programs; and what it would take over, and what it is allowed, where a store says so.
+pub fn as_json(outline: &Outline, takeover: Option<&Takeover>, granted: Option<&GrantFile>) -> Value {
     let capabilities: Vec<_> = outline
         .capabilities()
         .into_iter()
         .map(|capability| json!({"may": capability.words, "stands_out": capability.stands_out}))
         .collect();
     json!({"digest": outline.digest.to_string(), "manifest": outline.manifest, "imports": outline.imports,
-        "capabilities": capabilities})
+        "capabilities": capabilities, "takes_over": takeover, "granted": granted})
+}
+
+/// What a version is allowed in a store.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn granted(store: Option<&impl Store>, digest: Digest) -> anyhow::Result<Option<GrantFile>> {
+    match store {
+        Some(store) => Ok(grants(store).await?.remove(&digest)),
+        None => Ok(None),
+    }
 }

@@ -1,26 +1,64 @@
 //! Pinning connections to a version, and removing what nobody needs.
 use super::desk::{Desk, Document};
 use super::pins;
+use super::takeover::connections;
+use crate::bundle::is_path;
 use crate::fail::usage;
+use crate::kept::Kept;
 use caravan_model::{Code, Digest, Problem};
 use caravan_store::{DocumentKind, Store as _};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::path::Path;
 
-/// Keeps a connection at a version, or (none named) lets it go with the others again. Gives the version.
+/// Keeps a connection at a version, or (none named) lets it go with the others again. Gives the version. `file` has the
+/// connections that the store does not keep.
 ///
 /// # Errors
-/// The version is not installed.
-pub async fn pin(desk: &Desk<'_>, connection: &str, version: Option<&str>) -> anyhow::Result<Option<Digest>> {
+/// The version is not installed, or is none of the connection's own connector.
+pub async fn pin(
+    desk: &Desk<'_>,
+    connection: &str,
+    version: Option<&str>,
+    file: &Path,
+) -> anyhow::Result<Option<Digest>> {
     let Some(version) = version else {
         let pin = (DocumentKind::Pin, connection.to_owned(), None);
         desk.keep(vec![pin], "connector.unpin", connection, json!({})).await?;
         return Ok(None);
     };
     let digest = installed(desk, version).await?;
+    let name = version.split('@').next().unwrap_or_default();
+    uses(desk, connection, name, file).await?;
     let pin = (DocumentKind::Pin, connection.to_owned(), Some(digest.to_string()));
     desk.keep(vec![pin], "connector.pin", connection, json!({"digest": digest.to_string()})).await?;
     Ok(Some(digest))
+}
+
+/// Holds a connection that is known to its own connector: a version of another one is nothing that it could stay with.
+///
+/// # Errors
+/// CV026 where it names another connector, or a file.
+pub async fn uses(desk: &Desk<'_>, connection: &str, name: &str, file: &Path) -> anyhow::Result<()> {
+    let known = connections(file, &Kept::of(desk.store()).await?);
+    let named = match known.get(connection) {
+        Some(known) => Some(known.connector.trim().to_owned()),
+        None => {
+            let lanes = desk.store().lanes().await?;
+            lanes.into_iter().find(|lane| lane.connection == connection).map(|lane| lane.key.connector)
+        }
+    };
+    let Some(named) = named else { return Ok(()) };
+    if !is_path(&named) && named.split('@').next() == Some(name) {
+        return Ok(());
+    }
+    let words =
+        format!("the connection `{connection}` uses the connector `{named}`, and this is a version of `{name}`");
+    let cure = match is_path(&named) {
+        true => format!("a path is used as it is: write `connector: {name}` into the connection first"),
+        false => format!("name a version of `{named}`: `caravan connector list` has them"),
+    };
+    Err(Problem::new(Code::BadConnection, words).cure(cure).into())
 }
 
 /// The digest of `NAME@sha256:DIGEST`, which must be installed.

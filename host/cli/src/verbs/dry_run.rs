@@ -5,7 +5,7 @@ use crate::check::{self, Checked, Secrets};
 use crate::fail::{End, Problems, usage};
 use crate::host::lab::DryTransport;
 use crate::host::workshop::Workshop;
-use crate::registry::Shelf;
+use crate::registry::{Shelf, loads};
 use crate::users::Users;
 use crate::{bundle, files, out, policies, stores};
 use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalVault, Reach};
@@ -134,6 +134,7 @@ async fn of_step(global: &Global, of: &StepOf<'_>) -> anyhow::Result<(Alone, Dry
     let shelf = Shelf::of_canvas(global, path).await?;
     let checked = check::canvas_with_connections(path, &connections, &policy, Secrets::Overlook, &shelf)?;
     let store = stores::of_canvas(global, checked.canvas.value.canvas.as_str(), path)?;
+    loads::note_at(global, &store, "dry-run", checked.components.values()).await?;
     let store = if store.exists() { Sqlite::open_read_only(store).ok() } else { None };
     let place = Place { step, policy: &policy, audience: of.audience.as_deref(), at: of.at };
     let (alone, asked) = of_checked(&checked, store.as_ref(), &place).await.map_err(|error| in_file(error, path))?;

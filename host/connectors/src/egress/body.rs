@@ -48,6 +48,10 @@ impl Gate {
             self.ledger.deny(self.index, Denial::rule("the body is longer than its content-length"));
             return Err(BodyError::Refused);
         };
+        if let Err(denial) = self.ledger.may_send(bytes.len()) {
+            self.ledger.deny(self.index, denial);
+            return Err(BodyError::Refused);
+        }
         if let Some(locks) = &mut self.locks {
             let verdict = locks.read(bytes).and_then(|()| if left == 0 { locks.finish() } else { Ok(()) });
             if let Err(wrong) = verdict {
@@ -123,7 +127,7 @@ impl Body for OutBody {
                     Err(_) => Err(BodyError::Unfinished),
                 },
                 Some(Err(_)) | None => {
-                    gate.ledger.failed(gate.index, "the connector left its body unfinished", false);
+                    gate.ledger.abandoned(gate.index);
                     Err(BodyError::Unfinished)
                 }
             };
@@ -222,6 +226,11 @@ where
                         self.ledger.deny(self.index, Denial::limit(words, &line));
                         return Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(self.limit)))));
                     };
+                    if let Err(denial) = self.ledger.may_receive(data.len()) {
+                        self.ended = true;
+                        self.ledger.deny(self.index, denial);
+                        return Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(self.limit)))));
+                    }
                     self.left = left;
                     // With no secret in the request there is none to be echoed.
                     if !self.scrub.is_idle() && self.beginning.is_compressed(&data) {

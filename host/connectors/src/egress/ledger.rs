@@ -1,5 +1,6 @@
 //! What the egress saw in one call: every request, how far it came, and the first denial.
 use super::patience::Patience;
+use crate::grant::Limits;
 use caravan_model::manifest::UsageReading;
 use caravan_model::port::{Place, Placed, RequestRecord};
 use caravan_model::{Cause, Code};
@@ -66,6 +67,8 @@ struct Entry {
     unwritten: bool,
     /// More of its answer was waited for when its body was let go.
     starved: bool,
+    /// The guest let its own body go before the last of it: whatever the request came to then is the guest's doing.
+    abandoned: bool,
 }
 
 impl Entry {
@@ -83,13 +86,19 @@ struct Pages {
     denied: usize,
     made: usize,
     writes: u32,
+    /// Bytes of bodies of all requests, and of all answers.
+    sent: u64,
+    received: u64,
     usage: Vec<UsageReading>,
 }
 
 /// The shared record of one call.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ledger {
     pages: Arc<Mutex<Pages>>,
+    /// Most bytes of bodies of all requests, and of all answers.
+    most_sent: u64,
+    most_received: u64,
     /// How long the partner was waited for.
     pub(crate) patience: Patience,
 }
@@ -103,11 +112,26 @@ pub(crate) enum Last {
     Waiting,
     /// Its answer began, and more of it was waited for to the last.
     Starved,
+    /// The guest left its own body unfinished; whether the partner had answered all the same.
+    Abandoned {
+        /// It had.
+        answered: bool,
+    },
     /// It failed on the way.
     Failed(String),
 }
 
 impl Ledger {
+    /// An empty one, of a call within these limits.
+    pub(crate) fn within(limits: &Limits) -> Ledger {
+        Ledger {
+            pages: Arc::default(),
+            most_sent: limits.sent_bytes,
+            most_received: limits.received_bytes,
+            patience: Patience::default(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -141,6 +165,7 @@ impl Ledger {
             since: None,
             unwritten: false,
             starved: false,
+            abandoned: false,
         });
         pages.entries.len() - 1
     }
@@ -213,6 +238,26 @@ impl Ledger {
     /// The answer's body was let go while more of it was waited for.
     pub(crate) fn starved(&self, index: usize) {
         self.entry(index, |entry| entry.starved = true);
+    }
+
+    /// Whether the bodies of all requests together stay within the limit with so many bytes more.
+    ///
+    /// # Errors
+    /// They do not: the denial.
+    pub(crate) fn may_send(&self, bytes: usize) -> Result<(), Denial> {
+        let mut pages = self.lock();
+        pages.sent = pages.sent.saturating_add(bytes as u64);
+        within(pages.sent, self.most_sent, "the requests", "sent_bytes")
+    }
+
+    /// The same of all answers.
+    ///
+    /// # Errors
+    /// They do not: the denial.
+    pub(crate) fn may_receive(&self, bytes: usize) -> Result<(), Denial> {
+        let mut pages = self.lock();
+        pages.received = pages.received.saturating_add(bytes as u64);
+        within(pages.received, self.most_received, "the answers", "received_bytes")
     }
 
     /// Bytes of the body passed.
@@ -290,10 +335,23 @@ impl Ledger {
         self.patience.end(index);
     }
 
+    /// The guest let its body go before the last of it: nothing that follows is the partner's.
+    pub(crate) fn abandoned(&self, index: usize) {
+        let answered = self.entry(index, |entry| {
+            entry.abandoned = true;
+            entry.record.outcome.is_ok()
+        });
+        // An answer that came before the end of the body stays the partner's word.
+        if answered != Some(true) {
+            self.failed(index, "the connector left its body unfinished", false);
+        }
+    }
+
     /// How the last request stands.
     pub(crate) fn last(&self) -> Last {
         let pages = self.lock();
         match pages.entries.last() {
+            Some(Entry { abandoned: true, record, .. }) => Last::Abandoned { answered: record.outcome.is_ok() },
             Some(Entry { unwritten: true, .. }) => Last::Fine,
             Some(Entry { stage: Stage::Trying(_), .. }) => Last::Waiting,
             Some(Entry { stage: Stage::Answered, starved: true, .. }) => Last::Starved,
@@ -331,6 +389,14 @@ impl Ledger {
     pub(crate) fn has_answer(&self) -> bool {
         self.lock().entries.iter().any(|entry| matches!(entry.stage, Stage::Answered))
     }
+}
+
+fn within(bytes: u64, most: u64, whose: &str, limit: &str) -> Result<(), Denial> {
+    if bytes <= most {
+        return Ok(());
+    }
+    let words = format!("{whose} of one call have bodies of more than {most} bytes together");
+    Err(Denial::limit(words, &format!("{limit}: {}", most.saturating_mul(2))))
 }
 
 fn is_connected(stage: &Stage) -> bool {

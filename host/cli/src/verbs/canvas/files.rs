@@ -1,14 +1,14 @@
 //! `caravan canvas validate | fmt`: what is in files.
 use crate::args::Global;
 use crate::fail::{End, Problems};
-use crate::registry::Shelf;
-use crate::{check, files, out};
+use crate::registry::{Shelf, loads};
+use crate::{check, files, out, stores};
 use caravan_journey::document;
 use caravan_model::Policy;
 use std::path::{Path, PathBuf};
 
 /// Says everything that is wrong. Connections are looked at where the file is named or lies beside the canvas.
-pub fn validate(
+pub async fn validate(
     global: &Global,
     canvas: &Path,
     connections: Option<&Path>,
@@ -18,8 +18,14 @@ pub fn validate(
     let path = files::connections_path(connections, canvas);
     let beside = named || path.exists() || !shelf.kept().is_empty();
     let checked = if beside {
-        check::canvas_with_connections(canvas, &path, policy, check::Secrets::Overlook, shelf)
-            .map(|checked| checked.canvas)
+        match check::canvas_with_connections(canvas, &path, policy, check::Secrets::Overlook, shelf) {
+            Ok(checked) => {
+                let store = stores::of_canvas(global, checked.canvas.value.canvas.as_str(), canvas)?;
+                loads::note_at(global, &store, "validate", checked.components.values()).await?;
+                Ok(checked.canvas)
+            }
+            Err(problems) => Err(problems),
+        }
     } else {
         check::canvas_alone(canvas, policy)
     };

@@ -20,7 +20,7 @@ pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
         CanvasVerb::Validate { canvas, connections, policy } => {
             let policy = policies::holding(global, policy.as_deref(), &canvas).await?;
             let shelf = Shelf::of_canvas(global, &canvas).await?;
-            files::validate(global, &canvas, connections.as_deref(), (&policy, &shelf))
+            files::validate(global, &canvas, connections.as_deref(), (&policy, &shelf)).await
         }
         CanvasVerb::Fmt { canvas, check, write } => files::fmt(global, &canvas, check, write),
         CanvasVerb::Schema { connections, policy } => {

@@ -2,7 +2,7 @@
 use crate::args::Global;
 use crate::fail::{End, usage};
 use crate::registry::approval::{self, Allowed, Upgraded};
-use crate::registry::behaviour;
+use crate::registry::behaviour::{self, Short};
 use crate::registry::desk::Desk;
 use crate::{files, out};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ pub async fn grant(
         None if as_asked => Allowed::AsAsked,
         None => return Err(usage("say what to allow", "--as-asked for all that it asks for, or --file FILE").into()),
     };
-    let granted = approval::grant(desk, name, allowed).await?;
+    let granted = approval::grant(desk, name, allowed, Path::new(files::CONNECTIONS)).await?;
     for line in &granted.beyond {
         eprintln!("note: the manifest does not ask for `{line}`: that line of the grant has no effect");
     }
@@ -31,13 +31,17 @@ pub async fn grant(
     };
     if global.json {
         out::print_json(&json!({"name": name, "digest": granted.digest.to_string(), "in_use": granted.in_use,
-            "file": written, "withheld": granted.withheld}))?;
+            "file": written, "withheld": granted.withheld, "takes_over": granted.takes_over}))?;
         return Ok(End::Done);
     }
     let mut words = format!("{name} {} (sha256:{}) is allowed", granted.version, granted.digest.short());
     match written {
         Some(file) => words.push_str(&format!("; the grant is in {}, for your repository\n", file.display())),
         None => words.push('\n'),
+    }
+    if let Some(takeover) = &granted.takes_over {
+        takeover.lines(name).iter().for_each(|line| words.push_str(&format!("  {line}\n")));
+        words.push_str(&format!("`caravan connector rollback {name}` goes back to the bundled version\n"));
     }
     if !granted.withheld.is_empty() {
         words.push_str("it asks for more than this grant allows; calls that need that are denied:\n");
@@ -63,7 +67,7 @@ pub fn keep_file(name: &str, text: &str) -> anyhow::Result<PathBuf> {
 
 /// Shows how the version that waits behaves beside the one in use.
 pub async fn compare(global: &Global, desk: &Desk<'_>, name: &str) -> anyhow::Result<End> {
-    let comparison = json!(behaviour::compare(desk, name).await?);
+    let comparison = json!(behaviour::compare(desk, name, Path::new(files::CONNECTIONS)).await?);
     tell_comparison(global, &comparison)
 }
 
@@ -83,7 +87,7 @@ pub fn tell_comparison(global: &Global, comparison: &Value) -> anyhow::Result<En
         words.push_str(&format!(
             "{} of {} differ in what is sent to the partner; nothing was taken up\n",
             differ.len(),
-            out::plural(batches, "synthetic batch", "synthetic batches")
+            out::plural(batches, "synthetic call", "synthetic calls")
         ));
         out::print(&words)?;
     }
@@ -92,13 +96,14 @@ pub fn tell_comparison(global: &Global, comparison: &Value) -> anyhow::Result<En
 
 /// Takes the waiting version into use, everywhere or for one connection first.
 pub async fn upgrade(global: &Global, desk: &Desk<'_>, name: &str, only: Option<&str>) -> anyhow::Result<End> {
-    let upgraded = approval::upgrade(desk, name, only).await?;
+    let upgraded = approval::upgrade(desk, name, only, Path::new(files::CONNECTIONS)).await?;
     if let Some(grant) = &upgraded.grant {
         keep_file(name, grant)?;
     }
     if global.json {
         out::print_json(&json!({"name": name, "from": upgraded.from.to_string(), "to": upgraded.to.to_string(),
-            "state": upgraded.state, "widens": upgraded.widens, "narrows": upgraded.narrows}))?;
+            "state": upgraded.state, "widens": upgraded.widens, "narrows": upgraded.narrows,
+            "behaviour": upgraded.behaviour}))?;
     } else {
         out::print(&in_words(&upgraded))?;
     }
@@ -114,6 +119,19 @@ fn in_words(upgraded: &Upgraded) -> String {
     if upgraded.widens.is_empty() && upgraded.narrows.is_empty() {
         words.push_str("  asks for the same as before\n");
     }
+    let see = format!("`caravan connector upgrade {name} --compare`");
+    words.push_str(&match &upgraded.behaviour {
+        Some(Short { calls, differ: 0, .. }) => {
+            let calls = out::plural(*calls as u64, "synthetic call", "synthetic calls");
+            format!("  sends the same in {calls} to the lab\n")
+        }
+        Some(Short { calls, differ, first }) => format!(
+            "  ! sends something else in {differ} of {calls} synthetic calls to the lab ({see} shows all):\n    {}\n",
+            first.as_deref().unwrap_or_default()
+        ),
+        None if upgraded.state == "waits" => format!("  {see} shows how it behaves\n"),
+        None => String::new(),
+    });
     words.push_str(&match upgraded.state {
         "waits" => format!("It asks for more, so it waits for `caravan connector grant {name} --as-asked`; the version before goes on.\n"),
         "is tried" => format!("It is tried by one connection; `caravan connector upgrade {name}` takes it up everywhere, `caravan connector rollback {name}` ends the trial.\n"),

@@ -1,13 +1,14 @@
 //! `caravan connector inspect`: a manifest in plain words.
 use crate::out;
-use caravan_connectors::Outline;
-use caravan_model::manifest::{Flag, Hash, Manifest, MatchKey, QuotaScope, QuotaUnit, SettingKind, World};
+use crate::registry::takeover::Takeover;
+use caravan_connectors::{GrantFile, Outline};
+use caravan_model::manifest::{Flag, Hash, Manifest, MatchKey, QuotaScope, QuotaUnit, Route, SettingKind, World};
 
 /// How many imports beyond the world are told.
 const MOST_IMPORTS: usize = 20;
 
-/// What a connector may send, to whom, and within which limits.
-pub fn in_words(outline: &Outline) -> String {
+/// What a connector may send, to whom, and within which limits; what it would take over, and what it is allowed.
+pub fn in_words(outline: &Outline, takeover: Option<&Takeover>, granted: Option<&GrantFile>) -> String {
     let Outline { manifest, digest, .. } = outline;
     let mut text = format!("{} ({} {})\n", manifest.title, manifest.name, manifest.version);
     let mut line = |label: &str, words: String| {
@@ -24,12 +25,23 @@ pub fn in_words(outline: &Outline) -> String {
         World::Source => "reads members of audiences",
     };
     line("interface", format!("caravan:connector@{}, {world}", manifest.wit));
-    section(&mut text, "Look twice", loud(outline));
+    if let Some(takeover) = takeover {
+        section(&mut text, "Takes over a bundled name", takeover.lines(&manifest.name));
+    }
+    let mut twice = loud(outline);
+    for route in &manifest.routes {
+        let asks = format!("{} https://{}{}", route.method, route.host, route.path);
+        twice.extend(open_ends(route).into_iter().map(|what| format!("! {asks}: {what}")));
+    }
+    section(&mut text, "Look twice", twice);
     section(&mut text, "May send", manifest.keys.iter().map(key).collect());
     section(&mut text, "Says with each person added", manifest.flags.iter().map(flag).collect());
     section(&mut text, "To", routes(manifest));
     section(&mut text, "Needs", needs(manifest));
     section(&mut text, "Limits", limits(manifest));
+    if let Some(file) = granted {
+        section(&mut text, "Allowed", allowed(file, manifest));
+    }
     section(&mut text, "Audiences", audiences(manifest));
     section(&mut text, "Settings", manifest.settings.iter().map(setting).collect());
     text
@@ -86,8 +98,52 @@ fn routes(manifest: &Manifest) -> Vec<String> {
                 notes.push("without credentials");
             }
             let notes = if notes.is_empty() { String::new() } else { format!("  ({})", notes.join(", ")) };
-            lines.push(format!("  {:<6} {}{notes}", route.method, route.path));
+            let open = if open_ends(route).is_empty() { ' ' } else { '!' };
+            lines.push(format!("{open} {:<6} {}{notes}", route.method, route.path));
+            if !route.query.is_empty() {
+                let query: Vec<String> = route.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                lines.push(format!("           query: {}", query.join(", ")));
+            }
+            if let Some(body) = &route.body {
+                lines.push(format!("           body: {body}"));
+            }
+            for (pointer, value) in &route.locks {
+                lines.push(format!("           where {pointer} must be {value}"));
+            }
         }
+    }
+    lines
+}
+
+/// What of a route the guest fills in freely, where that deserves a second look.
+fn open_ends(route: &Route) -> Vec<String> {
+    let mut open = Vec::new();
+    let is_own = |template: &String| template.contains("{account}") || template.contains("{audience}");
+    let held = is_own(&route.path) || route.query.values().any(is_own) || route.locks.values().any(is_own);
+    if route.writes && !held {
+        open.push("changes members, and neither path, query nor a lock holds it to the step's audience".to_owned());
+    }
+    let parts: Vec<&str> = route.path.split('/').filter(|part| !part.is_empty()).collect();
+    let free = |part: &&str| *part == "{any}" || part.starts_with("{settings.");
+    if parts.contains(&"{any}") && parts.iter().all(free) {
+        open.push("the connector chooses the whole path".to_owned());
+    }
+    let any: Vec<&str> = route.query.iter().filter(|(_, value)| *value == "*").map(|(name, _)| name.as_str()).collect();
+    if !any.is_empty() {
+        open.push(format!("whatever the connector writes may stand in the query as {}", any.join(", ")));
+    }
+    open
+}
+
+/// What the version's grant says: what it leaves out, and its limits.
+fn allowed(file: &GrantFile, manifest: &Manifest) -> Vec<String> {
+    let withheld = file.grant().withheld(manifest);
+    let mut lines = match withheld.is_empty() {
+        true => vec!["all that it asks for".to_owned()],
+        false => withheld.iter().map(|line| format!("not allowed: {line}")).collect(),
+    };
+    if let Ok(serde_json::Value::Object(limits)) = serde_json::to_value(&file.limits) {
+        lines.extend(limits.iter().map(|(name, value)| format!("{name}: {value}")));
     }
     lines
 }

@@ -1,15 +1,15 @@
 //! `caravan connector install`: bytes are read, compiled in a child process, and kept. Nothing of them runs.
 use super::{at_desk, oci};
 use crate::args::{Global, OciLoginArgs};
-use crate::fail::End;
+use crate::fail::{End, problem_in};
 use crate::registry::desk::Desk;
 use crate::registry::{self, install::Installed};
 use crate::{out, stop};
 use caravan_model::{Code, Digest, Problem};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How often a watched folder is looked at.
 const EVERY: Duration = Duration::from_secs(2);
@@ -44,17 +44,55 @@ pub async fn install(global: &Global, from: &Path, login: &OciLoginArgs) -> anyh
     .await
 }
 
+/// How a file looked: when it was written last, and how long it is.
+type Look = Option<(SystemTime, u64)>;
+
+/// What a watched folder had.
+#[derive(Default)]
+struct Seen {
+    looks: BTreeMap<PathBuf, Look>,
+    known: BTreeSet<(PathBuf, Option<Digest>)>,
+}
+
+impl Seen {
+    /// The files whose bytes are new; only those that look otherwise than before are read.
+    fn new_ones(&mut self, files: Vec<PathBuf>) -> Vec<PathBuf> {
+        self.looks.retain(|path, _| files.contains(path));
+        let mut new = Vec::new();
+        for file in files {
+            let look = std::fs::metadata(&file).ok();
+            let look = look.and_then(|look| Some((look.modified().ok()?, look.len())));
+            if look.is_some() && self.looks.get(&file) == Some(&look) {
+                continue;
+            }
+            self.looks.insert(file.clone(), look);
+            let digest = read(&file).ok().map(|bytes| Digest::of(&bytes));
+            if self.known.insert((file.clone(), digest)) {
+                new.push(file);
+            }
+        }
+        new
+    }
+
+    /// As if a file had not been there.
+    fn forget(&mut self, file: &Path) {
+        self.looks.remove(file);
+        self.known.retain(|(known, _)| known != file);
+    }
+}
+
 /// Installs what comes into a folder, until it is stopped. The store is held only while something new is kept.
 pub async fn watch(global: &Global, folder: &Path) -> anyhow::Result<End> {
     let mut stopped = stop::listen(global.quiet);
-    let mut seen: BTreeSet<(PathBuf, Option<Digest>)> = BTreeSet::new();
+    let mut seen = Seen::default();
     loop {
-        for file in files(folder)? {
-            let digest = read(&file).ok().map(|bytes| Digest::of(&bytes));
-            if seen.insert((file.clone(), digest)) {
-                let kept = at_desk(global, async |desk| a_file(global, desk, &file).await.map(|()| End::Done));
-                if let Err(error) = kept.await {
-                    eprintln!("{error}");
+        for file in seen.new_ones(files(folder)?) {
+            let kept = at_desk(global, async |desk| a_file(global, desk, &file).await.map(|()| End::Done));
+            if let Err(error) = kept.await {
+                eprintln!("{error}");
+                // Somebody else has the store: the file is looked at again.
+                if problem_in(&error).is_some_and(|problem| problem.code == Code::StoreInUse) {
+                    seen.forget(&file);
                 }
             }
         }
@@ -110,11 +148,11 @@ async fn one(global: &Global, desk: &Desk<'_>, place: &str, bytes: Vec<u8>) -> a
             Ok(problem) => problem.in_file(place).into(),
             Err(error) => error,
         })?;
-    let Installed { name, version, digest, in_use, another_in_use, signed_by } = installed;
+    let Installed { name, version, digest, in_use, another_in_use, bundled_name, signed_by } = installed;
     let signers = if signed_by.is_empty() { String::new() } else { format!(", signed by {},", signed_by.join(", ")) };
     if global.json {
         out::print_json(&json!({"name": name, "version": version, "digest": digest.to_string(), "in_use": in_use,
-            "signed_by": signed_by}))?;
+            "bundled_name": bundled_name, "signed_by": signed_by}))?;
     } else if in_use {
         out::print(&format!("{name} {version} (sha256:{}) is in use already\n", digest.short()))?;
     } else {
@@ -126,6 +164,42 @@ async fn one(global: &Global, desk: &Desk<'_>, place: &str, bytes: Vec<u8>) -> a
         out::print(&format!(
             "{name} {version} (sha256:{short}){signers} is installed and waits for approval: `{next}`\n"
         ))?;
+        if bundled_name {
+            out::print(&format!(
+                "! `{name}` is the name of a bundled connector, which stays in use until then; `caravan connector inspect \
+                 {name}` says what this one would take over\n"
+            ))?;
+        }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watched_file_is_read_again_only_once_it_looks_otherwise() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("acme.wasm");
+        let mut seen = Seen::default();
+        let mut new_ones = || seen.new_ones(files(folder.path()).expect("its files")).len();
+        let write = |text: &str, second: u64| {
+            std::fs::write(&file, text).expect("a file");
+            let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + second);
+            std::fs::File::options().write(true).open(&file).and_then(|file| file.set_modified(at)).expect("a time");
+        };
+        assert_eq!(new_ones(), 0);
+        write("one", 0);
+        assert_eq!((new_ones(), new_ones()), (1, 0));
+        // Other bytes under the same look are not looked for; under another look they are new, the same ones are not.
+        write("two", 0);
+        assert_eq!(new_ones(), 0);
+        write("two", 1);
+        assert_eq!(new_ones(), 1);
+        write("two", 2);
+        assert_eq!(new_ones(), 0);
+        write("three", 2);
+        assert_eq!(new_ones(), 1);
+    }
 }

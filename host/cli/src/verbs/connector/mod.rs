@@ -14,22 +14,26 @@ use crate::args::{ConnectorVerb, Global, QueueVerb, ScopeArgs};
 use crate::fail::End;
 use crate::host::hands::{Hands, actor};
 use crate::registry::desk::Desk;
-use crate::registry::overview;
 use crate::registry::removal::{self, Removal};
+use crate::registry::{overview, takeover};
 use crate::verbs::consent;
 use crate::verbs::queue::queue;
-use crate::{ask, out, stores};
+use crate::{ask, files, out, stores};
 use caravan_store::Sqlite;
 use serde_json::json;
+use std::path::Path;
 
 /// Does a verb of connectors.
 pub async fn connector(global: &Global, verb: ConnectorVerb) -> anyhow::Result<End> {
     match verb {
         ConnectorVerb::Inspect { connector } => {
-            let outline = overview::outline(look(global)?.as_ref(), &connector).await?;
+            let store = look(global)?;
+            let outline = overview::outline(store.as_ref(), &connector).await?;
+            let takeover = takeover::by(store.as_ref(), &outline, Path::new(files::CONNECTIONS)).await?;
+            let granted = overview::granted(store.as_ref(), outline.digest).await?;
             match global.json {
-                true => out::print_json(&overview::as_json(&outline))?,
-                false => out::print(&inspect::in_words(&outline))?,
+                true => out::print_json(&overview::as_json(&outline, takeover.as_ref(), granted.as_ref()))?,
+                false => out::print(&inspect::in_words(&outline, takeover.as_ref(), granted.as_ref()))?,
             }
             Ok(End::Done)
         }
@@ -60,7 +64,8 @@ pub async fn connector(global: &Global, verb: ConnectorVerb) -> anyhow::Result<E
         }
         ConnectorVerb::Pin { connection, version } => {
             at_desk(global, async |desk| {
-                let words = match removal::pin(desk, &connection, version.as_deref()).await? {
+                let file = Path::new(files::CONNECTIONS);
+                let words = match removal::pin(desk, &connection, version.as_deref(), file).await? {
                     None => format!("{connection} uses whatever version is in use\n"),
                     Some(digest) => {
                         format!("{connection} stays with sha256:{}, from the next run on\n", digest.short())
