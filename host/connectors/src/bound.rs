@@ -46,6 +46,8 @@ pub struct Binding {
 /// A component, its grant, settings, credentials and egress.
 pub struct BoundConnector {
     pub(crate) component: Arc<LoadedComponent>,
+    /// The component's manifest under the connection's settings.
+    manifest: Manifest,
     pub(crate) policy: Arc<Policy>,
     connection: String,
     pub(crate) settings: Map<String, Value>,
@@ -105,6 +107,7 @@ impl BoundConnector {
         let sends = asked.map(|key| key.key.clone()).collect();
         Ok(BoundConnector {
             sends,
+            manifest: manifest.under(&settings),
             component,
             policy: Arc::new(policy),
             connection: binding.connection,
@@ -154,7 +157,8 @@ impl BoundConnector {
                 cause: Cause::new(
                     Code::Denied.as_str(),
                     format!(
-                        "the grant does not cover the match key `{0}`. This line of the grant would allow it:\nsend: [{0}]",
+                        "the grant does not cover the match key `{0}`. This line of the grant would allow it:\nsend: [{0}]\nWithout \
+                         a grant, this line of the connection does: raw: [{0}]",
                         column.key
                     ),
                 ),
@@ -192,7 +196,7 @@ impl BoundConnector {
 
 impl Connector for BoundConnector {
     fn manifest(&self) -> &Manifest {
-        self.component.manifest()
+        &self.manifest
     }
 
     fn digest(&self) -> Digest {
