@@ -35,7 +35,7 @@ fn serve(place: &Place, lab: &Lab) -> Served {
 }
 
 fn held(place: &Place) -> bool {
-    place.run(["queue", "list", "--store", "s.caravan"]).stdout.contains("unauthorized")
+    place.run(["queue", "list", "--store", "s.caravan"]).stdout.contains("held")
 }
 
 /// Ends a host, and looks through what it showed.
