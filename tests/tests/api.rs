@@ -62,15 +62,15 @@ fn key(place: &Place, name: &str, rights: &str) -> String {
     made["key"].as_str().expect("a secret").to_owned()
 }
 
-/// Every call of the document: method, path with `x` in its places, and the right that it asks for (`None`: anyone may).
-fn calls(document: &Value) -> Vec<(String, String, Option<String>)> {
+/// Every call of the document: method, path with `x` in its places, and the rights that it asks for (`None`: anyone may).
+fn calls(document: &Value) -> Vec<(String, String, Option<Vec<String>>)> {
     let mut calls = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         let path = path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect::<Vec<_>>();
         for (method, call) in item.as_object().expect("calls") {
             let asked = &call["security"][0];
-            let right = asked["key"].as_array().map(|scopes| scopes.first().map_or("", |s| s.as_str().unwrap_or("")));
-            calls.push((method.to_uppercase(), path.join("/"), right.map(str::to_owned)));
+            let words = |scopes: &Vec<Value>| scopes.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+            calls.push((method.to_uppercase(), path.join("/"), asked["key"].as_array().map(words)));
         }
     }
     calls
@@ -83,33 +83,87 @@ fn each_call_asks_for_the_right_that_its_document_names_and_says_nothing_without
     assert_eq!(status, 200);
     let rights = world.call(&world.admin, "GET", "/api/me", "").1["rights"].clone();
     let all: Vec<&str> = rights.as_array().expect("rights").iter().filter_map(Value::as_str).collect();
-    let mut keys: BTreeMap<String, (String, String)> = BTreeMap::new();
+    let mut all_but: BTreeMap<&str, String> = BTreeMap::new();
     for right in &all {
         let others: Vec<&str> = all.iter().copied().filter(|other| other != right).collect();
-        let own = (world.made(&format!("only {right}"), &[right]), world.made(&format!("all but {right}"), &others));
-        keys.insert((*right).to_owned(), own);
+        all_but.insert(right, world.made(&format!("all but {right}"), &others));
     }
+    let mut only: BTreeMap<&[String], String> = BTreeMap::new();
     let calls = calls(&document);
     assert!(calls.len() > 50, "{calls:?}");
-    for (method, path, right) in &calls {
+    for (method, path, rights) in &calls {
         let shown = format!("{method} {path}");
-        let Some(right) = right else {
+        let Some(rights) = rights else {
             assert_ne!(world.call("", method, path, "{}").0, 403, "{shown}");
             continue;
         };
         let (status, said) = world.call("ck_nobody", method, path, "{}");
         assert_eq!((status, said["code"].as_str()), (401, Some("CV092")), "{shown}");
-        if right.is_empty() {
+        if rights.is_empty() {
             continue;
         }
-        let (own, others) = &keys[right];
-        let (status, said) = world.call(others, method, path, "{}");
-        assert_eq!((status, said["code"].as_str()), (403, Some("CV093")), "{shown}: {said}");
-        assert!(!said.to_string().contains("called"), "it sees nothing: {said}");
+        for right in rights {
+            let (status, said) = world.call(&all_but[right.as_str()], method, path, "{}");
+            assert_eq!((status, said["code"].as_str()), (403, Some("CV093")), "{shown}: {said}");
+            assert!(said["detail"].as_str().is_some_and(|words| words.contains(right.as_str())), "{shown}: {said}");
+            assert!(!said.to_string().contains("called"), "it sees nothing: {said}");
+        }
+        let words: Vec<&str> = rights.iter().map(String::as_str).collect();
+        let own =
+            only.entry(rights.as_slice()).or_insert_with(|| world.made(&format!("only {}", words.join(" ")), &words));
         // The key that lists keys and members is the one that could remove them: its calls name what is not there.
         let (status, said) = world.call(own, method, path, "{}");
         assert!(![401, 403, 405].contains(&status) && status < 500, "{shown}: {status} {said}");
     }
+}
+
+#[test]
+fn identifiers_go_to_a_partner_only_by_whoever_may_export_them() {
+    let world = World::new();
+    let (_, me) = world.call(&world.admin, "GET", "/api/me", "");
+    let most: Vec<&str> = me["rights"].as_array().expect("rights").iter().filter_map(Value::as_str).collect();
+    let most: Vec<&str> = most.into_iter().filter(|right| *right != "export-identities").collect();
+    let (without, designer) = (world.made("all but export", &most), world.made("a designer", &["designer"]));
+    let refused = |(status, said): (u16, Value)| {
+        assert_eq!((status, said["code"].as_str()), (403, Some("CV093")), "{said}");
+        assert!(said["detail"].as_str().is_some_and(|words| words.contains("export-identities")), "{said}");
+        assert!(said["cure"].is_string(), "{said}");
+    };
+    // A canvas with a sync, as a new version and as a draft that is made live, and a segment.
+    let again = CALLED.replace("re_entry: always", "re_entry: never");
+    refused(world.call(&without, "POST", "/api/canvases", &again));
+    refused(world.call(&without, "POST", "/api/segments/pro/activations", "{}"));
+    refused(world.call(&without, "POST", "/api/audiences/vip/rebind", r#"{"id":"1"}"#));
+    assert_eq!(world.call(&without, "PUT", "/api/canvases/called/draft", &again).0, 200, "a draft sends nothing");
+    let said = world.caravan(&without, &["canvas", "publish", "called", "--yes"]).expect(2).stderr;
+    assert!(said.contains("CV093") && said.contains("export-identities"), "{said}");
+    assert_eq!(world.call(&world.admin, "GET", "/api/canvases/called", "").1["version"], 1);
+    // One that sends nobody anywhere needs it not.
+    let quiet = "format: 1\ncanvas: quiet\nentry: { trigger: { api: true }, start: mark }\nsteps:\n  mark: { update: { \
+                 tier: gold }, next: exit }\n";
+    assert_eq!(world.call(&without, "POST", "/api/canvases", quiet).0, 200);
+    // A designer has it.
+    let (status, said) = world.call(&designer, "POST", "/api/canvases", &again);
+    assert_eq!((status, &said["version"]), (200, &json!(2)), "{said}");
+    world.call(&world.admin, "POST", "/api/segments", SEGMENT);
+    let wanted = r#"{"connection":"lab-meta","account":"main","mode":"streaming","match":["email"]}"#;
+    refused(world.call(&without, "POST", "/api/segments/pro/activations", wanted));
+    let (status, said) = world.call(&designer, "POST", "/api/segments/pro/activations", wanted);
+    assert_eq!(status, 200, "{said}");
+    // Which fields leave by a connection is decided by the same right, and what leaves unhashed by whoever grants connectors.
+    let made = |key: &str, name: &str, more: Value| {
+        let mut connection = json!({"connector": "marketo", "lab": true, "accounts": {"main": "123-ABC-456"},
+            "settings": {"munchkin": "123-ABC-456", "folder": 13}});
+        connection.as_object_mut().expect("one").extend(more.as_object().expect("more").clone());
+        world.call(key, "POST", "/api/connections", &json!({"name": name, "connection": connection}).to_string())
+    };
+    let operator = world.made("an operator", &["operator"]);
+    refused(made(&without, "mapped", json!({"identities": {"external_id": "traits.lead"}})));
+    assert_eq!(made(&operator, "mapped", json!({"identities": {"external_id": "traits.lead"}})).0, 201);
+    let (status, said) = made(&operator, "plain", json!({"raw": ["EMAIL"]}));
+    assert!(status == 403 && said["detail"].as_str().is_some_and(|words| words.contains("grant-connectors")), "{said}");
+    let (status, said) = made(&world.admin, "plain", json!({"raw": ["EMAIL"]}));
+    assert_eq!((status, &said["raw"]), (201, &json!(["EMAIL"])), "{said}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ connections:
   lab-marketo:
     connector: marketo
     lab: true
+    raw: [EMAIL]
     accounts: { main: "123-ABC-456" }
     settings: { munchkin: 123-ABC-456, folder: 13 }
 "#;
@@ -189,4 +190,65 @@ fn the_raw_address_is_a_right_that_is_named_and_each_instance_is_reached_by_its_
     let lab = place.lab();
     let ran = run(&place, &lab, "in.yaml", &place.path("users.csv")).expect(2);
     assert!(format!("{}{}", ran.stdout, ran.stderr).contains("munchkin"), "{ran:?}");
+}
+
+#[test]
+fn no_plain_address_leaves_by_a_connection_that_does_not_say_so() {
+    let (place, lab) = (twenty(), Place::new().lab());
+    let allowed = CONNECTIONS.to_owned();
+    place.write("connections.yaml", allowed.replace("    raw: [EMAIL]\n", ""));
+    let told = |arguments: &[&str]| {
+        let ran = place.run(arguments).expect(2);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(said.contains("CV046") && said.contains("raw: [EMAIL]") && !said.contains("@example.com"), "{said}");
+        said
+    };
+    let line = told(&["canvas", "validate", "in.yaml", "--connections", "connections.yaml"]);
+    assert!(line.contains("connections.yaml:"), "{line}");
+    told(&["run", "in.yaml", "--users", "users.csv", "--store", "s.caravan", "--lab", &lab.url]);
+    told(&["canvas", "publish", "in.yaml", "--store", "s.caravan", "--lab", &lab.url, "--yes"]);
+    told(&["dry-run", "in.yaml", "--step", "sync", "--users", "users.csv"]);
+    let alone = [
+        "dry-run",
+        "--connector",
+        "marketo",
+        "--account",
+        "123-ABC-456",
+        "--audience",
+        "1021",
+        "--action",
+        "add",
+        "--setting",
+        "munchkin=123-ABC-456",
+        "--users",
+        "users.csv",
+        "--match",
+    ];
+    let ran = place.run([&alone[..], &["email"]].concat()).expect(2);
+    assert!(ran.stderr.contains("CV046") && ran.stderr.contains("--raw"), "{ran:?}");
+    place.run([&alone[..], &["email", "--raw", "EMAIL"]].concat()).expect(0);
+    place.run([&alone[..], &["external_id"]].concat()).expect(0);
+    assert_eq!(lab.get("/_lab/calls").expect("calls")["partners"]["marketo"]["calls"].as_u64().unwrap_or(0), 0);
+
+    // What the connection makes of a key counts as well, and what would allow nothing is refused.
+    let meta =
+        "format: 1\nconnections:\n  lab-marketo:\n    connector: meta\n    lab: true\n    accounts: { main: act_1 }\n";
+    place.write("in.yaml", canvas("churned-in", "add").replace("[email]", "[external_id]"));
+    let validate = || place.run(["canvas", "validate", "in.yaml", "--connections", "connections.yaml"]);
+    place.write("connections.yaml", meta);
+    validate().expect(0);
+    place.write("connections.yaml", format!("{meta}    identities: {{ external_id: email }}\n"));
+    assert!(validate().expect(2).stderr.contains("raw: [EXTERN_ID]"));
+    place.write("connections.yaml", format!("{meta}    identities: {{ external_id: email }}\n    raw: [EXTERN_ID]\n"));
+    validate().expect(0);
+    place.write("connections.yaml", format!("{meta}    raw: [EMAIL]\n"));
+    let strange = validate().expect(2).stderr;
+    assert!(strange.contains("CV026") && strange.contains("unhashed"), "{strange}");
+
+    // Allowed, they go.
+    place.write("connections.yaml", allowed);
+    place.write("in.yaml", canvas("churned-in", "add"));
+    lab.post("/_lab/settings", &json!({"marketo": {"unknown_of_256": 0}})).expect("settings");
+    let ran = run(&place, &lab, "in.yaml", &place.path("users.csv")).expect(0).json();
+    assert_eq!(totals::of_status(&ran, "synced"), 20, "{ran}");
 }

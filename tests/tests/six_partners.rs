@@ -14,6 +14,7 @@ connections:
   marketo:
     connector: marketo
     lab: true
+    raw: [EMAIL]
     accounts: { main: "123-ABC-456" }
     settings: { munchkin: 123-ABC-456, folder: 13 }
   meta: { connector: meta, lab: true, accounts: { main: act_1 } }

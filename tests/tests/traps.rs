@@ -13,6 +13,7 @@ connections:
   marketo:
     connector: marketo
     lab: true
+    raw: [EMAIL]
     accounts: { main: "123-ABC-456" }
     settings: { munchkin: 123-ABC-456, folder: 13 }
 "#;

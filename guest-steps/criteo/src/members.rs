@@ -11,6 +11,8 @@ use serde_json::Value;
 
 /// Keys that stand for Criteo's `email`.
 const EMAILS: [&str; 2] = ["email", "email_md5"];
+/// Criteo's cookie ids, which belong to a caller.
+const GUM: &str = "gum";
 
 /// Sends one part as one call.
 pub fn sync(settings: &Settings, target: &Target, part: &Part) -> Report {
@@ -29,7 +31,7 @@ fn send(settings: &Settings, target: &Target, part: &Part) -> Result<u32, Fault>
     let [column] = rows.columns() else {
         return Err(fault::bug("columns", "A call to Criteo takes exactly one type of identifier."));
     };
-    let amendment = Amendment::of(part.action, column);
+    let amendment = Amendment::of(part.action, column, settings)?;
     let write = |sink: &mut Sink<'_>| amendment.write(sink);
     let length = json::measure(&write);
     let path = api::segments(settings, &[&target.audience, "contact-list"]);
@@ -78,18 +80,29 @@ struct Amendment<'a> {
 }
 
 impl<'a> Amendment<'a> {
-    fn of(action: Action, column: &Values<'a>) -> Amendment<'a> {
+    /// # Errors
+    /// Criteo's cookie ids without the caller that they belong to.
+    fn of(action: Action, column: &Values<'a>, settings: &Settings) -> Result<Amendment<'a>, Fault> {
         let operation = match action {
             Action::Add => "add",
             Action::Remove => "remove",
         };
         let key = column.key();
         let kind = if EMAILS.contains(&key) { EMAILS[0] } else { key };
+        let caller = match (key, settings.number("gum_caller_id")) {
+            (GUM, ..=0) => {
+                let message =
+                    "Fill in the setting `gum_caller_id`: Criteo takes its cookie ids only with the caller's.";
+                return Err(fault::misconfigured("gum-caller-id", message));
+            }
+            (GUM, caller) => format!("\"gumCallerId\":{caller},"),
+            _ => String::new(),
+        };
         let head = format!(
-            "{{\"data\":{{\"type\":\"ContactlistAmendment\",\"attributes\":{{\"operation\":\"{operation}\",\"identifierType\":{},\"identifiers\":[",
+            "{{\"data\":{{\"type\":\"ContactlistAmendment\",\"attributes\":{{\"operation\":\"{operation}\",\"identifierType\":{},{caller}\"identifiers\":[",
             json::string(kind)
         );
-        Amendment { head, cells: Cells::texts(*column) }
+        Ok(Amendment { head, cells: Cells::texts(*column) })
     }
 
     fn write(&self, sink: &mut Sink<'_>) {
@@ -164,6 +177,21 @@ mod tests {
         let two = testing::part("x", &[("email", &[A]), ("phoneNumber", &[B])]);
         let (report, calls) = played(&two, ok);
         assert!(matches!(report.fault, Some(Fault::Bug(_))) && calls.is_empty());
+    }
+
+    #[test]
+    fn cookie_ids_go_with_their_caller_and_liverampss_as_they_are() {
+        let gum = testing::part("gum", &[("gum", &["k-\"1\"", "k-2"])]);
+        let (report, calls) = played(&gum, ok);
+        assert!(matches!(report.fault, Some(Fault::Misconfigured(_))) && calls.is_empty(), "{report:?}");
+        let settings = Settings::parse(r#"{"api_version":"2026-07","gum_caller_id":123}"#).expect("settings");
+        let sent = |part: &Part| {
+            testing::with_partner(ok, || sync(&settings, &testing::target("1", "5678", ""), part)).1[0].body.clone()
+        };
+        let body = sent(&gum);
+        assert!(body.contains(r#""identifierType":"gum","gumCallerId":123,"identifiers":["k-\"1\"","k-2"]"#), "{body}");
+        let body = sent(&testing::part("identityLink", &[("identityLink", &["Xi1"])]));
+        assert!(body.contains(r#""identifierType":"identityLink","identifiers":["Xi1"]"#), "{body}");
     }
 
     #[test]

@@ -2,39 +2,48 @@
 use crate::api;
 use crate::classify::classify;
 use caravan_sdk::http::{self, Path, Request};
-use caravan_sdk::{Fault, Judgement, Later, Refusal, Settings, fault};
+use caravan_sdk::{Fault, Judgement, Later, Refusal, SEND_AGAIN, Settings, fault};
 use serde_json::Value;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The least wait before Google is asked again, whatever the setting says.
 const LEAST_MS: u64 = 1_000;
+/// What Google says of a request that it has no status of.
+const UNKNOWN: &str = "INVALID_REQUEST_ID";
+/// For so long after a request its status may still come, in milliseconds: a day.
+const PATIENCE_MS: u128 = 86_400_000;
 /// What Google's reasons begin with.
 const PREFIX: &str = "PROCESSING_ERROR_REASON_";
 
-/// Asks about a reference of `members::sync`: `rows/request`.
+/// Asks about a reference of `members::sync`: `rows/request/made`, the last in milliseconds of UTC.
 ///
-/// Google names no rows, only counts by reason. Where a request failed as a whole, every row of it is named, so that the
-/// people can be found and sent again.
+/// Google names no rows, only counts by reason. Where a request failed as a whole, every row of it is named; where the mistake
+/// was Google's own, to be sent again.
 ///
 /// # Errors
 /// Why Google did not answer.
 pub fn ask(settings: &Settings, reference: &str) -> Result<Later, Fault> {
-    let Some((rows, request)) = reference.split_once('/').and_then(|(rows, id)| Some((rows.parse::<u32>().ok()?, id)))
-    else {
+    let mut parts = reference.split('/');
+    let (Some(rows), Some(request)) = (parts.next().and_then(|rows| rows.parse::<u32>().ok()), parts.next()) else {
         return Err(fault::bug("reference", "The reference is none of this connector's."));
     };
+    let seconds = u64::try_from(settings.number("status_seconds")).unwrap_or_default();
+    let later = Later::After(seconds.saturating_mul(1_000).max(LEAST_MS));
     let path = Path::new(["v1", "requestStatus:retrieve"]).query("requestId", request);
     let answer = match classify(&http::send(Request::get(api::HOST, path))?) {
-        // Forgotten, or never processed: nothing more will be known.
-        Err(Fault::Bug(cause)) if cause.code == "INVALID_REQUEST_ID" => {
-            return Ok(judged(Vec::new(), vec![("no-status".to_owned(), rows)]));
+        // Google keeps no status of it: not yet, or it failed before it had one. After a day nothing more will be known.
+        Err(Fault::Bug(cause)) if cause.code == UNKNOWN => {
+            return Ok(match may_come(parts.next()) {
+                true => later,
+                false => judged(Vec::new(), vec![(format!("no-status ({UNKNOWN})"), rows)]),
+            });
         }
         answer => answer?,
     };
     let statuses = api::items(&answer, "requestStatusPerDestination");
     let pending = statuses.is_empty() || statuses.iter().any(|status| !is_done(status));
     if pending {
-        let seconds = u64::try_from(settings.number("status_seconds")).unwrap_or_default();
-        return Ok(Later::After(seconds.saturating_mul(1_000).max(LEAST_MS)));
+        return Ok(later);
     }
     let mut counts: Vec<(String, u32)> = Vec::new();
     for error in statuses.iter().flat_map(|status| api::items(&status["errorInfo"], "errorCounts")) {
@@ -54,7 +63,15 @@ pub fn ask(settings: &Settings, reference: &str) -> Result<Later, Fault> {
     let code = counts.iter().max_by_key(|(_, count)| *count).map_or("FAILED", |(reason, _)| reason.as_str());
     let message = format!("Google processed nobody of this batch: {}.", words(code));
     let refusal = |row| Refusal { row, code: code.to_owned(), message: message.clone() };
-    Ok(judged((0..rows).map(refusal).collect(), Vec::new()))
+    // A mistake within Google is nobody's: the same batch is sent again (contract, section 6).
+    let again = (code == "INTERNAL_ERROR").then(|| (SEND_AGAIN.to_owned(), rows));
+    Ok(judged((0..rows).map(refusal).collect(), again.into_iter().collect()))
+}
+
+/// Whether a request may still become known that was made then (milliseconds of UTC).
+fn may_come(made: Option<&str>) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    made.and_then(|made| made.parse::<u128>().ok()).is_some_and(|made| now.saturating_sub(made) < PATIENCE_MS)
 }
 
 fn is_done(status: &Value) -> bool {
@@ -79,6 +96,7 @@ fn words(reason: &str) -> &'static str {
 mod tests {
     use super::ask;
     use caravan_sdk::{Fault, Later, Settings, testing};
+    use std::time::{SystemTime, UNIX_EPOCH};
 
     fn played(reference: &str, http: u16, body: &'static str) -> (Result<Later, Fault>, Vec<testing::Call>) {
         let settings = Settings::parse(r#"{"status_seconds":1800}"#).expect("settings");
@@ -130,15 +148,22 @@ mod tests {
             let Ok(Later::Done(judgement)) = played("3/t", 200, body).0 else { panic!("judged") };
             let named: Vec<_> = judgement.refused.iter().map(|refusal| (refusal.row, refusal.code.as_str())).collect();
             assert_eq!(named, [(0, code), (1, code), (2, code)]);
-            assert!(judgement.counts.is_empty());
+            // A mistake within Google is nobody's: the batch goes again.
+            let again = [("send-again".to_owned(), 3)];
+            assert_eq!(judgement.counts, if code == "INTERNAL_ERROR" { &again[..] } else { &[] });
         }
     }
 
     #[test]
-    fn a_request_that_google_does_not_know_is_judged_no_further_and_trouble_is_a_fault() {
+    fn a_request_without_a_status_is_asked_about_for_a_day_and_then_told_with_googles_word() {
         let unknown = r#"{"error":{"status":"INVALID_ARGUMENT","details":[{"fieldViolations":[{"field":"request_id","reason":"INVALID_REQUEST_ID"}]}]}}"#;
-        let Ok(Later::Done(judgement)) = played("4/t", 400, unknown).0 else { panic!("judged") };
-        assert_eq!(judgement.counts, [("no-status".to_owned(), 4)]);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("now").as_millis();
+        assert_eq!(played(&format!("4/t/{}", now - 3_600_000), 400, unknown).0, Ok(Later::After(1_800_000)));
+        for long_ago in ["4/t".to_owned(), format!("4/t/{}", now - 90_000_000)] {
+            let Ok(Later::Done(judgement)) = played(&long_ago, 400, unknown).0 else { panic!("judged") };
+            assert!(judgement.refused.is_empty(), "nobody knows that they were refused");
+            assert_eq!(judgement.counts, [("no-status (INVALID_REQUEST_ID)".to_owned(), 4)]);
+        }
         assert!(matches!(played("4/t", 503, "{}").0, Err(Fault::Unavailable(_))));
         assert!(matches!(played("t", 200, "{}").0, Err(Fault::Bug(_))));
     }

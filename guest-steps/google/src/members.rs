@@ -5,6 +5,7 @@ use caravan_sdk::http::{self, Path, Request};
 use caravan_sdk::json::{self, Cells};
 use caravan_sdk::{Action, Fault, Part, Report, Rows, Settings, Sink, Target, fault, log, report};
 use serde_json::Value;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Digests, which need no escaping; all else may.
 const DIGESTS: [&str; 4] = ["EMAIL", "PHONE", "GIVEN_NAME", "FAMILY_NAME"];
@@ -21,8 +22,9 @@ pub fn sync(settings: &Settings, target: &Target, part: &Part) -> Report {
     match send(settings, target, part) {
         Ok(None) => report::settled(part.rows),
         Ok(Some(taken)) => {
-            // How many rows there were is needed where all of them turn out to have failed.
-            let pending = Some(format!("{}/{}", part.rows, taken.request));
+            // How many rows there were is needed where all of them turn out to have failed, and when where Google knows nothing.
+            let made = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+            let pending = Some(format!("{}/{}/{made}", part.rows, taken.request));
             Report { pending, ..report::settled_but(part.rows, taken.warned) }
         }
         Err(fault) => report::fault(fault),

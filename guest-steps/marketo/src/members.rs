@@ -189,13 +189,8 @@ impl<'a> Sync<'a> {
             }
             let mut of_row =
                 self.leads[row].iter().map(|id| results.get(&u64::from(*id)).cloned().unwrap_or(Outcome::Open));
-            // One lead of several is enough; a refusal tells why there is none.
             let first = of_row.next().unwrap_or(Outcome::Open);
-            self.outcomes[row] = of_row.fold(first, |best, next| match (best, next) {
-                (Outcome::Settled, _) | (_, Outcome::Settled) => Outcome::Settled,
-                (Outcome::Open, next) => next,
-                (best, _) => best,
-            });
+            self.outcomes[row] = of_row.fold(first, if self.adds { any } else { every });
         }
         let open = self.outcomes.iter().filter(|outcome| **outcome == Outcome::Open).count();
         Ok((open > 0).then(|| {
@@ -213,6 +208,24 @@ impl<'a> Sync<'a> {
 impl Outcome {
     fn refused(code: &str, words: &str) -> Outcome {
         Outcome::Refused(code.to_owned(), words.to_owned())
+    }
+}
+
+/// To add somebody, one lead of several is enough; a refusal tells why there is none.
+fn any(best: Outcome, next: Outcome) -> Outcome {
+    match (best, next) {
+        (Outcome::Settled, _) | (_, Outcome::Settled) => Outcome::Settled,
+        (Outcome::Open, next) => next,
+        (best, _) => best,
+    }
+}
+
+/// Whoever is removed stands there under none of their leads: what is not known of one is asked again, and a refusal stays.
+fn every(worst: Outcome, next: Outcome) -> Outcome {
+    match (worst, next) {
+        (Outcome::Settled, next) => next,
+        (Outcome::Open, _) | (_, Outcome::Open) => Outcome::Open,
+        (worst, _) => worst,
     }
 }
 

@@ -60,6 +60,7 @@ fn make_list(account: &str, name: &str, marker: &str, group: &str, seed: Option<
     let [column] = rows.columns() else {
         return Err(fault::bug("columns", "A list at Pinterest takes exactly one kind of record."));
     };
+    members::fit(column)?;
     let head = format!(
         "{{\"list_type\":{},\"name\":{},\"records\":\"",
         text::string(group),

@@ -47,8 +47,8 @@ impl Destination for Pinterest {
         Ok(check::findings(target))
     }
 
-    fn sync(_settings: &Settings, target: &Target, part: &Part) -> Report {
-        members::sync(target, part)
+    fn sync(settings: &Settings, target: &Target, part: &Part) -> Report {
+        members::sync(settings, target, part)
     }
 }
 

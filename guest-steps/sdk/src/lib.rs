@@ -76,6 +76,9 @@ pub mod source_bindings {
     });
 }
 
+/// A count of a judgement by this reason: the rows that it names were not processed, and the host sends them again.
+pub const SEND_AGAIN: &str = "send-again";
+
 #[doc(hidden)]
 pub use adapter::Adapter;
 pub use adapter::Destination;

@@ -110,9 +110,10 @@ fn the_match_words_are_the_fields_of_a_profile() {
         ["email", "phone", "first_name", "last_name", "country", "zip", "idfa", "gaid", "external_id"]
     );
     assert_eq!(words("marketo"), ["email", "external_id"]);
-    assert_eq!(words("tiktok"), ["email", "phone", "idfa", "gaid"]);
-    assert_eq!(words("criteo"), ["email", "email_md5", "phone", "idfa", "gaid"]);
-    assert_eq!(words("pinterest"), ["email", "gaid", "idfa"]);
+    assert_eq!(words("tiktok"), ["email", "phone", "idfa", "gaid", "idfa_md5", "gaid_md5"]);
+    // Ids that no profile has a field for: connections map them.
+    assert_eq!(words("criteo"), ["email", "email_md5", "phone", "idfa", "gaid", "identityLink", "gum"]);
+    assert_eq!(words("pinterest"), ["email", "gaid", "idfa", "LR_ID", "DLX_ID", "HASHED_PINNER_ID"]);
     assert_eq!(words("snapchat"), ["email", "phone", "idfa", "gaid"]);
 }
 
@@ -159,6 +160,9 @@ fn trap_6_to_16_keys_name_the_rules_that_the_partners_documents_ask_for() {
     for key in ["IDFA_SHA256", "AAID_SHA256"] {
         assert_eq!(rule("tiktok", key), (Rule::AdId, Hash::Sha256Hex));
     }
+    for key in ["IDFA_MD5", "AAID_MD5"] {
+        assert_eq!(rule("tiktok", key), (Rule::AdId, Hash::Md5Hex));
+    }
 }
 
 /// Traps, rows 14 and 19: a digest passes through, and a phone number is parsed before it is hashed; both are the rules'
@@ -175,6 +179,8 @@ fn trap_14_and_19_partners_with_one_identifier_per_call_have_a_group_for_each() 
                 ("email_md5", Rule::Email, Hash::Md5Hex),
                 ("phoneNumber", Rule::PhoneDigits, Hash::Sha256Hex),
                 ("madid", Rule::AdId, Hash::None),
+                ("identityLink", Rule::Trim, Hash::None),
+                ("gum", Rule::Trim, Hash::None),
             ][..],
         ),
         (
@@ -183,6 +189,9 @@ fn trap_14_and_19_partners_with_one_identifier_per_call_have_a_group_for_each() 
                 ("EMAIL", Rule::Email, Hash::Sha256Hex),
                 ("MAID", Rule::AdId, Hash::Sha256Hex),
                 ("IDFA", Rule::AdId, Hash::Sha256Hex),
+                ("LR_ID", Rule::Trim, Hash::None),
+                ("DLX_ID", Rule::Trim, Hash::None),
+                ("HASHED_PINNER_ID", Rule::Trim, Hash::None),
             ],
         ),
         (
@@ -214,8 +223,10 @@ fn only_these_keys_identify_a_person_and_only_these_are_device_ids() {
     assert_eq!(keys("google", |key| key.identifies), ["EMAIL", "PHONE", "IDFA", "GAID", "USER_ID"]);
     assert_eq!(keys("google", |key| key.device), ["IDFA", "GAID"]);
     assert_eq!(keys("marketo", |key| key.identifies), ["EMAIL", "EXTERNAL_ID"]);
-    assert_eq!(keys("tiktok", |key| key.identifies).len(), 4);
-    assert_eq!(keys("tiktok", |key| key.device), ["IDFA_SHA256", "AAID_SHA256"]);
+    assert_eq!(keys("tiktok", |key| key.identifies).len(), 6);
+    assert_eq!(keys("tiktok", |key| key.device), ["IDFA_SHA256", "AAID_SHA256", "IDFA_MD5", "AAID_MD5"]);
+    assert_eq!(keys("criteo", |key| key.device), ["madid", "identityLink", "gum"]);
+    assert_eq!(keys("pinterest", |key| key.device), ["MAID", "IDFA", "LR_ID", "DLX_ID"]);
 }
 
 #[test]
@@ -248,4 +259,22 @@ fn what_partners_leave_open_about_identifiers_is_a_setting() {
         };
         assert_eq!((under(""), under(value)), (usual, chosen), "{connector} {key} {setting}");
     }
+}
+
+#[test]
+fn settings_bound_batches_and_quotas() {
+    let all = manifests();
+    let under = |connector: &str, setting: &str, value: i64| {
+        let manifest = &all.iter().find(|(_, manifest)| manifest.name == connector).expect("a manifest").1;
+        let given = [(setting.to_owned(), value.into())].into_iter().filter(|_| value != 0).collect();
+        assert_eq!(manifest.check_bounds(), Ok(()), "{connector}");
+        manifest.under(&manifest.settings_with(&given).expect("settings"))
+    };
+    let rows = |value| under("pinterest", "rows_per_call", value).batch.rows;
+    assert_eq!([0, 500, 10_000, 99_999, -1].map(rows), [1_900, 500, 10_000, 10_000, 10_000]);
+    let day = |value| {
+        let quotas = under("marketo", "daily_calls", value).quotas;
+        quotas.iter().map(|quota| quota.amount).collect::<Vec<_>>()
+    };
+    assert_eq!([0, 10_000].map(day), [vec![50, 50_000, 5], vec![50, 10_000, 5]]);
 }

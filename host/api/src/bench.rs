@@ -7,7 +7,7 @@ use caravan_runner::Forecast;
 use caravan_store::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
 /// Joins the API to connections and components.
@@ -248,6 +248,8 @@ pub struct ConnectionView {
     /// Which of a person's fields are sent as which identifiers, where not the partner's defaults.
     #[schema(value_type = Object)]
     pub identities: Value,
+    /// Match keys by which an e-mail, phone or name may leave unhashed.
+    pub raw: BTreeSet<String>,
     /// Settings that the connector's manifest describes.
     #[schema(value_type = Object)]
     pub settings: Value,

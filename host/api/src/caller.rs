@@ -12,8 +12,8 @@ use caravan_runner::control::{Acting, Signed};
 use caravan_store::Store;
 use std::sync::Arc;
 
-/// Someone with a right; the number is the right's ([`Right`] as a number).
-pub(crate) struct Caller<S: Store, const RIGHT: u8> {
+/// Someone with a right, and where a call asks for it with a second one; the numbers are the rights' ([`Right`] as a number).
+pub(crate) struct Caller<S: Store, const RIGHT: u8, const BESIDE: u8 = ANY> {
     /// Who.
     pub signed: Signed,
     /// The host.
@@ -25,7 +25,7 @@ pub(crate) struct Caller<S: Store, const RIGHT: u8> {
 /// Someone who is known, whatever they may do.
 pub(crate) const ANY: u8 = u8::MAX;
 
-impl<S: Store, const RIGHT: u8> Caller<S, RIGHT> {
+impl<S: Store, const RIGHT: u8, const BESIDE: u8> Caller<S, RIGHT, BESIDE> {
     /// The runner.
     pub(crate) fn runner(&self) -> &Runner<S> {
         &self.place.runner
@@ -86,13 +86,13 @@ async fn signed<S: Store>(host: &State<S>, headers: &HeaderMap) -> Result<(Signe
     })
 }
 
-impl<S: Store, const RIGHT: u8> FromRequestParts<Arc<State<S>>> for Caller<S, RIGHT> {
+impl<S: Store, const RIGHT: u8, const BESIDE: u8> FromRequestParts<Arc<State<S>>> for Caller<S, RIGHT, BESIDE> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, host: &Arc<State<S>>) -> Result<Self, Refused> {
         let (signed, place) = signed(host, &parts.headers).await?;
-        if RIGHT != ANY {
-            let right = Right::ALL.iter().copied().find(|right| *right as u8 == RIGHT);
+        for number in [RIGHT, BESIDE].into_iter().filter(|number| *number != ANY) {
+            let right = Right::ALL.iter().copied().find(|right| *right as u8 == number);
             match right.filter(|right| signed.rights.has(*right)) {
                 Some(_) => {}
                 None => return Err(right.map_or_else(|| forbidden(Right::ManageMembers), forbidden)),

@@ -3,6 +3,7 @@ use crate::args::Global;
 use crate::fail::Problems;
 use crate::host::{self, workshop::Workshop};
 use crate::kept::Kept;
+use crate::raw::{self, Withheld};
 use crate::registry::Shelf;
 use crate::{files, mapped, policies};
 use caravan_connectors::{Grant, LoadedComponent, LocalVault};
@@ -89,11 +90,11 @@ pub fn document_with_connections(
     let read = read_connections(connections, shelf.kept()).map_err(|problem| problems.push(problem)).ok();
     let used: BTreeSet<&str> =
         canvas.iter().flat_map(|canvas| canvas.value.audiences.values()).map(|a| a.connection.as_str()).collect();
-    let (mut components, mut grants) = (BTreeMap::new(), BTreeMap::new());
     let mut wrong = Vec::new();
-    if let Some(connections) = &read {
-        (components, grants) = load(connections, &used, (secrets, shelf), &mut wrong);
-    }
+    let Loaded { components, grants, withheld } = match &read {
+        Some(connections) => load(connections, &used, (secrets, shelf), &mut wrong),
+        None => Loaded::default(),
+    };
     if let Some(canvas) = &canvas {
         let manifest = |connection: &str| -> Option<&Manifest> {
             components.get(connection).map(|component: &Arc<LoadedComponent>| component.manifest())
@@ -110,6 +111,7 @@ pub fn document_with_connections(
     if let (Some(canvas), Some(connections)) = (&canvas, &read) {
         let manifest = |name: &str| components.get(name).map(|component| component.manifest());
         wrong.extend(mapped::unmapped(&canvas.value, connections, shelf.kept(), manifest));
+        wrong.extend(raw::refused(&canvas.value, connections, shelf.kept(), &withheld, manifest));
     }
     problems.extend(wrong);
     if let (Some(canvas), Some(connections), Secrets::Ask) = (&canvas, &read, secrets) {
@@ -159,9 +161,9 @@ pub fn connection(path: &Path, name: &str, shelf: &Shelf) -> Result<CheckedConne
         return Err(Problems(vec![problem]));
     }
     let mut problems = Vec::new();
-    let (components, grants) = load(&connections, &BTreeSet::from([name]), (Secrets::Overlook, shelf), &mut problems);
+    let loaded = load(&connections, &BTreeSet::from([name]), (Secrets::Overlook, shelf), &mut problems);
     Problems::check(problems)?;
-    Ok(CheckedConnections { connections, components, grants })
+    Ok(CheckedConnections { connections, components: loaded.components, grants: loaded.grants })
 }
 
 /// Checks a canvas for a verb that only looks: beside the connections of its folder, under the store's policy and with
@@ -203,9 +205,9 @@ pub fn connections(
         return Err(Problems(vec![problem]));
     }
     let mut problems = Vec::new();
-    let (components, grants) = load(&connections, &used, (secrets, shelf), &mut problems);
+    let loaded = load(&connections, &used, (secrets, shelf), &mut problems);
     Problems::check(problems)?;
-    Ok(CheckedConnections { connections, components, grants })
+    Ok(CheckedConnections { connections, components: loaded.components, grants: loaded.grants })
 }
 
 /// Reads connections, and puts those that a store keeps beside them; a store that keeps some needs no file.
@@ -262,17 +264,25 @@ pub fn read_connections(path: &Path, kept: &Kept) -> Result<Document<Connections
     Ok(connections)
 }
 
+/// What connections lead to.
+#[derive(Default)]
+struct Loaded {
+    components: BTreeMap<String, Arc<LoadedComponent>>,
+    grants: BTreeMap<String, Grant>,
+    withheld: Withheld,
+}
+
 /// Loads the components of the used connections and checks their settings and secrets.
 fn load(
     connections: &Document<Connections>,
     used: &BTreeSet<&str>,
     (secrets, shelf): (Secrets, &Shelf),
     problems: &mut Vec<Problem>,
-) -> (BTreeMap<String, Arc<LoadedComponent>>, BTreeMap<String, Grant>) {
+) -> Loaded {
     let folder = files::folder(Path::new(&connections.file));
     let vault = LocalVault::new(connections.value.connections.clone());
     let mut workshop: Option<Workshop> = None;
-    let (mut components, mut grants) = (BTreeMap::new(), BTreeMap::new());
+    let mut loaded = Loaded::default();
     for (name, connection) in connections.value.connections.iter().filter(|(name, _)| used.contains(name.as_str())) {
         let at = Place::root().key("connections").key(name);
         let said = shelf.kept().said_by(connections, name);
@@ -308,6 +318,7 @@ fn load(
                 .push(connections.problem(Code::BadConnection, &at.key("settings"), words).cure("correct the setting"));
         }
         problems.extend(mapped::wrong_entries(connections, name, component.manifest()));
+        problems.extend(raw::wrong_entries(connections, name, component.manifest()));
         if connection.app.is_some() {
             let cure = "write `secret:` with the place of a token instead";
             let words = match (&component.manifest().auth.token, &connection.secret) {
@@ -337,10 +348,12 @@ fn load(
                 }
             }
         }
-        grants.insert(name.clone(), grant.unwrap_or_else(|| Grant::as_asked(component.manifest())));
-        components.insert(name.clone(), component);
+        let withheld = raw::withheld(grant.as_ref(), component.manifest(), connection);
+        loaded.grants.insert(name.clone(), raw::narrowed(grant, component.manifest(), &withheld));
+        loaded.withheld.insert(name.clone(), withheld);
+        loaded.components.insert(name.clone(), component);
     }
-    (components, grants)
+    loaded
 }
 
 /// The secrets that a connection must have.

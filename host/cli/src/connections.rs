@@ -76,6 +76,7 @@ async fn view(store: &Sqlite, kept: &Kept, name: String, known: Connection) -> a
         off: known.off.into_iter().collect(),
         default_country: known.default_country,
         identities: json!(known.identities),
+        raw: known.raw,
         settings: Value::Object(known.settings),
         lab: known.lab,
         token_ends: known.token_ends,

@@ -43,6 +43,8 @@ pub struct Binding {
 /// A component, its grant, settings, credentials and egress.
 pub struct BoundConnector {
     pub(crate) component: Arc<LoadedComponent>,
+    /// The component's manifest under the connection's settings.
+    manifest: Manifest,
     pub(crate) policy: Arc<Policy>,
     connection: String,
     pub(crate) settings: Map<String, Value>,
@@ -100,6 +102,7 @@ impl BoundConnector {
         let permits = Semaphore::new(binding.grant.limits.calls.clamp(1, 1_000) as usize);
         Ok(BoundConnector {
             grant: binding.grant.narrowed(manifest),
+            manifest: manifest.under(&settings),
             component,
             policy: Arc::new(policy),
             connection: binding.connection,
@@ -154,7 +157,7 @@ impl BoundConnector {
             return Err(denied(&format!("the action `{action}`"), Word::Actions, action));
         }
         if let Some(column) = part.columns.iter().find(|column| !self.grant.sends(&column.key)) {
-            return Err(denied(&format!("the match key `{}`", column.key), Word::Send, &column.key));
+            return Err(denied_key(&column.key));
         }
         // What people said of a purpose is not left out: without it their no would be told as nothing said.
         match part.flags.iter().find(|flag| !self.grant.names(Word::Flags, &flag.key)) {
@@ -191,6 +194,17 @@ impl BoundConnector {
     }
 }
 
+/// The same for a match key, which a connection may allow by itself where it is raw and its connector has no grant.
+fn denied_key(key: &str) -> Fault {
+    match denied(&format!("the match key `{key}`"), Word::Send, key) {
+        Fault::Stopped { mut cause } => {
+            cause.message.push_str(&format!("\nWithout a grant, this line of the connection does: raw: [{key}]"));
+            Fault::Stopped { cause }
+        }
+        other => other,
+    }
+}
+
 /// A call stops at something that the grant withholds.
 fn denied(what: &str, word: Word, name: &str) -> Fault {
     let words = format!("the grant does not cover {what}. This line of the grant would allow it:\n{}", word.line(name));
@@ -199,7 +213,7 @@ fn denied(what: &str, word: Word, name: &str) -> Fault {
 
 impl Connector for BoundConnector {
     fn manifest(&self) -> &Manifest {
-        self.component.manifest()
+        &self.manifest
     }
 
     fn digest(&self) -> Digest {

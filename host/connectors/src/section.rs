@@ -159,6 +159,7 @@ pub(crate) fn manifest(anatomy: &Anatomy, served: &str) -> Result<Manifest, Prob
     }
     manifest.trace.check().map_err(|wrong| bad(&format!("its manifest cannot be used: {wrong}")))?;
     check_limits(&manifest.quotas, &manifest.usage).map_err(|wrong| bad(&format!("in its manifest, {wrong}")))?;
+    manifest.check_bounds().map_err(|wrong| bad(&format!("in its manifest, {wrong}")))?;
     Ok(manifest)
 }
 

@@ -44,5 +44,5 @@ pub use digest::{hash, hash_into};
 pub use normalise::{identifier, identifier_into, normalise, normalise_into};
 pub use place::Place;
 pub use plan::{Complaint, Plan, PlanError, PlannedKey, check_mapping};
-pub use source::{At, KeySource};
+pub use source::{At, KeySource, raw_keys};
 pub use unusable::Unusable;

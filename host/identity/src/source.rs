@@ -2,7 +2,7 @@
 use crate::normalise::declared;
 use crate::{Place, Unusable, identifier};
 use caravan_model::manifest::{Field, Hash, MatchKey, Rule};
-use caravan_model::{Hashed, Identities, IdentitySource, Profile};
+use caravan_model::{Hashed, Identities, IdentitySource, Manifest, Profile};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -72,6 +72,17 @@ pub(crate) fn sources_of(key: &MatchKey, words: &[String], identities: &Identiti
     };
     let mapped = identities.0.iter().filter(|(name, _)| asked(name));
     mapped.flat_map(|(_, sources)| sources.all()).map(KeySource::of).collect()
+}
+
+/// The keys by which a person's e-mail, phone, name, gender or birth date leaves as it is: unhashed ones that make such a value,
+/// or whose sources, by the manifest or by what a connection maps, are such fields.
+pub fn raw_keys<'a>(manifest: &'a Manifest, identities: &Identities) -> Vec<&'a str> {
+    let personal = |key: &&MatchKey| {
+        let sources = sources_of(key, std::slice::from_ref(&key.key), identities);
+        let field = |source: &KeySource| matches!(source.at, At::Field(field) if field.is_personal());
+        !sources.is_empty() && (key.rule.is_personal() || sources.iter().any(field))
+    };
+    manifest.keys.iter().filter(|key| key.is_unhashed()).filter(personal).map(|key| key.key.as_str()).collect()
 }
 
 /// Whether a digest of the declared kind can be sent as this hash.

@@ -28,6 +28,14 @@ pub(crate) struct Settings {
     pub(crate) token_seconds: Option<u64>,
     /// Records per call that Pinterest takes. Its documentation names no number; this is what a peer sends at most.
     pub(crate) pinterest_records: usize,
+    /// Whether Pinterest's answers tell the exceptions of the call alone; else all of the list's until then (contract: unsure).
+    pub(crate) pinterest_exceptions_of_call: bool,
+    /// Whether Pinterest's app is on trial: 1,000 calls a day, 300 of them writes.
+    pub(crate) pinterest_trial: bool,
+    /// How long Snapchat processes an upload, in seconds of the lab's clock: until then `upload_status` is `PROCESSING`.
+    pub(crate) snapchat_processing_seconds: u64,
+    /// Calls a second that Snapchat takes of an app, over all its tokens.
+    pub(crate) snapchat_per_app: u64,
     /// Whether Snapchat refuses a call with a malformed row whole, or drops the row (contract: unsure).
     pub(crate) snapchat_refuses_malformed: bool,
     /// Quotas.
@@ -85,6 +93,10 @@ impl Default for Settings {
             rows_per_call: 10_000,
             token_seconds: None,
             pinterest_records: 1_900,
+            pinterest_exceptions_of_call: false,
+            pinterest_trial: false,
+            snapchat_processing_seconds: 60,
+            snapchat_per_app: 20,
             snapchat_refuses_malformed: true,
             meta: MetaQuota { per_window: None, accounts: HashMap::new(), window_seconds: 3_600 },
             // The tier "Basic", which every new app has, and which the connector keeps to.
@@ -113,6 +125,10 @@ pub(crate) struct SettingsChange {
     rows_per_call: Option<usize>,
     token_seconds: Option<u64>,
     pinterest_records: Option<usize>,
+    pinterest_exceptions_of_call: Option<bool>,
+    pinterest_trial: Option<bool>,
+    snapchat_processing_seconds: Option<u64>,
+    snapchat_per_app: Option<u64>,
     snapchat_refuses_malformed: Option<bool>,
     google: Option<Value>,
     marketo: Option<Value>,
@@ -150,6 +166,12 @@ impl SettingsChange {
         settings.rows_per_call = self.rows_per_call.unwrap_or(settings.rows_per_call);
         settings.token_seconds = self.token_seconds.or(settings.token_seconds);
         settings.pinterest_records = self.pinterest_records.unwrap_or(settings.pinterest_records);
+        settings.pinterest_exceptions_of_call =
+            self.pinterest_exceptions_of_call.unwrap_or(settings.pinterest_exceptions_of_call);
+        settings.pinterest_trial = self.pinterest_trial.unwrap_or(settings.pinterest_trial);
+        settings.snapchat_processing_seconds =
+            self.snapchat_processing_seconds.unwrap_or(settings.snapchat_processing_seconds);
+        settings.snapchat_per_app = self.snapchat_per_app.unwrap_or(settings.snapchat_per_app);
         settings.snapchat_refuses_malformed =
             self.snapchat_refuses_malformed.unwrap_or(settings.snapchat_refuses_malformed);
         Ok(())
@@ -232,6 +254,10 @@ impl QuotaChange {
                 rate.per_second = self.per_second.or(rate.per_second);
                 rate.per_minute = self.per_minute.or(rate.per_minute);
                 rate.per_day = self.per_day.or(rate.per_day);
+                if let ("snapchat", Some(most)) = (name, self.per_second) {
+                    // An app has twice what one of its tokens has.
+                    settings.snapchat_per_app = most.saturating_mul(2);
+                }
                 Ok(())
             }
             partner @ ("google" | "marketo" | "experience-platform") => {

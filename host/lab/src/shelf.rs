@@ -2,6 +2,7 @@
 //! What belongs to one person is forgotten as soon as it is taken.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 use crate::ids::IdSets;
 use crate::settings::Settings;
@@ -38,6 +39,8 @@ pub(crate) struct Shelved {
     /// Seconds since 1970.
     pub(crate) created: u64,
     pub(crate) updated: u64,
+    /// When its members were last changed.
+    pub(crate) changed: Option<Instant>,
     /// How long members stay, in days; none = for ever.
     pub(crate) retention_days: Option<u64>,
     pub(crate) members: IdSets,
@@ -221,6 +224,7 @@ impl Shelved {
     /// Notes a member call that was taken.
     pub(crate) fn note_batch(&mut self) {
         self.batches += 1;
+        self.changed = Some(Instant::now());
         self.updated = crate::meta::unix_now();
     }
 }

@@ -2,7 +2,7 @@
 //! dials, then done.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,10 +21,14 @@ use crate::pinterest;
 use crate::platform::{self, PlatformState};
 use crate::quota::{HourUse, RateUse, Usage};
 use crate::reply::{Class, Ending, Reply};
-use crate::settings::Settings;
+use crate::settings::{Rate, Settings};
 use crate::shelf::Shelf;
 use crate::snapchat;
 use crate::tiktok::{self, TikTokState};
+
+/// Calls a day of an app on trial at Pinterest, and writes among them.
+const TRIAL_CALLS: u64 = 1_000;
+const TRIAL_WRITES: u64 = 300;
 
 /// Which address a request came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +88,8 @@ pub(crate) struct World {
     pub(crate) addresses: OnceLock<Addresses>,
     /// Trace ids drawn so far.
     pub(crate) traces: AtomicU64,
+    /// Calls that are under way at Marketo.
+    marketo_calls: Arc<AtomicU64>,
     meta: Mutex<MetaState>,
     tiktok: Mutex<TikTokState>,
     google: Mutex<GoogleState>,
@@ -106,6 +112,40 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A call that is under way, until it is dropped: also one that nobody waits for any more.
+struct UnderWay(Arc<AtomicU64>);
+
+impl UnderWay {
+    fn new(calls: &Arc<AtomicU64>) -> UnderWay {
+        calls.fetch_add(1, Ordering::Relaxed);
+        UnderWay(calls.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Rates that a call counts against beside its login's, and by whom they are counted.
+fn further(call: &Call, settings: &Settings) -> Vec<(String, Rate)> {
+    let a_day = |most| Rate { per_day: Some(most), ..Rate::default() };
+    match call.partner {
+        Partner::Snapchat => {
+            vec![("the app".to_owned(), Rate { per_second: Some(settings.snapchat_per_app), ..Rate::default() })]
+        }
+        Partner::Pinterest if settings.pinterest_trial => {
+            let mut all = vec![(format!("{} on trial", call.token), a_day(TRIAL_CALLS))];
+            if call.route.changes() {
+                all.push((format!("{} on trial, writing", call.token), a_day(TRIAL_WRITES)));
+            }
+            all
+        }
+        _ => Vec::new(),
+    }
+}
+
 impl World {
     pub(crate) fn new(permissive: bool, seed: u64) -> World {
         World {
@@ -113,6 +153,7 @@ impl World {
             seed,
             addresses: OnceLock::new(),
             traces: AtomicU64::new(0),
+            marketo_calls: Arc::default(),
             meta: Mutex::new(MetaState::new(permissive)),
             tiktok: Mutex::new(TikTokState::new(permissive)),
             google: Mutex::new(GoogleState::new(permissive)),
@@ -253,6 +294,7 @@ impl World {
             (None, Partner::Snapchat) => snapchat::plan(self, request),
         };
         self.ledger().arrival(&call, request);
+        let under_way = (partner == Partner::Marketo && counted).then(|| UnderWay::new(&self.marketo_calls));
         let (spent, refused) = match counted && !self.permissive {
             true => self.charge(&call),
             false => (Spent::Untold, None),
@@ -276,6 +318,7 @@ impl World {
         if let Ending::Hang(time) = reply.ending {
             tokio::time::sleep(time).await;
         }
+        drop(under_way);
         reply
     }
 
@@ -292,7 +335,7 @@ impl World {
             (Partner::Meta, None) => (Spent::Untold, None),
             (Partner::Google, _) => (Spent::Untold, google::charge(self, call)),
             (Partner::Platform, _) => (Spent::Untold, platform::charge(self)),
-            (Partner::Marketo, _) => (Spent::Untold, marketo::charge(self)),
+            (Partner::Marketo, _) => (Spent::Untold, marketo::charge(self, self.marketo_calls.load(Ordering::Relaxed))),
             (Partner::TikTok, _) => {
                 let free = self.usage().tiktok(Instant::now(), meta::unix_now() / 86_400, &settings.tiktok);
                 (Spent::Untold, (!free).then(tiktok::throttled))
@@ -303,7 +346,10 @@ impl World {
                     Partner::Pinterest => (call.token.clone(), pinterest::rate(call, settings.pinterest)),
                     _ => (call.token.clone(), settings.snapchat),
                 };
-                let rate = self.usage().rate(Instant::now(), partner, &whom, rate);
+                let mut rate = self.usage().rate(Instant::now(), partner, &whom, rate);
+                for (whom, further) in further(call, &settings) {
+                    rate.free &= self.usage().rate(Instant::now(), partner, &whom, further).free;
+                }
                 let refused = (!rate.free).then(|| match partner {
                     Partner::Criteo => criteo::throttled(),
                     Partner::Pinterest => pinterest::throttled(),

@@ -40,6 +40,7 @@ rights! {
     ViewSegments = "view-segments", "See segments and lists.";
     EditSegments = "edit-segments", "Change segments and lists.";
     Activate = "activate", "Send a segment to an audience.";
+    ExportIdentities = "export-identities", "Decide that identifiers of people go to a partner: beside the right to publish or activate it.";
     ViewProfiles = "view-profiles", "Find people and see their way, identifiers masked.";
     EditProfiles = "edit-profiles", "Import people and events, and erase people.";
     SeeIdentities = "see-identities", "See identifiers of people unmasked.";
@@ -105,8 +106,15 @@ impl Role {
         let looks = [R::ViewCanvases, R::ViewSegments, R::ViewProfiles, R::ViewConnections];
         let more: &[Right] = match self {
             Role::Viewer => &[],
-            Role::Designer => &[R::EditCanvases, R::PublishCanvases, R::EditSegments, R::Activate],
-            Role::Operator => &[R::EditCanvases, R::Operate, R::ManageConnections, R::InstallConnectors, R::Audit],
+            Role::Designer => &[R::EditCanvases, R::PublishCanvases, R::EditSegments, R::Activate, R::ExportIdentities],
+            Role::Operator => &[
+                R::EditCanvases,
+                R::Operate,
+                R::ExportIdentities,
+                R::ManageConnections,
+                R::InstallConnectors,
+                R::Audit,
+            ],
             Role::Admin => Right::ALL,
         };
         Rights(looks.iter().chain(more).copied().collect())
@@ -259,6 +267,7 @@ mod tests {
         let [viewer, designer, operator, admin] = [0, 1, 2, 3].map(|at| Role::ALL[at].rights());
         assert!(designer.cover(&viewer) && operator.cover(&viewer) && admin.cover(&designer) && admin.cover(&operator));
         assert!(!viewer.cover(&designer) && !designer.has(Right::SeeIdentities));
+        assert!(!viewer.has(Right::ExportIdentities) && designer.has(Right::ExportIdentities));
         assert!(admin.has(Right::ManageMembers) && !operator.has(Right::ManageMembers));
         assert!(!operator.has(Right::GrantConnectors), "who brings a component does not grant it");
     }

@@ -46,6 +46,13 @@ pub struct Canvas {
     pub steps: Steps,
 }
 
+impl Canvas {
+    /// Whether identifiers of people go to a partner by it: whoever makes it live needs the right to.
+    pub fn exports_identities(&self) -> bool {
+        self.steps.0.iter().any(|(_, step)| step.audience_sync.is_some())
+    }
+}
+
 /// The steps in file order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Steps(pub Vec<(StepId, Step)>);

@@ -69,6 +69,7 @@ codes! {
     ConnectionInUse = "CV042", "A connection that something uses", "CV042";
     AccountOff = "CV043", "An ad account that is switched off", "CV043";
     KeptInFile = "CV044", "A connection that its file keeps", "CV044";
+    RawIdentity = "CV046", "An identifier that would leave unhashed", "CV046";
     NotAComponent = "CV050", "A file that is no WebAssembly component", "CV050";
     WrongWorld = "CV051", "A component of another world or version", "CV051";
     BadManifest = "CV052", "A connector without a usable manifest", "CV052";

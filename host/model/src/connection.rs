@@ -53,6 +53,10 @@ pub struct Connection {
     /// Which of a person's fields are sent as which identifiers, where not the partner's defaults.
     #[serde(default, skip_serializing_if = "crate::Identities::is_empty")]
     pub identities: crate::Identities,
+    /// Match keys by which a person's e-mail, phone, name, gender or birth date may leave as it is, where the partner takes it
+    /// unhashed. None does by itself; a connector that was granted needs it only for what `identities` maps to its keys.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub raw: BTreeSet<String>,
     /// Settings that the manifest describes.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub settings: serde_json::Map<String, serde_json::Value>,

@@ -4,9 +4,10 @@ use crate::holds::target_of;
 use crate::settlement::remaining_of;
 use crate::shared::Shared;
 use caravan_model::port::{Answer, Ask, CallContext};
-use caravan_model::{Action, Duration, Millis, ProfileId, Reason, Refusal, Status};
+use caravan_model::{Action, Duration, Millis, ProfileId, Reason, Refusal, Status, StepIx, VersionId, VisitId};
 use caravan_store::{
-    Corrected, Correction, FollowUp, Lane, Membership, MembershipChange, MembershipNow, Standing, Store,
+    Claim, Corrected, Correction, FollowUp, Lane, Membership, MembershipChange, MembershipNow, Standing, Store, Undone,
+    Unprocessed,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +22,12 @@ const LONGEST_WAIT: Duration = Duration::HOUR;
 const GIVE_UP: Duration = Duration::DAY.times(30);
 /// What is counted then.
 const UNANSWERED: &str = "never-judged";
+/// A count by this reason says of the rows that a judgement names that they were not processed, and are to be sent again (WIT,
+/// `judgement`).
+const SEND_AGAIN: &str = "send-again";
+/// How long after a part was left pending its people are sent again in that case, by how often they were before.
+const AGAIN: [Duration; 5] =
+    [Duration(0), Duration::HOUR, Duration::HOUR.times(3), Duration::HOUR.times(9), Duration::DAY];
 
 /// Asks about all parts whose time has come; gives how many were asked about.
 pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> {
@@ -47,6 +54,8 @@ async fn ask<S: Store>(shared: &Shared<S>, lane: &Lane, follow: &FollowUp) -> cr
         part: follow.part,
         visits: Vec::new(),
         membership: Vec::new(),
+        undone: Vec::new(),
+        unprocessed: None,
         counts: Vec::new(),
         again: Some(again),
         now,
@@ -106,7 +115,8 @@ fn refused_people(follow: &FollowUp, refused: &[Refusal]) -> Vec<ProfileId> {
     places.iter().filter_map(|(place, _)| follow.riders.get(*place)).map(|rider| rider.profile).collect()
 }
 
-/// What a judgement changes: who was named is `rejected` after all, and does not stand there, or still does.
+/// What a judgement changes: who was named is `rejected` after all, or is sent again where nothing of them was processed, and
+/// does not stand there, or still does.
 fn correction(
     follow: &FollowUp,
     made_by_us: bool,
@@ -115,7 +125,13 @@ fn correction(
     known: &HashMap<ProfileId, Membership>,
     now: Millis,
 ) -> Correction {
-    let (mut visits, mut membership) = (Vec::new(), Vec::new());
+    let (again, mut counts): (Vec<_>, Vec<_>) = counts.into_iter().partition(|(reason, _)| reason == SEND_AGAIN);
+    let unprocessed = (!again.is_empty()).then(|| Unprocessed { action: follow.rows.action, waits: AGAIN.to_vec() });
+    if let Some(first) = refused.first().filter(|_| unprocessed.is_some()) {
+        // Nobody stays rejected by it: the batch shows what happened.
+        counts.push((first.code.clone(), refused.len().try_into().unwrap_or(u32::MAX)));
+    }
+    let (mut visits, mut membership, mut undone) = (Vec::new(), Vec::new(), Vec::new());
     for (place, refusal) in refused_places(follow, refused) {
         let Some(rider) = follow.riders.get(place) else { continue };
         let why = Reason::new(format!("partner:{}", refusal.code), refusal.message.clone());
@@ -128,6 +144,20 @@ fn correction(
                 reason: why.clone(),
             });
         }
+        let others = rider.operations.iter().filter(|operation| operation.1.entry.0 == 0);
+        let others = others.map(|operation| Some((operation.0, (operation.2, operation.3))));
+        let along = rider.operations.is_empty().then_some(None);
+        undone.extend(others.chain(along).map(|operation| Undone {
+            profile: rider.profile,
+            operation,
+            reason: why.clone(),
+        }));
+        // The end of a claim is asked for again: the claim stands until then.
+        let ends = |operation: &&(i64, VisitId, VersionId, StepIx, bool)| {
+            operation.1.entry.0 == 0 && operation.0 >= 0 && follow.rows.action == Action::Remove
+        };
+        let claim = unprocessed.as_ref().and_then(|_| rider.operations.iter().find(ends));
+        let claim = claim.map(|operation| Claim::from((operation.2, operation.3)));
         let mut recorded = known.get(&rider.profile).map(|known| known.recorded.clone()).unwrap_or_default();
         let standing = match follow.rows.action {
             Action::Add => {
@@ -149,8 +179,9 @@ fn correction(
             profile: rider.profile,
             now: Some(MembershipNow { standing, recorded, fingerprint: rider.fingerprint, at: follow.since }),
             ended: follow.since,
+            claim,
             ..MembershipChange::default()
         });
     }
-    Correction { part: follow.part, visits, membership, counts, again: None, now }
+    Correction { part: follow.part, visits, membership, undone, unprocessed, counts, again: None, now }
 }

@@ -1,15 +1,17 @@
 //! Parts that a partner judges later, corrections of what was final, and visits that are sent again.
 use crate::books::mistyped;
-use crate::contract::{Correction, FollowUp, Origin, Resend, Resent};
+use crate::claims;
+use crate::contract::{Correction, FollowUp, Offer, Origin, Resend, Resent, Undone};
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
 use crate::membership;
 use crate::merging;
+use crate::owed;
 use crate::parts;
-use crate::records::{Entries, Final, Operation, buckets_of, unpack_finals};
+use crate::records::{Entries, Final, Line, Operation, buckets_of, unpack_finals};
 use crate::writer::Tx;
 use crate::{counters, settlement};
-use caravan_model::{LaneId, Millis, PartId, ProfileId, VisitId};
+use caravan_model::{Action, LaneId, Millis, PartId, ProfileId, Status, VisitId};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::{HashMap, HashSet};
 
@@ -57,48 +59,119 @@ pub(crate) fn next_timer(db: &Connection) -> Done<Option<Millis>> {
     Ok(select.query_row([], |row| row.get(0)).optional()?.map(Millis))
 }
 
-/// The newest final word on visits; those that have none are left out.
-fn newest(db: &Connection, visits: &HashSet<VisitId>) -> Done<HashMap<VisitId, Final>> {
+/// The newest final word on visits, and how often each was synced; those that have none are left out.
+fn newest(db: &Connection, visits: &HashSet<VisitId>) -> Done<HashMap<VisitId, (Final, usize)>> {
     let mut select = db.prepare_cached("SELECT body FROM visit WHERE bucket = ?1 ORDER BY n")?;
-    let mut found = HashMap::new();
+    let mut found: HashMap<VisitId, (Final, usize)> = HashMap::new();
     for bucket in buckets_of(visits.iter().map(|visit| visit.entry)) {
         let mut rows = select.query([bucket])?;
         while let Some(row) = rows.next()? {
             let mut finals = Vec::new();
             unpack_finals(row.get_ref(0)?.as_blob().map_err(mistyped)?, &mut finals)?;
-            found.extend(finals.into_iter().filter(|done| visits.contains(&done.visit)).map(|done| (done.visit, done)));
+            for done in finals.into_iter().filter(|done| visits.contains(&done.visit)) {
+                let known = found.entry(done.visit).or_insert((done, 0));
+                *known = (done, known.1 + usize::from(done.status == Status::Synced));
+            }
         }
     }
     Ok(found)
+}
+
+/// Asks about a part again then.
+fn postpone(db: &Connection, part: PartId, due: Millis) -> Done<()> {
+    db.prepare_cached("UPDATE follow_up SET due = ?2, asked = asked + 1 WHERE part = ?1")?.execute((part.0, due.0))?;
+    Ok(())
+}
+
+/// What of a person must not be overtaken when a part is sent again.
+struct Newer {
+    /// Something of theirs waits in the lane.
+    waits: HashSet<ProfileId>,
+    /// Something of theirs ended after the part was left pending.
+    ended: HashSet<ProfileId>,
+}
+
+impl Newer {
+    fn read(db: &Connection, lane: LaneId, since: Millis, people: impl Iterator<Item = ProfileId>) -> Done<Newer> {
+        let mut newer = Newer { waits: HashSet::new(), ended: HashSet::new() };
+        counters::waiting_operations(db, |of, op, _| {
+            if of == lane {
+                newer.waits.insert(op.profile);
+            }
+        })?;
+        for profile in people {
+            if membership::of(db, [lane].into_iter(), profile)?.iter().any(|(_, known)| known.newest > since) {
+                newer.ended.insert(profile);
+            }
+        }
+        Ok(newer)
+    }
+
+    fn has(&self, profile: ProfileId) -> bool {
+        self.waits.contains(&profile) || self.ended.contains(&profile)
+    }
 }
 
 /// Writes what a follow-up said; gives how many visits were corrected.
 pub(crate) fn correct(tx: &mut Tx<'_>, correction: Correction) -> Done<u64> {
     let Correction { part, now, .. } = correction;
     tx.books.hear(now);
-    let pending: bool = tx
-        .db
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM follow_up WHERE part = ?1)")?
-        .query_row([part.0], |row| row.get(0))?;
-    if !pending {
-        return Ok(0);
-    }
+    let mut select = tx.db.prepare_cached("SELECT since FROM follow_up WHERE part = ?1")?;
+    let Some(since) = select.query_row([part.0], |row| row.get(0)).optional()?.map(Millis) else { return Ok(0) };
+    let lane = settlement::lane_of(tx.db, part)?;
     let wanted: HashSet<VisitId> = correction.visits.iter().map(|visit| visit.visit).collect();
     let stands = newest(tx.db, &wanted)?;
+    let sent = stands.values().map(|(_, sent)| *sent).max().unwrap_or(0).max(1);
+    let unprocessed = match &correction.unprocessed {
+        Some(unprocessed) => match unprocessed.waits.get(sent - 1).map(|wait| since.after(*wait)) {
+            Some(due) if now < due => {
+                postpone(tx.db, part, due)?;
+                return Ok(0);
+            }
+            Some(_) => Some(unprocessed.action),
+            None => None,
+        },
+        None => None,
+    };
+    let people = correction.membership.iter().map(|change| change.profile);
+    let newer = match unprocessed {
+        Some(_) => Some(Newer::read(tx.db, lane, since, people)?),
+        None => None,
+    };
     let again = resent(tx.db)?;
     let mut ledger = Ledger::new(now, Some(part));
+    let mut entries = Entries::new(tx.db);
     let mut corrected = 0;
     for visit in &correction.visits {
-        let stands = stands.get(&visit.visit).filter(|done| done.status == visit.from && !again.contains(&visit.visit));
+        let stands = stands.get(&visit.visit).map(|(done, _)| done);
+        let stands = stands.filter(|done| done.status == visit.from && !again.contains(&visit.visit));
         let Some(done) = stands else { continue };
         if (done.version, done.step) != visit.step {
             return Err(Fail::impossible("a correction names another step"));
         }
         ledger.was_final(visit.step, done.status, done.reason);
-        ledger.is_final((tx.db, &mut *tx.books), visit.visit, visit.step, visit.to, &visit.reason)?;
+        let profile = entries.get(visit.visit.entry)?.profile;
+        match unprocessed.filter(|_| newer.as_ref().is_some_and(|newer| !newer.has(profile))) {
+            Some(action) => {
+                let connection = u32::try_from(tx.books.lane(lane)?.connection).unwrap_or_default();
+                let operation = Operation {
+                    seq: 0,
+                    action,
+                    parks: false,
+                    origin: Origin::Resend,
+                    visit: visit.visit,
+                    version: done.version,
+                    step: done.step,
+                    connection,
+                    profile,
+                    offered: Millis(0),
+                };
+                ledger.offer(lane, operation);
+            }
+            None => ledger.is_final((tx.db, &mut *tx.books), visit.visit, visit.step, visit.to, &visit.reason)?,
+        }
         corrected += 1;
     }
-    let lane = settlement::lane_of(tx.db, part)?;
     let mut changes = correction.membership;
     if merging::any(tx.db)? {
         // Whoever went on in another is sent anew as that one: this is about identifiers that are no longer asked for.
@@ -111,17 +184,36 @@ pub(crate) fn correct(tx: &mut Tx<'_>, correction: Correction) -> Done<u64> {
         changes = stays;
     }
     membership::apply(tx.db, lane, &changes, true)?;
+    let mut offers = Vec::new();
+    for undone in &correction.undone {
+        let Undone { profile, operation, reason } = undone;
+        match (operation, &newer, unprocessed) {
+            (Some((seq, _)), ..) if Line::of(*seq) == Line::Owed => {
+                let waits = correction.unprocessed.as_ref().map_or(&[][..], |unprocessed| unprocessed.waits.as_slice());
+                owed::reopen(tx, (lane, *seq), *profile, reason, waits)?;
+            }
+            (_, Some(newer), _) if newer.ended.contains(profile) => {}
+            (Some((_, step)), _, Some(Action::Remove)) => {
+                let (action, origin) = (Action::Remove, Origin::TakeBack);
+                offers.push(Offer { lane, profile: *profile, action, origin, step: *step });
+            }
+            (_, Some(newer), Some(_)) if !newer.waits.contains(profile) => {
+                let known = membership::of(tx.db, [lane].into_iter(), *profile)?;
+                offers.extend(
+                    known.iter().filter_map(|(_, known)| claims::again(lane, *profile, known, Origin::Renewal)),
+                );
+            }
+            _ => {}
+        }
+    }
+    owed::offer_into(tx, &mut ledger, &offers)?;
     let mut count =
         tx.db.prepare_cached("INSERT INTO judged VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = excluded.n")?;
     for (reason, n) in &correction.counts {
         count.execute((part.0, reason, n))?;
     }
     match correction.again {
-        Some(due) => {
-            tx.db
-                .prepare_cached("UPDATE follow_up SET due = ?2, asked = asked + 1 WHERE part = ?1")?
-                .execute((part.0, due.0))?;
-        }
+        Some(due) => postpone(tx.db, part, due)?,
         None => {
             tx.db.prepare_cached("DELETE FROM follow_up WHERE part = ?1")?.execute([part.0])?;
             tx.db.prepare_cached("UPDATE part SET pending = NULL WHERE id = ?1")?.execute([part.0])?;

@@ -6,6 +6,7 @@ use crate::groups;
 use crate::keeping;
 use crate::ledger::Ledger;
 use crate::membership;
+use crate::merging;
 use crate::parts::{self, name_of};
 use crate::people::{self, People};
 use crate::records::{Line, Operation, buckets_of, each_chunk, unpack_finals};
@@ -154,6 +155,39 @@ pub(crate) fn conclude(
         note(tx.db, op.profile, op.origin, tx.books.now.after(ASK_AGAIN))?;
     }
     Ok(())
+}
+
+/// A removal that was owed and counted as done was not, as the partner says later: its receipt says so, and it is owed again,
+/// after the next of these waits by how often it was refused, else as one that is refused at once.
+pub(crate) fn reopen(
+    tx: &mut Tx<'_>,
+    (lane, seq): (LaneId, i64),
+    profile: ProfileId,
+    why: &Reason,
+    waits: &[Duration],
+) -> Done<()> {
+    let refused = Status::Rejected.number();
+    let before: i64 = tx
+        .db
+        .prepare_cached("SELECT count(*) FROM receipt WHERE profile = ?1 AND lane = ?2 AND status = ?3")?
+        .query_row((profile.0, lane.0, refused), |row| row.get(0))?;
+    let reason = tx.books.reason(tx.db, why)?;
+    let cause: Option<u8> = tx
+        .db
+        .prepare_cached(
+            "UPDATE receipt SET status = ?3, reason = ?4 WHERE lane = ?1 AND seq = ?2 AND done IS NOT NULL
+             RETURNING cause",
+        )?
+        .query_row((lane.0, seq, refused, reason), |row| row.get(0))
+        .optional()?;
+    let wait = usize::try_from(before).ok().and_then(|before| waits.get(before)).or(waits.last());
+    match cause.and_then(Origin::from_number) {
+        Some(cause) => {
+            let survivor = merging::survivor(tx.db, profile)?;
+            note(tx.db, survivor, cause, tx.books.now.after(*wait.unwrap_or(&ASK_AGAIN)))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Once the removals of an erased person are done, only receipts prove them.

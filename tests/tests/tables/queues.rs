@@ -10,7 +10,7 @@ fn connection(partner: &str, name: &str) -> String {
         "criteo" if name == "a version that ends" => ("\"1\"", ", settings: { api_version: \"2026-01\" }"),
         "criteo" => ("\"1\"", ""),
         "google" => ("\"1000000001\"", ""),
-        "marketo" => ("123-ABC-456", ", settings: { munchkin: 123-ABC-456, folder: 13 }"),
+        "marketo" => ("123-ABC-456", ", raw: [EMAIL], settings: { munchkin: 123-ABC-456, folder: 13 }"),
         "meta" => ("act_1", ""),
         "pinterest" => ("\"549755000000\"", ""),
         "snapchat" => ("8adc3db7-8148-4fbf-999c-000000000001", ""),

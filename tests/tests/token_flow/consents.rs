@@ -123,7 +123,19 @@ impl Consenting {
             let ran = self.run(&place, &lab, "b.csv").expect(0);
             assert_eq!(totals::of_status(&ran.json(), "synced"), 2, "{ran:?}");
         } else {
-            self.run(&place, &lab, "b.csv").expect(0);
+            if self.partner == "meta" {
+                // Meta's ends by the clock and has no refresh: people wait, with Meta's own word for it.
+                lab.post("/_lab/settings", &json!({"token_seconds": 1})).expect("settings");
+                self.connect(&place, &lab);
+                std::thread::sleep(Duration::from_secs(2));
+                let ran = self.run(&place, &lab, "b.csv");
+                assert!(state_of(&ran.json()).starts_with("held-unauthorized"), "{ran:?}");
+                assert!(ran.stdout.contains("The token has expired"), "190 with 463: {ran:?}");
+                lab.post("/_lab/settings", &json!({"token_seconds": 3_000})).expect("settings");
+                self.connect(&place, &lab);
+            }
+            let ran = self.run(&place, &lab, "b.csv").expect(0);
+            assert_eq!(totals::of_status(&ran.json(), "synced"), 2, "{ran:?}");
         }
 
         // Revoked at the partner: people wait, and the words say what to do.
@@ -235,6 +247,26 @@ fn a_serving_host_takes_a_code_at_its_public_url_once_and_for_whoever_asked() {
     assert_eq!(status, 200, "{ended}");
     snapchat.assert_unseen(&place, &[&answer, &refused, &ended]);
     assert_eq!(host.term(), Some(0));
+}
+
+#[test]
+fn nobody_is_sent_to_a_partner_whose_way_back_others_can_listen_to() {
+    let account = "8adc3db7-8148-4fbf-999c-000000000001";
+    let snapchat = Consenting { partner: "snapchat", account, kind: "", refreshed: true, ends_by_request: false };
+    let (place, lab) = (snapchat.place(), Place::new().lab());
+    let made = place.run(["key", "add", "k", "--rights", "admin", "--store", "s.caravan", "--json"]).expect(0).json();
+    let head = format!("authorization: Bearer {}\r\n", made["key"].as_str().expect("a key"));
+    for (public, expected) in
+        [("http://caravan.example", 422), ("http://127.0.0.1:8480", 200), ("http://localhost", 200)]
+    {
+        let host = Served::with(&place, &lab, "127.0.0.1:0", &["in.yaml"], &[("CARAVAN_PUBLIC_URL", public)]);
+        let app = json!({"client_id": "app-1", "client_secret": SECRET}).to_string();
+        assert_eq!(host.ask("PUT", "/api/connectors/snapchat/app", &head, &app).0, 200);
+        let (status, said) = host.ask("POST", "/api/connections/by-app/connect", &head, "{}");
+        assert_eq!(status, expected, "{public}: {said}");
+        assert_eq!(said.contains("CV033") && said.contains("https://"), expected == 422, "{said}");
+        assert_eq!(host.term(), Some(0));
+    }
 }
 
 #[test]

@@ -41,10 +41,8 @@ fn flagged(data: [u8; 2], ads: [u8; 2]) -> Part {
 #[test]
 fn people_are_added_with_one_post_one_member_per_row_and_google_judges_later() {
     let (report, calls) = played(&two_people());
-    assert_eq!(
-        (report.settled.as_slice(), report.pending.as_deref(), &report.fault),
-        (&[(0, 2)][..], Some("2/t-7"), &None)
-    );
+    assert_eq!((report.settled.as_slice(), &report.fault), (&[(0, 2)][..], &None));
+    assert!(report.pending.as_deref().is_some_and(|reference| reference.starts_with("2/t-7/")), "{report:?}");
     let [call] = calls.as_slice() else { panic!("{calls:?}") };
     assert_eq!((call.method.as_str(), call.host.as_str()), ("POST", "datamanager.googleapis.com"));
     assert_eq!(call.path, "/v1/audienceMembers:ingest");
@@ -60,7 +58,8 @@ fn people_are_added_with_one_post_one_member_per_row_and_google_judges_later() {
 fn removals_name_the_same_people_without_consent_and_terms() {
     let part = Part { action: Action::Remove, ..flagged([2, 2], [2, 2]) };
     let (report, calls) = played_with(r#","default_ad_user_data":"granted""#, &part, testing::json(200, TAKEN));
-    assert_eq!((calls[0].path.as_str(), report.pending.as_deref()), ("/v1/audienceMembers:remove", Some("2/t-7")));
+    assert_eq!(calls[0].path, "/v1/audienceMembers:remove");
+    assert!(report.pending.as_deref().is_some_and(|reference| reference.starts_with("2/t-7/")), "{report:?}");
     let added = played(&two_people()).1[0].body.replace(TAIL, r#"],"encoding":"HEX"}"#);
     assert_eq!(calls[0].body, added);
 }

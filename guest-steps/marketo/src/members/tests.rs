@@ -137,6 +137,31 @@ fn of_several_leads_all_are_added_or_the_newest_and_all_are_removed() {
     assert_eq!((report.settled.as_slice(), codes(&report).len()), (&[(0, 1)][..], 0));
 }
 
+#[test]
+fn a_removal_is_done_once_all_leads_of_the_address_are_out() {
+    const BOTH: &str = r#"{"id":11,"email":"a@x.io"},{"id":12,"email":"a@x.io"}"#;
+    let removed = |rows: &'static str| played(&settings(""), &removal(emails(&["a@x.io"])), partner(BOTH, rows)).0;
+    for (rows, code) in [
+        (r#"{"id":11,"status":"removed"},{"id":12,"status":"skipped","reasons":[{"code":"1008"}]}"#, "1008"),
+        (r#"{"id":11,"status":"skipped","reasons":[{"code":"1009"}]},{"id":12,"status":"removed"}"#, "1009"),
+    ] {
+        let report = removed(rows);
+        assert_eq!((report.settled.len(), codes(&report)), (0, vec![(0, code)]), "{rows}");
+    }
+    // One of which nothing is said: the person is asked for again.
+    for rows in [
+        r#"{"id":11,"status":"removed"}"#,
+        r#"{"id":12,"status":"skipped","reasons":[{"code":"1015"}]}"#,
+        r#"{"id":11,"status":"skipped","reasons":[{"code":"1008"}]},{"id":12,"status":"strange"}"#,
+    ] {
+        let report = removed(rows);
+        assert!(matches!(report.fault, Some(Fault::Unavailable(_))) && report.settled.is_empty(), "{report:?}");
+        assert!(report.refused.is_empty(), "{report:?}");
+    }
+    let out = r#"{"id":11,"status":"removed"},{"id":12,"status":"skipped","reasons":[{"code":"1015"}]}"#;
+    assert_eq!(removed(out).settled, [(0, 1)]);
+}
+
 /// So many leads for each of two addresses.
 fn crowd(each: usize) -> impl FnMut(&testing::Call) -> Response + 'static {
     let lead = |id: usize| format!(r#"{{"id":{id},"email":"{}@x.io"}}"#, if id <= each { "a" } else { "b" });

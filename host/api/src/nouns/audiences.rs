@@ -1,5 +1,5 @@
 //! `/api/audiences`: the lists at partners that steps lead to.
-use super::{OPERATE, VIEW_CANVASES};
+use super::{EXPORT_IDENTITIES, OPERATE, VIEW_CANVASES};
 use crate::caller::Caller;
 use crate::input::{At, Json};
 use crate::problem::Refused;
@@ -133,10 +133,10 @@ pub(crate) async fn refill<S: Store>(
 
 /// Leads an audience's name to another id; what waits moves along.
 #[utoipa::path(post, path = "/api/audiences/{audience}/rebind", tag = "audiences",
-    params(("audience" = String, Path)), request_body = Rebind, security(("key" = ["operate"])),
+    params(("audience" = String, Path)), request_body = Rebind, security(("key" = ["operate", "export-identities"])),
     responses((status = 200, body = ReboundView)))]
 pub(crate) async fn rebind<S: Store>(
-    caller: Caller<S, OPERATE>,
+    caller: Caller<S, OPERATE, EXPORT_IDENTITIES>,
     At(name): At<String>,
     Json(wanted): Json<Rebind>,
 ) -> Result<axum::Json<ReboundView>, Refused> {

@@ -7,7 +7,7 @@ use caravan_journey::document::{format_canvas, read_canvas};
 use caravan_journey::plan::CompiledCanvas;
 use caravan_journey::validate::{Facts, validate};
 use caravan_model::port::{Clock as _, SystemClock};
-use caravan_model::{Canvas, Code, Problem, reasons};
+use caravan_model::{Canvas, Code, Problem, Right, reasons};
 use caravan_runner::control::{self, CanvasLine, CanvasWaits, caps_of, states, versions_of, what_waits};
 use caravan_runner::{Forecast, Replay, move_plan};
 use caravan_store::{Caps, Store};
@@ -277,7 +277,8 @@ pub(crate) async fn replay<S: Store>(
     Ok(axum::Json(found))
 }
 
-/// Makes a canvas live. Audiences that it asks for are made at the partner.
+/// Makes a canvas live. Audiences that it asks for are made at the partner. One with an `audience_sync` step asks for the right
+/// `export-identities`, too.
 #[utoipa::path(post, path = "/api/canvases", tag = "canvases", params(How),
     request_body(content = String, content_type = "application/yaml", description = "The canvas, as YAML or JSON"),
     security(("key" = ["publish-canvases"])), responses((status = 200, body = Published)))]
@@ -286,6 +287,9 @@ pub(crate) async fn publish<S: Store>(
     Search(how): Search<How>,
     Text(text): Text,
 ) -> Result<axum::Json<Published>, Refused> {
+    if read_canvas("the body", &text)?.value.exports_identities() {
+        caller.need(Right::ExportIdentities)?;
+    }
     let version = caller.place.bench.publish(caller.signed.who.clone(), text).await?;
     let canvas = version.canvas.canvas.to_string();
     let plan = move_plan(caller.store(), &version.canvas).await?;

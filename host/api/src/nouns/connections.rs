@@ -7,7 +7,7 @@ use crate::input::{At, Json};
 use crate::problem::Refused;
 use axum::http::StatusCode;
 use caravan_model::connection::SecretRef;
-use caravan_model::{Connection, Identities};
+use caravan_model::{Connection, Identities, Right};
 use caravan_store::Store;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -36,6 +36,9 @@ pub struct ConnectionInput {
     #[serde(default)]
     #[schema(value_type = Object)]
     pub identities: Identities,
+    /// Match keys by which an e-mail, phone or name may leave unhashed. To name any asks for the right `grant-connectors`.
+    #[serde(default)]
+    pub raw: BTreeSet<String>,
     /// Settings that the connector's manifest describes.
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -65,6 +68,7 @@ impl From<ConnectionInput> for Connection {
             off: input.off,
             default_country: input.default_country,
             identities: input.identities,
+            raw: input.raw,
             settings: input.settings,
             lab: input.lab,
         }
@@ -89,6 +93,23 @@ pub struct SwitchInput {
     pub on: bool,
 }
 
+/// Whether whoever keeps a connection may decide what leaves by it: which fields of people, and what of it unhashed.
+fn may_send<S: Store>(
+    caller: &Caller<S, MANAGE_CONNECTIONS>,
+    before: Option<&ConnectionView>,
+    input: &ConnectionInput,
+) -> Result<(), Refused> {
+    let is_mapped = before.map_or_else(|| Map::new().into(), |before| before.identities.clone());
+    if serde_json::json!(input.identities) != is_mapped {
+        caller.need(Right::ExportIdentities)?;
+    }
+    let may = |before: &ConnectionView| before.connector == input.connector && input.raw.is_subset(&before.raw);
+    if !input.raw.is_empty() && !before.is_some_and(may) {
+        caller.need(Right::GrantConnectors)?;
+    }
+    Ok(())
+}
+
 /// The connections of this host: those of its file, and those that its store keeps.
 #[utoipa::path(get, path = "/api/connections", tag = "connections", security(("key" = ["view-connections"])),
     responses((status = 200, body = Vec<ConnectionView>)))]
@@ -108,7 +129,8 @@ pub(crate) async fn show<S: Store>(
     Ok(axum::Json(caller.place.bench.connection(name).await?))
 }
 
-/// Keeps a new connection in the store, once its connector takes its settings. Its token is sealed apart.
+/// Keeps a new connection in the store, once its connector takes its settings. Its token is sealed apart. `identities` ask for
+/// the right `export-identities`, too, and `raw` for `grant-connectors`.
 #[utoipa::path(post, path = "/api/connections", tag = "connections", request_body = NewConnection,
     security(("key" = ["manage-connections"])), responses((status = 201, body = ConnectionView)))]
 pub(crate) async fn create<S: Store>(
@@ -116,12 +138,14 @@ pub(crate) async fn create<S: Store>(
     Json(input): Json<NewConnection>,
 ) -> Result<(StatusCode, axum::Json<ConnectionView>), Refused> {
     let (who, NewConnection { name, connection }) = (caller.signed.who.clone(), input);
+    may_send(&caller, None, &connection)?;
     let view = caller.place.bench.keep_connection(who, name, connection.into(), true).await?;
     Ok((StatusCode::CREATED, axum::Json(view)))
 }
 
 /// Changes a connection that the store keeps: what is sent is what it becomes, and calls use it from now on. An account or
-/// connector that something uses stays.
+/// connector that something uses stays. Other `identities` ask for the right `export-identities`, too, and more `raw` keys for
+/// `grant-connectors`.
 #[utoipa::path(put, path = "/api/connections/{connection}", tag = "connections", params(("connection" = String, Path)),
     request_body = ConnectionInput, security(("key" = ["manage-connections"])),
     responses((status = 200, body = ConnectionView)))]
@@ -131,6 +155,7 @@ pub(crate) async fn change<S: Store>(
     Json(input): Json<ConnectionInput>,
 ) -> Result<axum::Json<ConnectionView>, Refused> {
     let who = caller.signed.who.clone();
+    may_send(&caller, caller.place.bench.connection(name.clone()).await.ok().as_ref(), &input)?;
     Ok(axum::Json(caller.place.bench.keep_connection(who, name, input.into(), false).await?))
 }
 

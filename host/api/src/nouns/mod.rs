@@ -36,6 +36,7 @@ pub(crate) const PUBLISH_CANVASES: u8 = Right::PublishCanvases as u8;
 pub(crate) const VIEW_SEGMENTS: u8 = Right::ViewSegments as u8;
 pub(crate) const EDIT_SEGMENTS: u8 = Right::EditSegments as u8;
 pub(crate) const ACTIVATE: u8 = Right::Activate as u8;
+pub(crate) const EXPORT_IDENTITIES: u8 = Right::ExportIdentities as u8;
 pub(crate) const VIEW_PROFILES: u8 = Right::ViewProfiles as u8;
 pub(crate) const EDIT_PROFILES: u8 = Right::EditProfiles as u8;
 pub(crate) const OPERATE: u8 = Right::Operate as u8;

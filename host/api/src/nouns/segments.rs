@@ -1,5 +1,5 @@
 //! `/api/segments`: rules that say who is in.
-use super::{ACTIVATE, EDIT_SEGMENTS, Page, VIEW_SEGMENTS};
+use super::{ACTIVATE, EDIT_SEGMENTS, EXPORT_IDENTITIES, Page, VIEW_SEGMENTS};
 use crate::bench::{Activation, Mode};
 use crate::caller::Caller;
 use crate::input::{At, Json, Search, Text};
@@ -193,10 +193,11 @@ pub(crate) async fn remove<S: Store>(
 
 /// Sends a segment to an audience, once or kept in step.
 #[utoipa::path(post, path = "/api/segments/{segment}/activations", tag = "segments",
-    params(("segment" = String, Path)), request_body = Activation, security(("key" = ["activate"])),
+    params(("segment" = String, Path)), request_body = Activation,
+    security(("key" = ["activate", "export-identities"])),
     responses((status = 200, body = Activated)))]
 pub(crate) async fn activate<S: Store>(
-    caller: Caller<S, ACTIVATE>,
+    caller: Caller<S, ACTIVATE, EXPORT_IDENTITIES>,
     At(name): At<String>,
     Json(mut wanted): Json<Activation>,
 ) -> Result<axum::Json<Activated>, Refused> {

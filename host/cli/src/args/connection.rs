@@ -81,6 +81,9 @@ pub struct ConnectionForm {
     /// for one key count together. `KEY=` takes all of a key away.
     #[arg(long = "identity", value_name = "KEY=FIELD")]
     pub identities: Vec<String>,
+    /// A match key by which an e-mail, phone or name may leave unhashed (`EMAIL` at Marketo). `KEY=` forbids it again.
+    #[arg(long, value_name = "KEY")]
+    pub raw: Vec<String>,
     /// The variable of the host's environment that holds a further secret of the connector. `NAME=` takes it away.
     #[arg(long = "secret-env", value_name = "NAME=VARIABLE")]
     pub secrets: Vec<String>,

@@ -46,6 +46,9 @@ pub struct DryRunArgs {
     /// The country of phone numbers that name none (ISO alpha-2).
     #[arg(long, value_name = "XX", requires = "connector")]
     pub country: Option<String>,
+    /// A match key by which an e-mail, phone or name may leave unhashed, as a connection's `raw` allows it.
+    #[arg(long, value_name = "KEY", value_delimiter = ',', requires = "connector")]
+    pub raw: Vec<String>,
     /// A setting of the connection, as name=value.
     #[arg(long = "setting", value_name = "K=V", requires = "connector")]
     pub settings: Vec<String>,

@@ -94,3 +94,15 @@ pub fn unserved(messenger: &LocalMessenger, wanted: &Subscription) -> Option<Pro
     let words = format!("subscription `{}` to alerts cannot be served from here: {wrong}", wanted.id);
     Some(Problem::new(Code::Untold, words).cure(format!("mend that, then try `caravan alert test {}`", wanted.id)))
 }
+
+/// Whether what a browser brings to an address is for nobody else to read: by https, or on this machine.
+pub fn is_sheltered(url: &str) -> bool {
+    let Ok(url) = url.parse::<http::Uri>() else { return false };
+    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let near = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    match url.scheme_str() {
+        Some("https") => true,
+        Some("http") => near,
+        _ => false,
+    }
+}

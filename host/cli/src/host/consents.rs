@@ -207,6 +207,13 @@ impl Office<'_> {
             Problem::new(Code::NoConsent, "nothing says how partners reach this host")
                 .cure("set `public_url` in caravan.toml, and register it with the app: …/oauth/callback")
         })?;
+        if !alerts::is_sheltered(&public) {
+            let words = format!("people would come back from the partner by {public}, which others can listen to");
+            return Err(Problem::new(Code::NoConsent, words).at_path("public_url").cure(
+                "set `public_url` to an https:// address, whose certificate a proxy before the host has; plain HTTP leads to \
+                 this machine alone",
+            ));
+        }
         let begun = desk.begin(&app, &format!("{}{CALLBACK}", public.trim_end_matches('/')))?;
         let answer = json!({"open": begun.url, "within_seconds": PATIENCE.as_secs()});
         let mut open = self.consents.open();

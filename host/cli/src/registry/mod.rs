@@ -48,7 +48,8 @@ pub struct Shelf {
 pub struct Found<'a> {
     /// The component.
     pub bytes: Cow<'a, [u8]>,
-    /// What it may do; none where nobody need grant it: it is part of this program, or a file that the connections name.
+    /// What it may do; none where nobody need grant it: it is part of this program, or a file that the connections name. What
+    /// would leave unhashed is then withheld unless the connection allows it (`raw`).
     pub grant: Option<Grant>,
 }
 

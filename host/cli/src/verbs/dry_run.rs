@@ -7,12 +7,12 @@ use crate::host::lab::DryTransport;
 use crate::host::workshop::Workshop;
 use crate::registry::{Shelf, loads};
 use crate::users::Users;
-use crate::{bundle, files, out, policies, stores};
+use crate::{bundle, files, out, policies, raw, stores};
 use caravan_connectors::{Binding, BoundConnector, Grant, LoadedComponent, LocalVault, Reach};
 use caravan_journey::plan::DEFAULT_PURPOSE;
 use caravan_model::canvas::ConsentNeed;
 use caravan_model::port::{Clock, Connector, Connectors, RequestRecord, SystemClock};
-use caravan_model::{Code, Millis, Policy, Problem, Profile, reasons};
+use caravan_model::{Code, Connection, Millis, Policy, Problem, Profile, reasons};
 use caravan_runner::{Demands, DryRun, DryRunResult, dry_run as play, registered_name};
 use caravan_store::{Sqlite, Store, to_be_made};
 use serde_json::{Map, Value, json};
@@ -262,6 +262,10 @@ fn of_connector(args: &DryRunArgs) -> anyhow::Result<(Alone, DryRun)> {
                 .cure(format!("it takes: {}", component.manifest().match_words().join(", "))),
         );
     }
+    let named = Connection { raw: args.raw.iter().cloned().collect(), ..Connection::default() };
+    let withheld = raw::withheld(None, component.manifest(), &named);
+    let told = raw::told("this step", component.manifest(), &args.match_on, &withheld);
+    problems.extend(told.map(|told| told.cure("a connection allows it by its `raw`; say --raw KEY here")));
     Problems::check(problems)?;
     let alone = Alone::bind("dry-run", component, settings, None, args.country.clone())?;
     let asked = DryRun {

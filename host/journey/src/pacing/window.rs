@@ -266,7 +266,14 @@ mod tests {
     fn window(amount: u64, per: Duration, resets: Option<&str>) -> Window {
         let scopes = Scopes::of("p", "l", "a", "b");
         let resets = resets.map(str::to_owned);
-        let quota = Quota { scope: QuotaScope::App, unit: QuotaUnit::Calls, amount, per: Some(per), resets };
+        let quota = Quota {
+            scope: QuotaScope::App,
+            unit: QuotaUnit::Calls,
+            amount,
+            amount_setting: None,
+            per: Some(per),
+            resets,
+        };
         Window::new(scopes.key(QuotaScope::App), &quota).unwrap()
     }
 

@@ -130,8 +130,14 @@ fn who_waits_for_something_of_its_own_keeps_nobody_up() {
 
 #[test]
 fn rows_and_bytes_are_counted_and_a_cost_beyond_what_was_asked_is_added() {
-    let rows =
-        |unit| Quota { scope: QuotaScope::Account, unit, amount: 1_000, per: Some(Duration::MINUTE), resets: None };
+    let rows = |unit| Quota {
+        scope: QuotaScope::Account,
+        unit,
+        amount: 1_000,
+        amount_setting: None,
+        per: Some(Duration::MINUTE),
+        resets: None,
+    };
     let mut pacer = Pacer::new(Policy::default());
     let scopes = Scopes::of("p", "l", "a", "b");
     pacer.declare(Millis(0), &scopes, &[rows(QuotaUnit::Rows), rows(QuotaUnit::Bytes)], &[]);

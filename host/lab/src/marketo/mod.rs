@@ -205,8 +205,11 @@ fn identity(world: &World, request: &Request<Bytes>) -> Reply {
 }
 
 /// Counts a call against the instance's quotas, and refuses it where one is spent.
-pub(crate) fn charge(world: &World) -> Option<Reply> {
+pub(crate) fn charge(world: &World, under_way: u64) -> Option<Reply> {
     let settings = world.settings().clone();
+    if under_way > settings.marketo.at_once {
+        return Some(MarketoError::of(615).reply());
+    }
     let today = (crate::meta::unix_now() - CENTRAL * 3_600) / 86_400;
     let spent = world.marketo().charge(Instant::now(), today, &settings);
     spent.map(|code| MarketoError::of(code).reply())

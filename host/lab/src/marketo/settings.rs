@@ -16,6 +16,8 @@ pub(crate) struct MarketoSettings {
     /// Calls per 20 seconds and per day.
     pub(crate) per_20_seconds: u64,
     pub(crate) per_day: u64,
+    /// Calls at the same time.
+    pub(crate) at_once: u64,
     /// Leads per call.
     pub(crate) leads_per_call: usize,
 }
@@ -28,6 +30,7 @@ impl Default for MarketoSettings {
             skips_members: false,
             per_20_seconds: 100,
             per_day: 50_000,
+            at_once: 10,
             leads_per_call: 300,
         }
     }

@@ -139,7 +139,8 @@ pub(super) fn get(world: &World, account: &str, id: &str) -> Answer {
     Ok(good(&entity(list, false, list.refused)))
 }
 
-/// `PATCH /ad_accounts/{account}/customer_lists/{id}`: records in or out. The exceptions are those of this call.
+/// `PATCH /ad_accounts/{account}/customer_lists/{id}`: records in or out. The exceptions are the list's, or, by a switch, those
+/// of this call.
 pub(super) fn change(world: &World, account: &str, id: &str, change: Change<'_>, damage: Damage) -> Answer {
     account_of(world, account)?;
     let add = match change.operation_type.as_deref() {
@@ -151,9 +152,10 @@ pub(super) fn change(world: &World, account: &str, id: &str, change: Change<'_>,
     let text = change.records.ok_or_else(|| PinterestError::parameter("Missing required parameter 'records'."))?;
     let records = records(&text);
     check_count(world, &records)?;
+    let of_call = world.settings().pinterest_exceptions_of_call;
     let mut shelf = world.pinterest();
     let list = shelf.audience(Some(account), id).ok_or_else(|| PinterestError::of(404))?;
-    let before = list.refused;
+    let before = if of_call { list.refused } else { 0 };
     take(list, add, &records, damage);
     Ok(good(&entity(list, true, list.refused - before)))
 }

@@ -34,10 +34,13 @@ struct Segment {
     ad_account_id: Option<String>,
 }
 
-pub(super) fn entity(audience: &Shelved) -> Value {
+/// A segment as it is shown. Uploads are processed afterwards (contract, section 3): until then the newest is under way.
+pub(super) fn entity(world: &World, audience: &Shelved) -> Value {
     let users = audience.members.len();
+    let seconds = world.settings().snapchat_processing_seconds;
     let (upload, targetable) = match (audience.batches, users) {
         (0, _) => ("NO_UPLOAD", "NOT_READY"),
+        _ if audience.changed.is_some_and(|changed| !world.has_passed(changed, seconds)) => ("PROCESSING", "NOT_READY"),
         (_, 0..MINIMUM) => ("COMPLETE", "TOO_FEW_USERS"),
         _ => ("COMPLETE", "READY"),
     };
@@ -59,8 +62,8 @@ pub(super) fn entity(audience: &Shelved) -> Value {
     })
 }
 
-pub(super) fn one(audience: &Shelved) -> Value {
-    json!({"segments": [{"sub_request_status": "SUCCESS", "segment": entity(audience)}]})
+pub(super) fn one(world: &World, audience: &Shelved) -> Value {
+    json!({"segments": [{"sub_request_status": "SUCCESS", "segment": entity(world, audience)}]})
 }
 
 /// `GET /me/organizations`.
@@ -110,7 +113,7 @@ pub(super) fn list(world: &World, account: &str, params: &Params<'_>) -> Answer 
     let all: Vec<Value> = world
         .snapchat()
         .audiences_of(account)
-        .map(|audience| json!({"sub_request_status": "SUCCESS", "segment": entity(audience)}))
+        .map(|audience| json!({"sub_request_status": "SUCCESS", "segment": entity(world, audience)}))
         .collect();
     let (segments, next) = page(all, start, size);
     let paging = next.map_or(json!({}), |next| {
@@ -125,7 +128,8 @@ pub(super) fn list(world: &World, account: &str, params: &Params<'_>) -> Answer 
 
 /// `GET /segments/{id}`.
 pub(super) fn get(world: &World, id: &str) -> Answer {
-    let shown = world.snapchat().audience(None, id).map(|audience| one(audience)).ok_or_else(|| SnapError::of(404))?;
+    let shown =
+        world.snapchat().audience(None, id).map(|audience| one(world, audience)).ok_or_else(|| SnapError::of(404))?;
     Ok(good(world, shown))
 }
 
@@ -161,7 +165,7 @@ pub(super) fn create(world: &World, account: &str, bytes: &[u8]) -> Answer {
                     ..NewShelved::default()
                 };
                 let id = shelf.create(account, new);
-                json!({"sub_request_status": "SUCCESS", "segment": shelf.existing(&id).map(entity)})
+                json!({"sub_request_status": "SUCCESS", "segment": shelf.existing(&id).map(|segment| entity(world, segment))})
             }
         });
     }
@@ -183,7 +187,7 @@ pub(super) fn update(world: &World, account: &str, bytes: &[u8]) -> Answer {
                 audience.description = segment.description.unwrap_or_else(|| audience.description.clone());
                 audience.retention_days = segment.retention_in_days.or(audience.retention_days);
                 audience.updated = crate::meta::unix_now();
-                json!({"sub_request_status": "SUCCESS", "segment": entity(audience)})
+                json!({"sub_request_status": "SUCCESS", "segment": entity(world, audience)})
             }
         });
     }

@@ -89,5 +89,5 @@ pub(super) fn clear(world: &World, id: &str) -> Answer {
     let segment = shelf.audience(None, id).ok_or_else(|| SnapError::of(404))?;
     segment.members.clear();
     segment.note_batch();
-    Ok(good(world, one(segment)))
+    Ok(good(world, one(world, segment)))
 }

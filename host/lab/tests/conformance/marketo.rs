@@ -219,3 +219,21 @@ async fn an_instances_quotas_have_a_code_each_and_identity_is_not_counted() {
     result(&ask().await);
     assert_eq!(code(&ask().await), "607");
 }
+
+#[tokio::test]
+async fn ten_calls_at_the_same_time_are_taken_and_the_eleventh_is_one_too_many() {
+    let bench = Bench::start().await;
+    bench.fault(json!({"partner": "marketo", "fault": "slow", "ms": 500})).await;
+    let get = || bench.marketo(Method::GET, "/rest/v1/lists.json", Value::Null);
+    let ten = async { tokio::join!(get(), get(), get(), get(), get(), get(), get(), get(), get(), get()) };
+    let late = async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        get().await
+    };
+    let (ten, late) = tokio::join!(ten, late);
+    assert_eq!(code(&late), "615");
+    for answer in <[Answer; 10]>::from(ten) {
+        result(&answer);
+    }
+    result(&get().await);
+}

@@ -203,3 +203,31 @@ async fn every_error_form_of_pinterest() {
     let answer = change(&bench, &id, "ADD", &format!("{},{}", hex(7), hex(8))).await.json();
     assert_eq!(answer["exceptions"], json!({"invalid_records": 1}));
 }
+
+#[tokio::test]
+async fn exceptions_are_the_lists_of_all_time_unless_a_switch_says_the_calls() {
+    let bench = Bench::start().await;
+    let id = list_id(&bench).await;
+    let told = async || change(&bench, &id, "ADD", "rubbish").await.json()["exceptions"]["invalid_records"].clone();
+    assert_eq!((told().await, told().await), (json!(1), json!(2)));
+    let shown = call(&bench, Method::GET, &format!("/ad_accounts/1/customer_lists/{id}"), Value::Null).await.json();
+    assert_eq!(shown["exceptions"], json!({"invalid_records": 2}));
+    bench.control(Method::POST, "/_lab/settings", json!({"pinterest_exceptions_of_call": true})).await;
+    assert_eq!(told().await, json!(1));
+}
+
+#[tokio::test]
+async fn an_app_on_trial_has_a_thousand_calls_a_day_and_three_hundred_of_them_may_write() {
+    let bench = Bench::start().await;
+    bench
+        .control(Method::POST, "/_lab/quota", json!({"partner": "pinterest", "per_second": 9_000, "per_minute": 9_000}))
+        .await;
+    bench.control(Method::POST, "/_lab/settings", json!({"pinterest_trial": true})).await;
+    let id = list_id(&bench).await;
+    let mut written = 1;
+    while change(&bench, &id, "ADD", &hex(written)).await.status == 200 {
+        written += 1;
+    }
+    assert_eq!(written, 300, "the list was made with the first of them");
+    assert_eq!(call(&bench, Method::GET, "/ad_accounts", Value::Null).await.status, 200, "reads go on");
+}

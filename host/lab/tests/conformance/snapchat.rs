@@ -104,6 +104,7 @@ async fn segments_come_in_pages_by_a_link_and_can_be_deleted() {
 #[tokio::test]
 async fn users_come_and_go_by_schema() {
     let bench = Bench::start().await;
+    bench.control(Method::POST, "/_lab/settings", json!({"snapchat_processing_seconds": 0})).await;
     let id = segment(&bench).await;
     for _ in 0..2 {
         let answer = edit(&bench, Method::POST, &id, users("EMAIL_SHA256", &[hex(1), hex(2)])).await.json();
@@ -208,4 +209,41 @@ async fn every_error_form_of_snapchat() {
     assert_eq!(bench.members(&id).await["size"], 0);
     let unread = bench.send("snapchat", Method::POST, &format!("/v1/segments/{id}/users"), &[JSON], "{}").await;
     assert_eq!(unread.status, 401);
+}
+
+#[tokio::test]
+async fn an_upload_is_processed_for_a_while_before_it_is_complete() {
+    let bench = Bench::start().await;
+    let id = segment(&bench).await;
+    let shown = async || {
+        let shown = call(&bench, Method::GET, &format!("/segments/{id}"), Value::Null).await.json();
+        let segment = &shown["segments"][0]["segment"];
+        (segment["upload_status"].clone(), segment["targetable_status"].clone())
+    };
+    assert_eq!(shown().await, (json!("NO_UPLOAD"), json!("NOT_READY")));
+    edit(&bench, Method::POST, &id, users("EMAIL_SHA256", &[hex(1)])).await;
+    assert_eq!(shown().await, (json!("PROCESSING"), json!("NOT_READY")));
+    bench.control(Method::POST, "/_lab/settings", json!({"snapchat_processing_seconds": 0})).await;
+    assert_eq!(shown().await, (json!("COMPLETE"), json!("TOO_FEW_USERS")));
+}
+
+#[tokio::test]
+async fn an_app_has_twenty_calls_a_second_over_all_its_tokens() {
+    let bench = Bench::start().await;
+    bench.control(Method::POST, "/_lab/settings", json!({"snapchat_per_app": 2})).await;
+    let get = async |token: &str| {
+        let token = format!("Bearer {token}");
+        let headers = [("authorization", token.as_str())];
+        bench.send("snapchat", Method::GET, "/v1/me/organizations", &headers, "").await.status
+    };
+    assert_eq!((get("a").await, get("b").await), (200, 200));
+    // Each token has ten, the app two, however slowly they come.
+    let mut refused = false;
+    for number in 0..200 {
+        refused |= get(&format!("t{number}")).await == 429;
+        if refused {
+            break;
+        }
+    }
+    assert!(refused);
 }

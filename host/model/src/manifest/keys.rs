@@ -11,7 +11,7 @@ pub struct MatchKey {
     /// For people.
     pub title: String,
     /// Which words of a step's `match` ask for it, and the profile field that each brings; the first usable wins
-    /// for single-valued fields, e-mails and phones give a row each.
+    /// for single-valued fields, e-mails and phones give a row each. None: only what a connection maps to it is sent.
     pub sources: Vec<Source>,
     /// The normalisation.
     pub rule: Rule,
@@ -71,6 +71,14 @@ pub enum Field {
     Country,
     Idfa,
     Gaid,
+}
+
+impl Field {
+    /// Whether its plain value says who somebody is, or how they are reached. Ids, device ids and places do not.
+    pub fn is_personal(self) -> bool {
+        use Field::{BirthDate, Email, FirstName, Gender, LastName, Phone};
+        matches!(self, Email | Phone | FirstName | LastName | Gender | BirthDate)
+    }
 }
 
 /// The closed list of normalisations; `identity` implements them, `docs/ARCHITECTURE.md` lists them.
@@ -170,7 +178,47 @@ pub struct Flag {
     pub purpose: String,
 }
 
+impl Rule {
+    /// Whether what it makes is a person's e-mail, phone, name, gender or birth date, wherever the value came from.
+    pub fn is_personal(self) -> bool {
+        match self {
+            Rule::Email
+            | Rule::EmailCompact
+            | Rule::EmailNoTag
+            | Rule::EmailNoTagNoDots
+            | Rule::EmailGmail
+            | Rule::EmailGmailTag
+            | Rule::PhoneDigits
+            | Rule::PhonePlus
+            | Rule::Name
+            | Rule::GivenName
+            | Rule::FamilyName
+            | Rule::NameSpaceless
+            | Rule::Initial
+            | Rule::GenderMf
+            | Rule::BirthYear
+            | Rule::BirthMonth
+            | Rule::BirthDay => true,
+            Rule::Trim
+            | Rule::NameLatin
+            | Rule::City
+            | Rule::State
+            | Rule::Zip
+            | Rule::Country
+            | Rule::CountryUpper
+            | Rule::AdId
+            | Rule::AdIdUpper
+            | Rule::Amount => false,
+        }
+    }
+}
+
 impl MatchKey {
+    /// Whether its normalised value leaves as it is.
+    pub fn is_unhashed(&self) -> bool {
+        self.hash == Hash::None
+    }
+
     /// Whether a word of a step's `match` asks for this key.
     pub fn is_asked_by(&self, word: &str) -> bool {
         self.key.eq_ignore_ascii_case(word) || self.sources.iter().any(|source| source.name == word)

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct Batch {
     /// Most rows per part.
     pub rows: u32,
+    /// The `number` setting of a connection that lowers `rows` for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows_setting: Option<String>,
     /// Most bytes of packed columns per part.
     pub bytes: u64,
     /// How many calls one audience may have in flight; 1 where the partner forbids parallel calls.
@@ -16,7 +19,7 @@ pub struct Batch {
 
 impl Default for Batch {
     fn default() -> Self {
-        Batch { rows: 10_000, bytes: 32 << 20, parallel_per_audience: 1 }
+        Batch { rows: 10_000, rows_setting: None, bytes: 32 << 20, parallel_per_audience: 1 }
     }
 }
 
@@ -30,6 +33,9 @@ pub struct Quota {
     pub unit: QuotaUnit,
     /// How many.
     pub amount: u64,
+    /// The `number` setting of a connection that says how many instead: what the customer bought from the partner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_setting: Option<String>,
     /// Per which span; absent for `in-flight`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per: Option<Duration>,

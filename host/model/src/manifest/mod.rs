@@ -205,15 +205,50 @@ impl Manifest {
         self.keys.iter().filter(move |key| words.iter().any(|word| key.is_asked_by(word)))
     }
 
-    /// All words that `match` may use here, for error messages.
+    /// All words that `match` may use here, for error messages. A key that no field of a profile brings has its own name.
     pub fn match_words(&self) -> Vec<&str> {
         let mut words: Vec<&str> = Vec::new();
-        for source in self.keys.iter().flat_map(|key| &key.sources) {
-            if !words.contains(&source.name.as_str()) {
-                words.push(&source.name);
+        for key in &self.keys {
+            let own = key.sources.is_empty().then_some(key.key.as_str());
+            for word in key.sources.iter().map(|source| source.name.as_str()).chain(own) {
+                if !words.contains(&word) {
+                    words.push(word);
+                }
             }
         }
         words
+    }
+
+    /// The same as it holds for a connection with these settings, defaults filled in: batches and quotas that a setting bounds.
+    #[must_use]
+    pub fn under(&self, settings: &serde_json::Map<String, serde_json::Value>) -> Manifest {
+        let number = |name: &Option<String>| settings.get(name.as_deref()?)?.as_i64().filter(|number| *number > 0);
+        let mut bounded = self.clone();
+        if let Some(rows) = number(&self.batch.rows_setting).and_then(|rows| u32::try_from(rows).ok()) {
+            bounded.batch.rows = self.batch.rows.min(rows);
+        }
+        for quota in &mut bounded.quotas {
+            if let Some(amount) = number(&quota.amount_setting) {
+                quota.amount = amount.unsigned_abs();
+            }
+        }
+        bounded
+    }
+
+    /// Whether settings that bound something are there, and are numbers.
+    ///
+    /// # Errors
+    /// Names one that is not.
+    pub fn check_bounds(&self) -> Result<(), String> {
+        let named = self.quotas.iter().map(|quota| &quota.amount_setting).chain([&self.batch.rows_setting]);
+        let is_number = |name: &String| {
+            let number = |setting: &&Setting| matches!(setting.kind, SettingKind::Number { .. });
+            self.settings.iter().filter(number).any(|setting| setting.name == *name)
+        };
+        match named.flatten().find(|name| !is_number(name)) {
+            Some(name) => Err(format!("`{name}` bounds a batch or quota, and is no `number` of `settings`")),
+            None => Ok(()),
+        }
     }
 
     /// The settings object with defaults filled in, or what is wrong with one.

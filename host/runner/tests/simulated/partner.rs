@@ -25,6 +25,8 @@ pub enum Mood {
     Unnamed(u32),
     /// Takes all rows and judges later: those with these values are then refused.
     Later(Vec<String>),
+    /// Takes all rows, has processed none of them, and says so later.
+    Lost,
     /// Does nothing: over a quota, for so many milliseconds if it says so.
     Throttled(Option<u64>),
     /// Does nothing, and proves it.
@@ -246,6 +248,13 @@ impl SimPartner {
                 inside.judgements.insert(reference.clone(), refusals(&values));
                 (Report { settled, pending: Some(reference), ..Report::default() }, landed)
             }
+            Mood::Lost => {
+                let mut inside = self.inside.lock().unwrap();
+                let reference = format!("lost-{}", inside.judgements.len() + 1);
+                let all = (0..part.rows).map(|row| Refusal { row, code: "INTERNAL".into(), message: "lost".into() });
+                inside.judgements.insert(reference.clone(), all.collect());
+                (Report { settled, pending: Some(reference), ..Report::default() }, landed)
+            }
             Mood::LostAnswer => {
                 self.apply(audience, part, all.clone());
                 (Report::fault(down(None)), landed)
@@ -310,8 +319,9 @@ impl SimPartner {
             }
             Ask::FollowUp { reference, .. } => {
                 self.latency().await;
-                let refused = self.inside.lock().unwrap().judgements.get(&reference).cloned();
-                (Ok(Answer::Judged(refused.unwrap_or_default(), Vec::new())), nothing)
+                let refused = self.inside.lock().unwrap().judgements.get(&reference).cloned().unwrap_or_default();
+                let lost = reference.starts_with("lost").then(|| ("send-again".to_owned(), refused.len() as u32));
+                (Ok(Answer::Judged(refused, lost.into_iter().collect())), nothing)
             }
             Ask::Members { .. } => (Err(down(None)), nothing),
             Ask::Accounts { .. } => (Ok(Answer::Accounts(Vec::new(), None)), nothing),

@@ -1,7 +1,8 @@
 //! What keeps delivery true beside entries: who asked for an operation, what is owed, holds, quotas, follow-ups.
 use super::{LaneKey, Membership, MembershipChange, Rider};
 use caravan_model::{
-    Action, Digest, LaneId, Millis, Part, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId, VisitId,
+    Action, Digest, Duration, LaneId, Millis, Part, PartId, Profile, ProfileId, Reason, Status, StepIx, VersionId,
+    VisitId,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -291,6 +292,28 @@ pub struct Corrected {
     pub reason: Reason,
 }
 
+/// An operation of a judged part that was not done after all, and of which no visit tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Undone {
+    /// Whose.
+    pub profile: ProfileId,
+    /// Its place in the lane (below 0 where consent or erasure owe it) and its step; `None` for an old identifier set whose
+    /// removal went along with an add.
+    pub operation: Option<(i64, (VersionId, StepIx))>,
+    /// Why, for its receipt.
+    pub reason: Reason,
+}
+
+/// Nothing of what a correction names was processed: it is asked for again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unprocessed {
+    /// What the part asked for.
+    pub action: Action,
+    /// How long after the part was left pending it is asked for again, by how often its visits were sent before. Beyond the
+    /// last, visits are corrected; removals that are owed come again in any case.
+    pub waits: Vec<Duration>,
+}
+
 /// What a follow-up said.
 #[derive(Clone, Debug)]
 pub struct Correction {
@@ -301,6 +324,11 @@ pub struct Correction {
     /// Membership of the people behind them, `ended` when the part was left pending. A change that is older than what
     /// membership heard is left out.
     pub membership: Vec<MembershipChange>,
+    /// What else of the part was not done: removals that are owed are owed again.
+    pub undone: Vec<Undone>,
+    /// Whether all that is named was not processed, and is to be sent again. Visits then wait once more instead of being
+    /// corrected, unless something newer of the person ended or waits.
+    pub unprocessed: Option<Unprocessed>,
     /// Counts by reason where the partner names no rows.
     pub counts: Vec<(String, u32)>,
     /// When to ask again; `None` = it is judged.

@@ -359,7 +359,8 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Parts that a partner judges later, and that are to be asked about now.
     fn follow_ups(&self, now: Millis, limit: usize) -> impl Future<Output = Result<Vec<FollowUp>>> + Send;
     /// What a follow-up said: corrections that move both counters (design, 11.8), counts, or when to ask again. A visit
-    /// whose status is no longer the one corrected from is left alone.
+    /// whose status is no longer the one corrected from is left alone. Where nothing was processed, visits wait once more (as
+    /// by `resend`), and removals that are owed are owed again, each after a wait that grows.
     fn correct(&self, lease: Lease, correction: Correction) -> impl Future<Output = Result<u64>> + Send;
 
     /// A number that changes with each write of documents, once it is there to be read: what was read since the number was

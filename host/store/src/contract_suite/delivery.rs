@@ -174,6 +174,8 @@ pub async fn rule_11_8_a_correction_moves_both_counters<E: Engine>(engine: E) {
         part: follow.part,
         visits: Vec::new(),
         membership: Vec::new(),
+        undone: Vec::new(),
+        unprocessed: None,
         counts: Vec::new(),
         again,
         now: due,

@@ -125,6 +125,12 @@ pub fn filled(form: &ConnectionForm, before: Option<&ConnectionView>) -> anyhow:
     for (name, variable) in pairs(&form.secrets)? {
         put(&mut connection.secrets, name, variable.map(|variable| SecretRef::Env(variable.to_owned())));
     }
+    for word in &form.raw {
+        match word.strip_suffix('=') {
+            Some(word) => drop(connection.raw.remove(word)),
+            None => drop(connection.raw.insert(word.clone())),
+        }
+    }
     let mut fresh: Vec<&str> = Vec::new();
     for (key, field) in pairs(&form.identities)? {
         let Some(field) = field else {
@@ -158,6 +164,7 @@ fn of_view(view: &ConnectionView) -> anyhow::Result<Connection> {
         off: view.off.iter().cloned().collect(),
         default_country: view.default_country.clone(),
         identities: serde_json::from_value(view.identities.clone())?,
+        raw: view.raw.clone(),
         settings: view.settings.as_object().cloned().unwrap_or_default(),
         lab: view.lab,
     })

@@ -76,7 +76,10 @@ fn key(key: &MatchKey) -> String {
         Hash::Md5Hex => "hashed (MD5)".to_owned(),
         Hash::Sha256OfMd5 => "hashed (SHA-256 of MD5)".to_owned(),
     };
-    let words: Vec<&str> = key.sources.iter().map(|source| source.name.as_str()).collect();
+    let words: Vec<&str> = match key.sources.as_slice() {
+        [] => vec!["what a connection maps to it"],
+        sources => sources.iter().map(|source| source.name.as_str()).collect(),
+    };
     let alone = if key.identifies { "" } else { ", only beside others" };
     format!("{} as {}, {form}{alone}; match: {}", key.title, key.key, words.join(", "))
 }
