@@ -223,7 +223,7 @@ fn a_running_host_is_asked_for_an_import_by_its_api() {
 #[test]
 fn an_audience_from_outside_is_read_by_its_namespace_or_refused_with_the_way_round() {
     let place = Place::new();
-    place.write("connections.yaml", CONNECTIONS);
+    place.write("connections.yaml", CONNECTIONS.replace("{ prod: prod }", "{ prod: prod, last: sb-6 }"));
     place.write("users.csv", known(0..5));
     let lab = place.lab();
     // More sandboxes than an answer names: the last page is seen, too.
