@@ -220,3 +220,68 @@ fn a_running_host_is_asked_for_an_import_by_its_api() {
     assert_eq!(size(&place, "churned"), 30);
     assert_eq!(served.term(), Some(0));
 }
+
+#[test]
+fn an_audience_from_outside_is_read_by_its_namespace_or_refused_with_the_way_round() {
+    let place = Place::new();
+    place.write("connections.yaml", CONNECTIONS.replace("{ prod: prod }", "{ prod: prod, last: sb-6 }"));
+    place.write("users.csv", known(0..5));
+    let lab = place.lab();
+    // More sandboxes than an answer names: the last page is seen, too.
+    let many = json!({"time_scale": 20, "experience-platform": {"sandboxes": 7, "sandboxes_per_page": 2}});
+    lab.post("/_lab/settings", &many).expect("settings");
+    let of = |name: &str, namespace: &str| {
+        let spec = json!({"partner": "experience-platform", "account": "sb-6", "name": name, "kind": namespace});
+        lab.post("/_lab/audiences", &spec).expect("an audience")["audience"].as_str().expect("an id").to_owned()
+    };
+    let (manager, traits) = (of("Manager", "AAM"), of("Traits", "AAMTraits"));
+    join(&lab, &manager, 0..5);
+    place.run(["profile", "import", "users.csv", "--store", "s.caravan", "--yes"]).expect(0);
+    let asked = |id: &str| {
+        let words =
+            import(id, &lab, &["--every", "2s"]).into_iter().map(|word| if word == "prod" { "sb-6" } else { word });
+        place.run(words.map(str::to_owned).collect::<Vec<_>>())
+    };
+    let refused = asked(&traits).expect(2).stderr;
+    assert!(refused.contains("CV037") && refused.contains("namespace AAMTraits"), "{refused}");
+    asked(&manager).expect(0);
+    let served = Served::of(&place, &lab, "127.0.0.1:0", &[]);
+    patient("all five are there", || size(&place, "churned") == 5);
+    assert_eq!(served.term(), Some(0));
+}
+
+#[test]
+fn who_comes_under_other_identifiers_is_the_same_person_and_what_increments_do_not_tell_comes_right() {
+    let place = Place::new();
+    place.write("connections.yaml", CONNECTIONS);
+    place.write("users.csv", known(0..6));
+    let lab = place.lab();
+    lab.post("/_lab/settings", &json!({"time_scale": 20})).expect("a fast clock");
+    let id = audience(&lab, "Churned");
+    join(&lab, &id, 0..5);
+    place.run(["profile", "import", "users.csv", "--store", "s.caravan", "--yes"]).expect(0);
+    place.run(import(&id, &lab, &["--every", "1s", "--leavers"])).expect(0);
+    let served = Served::of(&place, &lab, "127.0.0.1:0", &[]);
+    patient("five are there", || size(&place, "churned") == 5);
+    let members = |change: Value| lab.post(&format!("/_lab/audiences/{id}/members"), &change).expect("members");
+    // A stranger's ECID first, ours second: linked by any of them.
+    let both = json!({"ECID": [ecid(999), ecid(5)], "Email": ["other@example.com"]});
+    members(json!({"join": [{"id": "5", "identities": both}]}));
+    patient("the sixth is there", || size(&place, "churned") == 6);
+    // It leaves under an ECID that we never had.
+    members(json!({"join": [{"id": "5", "identities": {"ECID": ecid(999)}}]}));
+    members(json!({"leave": ["5"]}));
+    patient("the sixth has left", || size(&place, "churned") == 5);
+    // One goes without a trace, another's attribute is emptied without a new qualification: everyone is read anew more often.
+    assert_eq!(served.term(), Some(0));
+    place.run(import(&id, &lab, &["--every", "1s", "--full-every", "2s", "--leavers"])).expect(0);
+    let served = Served::of(&place, &lab, "127.0.0.1:0", &[]);
+    place.write("gold.yaml", SEGMENT);
+    let gold =
+        || place.run(["segment", "count", "gold.yaml", "--store", "s.caravan", "--json"]).json()["fulfil"].clone();
+    assert_eq!(gold(), 1);
+    members(json!({"quietly": true, "leave": ["1"], "join": [{"id": "0", "identities": {"ECID": ecid(0)}}]}));
+    patient("a full round tells of both", || size(&place, "churned") == 4 && gold() == 0);
+    assert_eq!(imports(&place, "churned")["unlinked"], json!([]), "nobody is counted who is not there");
+    assert_eq!(served.term(), Some(0));
+}

@@ -76,9 +76,9 @@ pub fn bytes<'a>(
     if from == 0 && body.starts_with(PARQUET) {
         return Err(fault::misconfigured(
             "parquet",
-            "Experience Platform wrote this export as Parquet, which this connector does not read. Have a file destination \
-             write the audience as CSV with the columns external_id or email, and put it on the list with `caravan list add \
-             LIST FILE.csv`.",
+            "Experience Platform wrote this export as Parquet, which this connector does not read. Have a file destination write \
+             the audience as CSV or tab-delimited text, with segmentMembershipStatus, into a folder of the host's machine; allow \
+             it in caravan.toml under `hand_overs`, and import it by `caravan list import LIST --from-files NAME --leavers`.",
         ));
     }
     Ok((body, whole))

@@ -1,12 +1,12 @@
 //! The checklist of a connection: organisation and credentials, data set, audience.
-use crate::{api, audiences};
+use crate::{api, audiences, members};
 use caravan_sdk::http::Path;
 use caravan_sdk::{Fault, Finding, FindingState, Settings, SourceTarget, fault, finding};
 
 /// What was looked at and found.
 pub fn findings(settings: &Settings, target: &SourceTarget) -> Vec<Finding> {
-    let mut findings = vec![match audiences::folders(settings) {
-        Ok(page) if target.folder.is_empty() || page.folders.iter().any(|folder| folder.id == target.folder) => {
+    let mut findings = vec![match audiences::all_folders(settings) {
+        Ok(folders) if target.folder.is_empty() || folders.iter().any(|folder| folder.id == target.folder) => {
             finding("credentials and organisation", FindingState::Good, "Adobe lets us in.")
         }
         Ok(_) => finding("folder", FindingState::Failed, "The credentials see no sandbox of this name."),
@@ -21,12 +21,15 @@ pub fn findings(settings: &Settings, target: &SourceTarget) -> Vec<Finding> {
             ..finding("data set", FindingState::Failed, "Exports need a data set, and none is named.")
         },
     });
+    if let Some(words) = members::same_name(settings) {
+        findings.push(finding("attributes", FindingState::Failed, &words));
+    }
     if !target.audience.is_empty() && findings[0].state == FindingState::Good {
         let path = Path::new(["data", "core", "ups", "audiences", target.audience.as_str()]);
         findings.push(match api::get(settings, &target.folder, path) {
             Ok(item) => match audiences::unreadable(&item) {
                 None => finding("audience", FindingState::Good, "It is there and published."),
-                Some(why) => finding("audience", FindingState::Failed, why),
+                Some(why) => finding("audience", FindingState::Failed, &why),
             },
             Err(why) => failed("audience", &why),
         });

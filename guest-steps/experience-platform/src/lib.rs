@@ -4,8 +4,8 @@
 //! module per question: which [folders and audiences](audiences), [check](check) the connection, export the
 //! [members](members), read their [rows](rows); [api] reads every answer.
 //!
-//! Real profile exports are Parquet files, which this connector does not read: it says so, and names the hand-over by
-//! CSV file instead. It reads JSON lines, as a data set's files in JSON and the lab give them.
+//! Real profile exports are Parquet files, which this connector does not read: it says so, and names the way by files that a
+//! destination hands over in a folder (`list import --from-files`), which the host reads itself. It reads JSON lines, as a data set's files in JSON and the lab give them.
 pub mod api;
 pub mod audiences;
 pub mod check;
@@ -19,8 +19,8 @@ use caravan_sdk::{AudiencePage, Fault, Finding, FolderPage, MemberPage, Settings
 pub struct ExperiencePlatform;
 
 impl Source for ExperiencePlatform {
-    fn folders(settings: &Settings, _cursor: Option<&str>) -> Result<FolderPage, Fault> {
-        audiences::folders(settings)
+    fn folders(settings: &Settings, cursor: Option<&str>) -> Result<FolderPage, Fault> {
+        audiences::folders(settings, cursor)
     }
 
     fn audiences(settings: &Settings, folder: &str, query: &str, cursor: Option<&str>) -> Result<AudiencePage, Fault> {

@@ -1,7 +1,7 @@
 //! Members by export job (contract, section 3a): begin a job, wait for it, read its files in pieces.
 use crate::cursor::{Cursor, Export, date};
 use crate::rows::Page;
-use crate::{api, audiences};
+use crate::{api, audiences, rows};
 use caravan_sdk::http::{Path, Request};
 use caravan_sdk::{AudienceState, Fault, MemberPage, Members, Settings, SourceTarget, fault};
 use serde_json::{Value, json};
@@ -37,6 +37,10 @@ fn begin(settings: &Settings, target: &SourceTarget, export: Export) -> Result<M
             "Exports need a data set: make a profile-enabled one of the union schema, and fill in the setting `dataset`.",
         ));
     }
+    if let Some(words) = same_name(settings) {
+        return Err(fault::misconfigured("attributes", words));
+    }
+    let namespace = namespace(settings, target)?;
     let mut fields = "identityMap,segmentMembership".to_owned();
     for field in attributes(settings) {
         fields.push(',');
@@ -45,7 +49,7 @@ fn begin(settings: &Settings, target: &SourceTarget, export: Export) -> Result<M
     let statuses: &[&str] = if export.full { &["realized", "existing"] } else { &["realized", "existing", "exited"] };
     let mut body = json!({
         "fields": fields,
-        "filter": {"segments": [{"segmentId": target.audience, "segmentNs": "ups", "status": statuses}]},
+        "filter": {"segments": [{"segmentId": target.audience, "segmentNs": namespace, "status": statuses}]},
         "destination": {"datasetId": dataset, "segmentPerBatch": false},
         "schema": {"name": "_xdm.context.profile"},
     });
@@ -53,12 +57,12 @@ fn begin(settings: &Settings, target: &SourceTarget, export: Export) -> Result<M
         body["filter"]["segmentQualificationTime"] = json!({"startTime": date(export.since)});
     }
     if !settings.text("merge_policy").is_empty() {
-        body["mergePolicy"] = json!({"id": settings.text("merge_policy"), "version": 1});
+        body["mergePolicy"] =
+            json!({"id": settings.text("merge_policy"), "version": settings.number("merge_policy_version")});
     }
     let path = Path::new(["data", "core", "ups", "export", "jobs"]);
     let request = Request::post(api::HOST, path).json(body.to_string());
-    let job =
-        api::call(settings, &target.folder, request).map_err(|fault| closed(settings, target).unwrap_or(fault))?;
+    let job = api::call(settings, &target.folder, request)?;
     let id = api::text(&job["id"]);
     let at = job["creationTime"].as_u64();
     let (Some(at), false) = (at, id.is_empty()) else {
@@ -68,12 +72,29 @@ fn begin(settings: &Settings, target: &SourceTarget, export: Export) -> Result<M
     Ok(MemberPage::Pending((Cursor::Job(Export { at, ..export }, id).text(), ASK_AGAIN_MS)))
 }
 
-/// Why an audience gives nothing, where Adobe says no more than that the call was wrong.
-fn closed(settings: &Settings, target: &SourceTarget) -> Option<Fault> {
+/// The namespace of the audience, which is looked at before each export: Adobe says of one that is closed no more than that
+/// the call was wrong.
+fn namespace(settings: &Settings, target: &SourceTarget) -> Result<&'static str, Fault> {
     let path = Path::new(["data", "core", "ups", "audiences", target.audience.as_str()]);
-    let item = api::get(settings, &target.folder, path).ok()?;
-    let words = audiences::unreadable(&item)?;
-    Some(fault::audience(AudienceState::Blocked, fault::cause(api::text(&item["lifecycleState"]).as_str(), words)))
+    let item = api::get(settings, &target.folder, path)?;
+    let blocked = |code: String, words| fault::audience(AudienceState::Blocked, fault::cause(code.as_str(), words));
+    let state = api::text(&item["lifecycleState"]);
+    match (audiences::unreadable(&item), audiences::namespace(&item)) {
+        (None, Ok(namespace)) => Ok(namespace),
+        (Some(words), Ok(_)) => Err(blocked(state, words)),
+        (_, Err(words)) => Err(blocked("namespace".to_owned(), words)),
+    }
+}
+
+/// That two fields would be one attribute, if they would.
+pub fn same_name(settings: &Settings) -> Option<String> {
+    let paths: Vec<&str> = attributes(settings).collect();
+    let named = |at: usize| rows::name_of(paths[at]);
+    let at = (0..paths.len()).find(|at| (0..*at).any(|other| named(other) == named(*at)))?;
+    Some(format!(
+        "The setting `attributes` has two fields that end in `{}`, and would be one attribute: leave one of them out.",
+        named(at)
+    ))
 }
 
 /// The fields that come along.
@@ -194,7 +215,7 @@ fn page(
 mod tests {
     use super::next;
     use crate::cursor::{Cursor, Export};
-    use caravan_sdk::{AudienceState, Fault, MemberPage, Settings, SourceTarget, testing};
+    use caravan_sdk::{Fault, MemberPage, Settings, SourceTarget, testing};
 
     const SETTINGS: &str = r#"{"organisation":"O@AdobeOrg","api_key":"k","dataset":"d"}"#;
 
@@ -206,6 +227,7 @@ mod tests {
         let (page, calls) = testing::with_partner(
             |request| match request.method.as_str() {
                 "POST" => testing::json(200, r#"{"id":101,"creationTime":5}"#),
+                _ if request.path.contains("/audiences/") => testing::json(200, r#"{"id":"A"}"#),
                 _ => testing::json(404, r#"{"title":"NotFoundError","detail":"no such job"}"#),
             },
             || next(&settings, &target, Some(&cursor)),
@@ -217,9 +239,19 @@ mod tests {
     fn a_job_that_adobe_forgot_is_begun_anew_once_and_then_told() {
         let (page, calls) = asked(0);
         let Ok(MemberPage::Pending((cursor, _))) = page else { panic!("another job is begun") };
-        assert!(calls == 2 && cursor.contains("101"), "{cursor}");
+        assert!(calls == 3 && cursor.contains("101"), "{cursor}");
         let (page, calls) = asked(1);
         let Err(Fault::Misconfigured(cause)) = page else { panic!("it is told") };
         assert_eq!((cause.code.as_str(), calls), ("export-gone", 1));
+    }
+
+    #[test]
+    fn two_fields_that_end_alike_are_refused_before_anything_is_asked() {
+        let settings = SETTINGS.replace('}', r#","attributes":"_a.tier,_b.tier"}"#);
+        let settings = Settings::parse(&settings).expect("settings");
+        let target = SourceTarget { folder: "prod".into(), audience: "A".into(), settings: String::new() };
+        let (page, calls) = testing::with_partner(|_| testing::json(500, "{}"), || next(&settings, &target, None));
+        let Err(Fault::Misconfigured(cause)) = page else { panic!("refused") };
+        assert!(calls.is_empty() && cause.message.contains("end in `tier`"), "{cause:?}");
     }
 }

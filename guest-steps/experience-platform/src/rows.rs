@@ -9,60 +9,105 @@ pub struct Page<'a> {
     /// Dotted paths of the fields that come along.
     paths: Vec<&'a str>,
     own_namespace: &'a str,
-    columns: Vec<Column>,
+    /// For each kind of identifier a column, and another for each further value that somebody has.
+    identities: [Vec<Column>; IDENTITIES.len()],
+    attributes: Vec<Column>,
     joined: Vec<u8>,
 }
 
-/// Columns before those of the fields that come along.
+/// Kinds of identifiers.
 const IDENTITIES: [&str; 4] = ["ecid", "external_id", "email", "phone"];
+/// How many values of a kind one person brings at most: the primary one, then the first.
+const MOST: usize = 100;
 
 impl<'a> Page<'a> {
     /// No rows yet.
     pub fn new(settings: &'a Settings) -> Page<'a> {
         let paths: Vec<&str> = attributes(settings).collect();
-        let named = paths.iter().map(|path| format!("attributes.{}", path.rsplit('.').next().unwrap_or(path)));
-        let keys = IDENTITIES.iter().map(|key| (*key).to_owned()).chain(named);
-        let columns = keys.map(|key| Column { key, text: Vec::new(), ends: Vec::new() }).collect();
-        Page { paths, own_namespace: settings.text("external_id_namespace"), columns, joined: Vec::new() }
+        let attributes = paths.iter().map(|path| column(format!("attributes.{}", name_of(path)), 0)).collect();
+        let own_namespace = settings.text("external_id_namespace");
+        Page { paths, own_namespace, identities: Default::default(), attributes, joined: Vec::new() }
     }
 
     /// Reads one line. One that is no JSON becomes a row without identifiers, so that it is counted as unlinked.
     pub fn push(&mut self, line: &[u8], audience: &str) {
         let profile: Value = serde_json::from_slice(line).unwrap_or_default();
-        let identities = &profile["identityMap"];
-        let of = |names: &[&str]| names.iter().map(|name| identity(identities, name)).find(|id| !id.is_empty());
+        let map = &profile["identityMap"];
         let own = [self.own_namespace];
         let values = [
-            of(&["ECID"]).filter(|ecid| ecid.bytes().any(|byte| byte != b'0')),
-            of(&own),
-            of(&["Email", "Email_LC_SHA256"]),
-            of(&["Phone_E.164", "Phone", "Phone_SHA256_E.164", "Phone_SHA256"]),
+            identities(map, &["ECID"]).into_iter().filter(|ecid| ecid.bytes().any(|byte| byte != b'0')).collect(),
+            identities(map, &own),
+            identities(map, &["Email", "Email_LC_SHA256"]),
+            identities(map, &["Phone_E.164", "Phone", "Phone_SHA256_E.164", "Phone_SHA256"]),
         ];
-        let fields =
-            self.paths.iter().map(|path| Some(text(path.split('.').fold(&profile, |value, name| &value[name]))));
-        for (column, value) in self.columns.iter_mut().zip(values.into_iter().chain(fields)) {
-            column.text.extend_from_slice(value.unwrap_or_default().as_bytes());
-            column.ends.push(column.text.len() as u32);
+        let rows = self.joined.len();
+        for ((columns, key), values) in self.identities.iter_mut().zip(IDENTITIES).zip(values) {
+            while columns.len() < values.len() {
+                columns.push(column(key.to_owned(), rows));
+            }
+            let mut values = values.into_iter();
+            columns.iter_mut().for_each(|column| append(column, &values.next().unwrap_or_default()));
+        }
+        for (column, path) in self.attributes.iter_mut().zip(&self.paths) {
+            append(column, &attribute(path.split('.').fold(&profile, |value, name| &value[name])));
         }
         let spaces = profile["segmentMembership"].as_object();
         let status = spaces.and_then(|spaces| spaces.values().find_map(|space| space[audience]["status"].as_str()));
         self.joined.push(u8::from(status != Some("exited")));
     }
 
-    /// The columns that some row has, and who joined.
+    /// The columns of identifiers that some row has and of all attributes, and who joined. An attribute that is empty is so at
+    /// Adobe.
     pub fn columns(self) -> (Vec<Column>, Vec<u8>) {
-        let columns = self.columns.into_iter().filter(|column| !column.text.is_empty()).collect();
-        (columns, self.joined)
+        let columns = self.identities.into_iter().flatten().chain(self.attributes);
+        (columns.collect(), self.joined)
     }
 }
 
-/// The id in a namespace, the primary one first; namespaces compare without case, and ids are never numbers.
-fn identity(map: &Value, namespace: &str) -> String {
-    let spaces = map.as_object().into_iter().flatten();
-    let ids = spaces.filter(|(name, _)| name.eq_ignore_ascii_case(namespace)).find_map(|(_, ids)| ids.as_array());
-    let ids = ids.map(Vec::as_slice).unwrap_or_default();
-    let primary = ids.iter().find(|id| id["primary"] == true).or_else(|| ids.first());
-    primary.and_then(|id| id["id"].as_str()).unwrap_or_default().trim().to_owned()
+/// What the attribute of a field is called: the last part of its path.
+pub fn name_of(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
+/// A column in which so many rows have nothing.
+fn column(key: String, rows: usize) -> Column {
+    Column { key, text: Vec::new(), ends: vec![0; rows] }
+}
+
+fn append(column: &mut Column, value: &str) {
+    column.text.extend_from_slice(value.as_bytes());
+    column.ends.push(column.text.len() as u32);
+}
+
+/// A field as text; lists and objects as JSON, which the host reads as such.
+fn attribute(value: &Value) -> String {
+    match value {
+        Value::Array(_) | Value::Object(_) => value.to_string(),
+        value => text(value),
+    }
+}
+
+/// All ids in some namespaces, the primary ones first; namespaces compare without case, and ids are never numbers.
+fn identities(map: &Value, namespaces: &[&str]) -> Vec<String> {
+    let (mut primary, mut rest) = (Vec::new(), Vec::new());
+    for namespace in namespaces {
+        let spaces = map.as_object().into_iter().flatten();
+        let of_space = spaces.filter(|(name, _)| name.eq_ignore_ascii_case(namespace));
+        for item in of_space.filter_map(|(_, ids)| ids.as_array()).flatten() {
+            let id = item["id"].as_str().unwrap_or_default().trim();
+            let is_known = |ids: &Vec<String>| ids.iter().any(|known| known == id);
+            if id.is_empty() || is_known(&primary) || is_known(&rest) {
+                continue;
+            }
+            match item["primary"] == true {
+                true => primary.push(id.to_owned()),
+                false => rest.push(id.to_owned()),
+            }
+        }
+    }
+    primary.append(&mut rest);
+    primary.truncate(MOST);
+    primary
 }
 
 #[cfg(test)]
@@ -88,7 +133,27 @@ mod tests {
             [
                 ("ecid", &b"38"[..], &[2, 2, 2][..]),
                 ("email", b"a@x.y", &[5, 5, 5]),
+                ("email", b"b", &[1, 1, 1]),
                 ("attributes.tier", b"gold", &[4, 4, 4])
+            ]
+        );
+    }
+
+    #[test]
+    fn a_later_row_with_more_values_gets_columns_of_its_own_and_lists_come_along_as_json() {
+        let settings = Settings::parse(r#"{"attributes":"_lab.tags"}"#).expect("settings");
+        let mut page = Page::new(&settings);
+        page.push(br#"{"identityMap":{"ECID":[{"id":"1"}]}}"#, "A");
+        page.push(br#"{"identityMap":{"ECID":[{"id":"2"},{"id":"3"},{"id":"2"}]},"_lab":{"tags":["x",{"y":1}]}}"#, "A");
+        let (columns, _) = page.columns();
+        let seen: Vec<(&str, &[u8], &[u32])> =
+            columns.iter().map(|column| (column.key.as_str(), &column.text[..], &column.ends[..])).collect();
+        assert_eq!(
+            seen,
+            [
+                ("ecid", &b"12"[..], &[1, 2][..]),
+                ("ecid", b"3", &[0, 1]),
+                ("attributes.tags", br#"["x",{"y":1}]"#, &[0, 13])
             ]
         );
     }

@@ -1,6 +1,7 @@
 //! `caravan.toml`: what a host is: where it listens, which workspaces it serves, who it mails as. Read once, when a command
 //! begins; a variable of the environment goes before what stands here.
 use crate::files;
+use crate::users::handed::Meaning;
 use bytesize::ByteSize;
 use caravan_api::ServerOptions;
 use caravan_connectors::Proxy;
@@ -109,6 +110,27 @@ pub struct WorkspaceConfig {
     /// The time zone in which days, schedules and local times are meant where people have none: `Europe/Paris`; UTC if not
     /// given.
     pub zone: Option<String>,
+    /// Folders of this machine in which files of members are handed over, by name: `list import LIST --from-files NAME`.
+    #[serde(default)]
+    pub hand_overs: BTreeMap<String, HandOverConfig>,
+}
+
+/// A folder in which files of members are handed over, and how they are read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandOverConfig {
+    /// The folder. It is read alone, without those below it, and nothing in it is changed.
+    pub folder: PathBuf,
+    /// How long a file must have stood unchanged before it is read; `1m` if not given.
+    pub settle: Option<Duration>,
+    /// Whether each file holds the whole audience, so that who is not in it has left. Else files tell of changes, by their
+    /// column `segmentMembershipStatus`.
+    #[serde(default)]
+    pub everyone: bool,
+    /// What columns are that their names do not tell: `{ "CRM number" = "external_id" }`. Known are `external_id`, `ecid`,
+    /// `alias`, `email`, `phone`, `status`, `audience`, `attributes.NAME` and `-` for nothing.
+    #[serde(default)]
+    pub columns: BTreeMap<String, String>,
 }
 
 fn beside() -> PathBuf {
@@ -175,6 +197,20 @@ pub fn read(path: &Path) -> Result<Config, Problem> {
             .chain(&mut own.write_keys)
             .for_each(|path| *path = folder.join(&path));
         zone(own).map_err(|words| wrong(".zone", words))?;
+        for (name, hand_over) in &mut own.hand_overs {
+            let at = format!(".hand_overs.{name}");
+            if !caravan_model::is_group_name(name) {
+                return Err(wrong(&at, "its name has lower case letters, digits, `-` and `_`".to_owned()));
+            }
+            hand_over.folder = folder.join(&hand_over.folder);
+            if let Some((column, word)) = hand_over.columns.iter().find(|(_, word)| Meaning::of_word(word).is_none()) {
+                let words = format!(
+                    "the column `{column}` cannot be `{word}`: external_id, ecid, alias, email, phone, status, \
+                                     audience, attributes.NAME or -"
+                );
+                return Err(wrong(&format!("{at}.columns"), words));
+            }
+        }
     }
     let mut stores: Vec<&PathBuf> = config.workspaces.values().map(|own| &own.store).collect();
     stores.sort();
@@ -252,5 +288,10 @@ mod tests {
                 .is_err_and(|wrong| !wrong.to_string().contains("hunter2"))
         );
         assert!(read_text("[workspaces.\"A B\"]\nstore = \"x\"\n").is_err());
+        let folder = "[workspaces.a]\nstore = \"x\"\n[workspaces.a.hand_overs.adobe]\nfolder = \"in\"\n";
+        let read = read_text(folder).expect("a folder");
+        assert!(read.workspaces["a"].hand_overs["adobe"].folder.is_absolute());
+        let wrong = read_text(&format!("{folder}columns = {{ \"A\" = \"name\" }}\n")).unwrap_err();
+        assert_eq!(wrong.path.as_deref(), Some("workspaces.a.hand_overs.adobe.columns"));
     }
 }

@@ -98,6 +98,7 @@ impl Reader<'_> {
                     full: page.full,
                     next: page.next.map(|next| self.id(next)),
                     more: page.more,
+                    file: None,
                 };
                 match members.breach() {
                     None => Ok(Answer::Members(MemberPage::Page(members))),

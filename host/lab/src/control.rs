@@ -72,6 +72,7 @@ fn route(world: &World, door: Option<Partner>, request: &Request<Bytes>) -> Answ
         ("GET", ["audiences"]) => Ok(good(&json!({"audiences": audiences(world, partner)}))),
         ("POST", ["audiences"]) => new_audience(world, door, parse(body)?),
         ("DELETE", ["audiences", id]) => delete_audience(world, partner, id),
+        ("POST", ["audiences", id, "hand-over"]) => Ok(crate::platform::hand_over(world, id, &parse(body)?)),
         ("POST", ["audiences", id, "members"]) => Ok(crate::platform::evaluate(world, id, parse(body)?)),
         ("GET", ["audiences", id, "members"]) => members(world, partner, id, &query),
         ("POST", ["accounts"]) => change_account(world, door, parse(body)?),

@@ -266,7 +266,8 @@ pub enum MemberPage {
 pub struct Members {
     /// How many rows.
     pub rows: u32,
-    /// Identifiers (`ecid`, `alias`, `external_id`, `email`, `phone`) and attributes (`attributes.NAME`).
+    /// Identifiers (`ecid`, `alias`, `external_id`, `email`, `phone`) and attributes (`attributes.NAME`). Where somebody has
+    /// several of a kind, its key has several columns; an attribute that a column leaves empty was emptied at the source.
     pub columns: Vec<crate::Column>,
     /// One byte per row: 1 = joined or still in, 0 = left.
     pub joined: Vec<u8>,
@@ -276,6 +277,38 @@ pub struct Members {
     pub next: Option<String>,
     /// False where `next` only serves a later call.
     pub more: bool,
+    /// The file that the page was read from, where files are handed over.
+    pub file: Option<FileRead>,
+}
+
+/// How far a file was read that was handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRead {
+    /// Its name, without the folder.
+    pub name: String,
+    /// Of its bytes.
+    pub digest: Digest,
+    /// Its rows until now, also those that cannot be read.
+    pub rows: u64,
+    /// Those that cannot be read.
+    pub broken: u64,
+    /// Those of this page.
+    pub broken_here: u64,
+    /// What is wrong with the first of them.
+    pub wrong: Vec<BrokenRow>,
+    /// Whether the page is its last.
+    pub ended: bool,
+}
+
+/// A row of a file that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct BrokenRow {
+    /// The file's name.
+    pub file: String,
+    /// The line on which it begins, from 1; 0 = the file as a whole.
+    pub line: u64,
+    /// What is wrong with it, without any of its values.
+    pub why: String,
 }
 
 impl Members {
@@ -301,11 +334,18 @@ impl Members {
 
     /// The value of a column in a row; `None` where it has none.
     pub fn value(&self, key: &str, row: usize) -> Option<&str> {
-        let column = self.columns.iter().find(|column| column.key == key)?;
-        let end = *column.ends.get(row)? as usize;
-        let start = if row == 0 { 0 } else { *column.ends.get(row - 1)? as usize };
-        let text = std::str::from_utf8(column.text.get(start..end)?).ok()?;
-        Some(text).filter(|text| !text.is_empty())
+        self.values(key, row).next()
+    }
+
+    /// All values that a row has under a key.
+    pub fn values<'a, 'k>(&'a self, key: &'k str, row: usize) -> impl Iterator<Item = &'a str> + use<'a, 'k> {
+        let columns = self.columns.iter().filter(move |column| column.key == key);
+        columns.filter_map(move |column| {
+            let end = *column.ends.get(row)? as usize;
+            let start = if row == 0 { 0 } else { *column.ends.get(row - 1)? as usize };
+            let text = std::str::from_utf8(column.text.get(start..end)?).ok()?;
+            Some(text).filter(|text| !text.is_empty())
+        })
     }
 }
 

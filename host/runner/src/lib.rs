@@ -71,7 +71,7 @@ pub use dry_run::{DryRun, DryRunPerson, DryRunResult, dry_run};
 pub use error::{Error, Result};
 pub use forecast::{Forecast, StepForecast, WebhookForecast, forecast};
 pub use import::{ImportRow, ImportedEvents};
-pub use imports::{ImportLine, ImportState, ImportTrouble, ListImport, import_lines, imports_of};
+pub use imports::{FOLDER, FULL_EVERY, ImportLine, ImportState, ImportTrouble, ListImport, import_lines, imports_of};
 pub use intake::IntakeRow;
 pub use keeping::{Kept, StoreState, look_through};
 pub use movers::{MovePlan, move_plan};

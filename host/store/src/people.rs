@@ -3,6 +3,7 @@ use crate::books::{mistyped, next};
 use crate::contract::{Known, Origin};
 use crate::fail::{Done, Fail};
 use crate::groups;
+use crate::imports::{phone_forms, place_of};
 use crate::membership;
 use crate::owed;
 use crate::writer::Tx;
@@ -224,19 +225,46 @@ pub(crate) fn find(db: &Connection, identifier: &str) -> Done<Vec<ProfileId>> {
     Ok(found.into_iter().collect())
 }
 
-/// Whom these e-mail addresses belong to, in lower case, or as SHA-256 of that. Reads every profile, as [`find`] does.
-pub(crate) fn with_emails(db: &Connection, wanted: &HashSet<String>) -> Done<HashMap<String, ProfileId>> {
-    let has_digests = wanted.iter().any(|email| !email.contains('@'));
+/// Addresses that are looked for: e-mails in lower case or as SHA-256 of that, phones in one of the forms of
+/// [`phone_forms`].
+#[derive(Debug, Default)]
+pub(crate) struct Addresses {
+    pub(crate) emails: HashSet<String>,
+    pub(crate) phones: HashSet<String>,
+    /// Whether some e-mail is a digest.
+    pub(crate) has_digests: bool,
+}
+
+/// Whom addresses belong to. E-mails belong to the first who has them; a phone that several people share to nobody.
+#[derive(Debug, Default)]
+pub(crate) struct Addressed {
+    pub(crate) emails: HashMap<String, ProfileId>,
+    pub(crate) phones: HashMap<String, Option<ProfileId>>,
+}
+
+/// Whom these addresses belong to. Reads every profile, as [`find`] does.
+pub(crate) fn with_addresses(db: &Connection, wanted: &Addresses) -> Done<Addressed> {
     let mut select = db.prepare_cached("SELECT id, data FROM profile WHERE data IS NOT NULL ORDER BY id")?;
     let mut rows = select.query([])?;
-    let mut found = HashMap::new();
+    let mut found = Addressed::default();
     while let Some(row) = rows.next()? {
+        let id = ProfileId(row.get(0)?);
         let person: Identifiers = serde_json::from_slice(row.get_ref(1)?.as_blob().map_err(mistyped)?)?;
         for email in &person.emails {
             let email = email.trim().to_lowercase();
-            let digest = has_digests.then(|| Digest::of(email.as_bytes()).to_string());
-            for form in digest.into_iter().chain([email]).filter(|form| wanted.contains(form)) {
-                found.entry(form).or_insert(ProfileId(row.get(0)?));
+            let digest = wanted.has_digests.then(|| Digest::of(email.as_bytes()).to_string());
+            for form in digest.into_iter().chain([email]).filter(|form| wanted.emails.contains(form)) {
+                found.emails.entry(form).or_insert(id);
+            }
+        }
+        if wanted.phones.is_empty() {
+            continue;
+        }
+        let place = place_of(person.country.as_deref());
+        for form in person.phones.iter().flat_map(|phone| phone_forms(phone, place)) {
+            if wanted.phones.contains(&form) {
+                let whose = found.phones.entry(form).or_insert(Some(id));
+                *whose = whose.filter(|other| *other == id);
             }
         }
     }
@@ -250,6 +278,7 @@ pub(crate) fn with_emails(db: &Connection, wanted: &HashSet<String>) -> Done<Has
 struct Identifiers {
     emails: Vec<String>,
     phones: Vec<String>,
+    country: Option<String>,
     idfa: Option<String>,
     gaid: Option<String>,
 }

@@ -235,13 +235,17 @@ CREATE TABLE IF NOT EXISTS folded(version INTEGER, step INTEGER, status INTEGER,
 -- What stays of dropped events: how many, when the first was, and the newest times.
 CREATE TABLE IF NOT EXISTS event_past(profile INTEGER, name TEXT, n INTEGER NOT NULL, first INTEGER NOT NULL,
   times BLOB NOT NULL, PRIMARY KEY(profile, name)) WITHOUT ROWID;
--- Members of external audiences, by the digest of their identifiers. `profile` is whom they are linked to, `reason` why
+-- Members of external audiences, by the digest of the identifiers with which they were new. `profile` is whom they are linked to, `reason` why
 -- they are not (contract::WhyUnlinked), `round` the export that they were last in; `body` what they came with, while
 -- nobody is known.
 CREATE TABLE IF NOT EXISTS import_member(import TEXT, key BLOB, profile INTEGER, reason INTEGER NOT NULL,
   round INTEGER NOT NULL, since INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY(import, key)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS import_member_profile ON import_member(profile) WHERE profile IS NOT NULL;
 CREATE INDEX IF NOT EXISTS import_member_unlinked ON import_member(import, key) WHERE profile IS NULL;
+-- What those members are called by (SHA-256 of kind and identifier): each name leads to one of an import's members.
+CREATE TABLE IF NOT EXISTS import_name(import TEXT, name BLOB, member BLOB NOT NULL, PRIMARY KEY(import, name))
+  WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS import_name_member ON import_name(import, member);
 -- Bytes of installed connectors, by their SHA-256 digest.
 CREATE TABLE IF NOT EXISTS component(digest BLOB PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL,
   at INTEGER NOT NULL, bytes BLOB NOT NULL);

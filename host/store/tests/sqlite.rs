@@ -146,6 +146,32 @@ async fn a_store_of_format_1_is_upgraded_and_keeps_what_it_held() {
 }
 
 #[tokio::test]
+async fn members_imported_before_names_were_kept_are_found_by_their_key() {
+    use caravan_model::Profile;
+    use caravan_store::{DocumentKind, ImportStep, TakeMembers};
+    let disk = OnDisk::fresh();
+    let lease = disk.store.lease("test", Slots::ALL, Millis(0)).await.expect("a lease");
+    let known = Profile { external_id: "p1".to_owned(), ..Profile::default() };
+    disk.store.upsert(lease, vec![known.clone()], Millis(0)).await.expect("people");
+    let document = (DocumentKind::ListImport, "l:1".to_owned(), Some("{}".to_owned()));
+    disk.store.put_documents(lease, vec![document]).await.expect("an import");
+    let take = |joined| {
+        let members = vec![(known.clone(), joined)];
+        let (import, list, document) = ("l:1".to_owned(), "l".to_owned(), "{}".to_owned());
+        let (round, charges) = (1, Vec::new());
+        ImportStep::Take(TakeMembers { import, list, members, round, leavers: true, ends: false, document, charges })
+    };
+    assert_eq!(disk.store.import(lease, take(true), Millis(0)).await.expect("a page").joined, 1);
+    disk.store.release(lease).await.expect("released");
+    let disk = disk.crash().await;
+    let older = "DELETE FROM import_name";
+    rusqlite::Connection::open(disk.path()).and_then(|db| db.execute_batch(older)).expect("an older store");
+    let lease = disk.store.lease("test", Slots::ALL, Millis(1)).await.expect("a lease");
+    assert_eq!(disk.store.import(lease, take(true), Millis(1)).await.expect("a page").joined, 0, "the row is there");
+    assert_eq!(disk.store.import(lease, take(false), Millis(1)).await.expect("a page").left, 1);
+}
+
+#[tokio::test]
 async fn a_store_opened_for_reading_reads_beside_its_owner_and_writes_nothing() {
     let disk = OnDisk::fresh();
     let world = contract_suite::World::new(disk).await;

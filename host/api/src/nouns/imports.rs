@@ -6,7 +6,7 @@ use crate::problem::Refused;
 use axum::http::StatusCode;
 use caravan_model::{Code, Duration, Problem, Right, mask};
 use caravan_runner::control::{Labs, lists_of};
-use caravan_runner::{ImportState, ListImport, import_lines, imports_of};
+use caravan_runner::{FOLDER, FULL_EVERY, ImportState, ListImport, import_lines, imports_of};
 use caravan_store::Store;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -19,16 +19,23 @@ const MOST: usize = 10_000;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportWish {
-    /// The connection of the source.
+    /// The connection of the source; `files:NAME` = a folder in which files are handed over, by its name in the host's
+    /// configuration.
     pub connection: String,
-    /// The source's id of the folder.
+    /// The source's id of the folder; left out of files.
+    #[serde(default)]
     pub folder: String,
-    /// The source's id of the audience.
+    /// The source's id of the audience; of files, what their column of audiences or their name holds, or nothing.
+    #[serde(default)]
     pub audience: String,
     /// How often the source is asked anew: `5m`.
     #[serde(default = "five_minutes")]
     #[schema(value_type = String)]
     pub every: Duration,
+    /// How often everyone is read anew, so that whatever was not told in between comes right: `1d` if not given.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub full_every: Option<Duration>,
     /// Whether whoever leaves the audience is taken off the list.
     #[serde(default)]
     pub leavers: bool,
@@ -60,6 +67,8 @@ pub struct ImportView {
     pub audience: String,
     /// How often the source is asked, in milliseconds.
     pub every_ms: u64,
+    /// How often everyone is read anew, in milliseconds; none for files, which are read once.
+    pub full_every_ms: Option<u64>,
     /// Whether leavers are followed.
     pub leavers: bool,
     /// Members read in the pass under way, or in the last one.
@@ -78,12 +87,29 @@ pub struct ImportView {
     pub unlinked: Vec<UnlinkedCount>,
     /// What keeps it from going on: code and words.
     pub trouble: Option<String>,
+    /// Files that were read to their end.
+    pub files: u64,
+    /// Rows of files that cannot be read.
+    pub broken: u64,
+    /// The newest of them.
+    pub wrong: Vec<BrokenRowView>,
+}
+
+/// A row of a file that cannot be read.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BrokenRowView {
+    /// The file.
+    pub file: String,
+    /// The line on which the row begins, from 1.
+    pub line: u64,
+    /// What is wrong with it, without any of its values.
+    pub why: String,
 }
 
 /// Members who are not linked, for one reason.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UnlinkedCount {
-    /// The reason: `no_identifier`, `unknown`, `anonymous`.
+    /// The reason: `no_identifier`, `unknown`, `anonymous`, `shared`.
     #[schema(value_type = String)]
     pub why: caravan_store::WhyUnlinked,
     /// The same in words.
@@ -137,6 +163,7 @@ pub(crate) async fn list<S: Store>(
         folder: line.what.folder,
         audience: line.what.audience,
         every_ms: line.what.every.0,
+        full_every_ms: line.what.full_every.map(|every| every.0),
         leavers: line.what.leavers,
         rows: line.what.state.rows,
         pending: line.what.state.pending.map(|at| at.0),
@@ -148,6 +175,15 @@ pub(crate) async fn list<S: Store>(
             .unlinked
             .into_iter()
             .map(|(why, members)| UnlinkedCount { why, words: why.words(), members })
+            .collect(),
+        files: line.what.state.files,
+        broken: line.what.state.broken,
+        wrong: line
+            .what
+            .state
+            .wrong
+            .into_iter()
+            .map(|row| BrokenRowView { file: row.file, line: row.line, why: row.why })
             .collect(),
         trouble: line.what.state.trouble.map(|trouble| format!("{}: {}", trouble.code, trouble.words)),
     };
@@ -163,13 +199,22 @@ pub(crate) async fn set<S: Store>(
     Json(wish): Json<ImportWish>,
 ) -> Result<axum::Json<ImportKept>, Refused> {
     there(&caller, &name).await?;
-    caller.place.bench.bind_connection(wish.connection.clone()).await?;
+    let is_of_files = wish.connection.starts_with(FOLDER);
+    if !is_of_files {
+        for (name, value) in [("folder", &wish.folder), ("audience", &wish.audience)] {
+            if value.is_empty() {
+                return Err(Problem::new(Code::BadValue, format!("`{name}` is missing")).at_path(name).into());
+            }
+        }
+        caller.place.bench.bind_connection(wish.connection.clone()).await?;
+    }
     let import = ListImport {
         list: name.clone(),
         connection: wish.connection,
         folder: wish.folder,
         audience: wish.audience,
         every: wish.every,
+        full_every: Some(wish.full_every.unwrap_or(FULL_EVERY.max(wish.every))),
         leavers: wish.leavers,
         state: ImportState::default(),
     };

@@ -108,17 +108,32 @@ pub struct ImportArgs {
     #[arg(long)]
     pub create: bool,
     /// The connection of the source.
-    #[arg(long, value_name = "NAME")]
-    pub from: String,
-    /// The source's folder (at Experience Platform: the sandbox), one of the connection's accounts.
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "from_files",
+        requires = "folder",
+        requires = "audience"
+    )]
+    pub from: Option<String>,
+    /// A folder in which files of members are handed over, by its name in caravan.toml on the host's machine
+    /// (`[workspaces.W.hand_overs.NAME]`): CSV or tab-delimited, as file destinations of Experience Platform write them.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "folder", "full_every"])]
+    pub from_files: Option<String>,
+    /// The source's folder, one of the connection's accounts. At Experience Platform it is the sandbox: folders of its
+    /// Audience Library are no folders of the API, and their audiences are listed with the sandbox's.
     #[arg(long, value_name = "ID")]
-    pub folder: String,
-    /// The source's id of the audience.
+    pub folder: Option<String>,
+    /// The source's id of the audience. Of files: what their column of audiences holds; where they have none, files are read
+    /// whose name contains it, and all without it.
     #[arg(long, value_name = "ID")]
-    pub audience: String,
+    pub audience: Option<String>,
     /// How often the source is asked anew.
     #[arg(long, value_name = "SPAN", default_value = "5m")]
     pub every: caravan_model::Duration,
+    /// How often everyone is read anew, so that whatever was not told in between comes right; `1d` if not given.
+    #[arg(long, value_name = "SPAN")]
+    pub full_every: Option<caravan_model::Duration>,
     /// Takes whoever leaves the audience off the list, too.
     #[arg(long)]
     pub leavers: bool,
@@ -128,6 +143,16 @@ pub struct ImportArgs {
     /// The address of a running lab, for lab connections; without it one starts in the process.
     #[arg(long, env = "CARAVAN_LAB", value_name = "URL")]
     pub lab: Option<String>,
+}
+
+impl ImportArgs {
+    /// What they name as source: a connection, or a folder of files.
+    pub fn source(&self) -> String {
+        match (&self.from_files, &self.from) {
+            (Some(name), _) => format!("{}{name}", caravan_runner::FOLDER),
+            (None, from) => from.clone().unwrap_or_default(),
+        }
+    }
 }
 
 /// `caravan segment activate`.

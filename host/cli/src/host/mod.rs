@@ -3,6 +3,7 @@ pub mod alerts;
 pub mod bench;
 mod connections;
 pub mod consents;
+pub mod hand_over;
 pub mod hands;
 pub mod journal;
 pub mod lab;
@@ -22,7 +23,7 @@ use caravan_journey::document::{Document, token_end};
 use caravan_model::port::{BoxFuture, Clock as _, Connector, Connectors, SystemClock};
 use caravan_model::webhook::{NoWebhooks, WebhookAnswer, WebhookCall, WebhookSender};
 use caravan_model::{Code, Connections, Millis, Problem};
-use caravan_runner::{Runner, RunnerOptions, WebhookOptions, imports_of};
+use caravan_runner::{FOLDER, Runner, RunnerOptions, WebhookOptions, imports_of};
 use caravan_store::{Sqlite, Store};
 use journal::{Journal, Watched};
 use lab::{DryTransport, LabHome};
@@ -37,7 +38,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// What the store says.
 pub async fn connections_in_use(store: &impl Store) -> anyhow::Result<BTreeSet<String>> {
     let of_audiences = store.audiences().await?.into_iter().map(|audience| audience.connection);
-    let of_imports = imports_of(store).await?.into_iter().map(|(_, import)| import.connection);
+    let imports = imports_of(store).await?.into_iter().filter(|(_, import)| !import.is_of_files());
+    let of_imports = imports.map(|(_, import)| import.connection);
     let of_lanes = store.lanes().await?.into_iter().map(|lane| lane.connection);
     Ok(of_audiences.chain(of_lanes).chain(of_imports).collect())
 }
@@ -61,6 +63,8 @@ pub struct Host {
     webhooks: Arc<Exchanged>,
     /// What its connectors say, and what was denied to them.
     pub journal: Arc<Journal>,
+    /// The workspace whose folders of files it reads; none are read where it is not said.
+    pub workspace: Option<String>,
 }
 
 /// Endpoints that a serving host takes anew with each publishing.
@@ -121,6 +125,7 @@ impl Host {
             token_ends: BTreeMap::new(),
             webhooks: Arc::default(),
             journal: Arc::default(),
+            workspace: None,
         }
     }
 
@@ -310,6 +315,9 @@ impl Host {
 
 impl Connectors for Host {
     fn connector(&self, connection: &str) -> Result<Arc<dyn Connector>, Problem> {
+        if connection.starts_with(FOLDER) {
+            return hand_over::named(self.workspace.as_deref().unwrap_or_default(), connection);
+        }
         self.bound(connection).map(|bound| bound.switch as Arc<dyn Connector>).ok_or_else(|| {
             Problem::new(Code::UnknownConnection, format!("the connection `{connection}` is not there any more"))
                 .cure("put it back into the connections file: people wait in its queue")

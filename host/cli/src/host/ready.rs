@@ -10,7 +10,7 @@ use crate::registry::{Shelf, loads};
 use crate::verbs::tell_opposites;
 use caravan_model::Canvas;
 use caravan_model::port::SystemClock;
-use caravan_runner::{Runner, Stores};
+use caravan_runner::{FOLDER, Runner, Stores};
 use caravan_store::{Sqlite, Store, Version};
 use std::path::Path;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl Ready {
         lab: Option<&str>,
     ) -> anyhow::Result<Ready> {
         let mut used = connections_in_use(&store).await?;
-        used.extend(also.map(str::to_owned));
+        used.extend(also.filter(|name| !name.starts_with(FOLDER)).map(str::to_owned));
         used.extend(canvases.iter().flat_map(|canvas| canvas.audiences.values()).map(|spec| spec.connection.clone()));
         let checked = check::connections(connections, &used, Secrets::Ask, &Shelf::of(&store).await?)?;
         let versions = store.versions().await?;
@@ -60,7 +60,8 @@ impl Ready {
         Problems::check(check::endpoints(&checked.connections, &check::endpoints_of(all)))?;
         let lab = lab::of_connections(&checked.connections.value, checked.components.keys(), lab).await?;
         let sealed = Some(safe::of(&store));
-        let host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref(), sealed)?;
+        let mut host = Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref(), sealed)?;
+        host.workspace = Some(store.workspace().to_owned());
         if let Some(lab) = &lab {
             lab.adopt_all(&store.audiences().await?);
         }

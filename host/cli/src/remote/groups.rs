@@ -61,8 +61,15 @@ impl Remote<'_> {
                 if args.create {
                     self.server.ask(Method::PUT, &path(&args.list), Sent::Nothing).await?;
                 }
-                let wanted = json!({"connection": args.from, "folder": args.folder, "audience": args.audience,
-                    "every": args.every, "leavers": args.leavers});
+                let mut wanted = json!({"connection": args.source(), "every": args.every, "leavers": args.leavers});
+                for (name, value) in [("folder", &args.folder), ("audience", &args.audience)] {
+                    if let Some(value) = value {
+                        wanted[name] = value.as_str().into();
+                    }
+                }
+                if let Some(every) = args.full_every {
+                    wanted["full_every"] = json!(every);
+                }
                 self.post(&format!("{}/imports", path(&args.list)), wanted).await
             }
             ListVerb::Imports { list } => {

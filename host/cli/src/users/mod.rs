@@ -6,6 +6,7 @@ mod buffer;
 mod csv;
 pub mod events;
 mod fields;
+pub mod handed;
 mod json;
 pub mod stream;
 
@@ -156,7 +157,7 @@ fn head(
 }
 
 /// The digest and size of a file from where it stands.
-fn hash(file: &mut File) -> io::Result<(Digest, u64)> {
+pub fn hash(file: &mut File) -> io::Result<(Digest, u64)> {
     let mut hash = Sha256::new();
     let mut chunk = vec![0; 256 << 10];
     let mut size = 0;

@@ -7,24 +7,26 @@ use crate::host::ready::Ready;
 use crate::{out, stores, verbs};
 use caravan_model::{Code, Group, Problem};
 use caravan_runner::control::Labs;
-use caravan_runner::{ImportState, ListImport, import_lines, imports_of};
+use caravan_runner::{FULL_EVERY, ImportState, ListImport, import_lines, imports_of};
 use caravan_store::{Sqlite, Store};
 use serde_json::json;
 
 /// Keeps an import; a serving host carries it out.
 pub async fn import(global: &Global, args: &ImportArgs) -> anyhow::Result<End> {
     let store = Sqlite::open(stores::of_workspace(global)?, stores::options(global))?;
-    let ready = Ready::with(store, &args.connections, &[], Some(&args.from), args.lab.as_deref()).await?;
+    let source = args.source();
+    let ready = Ready::with(store, &args.connections, &[], Some(&source), args.lab.as_deref()).await?;
     let import = ListImport {
         list: args.list.clone(),
-        connection: args.from.clone(),
-        folder: args.folder.clone(),
-        audience: args.audience.clone(),
+        connection: source.clone(),
+        folder: args.folder.clone().unwrap_or_default(),
+        audience: args.audience.clone().unwrap_or_default(),
         every: args.every,
+        full_every: Some(args.full_every.unwrap_or(FULL_EVERY.max(args.every))),
         leavers: args.leavers,
         state: ImportState::default(),
     };
-    let details = json!({"connection": args.from, "folder": args.folder, "audience": args.audience});
+    let details = json!({"connection": source, "folder": import.folder, "audience": import.audience});
     let kept = ready.runner.set_import(import, args.create).await;
     let noted = match &kept {
         Ok(_) => ready.runner.acting(actor()).note("list.import", &format!("list {}", args.list), details).await,
@@ -33,8 +35,9 @@ pub async fn import(global: &Global, args: &ImportArgs) -> anyhow::Result<End> {
     ready.close().await?;
     let id = kept?;
     noted?;
+    let what = if args.from_files.is_some() { "what is handed over" } else { "the audience" };
     let words =
-        format!("the audience is imported into {} as {id}; a serving host does it, every {}\n", args.list, args.every);
+        format!("{what} is imported into {} as {id}; a serving host does it, every {}\n", args.list, args.every);
     out::say(global, &json!({"list": args.list, "import": id}), &words)
 }
 
@@ -46,15 +49,14 @@ pub async fn imports(global: &Global, list: &str) -> anyhow::Result<End> {
     for line in &lines {
         let state = &line.what.state;
         let unlinked: u64 = line.unlinked.iter().map(|(_, n)| n).sum();
-        words.push_str(&format!(
-            "{}  {} from {} / {}, every {}{}\n",
-            line.import,
-            line.what.audience,
-            labs.badged(&line.what.connection),
-            line.what.folder,
-            line.what.every,
-            if line.what.leavers { ", leavers too" } else { "" }
-        ));
+        let what = &line.what;
+        let source = match what.is_of_files() {
+            true if what.audience.is_empty() => what.connection.clone(),
+            true => format!("{} from {}", what.audience, what.connection),
+            false => format!("{} from {} / {}", what.audience, labs.badged(&what.connection), what.folder),
+        };
+        let leavers = if what.leavers { ", leavers too" } else { "" };
+        words.push_str(&format!("{}  {source}, every {}{leavers}\n", line.import, what.every));
         let progress = match (state.filled, state.began) {
             (None, _) => format!("first load: {} read so far", out::count(state.rows)),
             (Some(_), Some(_)) => format!("looks at what changed: {} read so far", out::count(state.rows)),
@@ -66,6 +68,14 @@ pub async fn imports(global: &Global, list: &str) -> anyhow::Result<End> {
         words.push_str(&format!("  {progress}; {} linked, {} not\n", out::count(line.linked), out::count(unlinked)));
         for (why, n) in &line.unlinked {
             words.push_str(&format!("    {} {}\n", out::count(*n), why.words()));
+        }
+        if what.is_of_files() {
+            let files = out::plural(state.files, "file", "files");
+            let broken = out::plural(state.broken, "row", "rows");
+            words.push_str(&format!("  {files} read to the end; {broken} cannot be read\n"));
+            for row in &state.wrong {
+                words.push_str(&format!("    {} line {}: {}\n", row.file, row.line, row.why));
+            }
         }
         if let Some(trouble) = &state.trouble {
             words.push_str(&format!("  stands still: {} ({})\n", trouble.words, trouble.code));

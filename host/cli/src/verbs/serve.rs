@@ -73,6 +73,7 @@ async fn places(global: &Global, args: &ServeArgs) -> anyhow::Result<Vec<Place>>
             canvases: args.canvases.clone(),
             write_keys: args.write_keys.clone(),
             zone: None,
+            hand_overs: Default::default(),
         };
         return Ok(vec![place(global, &global.workspace, own, true).await?]);
     }

@@ -20,7 +20,7 @@ pub(super) struct AudienceSpec {
     name: String,
     /// Meta's subtype (default `CUSTOM`), TikTok's type (default `Partner`, made through the API), Google's kind (default
     /// `CONTACT_ID`), Marketo's workspace, Criteo's segment type (default `ContactList`), Pinterest's list type (default
-    /// `EMAIL`), Snapchat's source (default `FIRST_PARTY`).
+    /// `EMAIL`), Snapchat's source (default `FIRST_PARTY`), Experience Platform's namespace (default `AEPSegments`).
     kind: Option<String>,
     description: Option<String>,
     #[serde(default)]
@@ -252,7 +252,7 @@ pub(super) fn new_audience(world: &World, door: Option<Partner>, spec: AudienceS
         Partner::Platform => {
             let mut state = world.platform();
             let id = state.create(account, spec.id, &spec.name);
-            state.describe(&id, spec.description.unwrap_or_default(), spec.read_only);
+            state.describe(&id, spec.description.unwrap_or_default(), spec.kind, spec.read_only);
             id
         }
         Partner::Meta => world.meta().create(

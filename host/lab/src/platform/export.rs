@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Answer;
 use super::error::PlatformError;
-use super::state::ExportJob;
+use super::state::{ExportJob, Wish};
 use crate::form::Params;
 use crate::reply::{Class, Reply};
 use crate::world::World;
@@ -46,12 +46,21 @@ pub(super) fn create(world: &World, sandbox: &str, is_json: bool, body: &Value) 
         None => vec!["realized".to_string(), "existing".to_string()],
     };
     let settings = world.settings().platform.clone();
+    let policy = &body["mergePolicy"];
+    let is_named = settings.merge_policy.is_empty() || policy["id"] == settings.merge_policy.as_str();
+    if !policy.is_null() && !(is_named && policy["version"] == settings.merge_policy_version) {
+        return Err(bad("The merge policy is not there in this version"));
+    }
+    let namespace = filter["segments"][0]["segmentNs"].as_str().unwrap_or("ups");
+    let fields: Vec<&str> =
+        body["fields"].as_str().into_iter().flat_map(|fields| fields.split(',')).map(str::trim).collect();
+    let wish = Wish { statuses: &statuses, since, namespace, fields: &fields };
     let mut state = world.platform();
     let lifecycle = state.audience(sandbox, segment).ok_or_else(|| missing("audience"))?.lifecycle;
     if lifecycle != "published" {
         return Err(bad("The audience is archived"));
     }
-    let id = state.export(segment, &statuses, since, &settings).ok_or_else(|| missing("audience"))?;
+    let id = state.export(segment, &wish, &settings).ok_or_else(|| missing("audience"))?;
     let job = state.jobs.get(&id).ok_or_else(|| missing("job"))?;
     Ok(Reply::json(200, Class::Ok, &shown(id, job, "NEW", &body["destination"]["datasetId"])))
 }

@@ -12,19 +12,41 @@ use crate::world::World;
 /// Audiences of a page, unless asked otherwise.
 const PAGE: usize = 20;
 
-/// `GET sandbox-management/`: the sandboxes that the credentials see.
-pub(super) fn sandboxes(_world: &World) -> Reply {
-    let sandboxes: Vec<Value> = SANDBOXES
-        .iter()
-        .map(|(name, title)| json!({"name": name, "title": title, "state": "active", "type": "production", "isDefault": *name == "prod"}))
+/// Whether a sandbox is there.
+fn is_sandbox(world: &World, name: &str) -> bool {
+    let further = world.settings().platform.sandboxes;
+    let numbered = name.strip_prefix("sb-").and_then(|number| number.parse::<usize>().ok());
+    SANDBOXES.iter().any(|(known, _)| *known == name) || numbered.is_some_and(|number| number < further)
+}
+
+/// `GET sandbox-management/`: the sandboxes that the credentials see, a page; only the link tells that there are more.
+pub(super) fn sandboxes(world: &World, query: &Params<'_>) -> Reply {
+    let (further, limit) = {
+        let settings = &world.settings().platform;
+        (settings.sandboxes, settings.sandboxes_per_page.max(1))
+    };
+    let start = query.filled("offset").and_then(|offset| offset.parse::<usize>().ok()).unwrap_or(0);
+    let named = SANDBOXES.iter().map(|(name, title)| ((*name).to_string(), (*title).to_string()));
+    let all = named.chain((0..further).map(|n| (format!("sb-{n}"), format!("Sandbox {n}"))));
+    let sandboxes: Vec<Value> = all
+        .skip(start)
+        .take(limit)
+        .map(|(name, title)| json!({"isDefault": name == "prod", "name": name, "title": title, "state": "active", "type": "production"}))
         .collect();
     let count = sandboxes.len();
-    Reply::json(200, Class::Ok, &json!({"sandboxes": sandboxes, "_page": {"limit": 50, "count": count}, "_links": {}}))
+    let mut body = json!({"sandboxes": sandboxes, "_page": {"limit": limit, "count": count}, "_links": {}});
+    if start + count < further + SANDBOXES.len() {
+        body["_links"]["next"] = json!({
+            "href": "https://platform.adobe.io:443/data/foundation/sandbox-management/?limit={limit}&offset={offset}",
+            "templated": true,
+        });
+    }
+    Reply::json(200, Class::Ok, &body)
 }
 
 /// `GET audiences`: a page; `start` counts pages, as the real one's links do.
 pub(super) fn audiences(world: &World, sandbox: &str, query: &Params<'_>) -> Answer {
-    if !SANDBOXES.iter().any(|(name, _)| *name == sandbox) {
+    if !is_sandbox(world, sandbox) {
         return Err(PlatformError::gateway(400, "400003", "Missing header"));
     }
     let number = |name: &str| query.filled(name).and_then(|text| text.parse::<usize>().ok());
@@ -62,7 +84,9 @@ pub(super) fn audience(world: &World, sandbox: &str, id: &str) -> Answer {
 fn shown(audience: &PlatformAudience) -> Value {
     json!({
         "id": audience.id, "audienceId": audience.id, "name": audience.name, "description": audience.description,
-        "type": "SegmentDefinition", "originName": "REAL_TIME_CUSTOMER_PROFILE", "namespace": "AEPSegments",
+        "type": if audience.is_ours() { "SegmentDefinition" } else { "ExternalSegment" },
+        "originName": if audience.is_ours() { "REAL_TIME_CUSTOMER_PROFILE" } else { "AUDIENCE_MANAGER" },
+        "namespace": audience.namespace,
         "lifecycleState": audience.lifecycle, "schema": {"name": "_xdm.context.profile"},
         "sandbox": {"sandboxName": audience.sandbox}, "updateTime": audience.changed,
         "metrics": {"data": {"totalProfiles": audience.size()}},

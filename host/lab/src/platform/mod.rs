@@ -1,8 +1,10 @@
 //! Adobe Experience Platform, read only: sandboxes, audiences, and members by export job (contract `adobe.md`). Its
-//! profile exports are Parquet; the lab serves the same rows as JSON lines, which is what the connector reads.
+//! profile exports are Parquet; the lab serves the same rows as JSON lines, which is what the connector reads. What a file
+//! destination hands over, it writes as such a file.
 
 mod error;
 mod export;
+mod handed;
 mod jobs;
 mod settings;
 mod state;
@@ -23,6 +25,7 @@ use crate::world::{Job, Plan, World};
 
 use error::PlatformError;
 
+pub(crate) use handed::hand_over;
 pub(crate) use settings::PlatformSettings;
 pub(crate) use state::PlatformState;
 
@@ -88,7 +91,7 @@ fn route<'a>(segments: &[&str], call: &mut Call, request: &'a Request<Bytes>, sa
     Some(match segments {
         ["data", "foundation", "sandbox-management", ""] if get => {
             known(Route::Accounts, "sandbox-management/");
-            Box::new(|world| Ok(jobs::sandboxes(world)))
+            Box::new(move |world| Ok(jobs::sandboxes(world, &query)))
         }
         ["data", "core", "ups", "audiences"] if get => {
             known(Route::Audiences, "audiences");
@@ -190,7 +193,7 @@ pub(crate) fn listed(world: &World) -> Vec<Value> {
 fn head(audience: &state::PlatformAudience) -> Value {
     json!({
         "partner": Partner::Platform.name(), "audience": audience.id, "name": audience.name, "account": audience.sandbox,
-        "type": "SegmentDefinition", "size": audience.size(), "refused": 0, "description": audience.description,
+        "type": if audience.is_ours() { "SegmentDefinition" } else { "ExternalSegment" }, "size": audience.size(), "refused": 0, "description": audience.description,
     })
 }
 

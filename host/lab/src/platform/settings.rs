@@ -16,6 +16,14 @@ pub(crate) struct PlatformSettings {
     pub(crate) rows_per_part: usize,
     /// Whether exports are served as real ones are: Parquet, which nobody here can read.
     pub(crate) parquet: bool,
+    /// Sandboxes beside the two that are always there, and how many an answer names: `sb-0` and so on.
+    pub(crate) sandboxes: usize,
+    /// See `sandboxes`.
+    pub(crate) sandboxes_per_page: usize,
+    /// The one merge policy that exports may name, and its version; empty = any.
+    pub(crate) merge_policy: String,
+    /// See `merge_policy`.
+    pub(crate) merge_policy_version: u64,
     /// Calls per second of a token.
     pub(crate) per_second: u64,
 }
@@ -28,6 +36,10 @@ impl Default for PlatformSettings {
             exports_fail: false,
             rows_per_part: 20_000,
             parquet: false,
+            sandboxes: 0,
+            sandboxes_per_page: 50,
+            merge_policy: String::new(),
+            merge_policy_version: 1,
             per_second: 50,
         }
     }

@@ -23,8 +23,8 @@ pub(crate) struct Member {
     /// The lab's own name of the person; none = the first identity.
     #[serde(default)]
     pub(crate) id: String,
-    /// Namespace → value: `ECID`, `Email`, `CRMID`.
-    pub(crate) identities: BTreeMap<String, String>,
+    /// Namespace → value or values: `ECID`, `Email`, `CRMID`.
+    pub(crate) identities: BTreeMap<String, Ids>,
     /// What else the profile holds, under `_lab`.
     #[serde(default)]
     pub(crate) attributes: Map<String, Value>,
@@ -32,6 +32,32 @@ pub(crate) struct Member {
     pub(super) exited: bool,
     #[serde(skip)]
     pub(super) changed: u64,
+}
+
+/// One id of a namespace, or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Ids {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Ids {
+    pub(super) fn all(&self) -> &[String] {
+        match self {
+            Ids::One(id) => std::slice::from_ref(id),
+            Ids::Many(ids) => ids,
+        }
+    }
+}
+
+/// Whom an export is of, and which fields of them.
+pub(super) struct Wish<'a> {
+    pub(super) statuses: &'a [String],
+    pub(super) since: u64,
+    pub(super) namespace: &'a str,
+    /// None = all.
+    pub(super) fields: &'a [&'a str],
 }
 
 /// Body of `POST /_lab/audiences/ID/members`: who joins and who leaves, as the next evaluation sees it.
@@ -42,6 +68,9 @@ pub(crate) struct MembersChange {
     pub(crate) join: Vec<Member>,
     #[serde(default)]
     pub(crate) leave: Vec<String>,
+    /// Increments tell nothing of it: who joins keeps the time before, who leaves is forgotten.
+    #[serde(default)]
+    pub(crate) quietly: bool,
     /// The audience is archived with that.
     #[serde(default)]
     pub(crate) archive: bool,
@@ -55,11 +84,25 @@ pub(crate) struct PlatformAudience {
     pub(crate) description: String,
     pub(crate) sandbox: String,
     pub(super) lifecycle: &'static str,
+    /// `AEPSegments`, or that of where it comes from.
+    pub(super) namespace: String,
+    /// When it was handed over last.
+    pub(super) handed: u64,
     pub(super) changed: u64,
     pub(super) members: BTreeMap<String, Member>,
 }
 
 impl PlatformAudience {
+    /// Whether the platform made it.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.namespace == "AEPSegments"
+    }
+
+    /// Under which its members have it.
+    fn membership(&self) -> &str {
+        if self.is_ours() { "ups" } else { &self.namespace }
+    }
+
     /// How many are in it now.
     pub(crate) fn size(&self) -> usize {
         self.members.values().filter(|member| !member.exited).count()
@@ -70,7 +113,8 @@ impl PlatformAudience {
         let of = |namespace: &str| -> Vec<String> {
             let members = self.members.values().filter(|member| !member.exited);
             members
-                .filter_map(|member| member.identities.get(namespace).cloned())
+                .filter_map(|member| member.identities.get(namespace))
+                .flat_map(|ids| ids.all().iter().cloned())
                 .collect::<BTreeSet<_>>()
                 .into_iter()
                 .collect()
@@ -137,6 +181,8 @@ impl PlatformState {
             description: String::new(),
             sandbox: sandbox.to_string(),
             lifecycle: "published",
+            namespace: "AEPSegments".to_string(),
+            handed: 0,
             changed: now(),
             members: BTreeMap::new(),
         };
@@ -145,8 +191,9 @@ impl PlatformState {
     }
 
     /// Describes an audience; `archived` is a lifecycle in which nothing is read.
-    pub(crate) fn describe(&mut self, id: &str, description: String, archived: bool) {
+    pub(crate) fn describe(&mut self, id: &str, description: String, namespace: Option<String>, archived: bool) {
         if let Some(audience) = self.audiences.get_mut(id) {
+            audience.namespace = namespace.unwrap_or_else(|| audience.namespace.clone());
             audience.description = description;
             audience.lifecycle = if archived { "archived" } else { "published" };
         }
@@ -169,14 +216,18 @@ impl PlatformState {
         let joined = change.join.len();
         for mut member in change.join {
             if member.id.is_empty() {
-                member.id = member.identities.values().next().cloned().unwrap_or_default();
+                let first = member.identities.values().next().and_then(|ids| ids.all().first().cloned());
+                member.id = first.unwrap_or_default();
             }
-            (member.exited, member.changed) = (false, at);
+            let before = audience.members.get(&member.id).filter(|_| change.quietly).map(|known| known.changed);
+            (member.exited, member.changed) = (false, before.unwrap_or(at));
             audience.members.insert(member.id.clone(), member);
         }
         let mut left = 0;
         for id in change.leave {
-            if let Some(member) = audience.members.get_mut(&id).filter(|member| !member.exited) {
+            if change.quietly {
+                left += usize::from(audience.members.remove(&id).is_some_and(|member| !member.exited));
+            } else if let Some(member) = audience.members.get_mut(&id).filter(|member| !member.exited) {
                 (member.exited, member.changed) = (true, at);
                 left += 1;
             }
@@ -185,18 +236,15 @@ impl PlatformState {
     }
 
     /// Begins an export of those whose membership changed since, and whose status is asked for. Gives its number.
-    pub(super) fn export(
-        &mut self,
-        id: &str,
-        statuses: &[String],
-        since: u64,
-        settings: &PlatformSettings,
-    ) -> Option<u64> {
+    pub(super) fn export(&mut self, id: &str, wish: &Wish<'_>, settings: &PlatformSettings) -> Option<u64> {
         let audience = self.audiences.get(id)?;
-        let wanted = |exited: bool| statuses.iter().any(|status| (status == "exited") == exited);
+        let wanted = |exited: bool| wish.statuses.iter().any(|status| (status == "exited") == exited);
+        // Under a namespace that is not the audience's own nobody has it.
+        let members = audience.members.values().filter(|_| wish.namespace == audience.membership());
         let rows: Vec<&Member> =
-            audience.members.values().filter(|member| wanted(member.exited) && member.changed >= since).collect();
-        let parts = rows.chunks(settings.rows_per_part.max(1)).map(|rows| part(&audience.id, rows, settings.parquet));
+            members.filter(|member| wanted(member.exited) && member.changed >= wish.since).collect();
+        let chunks = rows.chunks(settings.rows_per_part.max(1));
+        let parts = chunks.map(|rows| part(audience, rows, wish.fields, settings.parquet));
         let job = ExportJob {
             begun: Instant::now(),
             at: now(),
@@ -212,6 +260,11 @@ impl PlatformState {
         Some(self.last)
     }
 
+    /// An audience that is about to be handed over.
+    pub(super) fn existing_mut(&mut self, id: &str) -> Option<&mut PlatformAudience> {
+        self.audiences.get_mut(id)
+    }
+
     /// Counts a call; false where there were too many this second.
     pub(super) fn charge(&mut self, at: Instant, settings: &PlatformSettings, scale: u32) -> bool {
         let window = std::time::Duration::from_secs(1) / scale.max(1);
@@ -219,7 +272,7 @@ impl PlatformState {
     }
 }
 
-fn part(audience: &str, rows: &[&Member], parquet: bool) -> Bytes {
+fn part(audience: &PlatformAudience, rows: &[&Member], fields: &[&str], parquet: bool) -> Bytes {
     let mut text = String::new();
     if parquet {
         text.push_str("PAR1");
@@ -229,17 +282,39 @@ fn part(audience: &str, rows: &[&Member], parquet: bool) -> Bytes {
             .identities
             .iter()
             .enumerate()
-            .map(|(place, (space, id))| (space.clone(), json!([{"id": id, "primary": place == 0}])))
+            .map(|(place, (space, ids))| {
+                let id = |(nth, id): (usize, &String)| json!({"id": id, "primary": place == 0 && nth == 0});
+                (space.clone(), ids.all().iter().enumerate().map(id).collect())
+            })
             .collect();
         let status = if member.exited { "exited" } else { "realized" };
+        let since = super::jobs::date(member.changed);
         let row = json!({
             "identityMap": identities, "_lab": member.attributes,
-            "segmentMembership": {"ups": {audience: {"lastQualificationTime": super::jobs::date(member.changed), "status": status}}},
+            "segmentMembership": {audience.membership(): {&audience.id: {"lastQualificationTime": since, "status": status}}},
         });
-        text.push_str(&row.to_string());
+        text.push_str(&only(&row, fields).to_string());
         text.push('\n');
     }
     text.into()
+}
+
+/// The fields of a profile that are asked for, by their dotted paths.
+fn only(row: &Value, fields: &[&str]) -> Value {
+    if fields.iter().all(|field| field.is_empty()) {
+        return row.clone();
+    }
+    let mut kept = json!({});
+    for field in fields {
+        let pointer = format!("/{}", field.replace('.', "/"));
+        let Some(value) = row.pointer(&pointer) else { continue };
+        let mut place = &mut kept;
+        for name in field.split('.') {
+            place = &mut place[name];
+        }
+        *place = value.clone();
+    }
+    kept
 }
 
 /// Milliseconds since 1970.

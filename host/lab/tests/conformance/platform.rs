@@ -27,7 +27,7 @@ async fn audience(bench: &Bench, people: usize) -> String {
 
 fn job(id: &str, statuses: &[&str], since: Option<&str>) -> Value {
     let mut body = json!({
-        "fields": "identityMap,segmentMembership", "schema": {"name": "_xdm.context.profile"},
+        "fields": "identityMap,segmentMembership,_lab", "schema": {"name": "_xdm.context.profile"},
         "destination": {"datasetId": "d", "segmentPerBatch": false},
         "filter": {"segments": [{"segmentId": id, "segmentNs": "ups", "status": statuses}]},
     });
@@ -129,4 +129,51 @@ async fn a_file_is_given_in_ranges() {
     assert_eq!((some.status, &some.body[..]), (206, &whole[5..15]));
     let beyond = [TOKEN, KEY, ORG, PROD, ("range", "bytes=99999-")];
     assert_eq!(bench.send("experience-platform", Method::GET, path, &beyond, "").await.status, 416);
+}
+
+#[tokio::test]
+async fn an_export_gives_the_fields_that_are_asked_for_under_the_audiences_own_namespace_and_merge_policy() {
+    let bench = Bench::start().await;
+    bench.control(Method::POST, "/_lab/settings", json!({"experience-platform": {"merge_policy": "p"}})).await;
+    let spec = json!({"partner": "experience-platform", "account": "prod", "name": "Manager", "kind": "AAM"});
+    let made = bench.control(Method::POST, "/_lab/audiences", spec).await;
+    let id = made["audience"].as_str().expect("an id").to_string();
+    let member = json!({"id": "1", "identities": {"ECID": ["1", "2"]}, "attributes": {"tier": "gold", "secret": 7}});
+    bench.control(Method::POST, &format!("/_lab/audiences/{id}/members"), json!({"join": [member]})).await;
+    let shown = ask(&bench, Method::GET, &format!("/data/core/ups/audiences/{id}"), Value::Null).await.json();
+    assert_eq!((&shown["namespace"], &shown["type"]), (&json!("AAM"), &json!("ExternalSegment")));
+    assert!(export(&bench, job(&id, &["realized"], None)).await.is_empty(), "nobody has it under `ups`");
+    let mut wish = job(&id, &["realized"], None);
+    wish["filter"]["segments"][0]["segmentNs"] = json!("AAM");
+    wish["fields"] = json!("identityMap,segmentMembership,_lab.tier");
+    wish["mergePolicy"] = json!({"id": "p", "version": 1});
+    let rows = export(&bench, wish.clone()).await;
+    assert_eq!(rows[0]["_lab"], json!({"tier": "gold"}));
+    assert_eq!(rows[0]["identityMap"]["ECID"][1], json!({"id": "2", "primary": false}));
+    assert_eq!(rows[0]["segmentMembership"]["AAM"][&id]["status"], "realized");
+    wish["mergePolicy"]["version"] = json!(2);
+    assert_eq!(ask(&bench, Method::POST, "/data/core/ups/export/jobs", wish).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_file_destination_hands_over_what_changed_with_its_status() {
+    let bench = Bench::start().await;
+    let id = audience(&bench, 2).await;
+    let path = format!("/_lab/audiences/{id}/hand-over");
+    // What changes within the millisecond of a hand-over is told again.
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    let first = bench.control(Method::POST, &path, json!({})).await;
+    assert_eq!(first["rows"], 2);
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    let change =
+        json!({"leave": ["1"], "join": [{"id": "new", "identities": {"Email": ["a@x.example", "b@x.example"]}}]});
+    bench.control(Method::POST, &format!("/_lab/audiences/{id}/members"), change).await;
+    let next = bench.control(Method::POST, &path, json!({"tabs": true})).await;
+    let text = next["text"].as_str().expect("a text");
+    let mut lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.remove(0), "identityMap.ECID\tidentityMap.Email\tsegmentMembershipStatus");
+    lines.sort_unstable();
+    assert_eq!(lines[0], "\t\"[\"\"a@x.example\"\",\"\"b@x.example\"\"]\"\trealized");
+    assert!(lines[1].ends_with("1\t\texited") && lines.len() == 2, "{lines:?}");
+    assert!(next["file"].as_str().is_some_and(|name| name.contains(&id) && name.ends_with(".txt")), "{next}");
 }

@@ -13,27 +13,43 @@ use crate::error::written;
 use crate::runner::Runner;
 use crate::shared::plug_of;
 use caravan_model::manifest::World;
-use caravan_model::port::{Answer, Ask, CallContext, Finding, FindingState};
+use caravan_model::port::{Answer, Ask, BrokenRow, CallContext, Finding, FindingState};
 use caravan_model::{Code, Digest, Duration, Millis, Problem, Target};
 use caravan_store::{DocumentKind, ImportStep, Store, WhyUnlinked};
 use serde::{Deserialize, Serialize};
 
 /// The shortest time between two passes.
 const SHORTEST: Duration = Duration::SECOND;
+/// What the name of a folder begins with, where a connection is named: files are handed over in it. No connection's name has
+/// a colon.
+pub const FOLDER: &str = "files:";
+/// How many broken rows are named.
+const NAMED: usize = 20;
+
+/// How often everyone is read anew, unless it is said.
+pub const FULL_EVERY: Duration = Duration::DAY;
+
+fn full_every() -> Option<Duration> {
+    Some(FULL_EVERY)
+}
 
 /// An import of one external audience into one list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ListImport {
     /// The list.
     pub list: String,
-    /// The connection of the source.
+    /// The connection of the source; `files:NAME` = a folder of this host in which files are handed over.
     pub connection: String,
-    /// The source's id of the folder.
+    /// The source's id of the folder; empty where files are handed over.
     pub folder: String,
-    /// The source's id of the audience.
+    /// The source's id of the audience; empty = whatever the files hold.
     pub audience: String,
     /// How often it is looked at anew.
     pub every: Duration,
+    /// How often everyone is read anew in between, so that whatever increments did not tell comes right; none = never, as of
+    /// files, which are read once.
+    #[serde(default = "full_every")]
+    pub full_every: Option<Duration>,
     /// Whether who leaves the audience is taken off the list.
     pub leavers: bool,
     /// How far it is.
@@ -57,6 +73,14 @@ pub struct ImportState {
     pub rows: u64,
     /// When everyone was read for the first time.
     pub filled: Option<Millis>,
+    /// When the last pass began that read everyone.
+    pub full: Option<Millis>,
+    /// Files that were read to their end.
+    pub files: u64,
+    /// Rows of files that could not be read.
+    pub broken: u64,
+    /// The newest of them.
+    pub wrong: Vec<BrokenRow>,
     /// What the pass under way began with: where what it reads is gone, it begins there anew.
     pub(crate) from: Option<String>,
     /// Since when the source has been preparing what is asked for.
@@ -101,6 +125,11 @@ impl ListImport {
     pub fn id(&self) -> String {
         let what = format!("{}\0{}\0{}", self.connection, self.folder, self.audience);
         format!("{}:{}", self.list, Digest::of(what.as_bytes()).short())
+    }
+
+    /// Whether files are read that are handed over in a folder of this host.
+    pub fn is_of_files(&self) -> bool {
+        self.connection.starts_with(FOLDER)
     }
 
     fn target(&self, settings: &serde_json::Map<String, serde_json::Value>) -> Target {
@@ -164,6 +193,17 @@ impl<S: Store> Runner<S> {
             return Err(Problem::new(Code::BadValue, "an import looks at its source every second at most")
                 .at_path("every")
                 .into());
+        }
+        if import.is_of_files() {
+            import.full_every = None;
+        }
+        if import.full_every.is_some_and(|every| every < import.every) {
+            return Err(Problem::new(
+                Code::BadValue,
+                "everyone is read anew no more often than the source is looked at",
+            )
+            .at_path("full_every")
+            .into());
         }
         let connector = plug_of(&*self.connectors, &import.connection)?.connector;
         if connector.manifest().world != World::Source {

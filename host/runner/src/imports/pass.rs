@@ -1,10 +1,10 @@
 //! One pass of an import: whom nobody knew is looked for again, then the source is read to its end.
-use super::{ImportState, ImportTrouble, ListImport, read, regulated, rows};
+use super::{ImportState, ImportTrouble, ListImport, NAMED, read, regulated, rows};
 use crate::error::written;
 use crate::shared::Shared;
 use caravan_model::port::{Answer, Ask, CallContext, MemberPage, Members};
 use caravan_model::{Code, Duration, Fault, Millis};
-use caravan_store::{Charge, DocumentKind, ImportStep, Imported, Store, TakeMembers};
+use caravan_store::{Charge, DocumentKind, ImportStep, Imported, Note, Store, TakeMembers};
 use std::sync::Arc;
 
 /// Unlinked members that one transaction looks for again.
@@ -74,6 +74,9 @@ async fn work<S: Store>(shared: &Shared<S>, id: &str, import: &mut ListImport) -
     if import.state.began.is_none() {
         changed += relink(shared, id, import).await?;
         (import.state.began, import.state.rows) = (Some(shared.now()), 0);
+        if is_full_due(import, shared.now()) {
+            import.state.cursor = None;
+        }
         import.state.from.clone_from(&import.state.cursor);
     }
     let plug = match shared.plug(&import.connection).await? {
@@ -128,6 +131,12 @@ async fn work<S: Store>(shared: &Shared<S>, id: &str, import: &mut ListImport) -
     Ok(changed)
 }
 
+/// Whether a pass that begins now reads everyone, whatever was told since.
+fn is_full_due(import: &ListImport, now: Millis) -> bool {
+    let last = import.state.full.or(import.state.filled);
+    import.full_every.is_some_and(|every| last.is_some_and(|last| now >= last.after(every)))
+}
+
 /// The source said no. What does not end by waiting may be about what this pass reads, an export that failed or is gone: after
 /// some tries the pass begins anew.
 async fn refused<S: Store>(
@@ -169,8 +178,17 @@ async fn take<S: Store>(
     state.cursor.clone_from(&page.next);
     state.rows += u64::from(page.rows);
     (state.reading, state.trouble, state.pending) = (page.more, None, None);
+    if let Some(file) = &page.file {
+        state.broken += file.broken_here;
+        state.wrong.splice(0..0, file.wrong.iter().cloned());
+        state.wrong.truncate(NAMED);
+        state.files += u64::from(file.ended);
+    }
     if !page.more {
         let began = state.began.take().unwrap_or(now);
+        if page.full {
+            state.full = Some(began);
+        }
         state.due = began.after(after.every).max(now.after(Duration(1)));
         state.done = Some(now);
         state.filled = state.filled.or(Some(now));
@@ -186,6 +204,20 @@ async fn take<S: Store>(
         charges,
     });
     let Imported { joined, left, .. } = shared.store.import(shared.lease, step, now).await?;
+    if let Some(file) = page.file.as_ref().filter(|file| file.ended) {
+        let mut note = Note::new(now, "host", "list.import.file", &format!("list {}", after.list));
+        note.details = [
+            ("import", id.into()),
+            ("file", file.name.as_str().into()),
+            ("digest", file.digest.to_string().into()),
+            ("rows", file.rows.into()),
+            ("broken", file.broken.into()),
+        ]
+        .map(|(name, value): (&str, serde_json::Value)| (name.to_owned(), value))
+        .into_iter()
+        .collect();
+        shared.store.note(shared.lease, Vec::new(), vec![note]).await?;
+    }
     *import = after;
     Ok(joined + left)
 }

@@ -14,27 +14,35 @@ pub(super) fn people(page: &Members) -> Vec<(Profile, bool)> {
 }
 
 fn person(page: &Members, row: usize) -> Profile {
-    let one = |key: &str| page.value(key, row).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-    let mut who = Profile {
-        external_id: one("external_id").unwrap_or_default(),
-        aliases: ["ecid", "alias"].into_iter().filter_map(one).collect(),
-        emails: one("email").into_iter().collect(),
-        phones: one("phone").into_iter().collect(),
-        ..Profile::default()
+    let all = |keys: &[&str]| -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        for value in keys.iter().flat_map(|key| page.values(key, row)).map(str::trim).filter(|value| !value.is_empty())
+        {
+            if !found.iter().any(|known| known == value) {
+                found.push(value.to_owned());
+            }
+        }
+        found
     };
+    // Several own ids are one id and other names of the same person.
+    let mut own = all(&["external_id"]);
+    let external_id = if own.is_empty() { String::new() } else { own.remove(0) };
+    own.extend(all(&["ecid", "alias"]));
+    let mut who =
+        Profile { external_id, aliases: own, emails: all(&["email"]), phones: all(&["phone"]), ..Profile::default() };
     for column in &page.columns {
         let Some(name) = column.key.strip_prefix(ATTRIBUTE).filter(|name| !name.is_empty()) else { continue };
-        if let Some(text) = page.value(&column.key, row) {
-            who.attributes.insert(name.to_owned(), attribute(text));
-        }
+        let value = page.value(&column.key, row).map_or(Value::Null, attribute);
+        who.attributes.insert(name.to_owned(), value);
     }
     who
 }
 
-/// Numbers and truth values as such, so that filters compare them; everything else as text.
+/// Numbers, truth values, lists and objects as such, so that filters compare them; everything else as text.
 fn attribute(text: &str) -> Value {
     match serde_json::from_str(text) {
         Ok(value @ (Value::Bool(_) | Value::Number(_))) if text.len() <= 15 => value,
+        Ok(value @ (Value::Array(_) | Value::Object(_))) => value,
         _ => text.into(),
     }
 }
@@ -56,14 +64,18 @@ mod tests {
             columns: vec![
                 column("ecid", ["89149270342662559642753730269986316601", ""]),
                 column("email", ["", "a@x.example"]),
+                column("ecid", ["second", ""]),
                 column("attributes.tier", ["gold", "7"]),
+                column("attributes.plan", ["", r#"{"seats":[3]}"#]),
             ],
             joined: vec![1, 0],
             ..Members::default()
         };
         assert_eq!(page.breach(), None);
         let people = people(&page);
-        assert_eq!(people[0].0.aliases, ["89149270342662559642753730269986316601"]);
+        assert_eq!(people[0].0.aliases, ["89149270342662559642753730269986316601", "second"]);
+        assert!(people[0].0.attributes["plan"].is_null(), "what is empty was emptied");
+        assert_eq!(people[1].0.attributes["plan"]["seats"][0], 3);
         assert_eq!((people[0].0.attributes["tier"].clone(), people[0].1), (Value::from("gold"), true));
         assert_eq!((people[1].0.emails.clone(), people[1].1), (vec!["a@x.example".to_owned()], false));
         assert_eq!(people[1].0.attributes["tier"], 7);

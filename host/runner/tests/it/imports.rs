@@ -104,6 +104,7 @@ impl Importing {
             folder: "prod".to_owned(),
             audience: "a".to_owned(),
             every,
+            full_every: Some(Duration::DAY),
             leavers: true,
             state: ImportState::default(),
         };
@@ -156,7 +157,16 @@ fn page(ids: &[&str], next: &str, more: bool) -> Said {
         full: true,
         next: Some(next.to_owned()),
         more,
+        file: None,
     }))
+}
+
+/// What changed since: nobody leaves by being absent.
+fn changes(ids: &[&str], next: &str) -> Said {
+    page(ids, next, false).map(|said| match said {
+        MemberPage::Page(members) => MemberPage::Page(Members { full: false, ..members }),
+        pending => pending,
+    })
 }
 
 fn pending(cursor: &str) -> Said {
@@ -246,5 +256,63 @@ async fn calls_of_an_import_keep_to_the_quotas_of_its_source() {
     importing.later(Duration::HOUR.times(2));
     importing.until("everyone is read", |state| state.filled.is_some()).await;
     assert_eq!(asked(), 6);
+    importing.end().await;
+}
+
+#[tokio::test]
+async fn everyone_is_read_anew_once_a_day_and_who_left_in_silence_has_left() {
+    let mut rounds = 0;
+    let importing = Importing::of(json!([]), Duration::HOUR, move |cursor| match cursor {
+        None => {
+            rounds += 1;
+            page(if rounds == 1 { &["p0", "p1"] } else { &["p1"] }, "since", false)
+        }
+        // The source never tells that p0 has left.
+        Some("since") => changes(&["p2"], "since"),
+        other => panic!("{other:?}"),
+    })
+    .await;
+    let first = importing.until("everyone is read", |state| state.filled.is_some()).await;
+    assert!(first.full.is_some());
+    importing.later(Duration::HOUR);
+    importing.until("what changed is read", |state| state.done > first.done).await;
+    let id = imports_of(&importing.stage.store).await.unwrap()[0].0.clone();
+    let names = async || -> Vec<String> {
+        let view = importing.stage.store.imported(id.clone(), None, 10).await.unwrap();
+        let mut names: Vec<String> = view.page.into_iter().map(|member| member.who.external_id).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names().await, ["p0", "p1", "p2"], "by what changed alone nobody is missed");
+    importing.later(Duration::DAY);
+    importing.until("everyone is read anew", |state| state.full > first.full).await;
+    assert_eq!(names().await, ["p1"]);
+    let asked: Vec<bool> = importing.source.asked.lock().unwrap().iter().map(Option::is_some).collect();
+    assert_eq!(asked, [false, true, false]);
+    importing.end().await;
+}
+
+#[tokio::test]
+async fn an_import_stands_still_once_the_workspace_is_regulated_and_goes_on_when_it_is_not() {
+    let importing = Importing::of(json!([]), Duration::HOUR, |_| page(&["p0"], "next", false)).await;
+    importing.until("everyone is read", |state| state.filled.is_some()).await;
+    let asked = || importing.source.asked.lock().unwrap().len();
+    let before = asked();
+    let policy = async |text: Option<&str>| {
+        let id = caravan_runner::POLICY_ID.to_owned();
+        let document = (caravan_store::DocumentKind::Policy, id, text.map(str::to_owned));
+        importing.runner.acting("test").put(vec![document], "policy.set", "policy", json!({})).await.unwrap();
+        importing.runner.refresh();
+    };
+    policy(Some("format: 1\nregulated_health: true\n")).await;
+    importing.later(Duration::HOUR);
+    let state = importing.until("it stands still", |state| state.trouble.is_some()).await;
+    let ImportTrouble { code, words, .. } = state.trouble.expect("why");
+    assert!(code == "CV036" && words.contains("regulated"), "{code}: {words}");
+    assert_eq!(asked(), before, "the source is not asked");
+    policy(None).await;
+    importing.later(Duration::HOUR);
+    importing.until("it goes on", |state| state.trouble.is_none()).await;
+    assert!(asked() > before);
     importing.end().await;
 }

@@ -76,6 +76,8 @@ pub enum WhyUnlinked {
     Unknown = 2,
     /// It is a visitor whom we know by that identifier alone: without an e-mail address or an id of our own.
     Anonymous = 3,
+    /// Several people here share its phone number, and nothing else of it is known.
+    Shared = 4,
 }
 
 impl WhyUnlinked {
@@ -84,6 +86,7 @@ impl WhyUnlinked {
         match number {
             1 => WhyUnlinked::NoIdentifier,
             3 => WhyUnlinked::Anonymous,
+            4 => WhyUnlinked::Shared,
             _ => WhyUnlinked::Unknown,
         }
     }
@@ -94,6 +97,7 @@ impl WhyUnlinked {
             WhyUnlinked::NoIdentifier => "came without an identifier",
             WhyUnlinked::Unknown => "nobody here has any of the identifiers",
             WhyUnlinked::Anonymous => "an anonymous visitor: no e-mail address and no id of your own is known yet",
+            WhyUnlinked::Shared => "several people here share its phone number, and nothing else of it is known",
         }
     }
 }
@@ -101,7 +105,7 @@ impl WhyUnlinked {
 /// A member who is not linked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnlinkedMember {
-    /// The digest of the identifiers: the cursor of the next page.
+    /// Its key in the import: the cursor of the next page.
     pub key: Digest,
     /// The identifiers as they came.
     pub who: Profile,

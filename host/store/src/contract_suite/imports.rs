@@ -93,3 +93,116 @@ pub async fn who_becomes_known_joins_and_who_left_goes(engine: impl Engine) {
     assert_eq!(w.store.documents(DocumentKind::ListImport).await.expect("documents"), []);
     assert_eq!(w.store.imported("l:1".to_owned(), None, 10).await.expect("a view"), ImportView::default());
 }
+
+fn called(ecids: &[u32], email: Option<&str>) -> Profile {
+    Profile {
+        aliases: ecids.iter().map(|n| format!("ecid-{n}")).collect(),
+        emails: email.map(str::to_owned).into_iter().collect(),
+        ..Profile::default()
+    }
+}
+
+async fn take<E: Engine>(w: &World<E>, members: Vec<(Profile, bool)>) -> Imported {
+    w.store.import(w.lease, page(members, 1, false), w.now).await.expect("a page")
+}
+
+pub async fn a_member_is_found_again_by_any_identifier_and_leaves_with_all_of_them(engine: impl Engine) {
+    let w = begin(engine).await;
+    w.store.upsert(w.lease, vec![known(0), known(1)], w.now).await.expect("people");
+    // Linked by its first ECID; it comes again with a second one and an address, and leaves under these alone.
+    take(&w, vec![(called(&[0], None), true), (called(&[1], None), true)]).await;
+    take(&w, vec![(called(&[0, 50], Some("new@example.com")), true)]).await;
+    assert_eq!(size(&w).await, 2);
+    let left = take(&w, vec![(called(&[50], None), false)]).await;
+    assert_eq!((left.left, size(&w).await), (1, 1));
+    // Two rows that share nothing lead to one person, who leaves by either.
+    take(&w, vec![(called(&[60], Some("p1@example.com")), true)]).await;
+    let view = w.store.imported("l:1".to_owned(), None, 10).await.expect("a view");
+    assert_eq!((view.linked, size(&w).await), (2, 1));
+    let left = take(&w, vec![(called(&[60], Some("p1@example.com")), false)]).await;
+    assert_eq!((left.left, size(&w).await), (1, 0));
+    assert_eq!(w.store.imported("l:1".to_owned(), None, 10).await.expect("a view"), ImportView::default());
+    // Who leaves and comes within a page has only changed names.
+    take(&w, vec![(called(&[1], None), true)]).await;
+    let same = take(&w, vec![(called(&[1, 70], None), true), (called(&[1], None), false)]).await;
+    assert_eq!((same.left, size(&w).await), (0, 1));
+    // A stranger who comes again with an address, plain or as its digest, is the same stranger.
+    let digest = caravan_model::Digest::of(b"s@example.com").to_string();
+    take(&w, vec![(called(&[80], None), true)]).await;
+    take(&w, vec![(called(&[80], Some("S@example.com")), true)]).await;
+    take(&w, vec![(called(&[81], Some(&digest)), true)]).await;
+    let view = w.store.imported("l:1".to_owned(), None, 10).await.expect("a view");
+    assert_eq!((view.linked, view.unlinked), (1, vec![(WhyUnlinked::Unknown, 1)]));
+    take(&w, vec![(called(&[80], None), false)]).await;
+    let view = w.store.imported("l:1".to_owned(), None, 10).await.expect("a view");
+    assert_eq!((view.linked, view.unlinked), (1, vec![]));
+    w.balanced().await;
+}
+
+pub async fn an_identifier_that_goes_over_to_another_person_takes_nobody_off_who_has_more(engine: impl Engine) {
+    let w = begin(engine).await;
+    w.store.upsert(w.lease, vec![known(0), known(1)], w.now).await.expect("people");
+    let with_own = |own: &str, ecid: u32| Profile { external_id: own.to_owned(), ..called(&[ecid], None) };
+    take(&w, vec![(with_own("own-0", 30), true)]).await;
+    // A shared device: its ECID is the newest one's, and the first goes on under the id that is left.
+    take(&w, vec![(with_own("own-1", 30), true)]).await;
+    assert_eq!(size(&w).await, 2);
+    let left = take(&w, vec![(with_own("own-1", 30), false)]).await;
+    assert_eq!((left.left, size(&w).await), (1, 1));
+    let found = w.store.find("own-0").await.expect("found");
+    let there = w.store.group_members(Group::list("l"), caravan_model::ProfileId(0), 5).await.expect("members");
+    assert_eq!(there.iter().map(|(id, _)| *id).collect::<Vec<_>>(), found);
+    // Under that alone it is found again, and one that was wholly taken over is gone.
+    take(&w, vec![(with_own("own-1", 31), true), (called(&[0], None), true)]).await;
+    let taken = take(&w, vec![(with_own("own-1", 0), true)]).await;
+    assert_eq!((taken.left, size(&w).await), (0, 2), "own-0 stays by its other row");
+    w.balanced().await;
+}
+
+pub async fn phones_link_plain_or_as_digests_and_a_shared_one_links_nobody(engine: impl Engine) {
+    let w = begin(engine).await;
+    let with_phone = |n: u32, phone: &str| Profile {
+        external_id: format!("own-{n}"),
+        phones: vec![phone.to_owned()],
+        country: Some("FR".to_owned()),
+        ..Profile::default()
+    };
+    let people = vec![
+        with_phone(0, "01 40 40 22 90"),
+        with_phone(1, "+1 (706) 767-5127"),
+        with_phone(2, "+447911123456"),
+        with_phone(3, "0044 7911 123456"),
+    ];
+    w.store.upsert(w.lease, people, w.now).await.expect("people");
+    let by_phone = |phone: &str| (Profile { phones: vec![phone.to_owned()], ..Profile::default() }, true);
+    let plus = "504e4a4d2099b8058bf7a5aaa8a6237294c9b29f28395c546684f193d308c6d3";
+    let members =
+        vec![by_phone("+33 1 40 40 22 90"), by_phone(plus), by_phone("+447911123456"), by_phone("+33612345678")];
+    let taken = take(&w, members).await;
+    assert_eq!((taken.joined, size(&w).await), (2, 2));
+    let view = w.store.imported("l:1".to_owned(), None, 10).await.expect("a view");
+    assert_eq!(view.unlinked, [(WhyUnlinked::Unknown, 1), (WhyUnlinked::Shared, 1)]);
+    let digits = caravan_model::Digest::of(b"33140402290").to_string();
+    let left = take(&w, vec![(by_phone(&digits).0, false)]).await;
+    assert_eq!((left.left, size(&w).await), (1, 1), "a digest without `+` is the same number");
+}
+
+pub async fn an_attribute_that_the_source_has_emptied_is_cleared(engine: impl Engine) {
+    let w = begin(engine).await;
+    w.store.upsert(w.lease, vec![known(0)], w.now).await.expect("people");
+    let with = |value: serde_json::Value| {
+        let mut who = ecid(0);
+        who.attributes.insert("tier".to_owned(), value);
+        who.attributes.insert("never".to_owned(), serde_json::Value::Null);
+        (who, true)
+    };
+    take(&w, vec![with("gold".into())]).await;
+    let tier = async || {
+        let found = w.store.find("own-0").await.expect("found");
+        w.store.people(found).await.expect("people")[0].profile.attributes.clone()
+    };
+    let before = tier().await;
+    assert!(before["tier"] == "gold" && !before.contains_key("never"), "{before:?}");
+    take(&w, vec![with(serde_json::Value::Null)]).await;
+    assert!(tier().await["tier"].is_null());
+}

@@ -79,6 +79,10 @@ macro_rules! contract_suite {
         $crate::contract_suite!(@module $engine, imports:
             imported_members_are_linked_by_name_or_address_and_the_rest_is_named
             who_becomes_known_joins_and_who_left_goes
+            a_member_is_found_again_by_any_identifier_and_leaves_with_all_of_them
+            an_identifier_that_goes_over_to_another_person_takes_nobody_off_who_has_more
+            phones_link_plain_or_as_digests_and_a_shared_one_links_nobody
+            an_attribute_that_the_source_has_emptied_is_cleared
         );
         $crate::contract_suite!(@module $engine, inbox:
             messages_wait_in_order_once_each

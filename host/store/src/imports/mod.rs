@@ -1,15 +1,19 @@
 //! Imported members: linked to people whom we know, put on their list, and remembered where nobody is known yet.
+mod book;
+mod linking;
+mod names;
+
+pub(crate) use names::{phone_forms, place_of};
+
 use crate::contract::{
     DocumentKind, ImportStep, ImportView, Imported, Regroup, TakeMembers, UnlinkedMember, WhyUnlinked,
 };
 use crate::fail::Done;
 use crate::writer::Tx;
 use crate::{documents, groups, people, quotas, schema};
+use book::Book;
 use caravan_model::{Digest, Group, Millis, Profile, ProfileId};
-use rusqlite::{Connection, OptionalExtension};
-use std::collections::{HashMap, HashSet};
-
-type Link = Result<ProfileId, WhyUnlinked>;
+use rusqlite::Connection;
 
 /// Does a step of an import.
 pub(crate) fn step(tx: &mut Tx<'_>, workspace: &str, step: ImportStep, now: Millis) -> Done<Imported> {
@@ -23,6 +27,7 @@ pub(crate) fn step(tx: &mut Tx<'_>, workspace: &str, step: ImportStep, now: Mill
             Ok(Imported::default())
         }
         ImportStep::Forget { import } => {
+            tx.db.prepare_cached("DELETE FROM import_name WHERE import = ?1")?.execute([&import])?;
             tx.db.prepare_cached("DELETE FROM import_member WHERE import = ?1")?.execute([&import])?;
             documents::put(tx, &[(DocumentKind::ListImport, import, None)])?;
             Ok(Imported::default())
@@ -36,73 +41,32 @@ fn put(tx: &mut Tx<'_>, import: &str, document: &str) -> Done<bool> {
     Ok(update.execute((DocumentKind::ListImport.word(), import, document))? > 0)
 }
 
-/// What a member is known by, as one key.
-fn key_of(who: &Profile) -> Digest {
-    let mut text = who.external_id.clone();
-    for name in who.aliases.iter().chain(&who.emails).chain(&who.phones) {
-        text.push('\0');
-        text.push_str(name);
-    }
-    Digest::of(text.as_bytes())
-}
-
 fn take(tx: &mut Tx<'_>, workspace: &str, taken: TakeMembers, now: Millis) -> Done<Imported> {
     let TakeMembers { import, list, members, round, leavers, ends, document, charges } = taken;
     quotas::charge(tx.db, &charges, now)?;
     if !put(tx, &import, &document)? {
         return Ok(Imported::default());
     }
-    let links = link(tx.db, members.iter().map(|(who, _)| who))?;
-    let (mut joins, mut leaves, mut news) = (Vec::new(), Vec::new(), Vec::new());
-    {
-        let db = tx.db;
-        let mut known = db.prepare_cached("SELECT profile FROM import_member WHERE import = ?1 AND key = ?2")?;
-        let mut keep = db.prepare_cached(
-            "INSERT INTO import_member VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE
-             SET profile = ?3, reason = ?4, round = ?5, body = ?7",
-        )?;
-        let mut forget = db.prepare_cached("DELETE FROM import_member WHERE import = ?1 AND key = ?2")?;
-        for ((who, joined), found) in members.into_iter().zip(links) {
-            let key = key_of(&who);
-            let before: Option<Option<i64>> = known.query_row((&import, &key.0), |row| row.get(0)).optional()?;
-            let profile = found.ok().map(|id| id.0);
-            if !joined {
-                forget.execute((&import, &key.0))?;
-                leaves.extend(before.flatten().or(profile));
-                continue;
-            }
-            let why = found.err().map_or(0, |why| why as i64);
-            // What a linked one came with stands in the profile from now on.
-            let body = if profile.is_some() { String::new() } else { serde_json::to_string(&who)? };
-            keep.execute((&import, &key.0, profile, why, round as i64, now.0, body))?;
-            let Some(id) = profile else { continue };
-            if before.flatten() != Some(id) {
-                joins.push(id);
-            }
-            news.push((ProfileId(id), who));
-        }
-        if ends {
-            let mut absent = db.prepare_cached("SELECT profile FROM import_member WHERE import = ?1 AND round < ?2")?;
-            let rows = absent.query_map((&import, round as i64), |row| row.get::<_, Option<i64>>(0))?;
-            leaves.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten());
-            db.prepare_cached("DELETE FROM import_member WHERE import = ?1 AND round < ?2")?
-                .execute((&import, round as i64))?;
-        }
-        // Who came under several identifiers has left with the last of them.
-        let mut others =
-            db.prepare_cached("SELECT EXISTS (SELECT 1 FROM import_member WHERE import = ?1 AND profile = ?2)")?;
-        let mut gone = Vec::new();
-        for id in leaves {
-            let stays: bool = others.query_row((&import, id), |row| row.get(0))?;
-            if leavers && !stays {
-                gone.push(id);
-            }
-        }
-        leaves = gone;
+    let links = linking::link(tx.db, members.iter().map(|(who, _)| who))?;
+    let mut book = Book::new(tx.db, &import, round, now);
+    let (stay, leave): (Vec<_>, Vec<_>) = members.into_iter().zip(links).partition(|((_, joined), _)| *joined);
+    // Who leaves and comes again within a page has only changed by what it is known.
+    for ((who, _), link) in leave {
+        book.leave(&who, link)?;
     }
+    let mut news = Vec::new();
+    for ((who, _), link) in stay {
+        if let Some(id) = book.join(&who, link)? {
+            news.push((id, who));
+        }
+    }
+    if ends {
+        book.end()?;
+    }
+    let (joins, leaves) = book.close()?;
     learn(tx, workspace, news)?;
     let joined = regroup(tx, &list, joins, true, now)?;
-    let left = regroup(tx, &list, leaves, false, now)?;
+    let left = regroup(tx, &list, if leavers { leaves } else { Vec::new() }, false, now)?;
     Ok(Imported { joined, left, next: None })
 }
 
@@ -117,7 +81,7 @@ fn relink(
 ) -> Done<Imported> {
     let page = page(tx.db, import, after, limit)?;
     let next = page.last().map(|last| last.key).filter(|_| page.len() == limit);
-    let links = link(tx.db, page.iter().map(|member| &member.who))?;
+    let links = linking::link(tx.db, page.iter().map(|member| &member.who))?;
     let (mut joins, mut news) = (Vec::new(), Vec::new());
     {
         let mut found = tx.db.prepare_cached(
@@ -150,60 +114,22 @@ fn regroup(tx: &mut Tx<'_>, list: &str, people: Vec<i64>, joined: bool, now: Mil
 }
 
 /// Merges in what came along with people whom we know: attributes alone. Identifiers are not taken over, so that a
-/// source never changes where somebody is reached.
+/// source never changes where somebody is reached. Null is what the source has emptied.
 fn learn(tx: &mut Tx<'_>, workspace: &str, news: Vec<(ProfileId, Profile)>) -> Done<()> {
     let mut people = Vec::new();
     for (id, who) in news.into_iter().filter(|(_, who)| !who.attributes.is_empty()) {
         if let Some(known) = people::load(tx.db, id)? {
-            let attributes = who.attributes;
+            let mut attributes = who.attributes;
+            let has = |name: &String| known.attributes.get(name).is_some_and(|value| !value.is_null());
+            attributes.retain(|name, value| !value.is_null() || has(name));
+            if attributes.is_empty() {
+                continue;
+            }
             people.push(Profile { external_id: known.external_id, attributes, ..Profile::default() });
         }
     }
     people::upsert(tx, workspace, people)?;
     Ok(())
-}
-
-/// Whom members are: by an own id or an alias, else by an e-mail address. An anonymous visitor is nobody yet.
-fn link<'a>(db: &Connection, members: impl Iterator<Item = &'a Profile>) -> Done<Vec<Link>> {
-    let (mut links, mut wanted, mut by_email) = (Vec::new(), HashSet::new(), Vec::new());
-    for who in members {
-        let link = by_name(db, who)?;
-        if link.is_err() && !who.emails.is_empty() {
-            let emails: Vec<String> = who.emails.iter().map(|email| email.trim().to_lowercase()).collect();
-            wanted.extend(emails.iter().cloned());
-            by_email.push((links.len(), emails));
-        }
-        links.push(link);
-    }
-    // All of them in one look through everyone, and none where names sufficed.
-    let found: HashMap<String, ProfileId> = match wanted.is_empty() {
-        true => HashMap::new(),
-        false => people::with_emails(db, &wanted)?,
-    };
-    for (at, emails) in by_email {
-        if let Some(id) = emails.iter().find_map(|email| found.get(email)) {
-            links[at] = Ok(*id);
-        }
-    }
-    Ok(links)
-}
-
-fn by_name(db: &Connection, who: &Profile) -> Done<Link> {
-    let names: Vec<&String> =
-        [&who.external_id].into_iter().chain(&who.aliases).filter(|name| !name.is_empty()).collect();
-    let mut why = match names.is_empty() && who.emails.is_empty() {
-        true => WhyUnlinked::NoIdentifier,
-        false => WhyUnlinked::Unknown,
-    };
-    for name in names {
-        let Some(id) = people::named(db, name)? else { continue };
-        let Some(known) = people::load(db, id)? else { continue };
-        if !known.emails.is_empty() || !who.aliases.contains(&known.external_id) {
-            return Ok(Ok(id));
-        }
-        why = WhyUnlinked::Anonymous;
-    }
-    Ok(Err(why))
 }
 
 fn page(db: &Connection, import: &str, after: Option<Digest>, limit: usize) -> Done<Vec<UnlinkedMember>> {
@@ -247,6 +173,10 @@ pub(crate) fn view(db: &Connection, import: &str, after: Option<Digest>, limit: 
 
 /// Somebody was erased: no import remembers them.
 pub(crate) fn erase(db: &Connection, profile: ProfileId) -> Done<()> {
+    db.prepare_cached(
+        "DELETE FROM import_name WHERE (import, member) IN (SELECT import, key FROM import_member WHERE profile = ?1)",
+    )?
+    .execute([profile.0])?;
     db.prepare_cached("DELETE FROM import_member WHERE profile = ?1")?.execute([profile.0])?;
     Ok(())
 }
