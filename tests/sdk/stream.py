@@ -1,6 +1,7 @@
 """Sends people and events through Segment's own library, as a customer's service does.
 
-stream.py HOST WRITE_KEY FIRST COUNT: identifies COUNT people from number FIRST on, and tracks one event of each.
+stream.py HOST WRITE_KEY FIRST COUNT [gzip]: identifies COUNT people from number FIRST on, and tracks one event of each;
+with `gzip`, the library packs what it sends.
 Ends with an error if anything could not be handed over."""
 import sys
 
@@ -13,6 +14,7 @@ client = Client(
     host=host,
     max_queue_size=1_000_000,
     max_retries=20,
+    gzip="gzip" in sys.argv[5:],
     on_error=lambda error, items: failed.append((str(error), len(items))),
 )
 for n in range(first, first + count):

@@ -39,3 +39,15 @@ pub fn run(script: &str, arguments: &[&str]) -> String {
     let script = xtask::stage::root().join("tests/sdk").join(script);
     must(Command::new("node").arg(script).args(arguments).env("NODE_FOLDER", packages()))
 }
+
+/// Runs a script that must fail, and gives what it says on stderr.
+///
+/// # Panics
+/// It does not fail.
+pub fn fails(script: &str, arguments: &[&str]) -> String {
+    let script = xtask::stage::root().join("tests/sdk").join(script);
+    let mut command = Command::new("node");
+    let output = command.arg(script).args(arguments).env("NODE_FOLDER", packages()).output().expect("node");
+    assert!(!output.status.success(), "{command:?} did not fail");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}

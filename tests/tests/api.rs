@@ -68,27 +68,27 @@ fn calls(document: &Value) -> Vec<(String, String, Option<Vec<String>>)> {
     for (path, item) in document["paths"].as_object().expect("paths") {
         let path = path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect::<Vec<_>>();
         for (method, call) in item.as_object().expect("calls") {
-            let asked = &call["security"][0];
-            let words = |scopes: &Vec<Value>| scopes.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-            calls.push((method.to_uppercase(), path.join("/"), asked["key"].as_array().map(words)));
+            let asked = call["security"][0]["key"].as_array();
+            let rights = asked.map(|scopes| scopes.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+            calls.push((method.to_uppercase(), path.join("/"), rights));
         }
     }
     calls
 }
 
 #[test]
-fn each_call_asks_for_the_right_that_its_document_names_and_says_nothing_without_it() {
+fn each_call_asks_for_the_rights_that_its_document_names_and_says_nothing_without_one_of_them() {
     let world = World::new();
     let (status, document) = world.call("", "GET", "/api/openapi.json", "");
     assert_eq!(status, 200);
     let rights = world.call(&world.admin, "GET", "/api/me", "").1["rights"].clone();
     let all: Vec<&str> = rights.as_array().expect("rights").iter().filter_map(Value::as_str).collect();
-    let mut all_but: BTreeMap<&str, String> = BTreeMap::new();
-    for right in &all {
+    let without = |right: &&str| {
         let others: Vec<&str> = all.iter().copied().filter(|other| other != right).collect();
-        all_but.insert(right, world.made(&format!("all but {right}"), &others));
-    }
-    let mut only: BTreeMap<&[String], String> = BTreeMap::new();
+        ((*right).to_owned(), world.made(&format!("all but {right}"), &others))
+    };
+    let without: BTreeMap<String, String> = all.iter().map(without).collect();
+    let mut only: BTreeMap<String, String> = BTreeMap::new();
     let calls = calls(&document);
     assert!(calls.len() > 50, "{calls:?}");
     for (method, path, rights) in &calls {
@@ -103,15 +103,14 @@ fn each_call_asks_for_the_right_that_its_document_names_and_says_nothing_without
             continue;
         }
         for right in rights {
-            let (status, said) = world.call(&all_but[right.as_str()], method, path, "{}");
+            let (status, said) = world.call(&without[right], method, path, "{}");
             assert_eq!((status, said["code"].as_str()), (403, Some("CV093")), "{shown}: {said}");
-            assert!(said["detail"].as_str().is_some_and(|words| words.contains(right.as_str())), "{shown}: {said}");
             assert!(!said.to_string().contains("called"), "it sees nothing: {said}");
         }
+        // The key that lists keys and members is the one that could remove them: its calls name what is not there.
         let words: Vec<&str> = rights.iter().map(String::as_str).collect();
         let own =
-            only.entry(rights.as_slice()).or_insert_with(|| world.made(&format!("only {}", words.join(" ")), &words));
-        // The key that lists keys and members is the one that could remove them: its calls name what is not there.
+            only.entry(rights.join(" and ")).or_insert_with_key(|name| world.made(&format!("only {name}"), &words));
         let (status, said) = world.call(own, method, path, "{}");
         assert!(![401, 403, 405].contains(&status) && status < 500, "{shown}: {status} {said}");
     }
@@ -166,19 +165,22 @@ fn identifiers_go_to_a_partner_only_by_whoever_may_export_them() {
     assert_eq!((status, &said["raw"]), (201, &json!(["EMAIL"])), "{said}");
 }
 
-#[test]
-fn a_generator_of_requests_finds_no_call_that_fails_inside() {
-    let world = World::new();
+/// Lets a generator send requests with a key, this many for each call, or many more in a full run.
+fn generated(world: &World, key: &str, examples: u32) {
     let report = world.place.path("report.xml");
+    let examples = if std::env::var_os("CARAVAN_TEST_FULL").is_some() { examples * 20 } else { examples };
     let arguments = [
         "run",
         &format!("{}/api/openapi.json", world.host.url),
         "-H",
-        &format!("Authorization: Bearer {}", world.admin),
+        &format!("Authorization: Bearer {key}"),
+        // Would end the host that it asks.
+        "--exclude-path",
+        "/api/host/drain",
         "--checks",
         "not_a_server_error,content_type_conformance,response_schema_conformance",
         "--max-examples",
-        "15",
+        &examples.to_string(),
         "--seed",
         "7",
         "--phases",
@@ -195,7 +197,26 @@ fn a_generator_of_requests_finds_no_call_that_fails_inside() {
     let said = python::program("st", &arguments, &world.place.path("."));
     assert!(said.contains("generated") && !said.contains("failures"), "{said}");
     // It lives, and still knows the key.
-    assert_eq!(world.call(&world.admin, "GET", "/api/me", "").0, 200);
+    assert_eq!(world.call(key, "GET", "/api/me", "").0, 200);
+}
+
+#[test]
+fn a_generator_of_requests_finds_no_call_that_fails_inside() {
+    let world = World::new();
+    generated(&world, &world.admin, 15);
+}
+
+#[test]
+fn a_generator_with_a_viewers_key_finds_none_either_and_changes_nothing() {
+    let world = World::new();
+    let viewer = world.made("viewer", &["viewer"]);
+    let notes = || {
+        let (_, notes) = world.call(&world.admin, "GET", "/api/audit?limit=1000", "");
+        notes.as_array().map_or(0, Vec::len)
+    };
+    let before = notes();
+    generated(&world, &viewer, 5);
+    assert_eq!(notes(), before, "whoever only looks changes nothing");
 }
 
 #[test]

@@ -40,6 +40,7 @@ fn what_people_change_stands_in_the_chain_and_a_change_by_hand_is_found() {
         "canvas.resume",
         "canvas.cap",
         "policy.set",
+        "profile.import",
         "list.create",
         "list.change",
         "profile.erase",
@@ -48,7 +49,7 @@ fn what_people_change_stands_in_the_chain_and_a_change_by_hand_is_found() {
     assert!(!listed.stdout.contains("secret-person") && !listed.stdout.contains("\"p1\""), "{}", listed.stdout);
     assert!(notes[0]["who"].as_str().is_some_and(|who| who.starts_with("cli:")), "{}", listed.stdout);
     let held = caravan(&["audit", "verify"]).expect(0).stdout;
-    assert!(held.contains("the chain holds: 8 records"), "{held}");
+    assert!(held.contains("the chain holds: 9 records"), "{held}");
     // By hand, as somebody with the file can.
     let edit = |sql: &str| {
         let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.executescript(sys.argv[2])";

@@ -1,6 +1,6 @@
 //! Segments as their keeper uses them: set, counted, activated, and followed by a serving host.
 use caravan_tests::sinks::MailServer;
-use caravan_tests::{KEY, LAB_CONNECTIONS, Place, Served, audience_named, keys_of, oracle, patient};
+use caravan_tests::{KEY, LAB_CONNECTIONS, Place, Ran, Served, audience_named, keys_of, oracle, patient};
 use std::collections::BTreeSet;
 use std::process::Stdio;
 
@@ -95,11 +95,15 @@ fn a_static_export_makes_one_audience_for_each_field_and_never_changes_it() {
     caravan(&["profile", "import", "users.csv", "--yes"]);
     caravan(&["segment", "set", "lapsed.yaml"]);
     let of = ["segment", "activate", "lapsed", "--mode", "once", "--connection", "lab-meta", "--account", "main"];
-    let canvas = caravan(
-        &[&of[..], &["--match", "email,phone,external_id", "--mail", "ann@acme.example", "--lab", &lab.url, "--json"]]
-            .concat(),
-    );
-    let document: serde_json::Value = serde_json::from_str(&canvas).expect("JSON");
+    let fields = ["--match", "email,phone,external_id", "--lab", &lab.url, "--json"];
+    let made = place.run([&of[..], &fields, &["--mail", "ann@acme.example"], &served_store].concat()).expect(0);
+    assert!(made.stderr.contains("warning: no mail server is configured"), "{}", made.stderr);
+    let document = made.json();
+    let state = || {
+        let shown = place.run(["segment", "show", "lapsed", "--json", "--store", "s.caravan"]).expect(0).json();
+        shown["activations"][0].clone()
+    };
+    assert_eq!((&state()["mode"], &state()["mail"]), (&"once".into(), &"no-server".into()), "{}", state());
     let name = |field: &str| document["document"]["audiences"][field]["name"].as_str().expect("a name").to_owned();
     let there = |field: &str| -> usize {
         let id = audience_named(&lab, &name(field)).expect("one audience");
@@ -134,6 +138,7 @@ fn a_static_export_makes_one_audience_for_each_field_and_never_changes_it() {
     patient("the inbox is worked off", || served.metric(&["caravan_inbox_messages{"]) == Some(0));
     assert_eq!(served.term(), Some(0));
     assert!(full(), "nothing is changed later");
+    assert_eq!(state()["mail"], "nobody", "whoever waited was told");
     assert!(mails.take().is_empty(), "and nobody is mailed twice");
 }
 
@@ -238,5 +243,23 @@ steps:
     assert_eq!((step["fields"]["email"].as_u64(), step["fields"]["phone"].as_u64()), (Some(45), Some(20)));
     assert_eq!((step["rows"].as_u64(), step["calls"].as_u64()), (Some(45), Some(1)));
     let words = place.run([&["canvas", "forecast", "canvas.yaml"][..], &store].concat()).stdout;
-    assert!(words.contains("60 of 100 people may enter now") && words.contains("token ended at 2026-01-31"), "{words}");
+    let ended = "the token of lab-meta ended at 2026-01-31";
+    assert!(words.contains("60 of 100 people may enter now") && words.contains(ended), "{words}");
+    // A serving host says the same, ends the same way, and both say it in short before they publish.
+    let key = place.run([&["key", "add", "boss", "--rights", "admin", "--json"][..], &store].concat()).expect(0).json();
+    let lab = place.lab();
+    let served = Served::of(&place, &lab, "127.0.0.1:0", &[]);
+    let remote = |arguments: &[&str]| {
+        let mut command = place.caravan([arguments, &["--server", &served.url]].concat());
+        Ran::of(command.env("CARAVAN_KEY", key["key"].as_str().expect("a secret")))
+    };
+    assert_eq!(remote(&["canvas", "forecast", "canvas.yaml"]).expect(1).stdout, words);
+    assert_eq!(remote(&["canvas", "forecast", "canvas.yaml", "--json"]).expect(1).json(), found);
+    let short = remote(&["canvas", "publish", "canvas.yaml"]).expect(0).stderr;
+    assert!(short.contains("win-back: 60 of 100 people may enter now; 45 could be sent at sync"), "{short}");
+    assert!(short.contains(&format!("warning: sync: {ended}")), "{short}");
+    assert_eq!(served.term(), Some(0));
+    let again = place.run(["canvas", "publish", "canvas.yaml", "--store", "s.caravan", "--lab", &lab.url]);
+    let short = again.expect(0).stderr;
+    assert!(short.contains("60 of 100 people may enter now") && short.contains(ended), "{short}");
 }

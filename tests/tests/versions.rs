@@ -97,12 +97,24 @@ fn people_inside_go_on_in_the_new_version_of_a_serving_host_and_the_books_of_bot
         lines.map(|line| line["inside"].as_u64().expect("a number")).collect()
     };
     patient("all are inside", || inside() == [300]);
-    // Without a word they finish where they are; with one they go on, and an exit finds them there.
-    let published = caravan(&["canvas", "publish", "second.yaml", "--json"]).expect(0).json();
+    // Where nobody can be asked, nothing is published before it is said what becomes of them; the question has the numbers.
+    for flags in [&[][..], &["--move"]] {
+        let asked = caravan(&[&["canvas", "publish", "second.yaml"], flags].concat()).expect(2).stderr;
+        assert!(asked.contains("of 300 people inside earlier versions of win-back, "), "{asked}");
+        assert!(asked.contains("nobody can be asked here") && asked.contains("--yes"), "{asked}");
+    }
+    assert_eq!(inside(), [300]);
+    let published = caravan(&["canvas", "publish", "second.yaml", "--finish", "--json"]).expect(0).json();
     assert_eq!((&published["inside"], &published["moves"]), (&300.into(), &0.into()), "{published}");
     assert_eq!(inside(), [300, 0]);
     place.write("third.yaml", canvas("Three", SECOND));
-    let published = caravan(&["canvas", "publish", "third.yaml", "--move", "--json"]).expect(0).json();
+    let third = std::fs::read_to_string(place.path("third.yaml")).expect("a text");
+    let plan = served.ask("POST", "/api/canvases/move-plan", &format!("authorization: Bearer {key}\r\n"), &third);
+    assert!(
+        plan.0 == 200 && plan.1.contains(r#""inside":300,"could_move":300,"stay":0,"steps":{"pause":300}"#),
+        "{plan:?}"
+    );
+    let published = caravan(&["canvas", "publish", "third.yaml", "--move", "--yes", "--json"]).expect(0).json();
     assert_eq!((&published["version"], &published["moves"]), (&3.into(), &300.into()), "{published}");
     patient("they have moved", || inside() == [0, 0, 300]);
     assert_eq!(served.send("/v1/track", r#"{"userId":"p1","event":"Bought"}"#).0, 200);

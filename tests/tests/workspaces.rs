@@ -51,7 +51,7 @@ fn each_workspace_of_a_configuration_has_its_own_people_keys_and_audiences() {
     let writer = key(&place, "emea", "send-events");
     let unknown = place.run(["list", "list", "--workspace", "apac"]).expect(2).stderr;
     assert!(unknown.contains("default, emea"), "{unknown}");
-    let listed = place.run(["config", "workspaces", "--json"]).expect(0).json();
+    let listed = place.run(["workspace", "list", "--json"]).expect(0).json();
     assert_eq!((&listed[1]["workspace"], &listed[1]["zone"]), (&"emea".into(), &"Europe/Paris".into()), "{listed}");
     // What is missing is said before anything is served.
     let checked = place.run(["config", "check"]).expect(1).stdout;

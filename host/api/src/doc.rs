@@ -16,11 +16,12 @@ use utoipa::{Modify, OpenApi};
         license(name = "Apache-2.0")
     ),
     paths(
-        host::document, host::show, keeping::backup, keeping::catalogue, keeping::check, keeping::prune,
-        sessions::open, sessions::close, sessions::me, oidc::go, oidc::come_back,
+        host::document, host::show, host::drain, workspaces::list, keeping::backup, keeping::catalogue, keeping::check, keeping::prune,
+        sessions::open, sessions::ask_for_link, sessions::close, sessions::me, oidc::go, oidc::come_back,
         members::list, members::set, members::remove, members::link,
         keys::list, keys::add, keys::remove,
         canvases::list, canvases::show, canvases::numbers, canvases::check, canvases::forecast, canvases::replay,
+        canvases::plan_moves,
         trials::preview, trials::dry_run, canvases::publish, events::receive,
         canvases::pause, canvases::resume, canvases::stop, canvases::cap, entries::enter,
         versions::show_draft, versions::save_draft, versions::drop_draft, versions::list, versions::show,

@@ -66,7 +66,8 @@ impl<S: Send + Sync> FromRequest<S> for Text {
     }
 }
 
-async fn body<S: Send + Sync>(request: Request<Body>, state: &S) -> Result<body::Bytes, Refused> {
+/// The body, within the bounds of its route.
+pub(crate) async fn body<S: Send + Sync>(request: Request<Body>, state: &S) -> Result<body::Bytes, Refused> {
     body::Bytes::from_request(request, state).await.map_err(|rejection| {
         let status = rejection.status();
         let cure = match status {

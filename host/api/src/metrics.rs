@@ -1,10 +1,11 @@
 //! `GET /metrics`: how the host is, in Prometheus' text form. Codes and names of ours, never people.
+use crate::caller::bearer;
 use crate::problem::Refused;
-use crate::server::State;
-use axum::http::header;
+use crate::server::{ServerOptions, State};
+use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
-use caravan_model::Millis;
 use caravan_model::port::{Clock as _, SystemClock};
+use caravan_model::{Code, Millis, Problem};
 use caravan_store::{LaneState, Store};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
@@ -43,10 +44,29 @@ fn whole(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
+/// Headers by which a proxy says that a request comes from elsewhere.
+const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+
+/// Whether a request may see the names of all workspaces' canvases, connections and audiences: by the key for metrics; without
+/// one, from this machine, where nobody else reaches the host and no proxy brings others.
+fn may_see(options: &ServerOptions, headers: &HeaderMap) -> bool {
+    match options.metrics_key.is_empty() {
+        false => bearer(headers).is_some_and(|key| options.metrics_key.know(key)),
+        true => options.loopback && !FORWARDED.iter().any(|name| headers.contains_key(*name)),
+    }
+}
+
 /// Everything, read at this moment.
 pub(crate) async fn show<S: Store>(
     axum::extract::State(state): axum::extract::State<Arc<State<S>>>,
+    headers: HeaderMap,
 ) -> Result<impl IntoResponse, Refused> {
+    if !may_see(&state.options, &headers) {
+        let problem =
+            Problem::new(Code::NotSigned, "metrics name what all workspaces have, and this is no key for them")
+                .cure("set `[metrics] key` in caravan.toml, and send it as `Authorization: Bearer …`");
+        return Err(problem.into());
+    }
     let text = text(&state).await.map_err(Refused::from)?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
 }
@@ -148,4 +168,29 @@ async fn text<S: Store>(state: &State<S>) -> caravan_runner::Result<String> {
 
 fn seconds(now: Millis, then: Millis) -> i64 {
     whole(now.since(then).0 / 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::WriteKeys;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn metrics_are_for_whoever_has_their_key_and_without_one_for_this_machine_alone() {
+        let options = |key: &str, loopback| ServerOptions {
+            metrics_key: WriteKeys::new([key]),
+            loopback,
+            ..ServerOptions::default()
+        };
+        let with = |name: &'static str, value: &'static str| {
+            HeaderMap::from_iter([(header::HeaderName::from_static(name), HeaderValue::from_static(value))])
+        };
+        let (open, scraper) = (HeaderMap::new(), with("authorization", "Bearer m-key"));
+        assert!(may_see(&options("", true), &open) && !may_see(&options("", false), &open));
+        assert!(!may_see(&options("", true), &with("x-forwarded-for", "203.0.113.7")), "a proxy brings somebody");
+        assert!(!may_see(&options("m-key", true), &open) && may_see(&options("m-key", false), &scraper));
+        assert!(!may_see(&options("m-key", true), &with("authorization", "Bearer other")));
+        assert!(!may_see(&options("", false), &scraper));
+    }
 }

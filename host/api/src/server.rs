@@ -1,24 +1,25 @@
 //! The server: routes, limits, and its way out.
 use crate::doors::Doors;
-use crate::keys::Senders;
+use crate::keys::{Senders, WriteKeys};
 use crate::metrics::Counts;
 use crate::provider::{Provider, Underway};
 use crate::workspace::Workspace;
 use crate::{health, metrics, routes, tracking};
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
-use axum::routing::{get, post};
-use caravan_model::Right;
+use axum::routing::get;
 use caravan_model::port::{Clock as _, SystemClock};
+use caravan_model::{Duration, Right};
 use caravan_runner::control::{Signed, signed_by};
 use caravan_store::Store;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tracing::Instrument as _;
 
 /// How a server behaves.
@@ -29,13 +30,21 @@ pub struct ServerOptions {
     /// The most bytes of one message (Segment: 32 kB).
     pub most_message_bytes: usize,
     /// Nothing more is taken in while the oldest message has waited for so long.
-    pub longest_wait: Duration,
+    pub longest_wait: time::Duration,
     /// Nothing more is taken in while so many messages wait.
     pub most_waiting: u64,
     /// Nothing more is taken in while the store's disk has less left, in bytes: what is left serves those who are inside.
     pub least_free: u64,
     /// Nothing more is taken in while the store takes so many bytes; 0 = no bound.
     pub largest_store: u64,
+    /// Whose pages may send events from a browser: origins such as `https://shop.acme.example`; `*` for all.
+    pub origins: Vec<String>,
+    /// What scrapers of `/metrics` send as a bearer token, if anything: then nobody else is answered there.
+    pub metrics_key: WriteKeys,
+    /// Whether this machine alone reaches the host: without a key for them, metrics are for this machine.
+    pub loopback: bool,
+    /// How browsers reach this host: the settings of Segment's library for them lead there. What they asked, if not given.
+    pub public_url: Option<String>,
 }
 
 impl Default for ServerOptions {
@@ -43,10 +52,14 @@ impl Default for ServerOptions {
         ServerOptions {
             most_bytes: 500 * 1_024,
             most_message_bytes: 32 * 1_024,
-            longest_wait: Duration::from_secs(300),
+            longest_wait: time::Duration::from_secs(300),
             most_waiting: 2_000_000,
             least_free: 256 << 20,
             largest_store: 0,
+            origins: vec!["*".to_owned()],
+            metrics_key: WriteKeys::default(),
+            loopback: false,
+            public_url: None,
         }
     }
 }
@@ -56,15 +69,24 @@ pub(crate) struct State<S: Store> {
     pub workspaces: Vec<Arc<Workspace<S>>>,
     pub options: ServerOptions,
     pub doors: Doors,
+    /// Links that were asked for at signing in.
+    pub links: Doors,
     /// Who vouches for members, if anybody, and who is on their way back from there.
     pub provider: Option<Arc<dyn Provider>>,
     pub underway: Underway,
     senders: Senders,
     pub counts: Counts,
     leaving: AtomicBool,
+    /// Whether somebody who may asked the host to go.
+    asked: watch::Sender<bool>,
 }
 
 impl<S: Store> State<S> {
+    /// Asks the host to go.
+    pub(crate) fn ask_to_leave(&self) {
+        self.asked.send_replace(true);
+    }
+
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
     }
@@ -112,21 +134,22 @@ impl<S: Store + 'static> Server<S> {
         provider: Option<Arc<dyn Provider>>,
     ) -> Server<S> {
         let workspaces = workspaces.into_iter().map(Arc::new).collect();
-        let (doors, senders, counts) = (Doors::default(), Senders::default(), Counts::default());
-        let (leaving, underway) = (AtomicBool::new(false), Underway::default());
-        Server { state: Arc::new(State { workspaces, options, doors, provider, underway, senders, counts, leaving }) }
+        let (doors, links) = (Doors::within(Duration::MINUTE), Doors::within(Duration::HOUR));
+        let (senders, counts) = (Senders::default(), Counts::default());
+        let (leaving, underway, asked) = (AtomicBool::new(false), Underway::default(), watch::Sender::new(false));
+        let state = State { workspaces, options, doors, links, provider, underway, senders, counts, leaving, asked };
+        Server { state: Arc::new(state) }
+    }
+
+    /// Becomes true once somebody who may asks the host to go.
+    pub fn asked_to_leave(&self) -> watch::Receiver<bool> {
+        self.state.asked.subscribe()
     }
 
     /// Its routes.
     pub fn router(&self) -> Router {
-        let tracking = Router::new()
-            .route("/v1/{kind}", post(tracking::one::<S>))
-            .route("/v1/batch", post(tracking::batch::<S>))
-            .route("/v1/import", post(tracking::batch::<S>))
-            // A little more than the limit itself: what is beyond it is answered in our own words.
-            .layer(DefaultBodyLimit::max(self.state.options.most_bytes * 2));
         Router::new()
-            .merge(tracking)
+            .merge(tracking::routes(&self.state.options))
             .merge(routes::routes::<S>())
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready::<S>))

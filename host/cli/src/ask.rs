@@ -22,6 +22,27 @@ pub fn confirm(global: &Global, what: &str) -> anyhow::Result<()> {
     if agrees(&answer) { Ok(()) } else { Err(usage("nothing was done", "answer y, or say --yes, to do it").into()) }
 }
 
+/// Asks on a terminal for one of two ways, by the first letters of their words; gives whether it is the first.
+///
+/// # Errors
+/// Nobody can be asked, or the answer is neither.
+pub fn choose(what: &str, (one, other): (&str, &str), cure: &str) -> anyhow::Result<bool> {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(usage(format!("{what}: nobody can be asked here"), cure).into());
+    }
+    let mut err = io::stderr().lock();
+    write!(err, "{what}. Shall they {one}, or {other}? ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    let means = |word: &str| !answer.trim().is_empty() && word.starts_with(&answer.trim().to_lowercase());
+    match (means(one), means(other)) {
+        (true, _) => Ok(true),
+        (_, true) => Ok(false),
+        _ => Err(usage("nothing was done", format!("answer {one} or {other}")).into()),
+    }
+}
+
 fn agrees(answer: &str) -> bool {
     matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }

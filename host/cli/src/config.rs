@@ -3,8 +3,8 @@
 use crate::files;
 use crate::users::handed::Meaning;
 use bytesize::ByteSize;
-use caravan_api::ServerOptions;
-use caravan_connectors::Proxy;
+use caravan_api::{ServerOptions, WriteKeys};
+use caravan_connectors::{Proxy, secret_of};
 use caravan_journey::TimeZone;
 use caravan_model::connection::SecretRef;
 use caravan_model::{Code, Duration, Problem};
@@ -35,6 +35,8 @@ pub struct Config {
     /// The collector to which a serving host sends its spans by OTLP over HTTP: `http://127.0.0.1:4318`.
     /// `OTEL_EXPORTER_OTLP_ENDPOINT` goes before it.
     pub otlp: Option<String>,
+    /// Who may read `/metrics`; without it, this machine alone, where the host listens on loopback.
+    pub metrics: Option<Metrics>,
     /// When events are put off.
     #[serde(default)]
     pub intake: Intake,
@@ -55,6 +57,9 @@ pub struct Intake {
     pub longest_wait: Option<Duration>,
     /// How many messages may wait; 2,000,000 if not given.
     pub most_waiting: Option<u64>,
+    /// Whose pages may send events from a browser: `["https://shop.acme.example"]`; those of every origin if not given,
+    /// and none where it is empty.
+    pub origins: Option<Vec<String>>,
 }
 
 impl Intake {
@@ -66,6 +71,7 @@ impl Intake {
             largest_store: self.largest_store.map_or(usual.largest_store, |size| size.as_u64()),
             longest_wait: self.longest_wait.map_or(usual.longest_wait, Into::into),
             most_waiting: self.most_waiting.unwrap_or(usual.most_waiting),
+            origins: self.origins.clone().unwrap_or(usual.origins),
             ..usual
         }
     }
@@ -79,6 +85,14 @@ pub struct Mail {
     pub url: SecretRef,
     /// `alerts@acme.example` or `Caravan <alerts@acme.example>`.
     pub from: String,
+}
+
+/// Who may read `/metrics`, which names what all workspaces have.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Where the key is kept that scrapers send as a bearer token: `{ env = "METRICS_KEY" }` or `{ file = "metrics.key" }`.
+    pub key: SecretRef,
 }
 
 /// An OpenID provider.
@@ -182,6 +196,9 @@ pub fn read(path: &Path) -> Result<Config, Problem> {
     if let Some(SignIn { client_secret: SecretRef::File(file), .. }) = &mut config.sign_in {
         *file = folder.join(file.as_str()).display().to_string();
     }
+    if let Some(Metrics { key: SecretRef::File(file) }) = &mut config.metrics {
+        *file = folder.join(file.as_str()).display().to_string();
+    }
     for (workspace, own) in &mut config.workspaces {
         let wrong = |at: &str, words: String| {
             Problem::new(Code::BadValue, words).in_file(name.clone()).at_path(format!("workspaces.{workspace}{at}"))
@@ -212,6 +229,13 @@ pub fn read(path: &Path) -> Result<Config, Problem> {
             }
         }
     }
+    let mut origins = config.intake.origins.iter().flatten();
+    if let Some(other) = origins.find(|origin| !is_origin(origin)) {
+        let problem = Problem::new(Code::BadValue, format!("`{other}` is no origin of a page")).in_file(name);
+        return Err(problem
+            .at_path("intake.origins")
+            .cure("write scheme and host, `https://shop.acme.example`, or `*`"));
+    }
     let mut stores: Vec<&PathBuf> = config.workspaces.values().map(|own| &own.store).collect();
     stores.sort();
     if let Some(pair) = stores.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -221,6 +245,13 @@ pub fn read(path: &Path) -> Result<Config, Problem> {
     Ok(config)
 }
 
+/// Whether browsers name pages so: scheme, host and port, and nothing behind them.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_host = |host: &str| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    text == "*" || host.is_some_and(is_host)
+}
+
 /// The network's proxy, as `CARAVAN_PROXY` or the configuration says.
 ///
 /// # Errors
@@ -228,6 +259,19 @@ pub fn read(path: &Path) -> Result<Config, Problem> {
 pub fn proxy() -> Result<Option<Proxy>, Problem> {
     let named = std::env::var("CARAVAN_PROXY").ok().filter(|text| !text.trim().is_empty());
     named.or_else(|| current().proxy.clone()).map(|text| text.parse()).transpose()
+}
+
+/// The key for metrics, if one is configured.
+///
+/// # Errors
+/// CV063 where it is not there.
+pub fn metrics_key() -> Result<WriteKeys, Problem> {
+    let Some(metrics) = &current().metrics else { return Ok(WriteKeys::default()) };
+    let key = secret_of(&metrics.key).map_err(|words| {
+        Problem::new(Code::MissingSecret, format!("the key for metrics is not there: {words}"))
+            .cure("set the variable or write the file that `metrics.key` of the configuration names")
+    })?;
+    Ok(WriteKeys::new([key.expose()]))
 }
 
 /// The time zone of a workspace.
@@ -293,5 +337,10 @@ mod tests {
         assert!(read.workspaces["a"].hand_overs["adobe"].folder.is_absolute());
         let wrong = read_text(&format!("{folder}columns = {{ \"A\" = \"name\" }}\n")).unwrap_err();
         assert_eq!(wrong.path.as_deref(), Some("workspaces.a.hand_overs.adobe.columns"));
+        for origin in ["shop.acme.example", "https://shop.acme.example/", "https://", "null"] {
+            let wrong = read_text(&format!("[intake]\norigins = [\"*\", \"{origin}\"]\n")).unwrap_err();
+            assert_eq!(wrong.path.as_deref(), Some("intake.origins"), "{origin}");
+        }
+        assert!(read_text("[intake]\norigins = [\"http://localhost:3000\"]\n").is_ok());
     }
 }

@@ -18,6 +18,7 @@ mod kept;
 mod mapped;
 mod out;
 mod policies;
+mod progress;
 mod raw;
 mod registry;
 mod remote;

@@ -23,15 +23,25 @@ pub fn options(global: &Global) -> OpenOptions {
 /// # Errors
 /// It names an engine that is not there, or nothing says which store the workspace has.
 pub fn named(global: &Global) -> Result<Option<PathBuf>, Problem> {
-    let Some(text) = global.store.as_deref() else { return of_config(&global.workspace) };
+    match global.store.as_deref() {
+        Some(text) => file_of(text).map(Some),
+        None => of_config(&global.workspace),
+    }
+}
+
+/// The file of a store that somebody names.
+///
+/// # Errors
+/// It names an engine that is not there.
+pub fn file_of(text: &str) -> Result<PathBuf, Problem> {
     if let Some(path) = text.strip_prefix("sqlite:") {
-        return Ok(Some(PathBuf::from(path)));
+        return Ok(PathBuf::from(path));
     }
     if text.starts_with("postgres:") || text.starts_with("postgresql:") {
         return Err(Problem::new(Code::NotYet, "this version keeps stores in SQLite files only")
             .cure("name a file: --store people.caravan"));
     }
-    Ok(Some(PathBuf::from(text)))
+    Ok(PathBuf::from(text))
 }
 
 /// The store of a workspace in the configuration.

@@ -35,6 +35,12 @@ impl Credential {
         self.requested.iter().filter(lacks).map(String::as_str).collect()
     }
 
+    /// When somebody must connect anew or bring another token; `None` where it is not known, or the host gets the next
+    /// one by itself.
+    pub fn over(&self) -> Option<Millis> {
+        self.ends.filter(|_| self.refresh.is_none() && self.service_account.is_none())
+    }
+
     /// What kind it is, for people.
     pub fn kind(&self) -> &'static str {
         match (&self.service_account, &self.refresh, self.requested.is_empty()) {
@@ -104,6 +110,8 @@ mod tests {
         };
         assert_eq!(Credential::from_plain(&credential.to_plain()).as_ref(), Some(&credential));
         assert_eq!(credential.missing(), ["b"]);
+        assert_eq!(credential.over(), None, "the host refreshes it");
+        assert_eq!(Credential { refresh: None, ..credential.clone() }.over(), Some(Millis(5)));
         let shown = format!("{credential:?}");
         assert!(!shown.contains("acc\"") && !shown.contains("ref\""), "{shown}");
         assert_eq!(Credential::from_plain("nonsense"), None);

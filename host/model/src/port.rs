@@ -488,6 +488,10 @@ pub trait Connectors: Send + Sync {
     fn identities(&self, _connection: &str) -> Option<Arc<crate::Identities>> {
         None
     }
+    /// When the connection's token ends without another one coming by itself; `None` where that is not known.
+    fn token_ends<'a>(&'a self, _connection: &'a str) -> BoxFuture<'a, Option<Millis>> {
+        Box::pin(async { None })
+    }
     /// The partner's ids of the connection's accounts that are switched off.
     fn switched_off(&self, _connection: &str) -> Option<Arc<std::collections::BTreeSet<String>>> {
         None

@@ -5,6 +5,7 @@ use crate::occasions;
 use crate::runner::Runner;
 use crate::shared::Shared;
 use caravan_model::alert::{Channel, Message};
+use caravan_model::canvas::{Existing, Trigger};
 use caravan_model::{Code, Duration, Millis, Problem, Status, reasons};
 use caravan_store::{Counters, DocumentKind, Store};
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,87 @@ struct ExportDocument {
     due: Millis,
 }
 
+/// Who is told of an export that is not through, or was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExportMail {
+    /// Nobody, or they were told.
+    Nobody,
+    /// Somebody is mailed once everyone is through.
+    Waits,
+    /// Somebody is to be mailed, and no mail server is configured.
+    NoServer,
+}
+
+impl ExportMail {
+    /// What people read of it.
+    pub fn words(self) -> &'static str {
+        match self {
+            ExportMail::Nobody => "nobody waits for a mail",
+            ExportMail::Waits => "somebody is mailed once everyone is through",
+            ExportMail::NoServer => "somebody waits for a mail, and no mail server is configured",
+        }
+    }
+}
+
+/// An activation of a segment, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ActivationState {
+    /// The canvas that was written for it.
+    pub canvas: String,
+    /// `streaming`, or `once` for an export.
+    pub mode: &'static str,
+    /// Who is told of an export; `None` where it is kept in step.
+    pub mail: Option<ExportMail>,
+}
+
+/// The activations of a segment, by canvas. `mails` says whether a mail server is configured.
+///
+/// # Errors
+/// What the store says.
+pub async fn activations_of<S: Store>(store: &S, segment: &str, mails: bool) -> crate::Result<Vec<ActivationState>> {
+    let waiting = store.documents(DocumentKind::Export).await?;
+    let mail = |canvas: &str| match waiting.iter().any(|(known, _)| known == canvas) {
+        false => ExportMail::Nobody,
+        true if mails => ExportMail::Waits,
+        true => ExportMail::NoServer,
+    };
+    // Of each canvas the newest version counts.
+    let mut all = BTreeMap::new();
+    for version in store.versions().await? {
+        let canvas = version.canvas.canvas.to_string();
+        let state = match &version.canvas.entry.trigger {
+            Trigger::Segment(trigger) if trigger.segment == segment && trigger.existing == Existing::Only => {
+                let mail = Some(mail(&canvas));
+                Some(ActivationState { canvas: canvas.clone(), mode: "once", mail })
+            }
+            Trigger::Segment(trigger) if trigger.segment == segment && trigger.in_step => {
+                Some(ActivationState { canvas: canvas.clone(), mode: "streaming", mail: None })
+            }
+            _ => None,
+        };
+        all.insert(canvas, state);
+    }
+    Ok(all.into_values().flatten().collect())
+}
+
+/// What whoever exports should know of the mail that tells them of its end; `None` where it will come.
+pub fn export_warning(mail: Option<&str>, mails: bool) -> Option<String> {
+    match (mail, mails) {
+        (None, _) => Some("nobody is mailed when this export is through: name an address to be".to_owned()),
+        (Some(_), false) => {
+            Some("no mail server is configured: the mail about this export waits until there is one".to_owned())
+        }
+        (Some(_), true) => None,
+    }
+}
+
 impl<S: Store> Runner<S> {
+    /// Whether mails can leave from here.
+    pub fn mails(&self) -> bool {
+        self.options.alerts.messenger.as_ref().is_some_and(|messenger| messenger.mails())
+    }
+
     /// Notes that somebody is to be mailed once everyone of an export's canvas is through.
     ///
     /// # Errors
@@ -62,7 +143,10 @@ pub(crate) async fn run<S: Store>(shared: &Shared<S>) -> crate::Result<u64> {
             continue;
         }
         let Some(body) = told(shared, canvas).await? else { continue };
-        let Some(messenger) = &shared.options.alerts.messenger else { continue };
+        // Without a mail server it waits, which the activation's state says.
+        let Some(messenger) = shared.options.alerts.messenger.as_ref().filter(|messenger| messenger.mails()) else {
+            continue;
+        };
         let message = Message::Mail {
             id: format!("export-{canvas}-{}", document.asked.0),
             subject: format!("{}: the export {canvas} is through", shared.options.alerts.policy.source),

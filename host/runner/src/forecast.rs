@@ -1,4 +1,7 @@
-//! The check before a launch: who would come now, whom each sync could send, and how long the partner takes for it.
+//! The check before a launch: who would come now, whom each sync could send, how long the partner takes for it, and what
+//! a person should know before.
+mod outlook;
+
 use crate::crowds::{Crowds, rules_of};
 use crate::policy::policy_of;
 use crate::shared::plug_of;
@@ -9,19 +12,21 @@ use caravan_journey::plan::CompiledCanvas;
 use caravan_journey::sealing::{consent_verdict, tracking_denied};
 use caravan_journey::{Groups, Person, Scene, TimeZone};
 use caravan_model::canvas::Trigger;
-use caravan_model::manifest::{Quota, QuotaUnit};
+use caravan_model::manifest::Quota;
 use caravan_model::port::Connectors;
-use caravan_model::{Action, Canvas, Duration, Millis, Policy, Problem, Profile, ProfileId};
+use caravan_model::{Action, Canvas, Connections, Duration, Millis, Policy, Problem, Profile, ProfileId};
 use caravan_store::Store;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many people are read at a time.
 const PAGE: usize = 10_000;
 
 /// What to expect of a canvas.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Forecast {
+    /// The canvas's id.
+    pub canvas: String,
     /// People in the store.
     pub people: u64,
     /// Who fulfils `who` now, and is in the segment or list that lets people in. How many of them do what an event
@@ -33,10 +38,19 @@ pub struct Forecast {
     pub steps: Vec<StepForecast>,
     /// Each webhook, likewise.
     pub webhooks: Vec<WebhookForecast>,
+    /// How long the quotas make the slowest sync last; none where they allow everything at once.
+    pub drains_in: Option<Duration>,
+}
+
+impl Forecast {
+    /// Whether there is something that a person should know.
+    pub fn warns(&self) -> bool {
+        self.steps.iter().any(|step| !step.warnings.is_empty())
+    }
 }
 
 /// What to expect of a webhook step.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WebhookForecast {
     /// The step.
     pub step: String,
@@ -49,7 +63,7 @@ pub struct WebhookForecast {
 }
 
 /// What to expect of a sync step.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepForecast {
     /// The step.
     pub step: String,
@@ -65,8 +79,11 @@ pub struct StepForecast {
     pub rows: u64,
     /// Calls, at the manifest's batch size.
     pub calls: u64,
-    /// How long the quotas of the manifest make that last; none where they allow all of it at once.
+    /// How long the quotas of the manifest make that last, with the steps that share them; none where they allow all of it at
+    /// once.
     pub drains_in: Option<Duration>,
+    /// The other steps that share the quota which makes it last.
+    pub shares_with: Vec<String>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
@@ -74,6 +91,13 @@ pub struct StepForecast {
 /// A sync step that is being counted.
 struct Counting {
     of: StepForecast,
+    /// The audience, as the canvas calls it.
+    audience: String,
+    /// Where it lies.
+    connection: String,
+    connector: String,
+    /// The partner's id of the account.
+    account: String,
     action: Action,
     purpose: String,
     demands: Demands,
@@ -82,6 +106,8 @@ struct Counting {
     batch: u32,
     quotas: Vec<Quota>,
     serves_from: u64,
+    /// Most audiences of an account; 0 = no limit known.
+    per_account: u64,
 }
 
 /// Counts people of the store for a canvas that is not live yet. Changes nothing and calls nobody.
@@ -91,18 +117,18 @@ struct Counting {
 pub async fn forecast<S: Store>(
     store: &S,
     canvas: &Canvas,
-    connectors: &dyn Connectors,
+    (connectors, connections): (&dyn Connectors, &Connections),
     now: Millis,
     zone: &TimeZone,
 ) -> crate::Result<Forecast> {
     let plan = CompiledCanvas::new(canvas)?;
     let policy = policy_of(store).await?;
-    let mut counting = countings(&plan, canvas, connectors, &policy)?;
+    let mut counting = countings(&plan, canvas, (connectors, connections), &policy)?;
     let rules = rules_of(store).await?;
     let mut names: BTreeSet<String> = plan.needs_events().into_iter().map(str::to_owned).collect();
     names.extend(rules.all_events().into_iter().map(str::to_owned));
     let scene = Scene::at(now).in_zone(zone);
-    let mut forecast = Forecast::default();
+    let mut forecast = Forecast { canvas: canvas.canvas.to_string(), ..Forecast::default() };
     forecast.webhooks.extend(plan.webhooks().map(|(place, webhook)| {
         let step = plan.step(place).map(|step| step.id.to_string()).unwrap_or_default();
         WebhookForecast { step, endpoint: webhook.endpoint.clone(), ..WebhookForecast::default() }
@@ -149,19 +175,25 @@ pub async fn forecast<S: Store>(
             }
         }
     }
-    forecast.steps = counting.into_iter().map(Counting::finish).collect();
+    counting.iter_mut().for_each(Counting::finish);
+    outlook::share_quotas(&mut counting);
+    outlook::look_at_room(store, canvas, &mut counting).await?;
+    outlook::look_at_tokens(connectors, &mut counting, now).await;
+    forecast.steps = counting.into_iter().map(|step| step.of).collect();
+    forecast.drains_in = forecast.steps.iter().filter_map(|step| step.drains_in).max();
     Ok(forecast)
 }
 
 fn countings(
     plan: &CompiledCanvas,
     canvas: &Canvas,
-    connectors: &dyn Connectors,
+    (connectors, connections): (&dyn Connectors, &Connections),
     policy: &Policy,
 ) -> crate::Result<Vec<Counting>> {
     let mut all = Vec::new();
     for (place, sync) in plan.syncs() {
-        let Some(spec) = plan.audience(sync.audience).and_then(|name| canvas.audiences.get(name)) else { continue };
+        let Some(audience) = plan.audience(sync.audience) else { continue };
+        let Some(spec) = canvas.audiences.get(audience) else { continue };
         let plug = plug_of(connectors, &spec.connection)?;
         let manifest = plug.connector.manifest();
         let step = plan.step(place).map(|step| step.id.to_string()).unwrap_or_default();
@@ -169,7 +201,12 @@ fn countings(
             let plans = plug.group_plans(std::slice::from_ref(word)).ok()?;
             Some((word.clone(), plans))
         });
+        let account = connections.connections.get(&spec.connection).and_then(|known| known.accounts.get(&spec.account));
         all.push(Counting {
+            audience: audience.to_owned(),
+            connection: spec.connection.clone(),
+            connector: manifest.name.clone(),
+            account: account.unwrap_or(&spec.account).clone(),
             of: StepForecast { step, partner: manifest.title.clone(), ..StepForecast::default() },
             action: sync.action,
             purpose: sync.purpose.clone(),
@@ -179,6 +216,7 @@ fn countings(
             batch: manifest.batch.rows.max(1),
             quotas: manifest.quotas.clone(),
             serves_from: manifest.audience.serves_from,
+            per_account: manifest.audience.per_account.into(),
         });
     }
     Ok(all)
@@ -231,10 +269,9 @@ impl Counting {
         }
     }
 
-    fn finish(self) -> StepForecast {
-        let mut of = self.of;
+    fn finish(&mut self) {
+        let of = &mut self.of;
         of.calls = of.rows.div_ceil(u64::from(self.batch)).max(u64::from(of.rows > 0));
-        of.drains_in = self.quotas.iter().filter_map(|quota| lasts(quota, of.calls, of.rows)).max();
         if of.sendable > 0 && of.sendable < self.serves_from && self.action == Action::Add {
             of.warnings.push(format!(
                 "{} serves an audience from {} members on; {} could be sent",
@@ -245,17 +282,5 @@ impl Counting {
         if all > 0 && of.sendable * 2 < all {
             of.warnings.push(format!("fewer than half of the people could be sent: {} of {all}", of.sendable));
         }
-        of
     }
-}
-
-/// How long a quota makes so many calls and rows last, beyond its first window.
-fn lasts(quota: &Quota, calls: u64, rows: u64) -> Option<Duration> {
-    let used = match quota.unit {
-        QuotaUnit::Calls => calls,
-        QuotaUnit::Rows => rows,
-        QuotaUnit::Bytes | QuotaUnit::InFlight => return None,
-    };
-    let windows = used.div_ceil(quota.amount.max(1)).saturating_sub(1);
-    (windows > 0).then(|| quota.per.map(|per| Duration(per.0.saturating_mul(windows)))).flatten()
 }

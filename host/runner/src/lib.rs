@@ -69,6 +69,7 @@ mod webhooks;
 pub use crowds::segments_of;
 pub use dry_run::{DryRun, DryRunPerson, DryRunResult, dry_run};
 pub use error::{Error, Result};
+pub use exports::{ActivationState, ExportMail, activations_of, export_warning};
 pub use forecast::{Forecast, StepForecast, WebhookForecast, forecast};
 pub use import::{ImportRow, ImportedEvents};
 pub use imports::{FOLDER, FULL_EVERY, ImportLine, ImportState, ImportTrouble, ListImport, import_lines, imports_of};

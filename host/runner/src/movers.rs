@@ -4,18 +4,23 @@ use crate::control::Acting;
 use crate::runner::Runner;
 use caravan_model::{Canvas, Code, EntryId, Problem, Status, StepIx};
 use caravan_store::{DocumentKind, Lease, MoveEntries, Store, Version};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// Who is inside earlier versions, before a newer one is published.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MovePlan {
+    /// The canvas's id.
+    pub canvas: String,
     /// Entries that are open in earlier versions.
     pub inside: u64,
     /// Of these, those that wait at a step which the newer one has, too.
     pub could_move: u64,
     /// Those that wait at a step which is gone or of another kind, in a queue or for an endpoint: they finish where they are.
     pub stay: u64,
+    /// Where those who could move would go on, by the step's id.
+    pub steps: BTreeMap<String, u64>,
 }
 
 /// The steps of one document that another has with the same id and kind, and at which people rest for the clock or a signal.
@@ -41,7 +46,7 @@ fn rests(canvas: &Canvas, step: StepIx) -> bool {
 /// # Errors
 /// What the store says.
 pub async fn move_plan<S: Store>(store: &S, canvas: &Canvas) -> crate::Result<MovePlan> {
-    let mut plan = MovePlan::default();
+    let mut plan = MovePlan { canvas: canvas.canvas.to_string(), ..MovePlan::default() };
     for version in store.versions().await?.iter().filter(|version| version.canvas.canvas == canvas.canvas) {
         if *version.canvas == *canvas {
             continue;
@@ -50,8 +55,11 @@ pub async fn move_plan<S: Store>(store: &S, canvas: &Canvas) -> crate::Result<Mo
         plan.inside += counters.open;
         for (step, _) in shared_steps(&version.canvas, canvas) {
             let here = counters.counts.iter().filter(|count| count.step == step && count.status == Status::Waiting);
-            if rests(&version.canvas, step) {
-                plan.could_move += here.map(|count| count.n).sum::<u64>();
+            let people = here.map(|count| count.n).sum::<u64>();
+            if let Some((id, _)) = version.canvas.steps.at(step).filter(|_| people > 0 && rests(&version.canvas, step))
+            {
+                plan.could_move += people;
+                *plan.steps.entry(id.to_string()).or_default() += people;
             }
         }
     }

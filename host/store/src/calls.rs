@@ -1,6 +1,7 @@
 //! The contract on SQLite: each call handed to the writer or to a reader.
 use crate::contract::*;
 use crate::sqlite::Sqlite;
+use crate::writer::Tx;
 use crate::{
     audiences, audit, backup, calling, catalogue, claims, components, counters, documents, entries, events, follow_ups,
     groups, holds, imports, inbox, keeping, lanes, membership, merging, moved, moving, notes, owed, owner, parts,
@@ -328,11 +329,16 @@ impl Store for Sqlite {
         documents: Vec<(DocumentKind, String, Option<String>)>,
         notes: Vec<Note>,
     ) -> Result<()> {
-        self.write_documents(Some(lease), "keep a note", move |tx| {
+        let is_change = !documents.is_empty();
+        let work = move |tx: &mut Tx<'_>| {
             documents::put(tx, &documents)?;
             notes::append(tx.db, &notes)
-        })
-        .await
+        };
+        // A document may make work, as where it is written without a note.
+        match is_change {
+            true => self.stir_documents(lease, "keep a note", work).await,
+            false => self.write_documents(Some(lease), "keep a note", work).await,
+        }
     }
 
     async fn prune(&self, lease: Lease, before: Millis) -> Result<u64> {

@@ -65,6 +65,19 @@ pub(crate) fn unopenable(path: &Path, error: &std::io::Error) -> Error {
     )
 }
 
+/// Who owns a store, as the owner wrote it; `None` where nobody does.
+pub(crate) fn of(store: &Path) -> Option<String> {
+    let mut file = File::open(lock_path(store)).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            let mut note = String::new();
+            let _ = (&mut file).take(300).read_to_string(&mut note);
+            Some(if note.trim().is_empty() { "another process" } else { note.trim() }.to_owned())
+        }
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
 /// Takes ownership, or says who has it.
 pub(crate) fn take(store: &Path, host: &str) -> Result<Ownership> {
     let path = lock_path(store);

@@ -273,8 +273,7 @@ pub(crate) fn readable(format: i64) -> Result<(), Error> {
     }
     let words = format!("the store has format {format}, and this version of Caravan reads format {FORMAT}");
     Err(Error::Problem(
-        Problem::new(Code::StoreDamaged, words)
-            .cure("run any command that writes, such as `caravan run`: it upgrades the store"),
+        Problem::new(Code::StoreDamaged, words).cure("run `caravan store upgrade` while no host serves it"),
     ))
 }
 

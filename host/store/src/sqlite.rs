@@ -135,6 +135,26 @@ impl Sqlite {
         Ok(Sqlite::new(path, None, None, workspace))
     }
 
+    /// Which process owns a store, in words; `None` where none does.
+    pub fn owner_of(path: impl AsRef<Path>) -> Option<String> {
+        owner::of(path.as_ref())
+    }
+
+    /// The format of an existing store's tables, read without changing them.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open_read_only`], but one that is too old is none.
+    pub fn format_of(path: impl AsRef<Path>) -> Result<i64> {
+        let path = path.as_ref();
+        let told = |fail: Fail| about(path, fail.doing("open the store"));
+        std::fs::File::open(path).map_err(|error| owner::unopenable(path, &error))?;
+        let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(told)?;
+        match schema::inspect(&db).map_err(told)? {
+            Kind::New => Err(Error::Problem(damaged("the store is empty").in_file(path.display().to_string()))),
+            Kind::Ours(format) => Ok(format),
+        }
+    }
+
     fn new(path: &Path, writer: Option<Writer>, ownership: Option<Ownership>, workspace: String) -> Sqlite {
         let readers = Readers::new(PathBuf::from(path));
         let workspace = Arc::from(workspace);

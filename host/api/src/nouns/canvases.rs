@@ -9,7 +9,7 @@ use caravan_journey::validate::{Facts, validate};
 use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Canvas, Code, Problem, Right, reasons};
 use caravan_runner::control::{self, CanvasLine, CanvasWaits, caps_of, states, versions_of, what_waits};
-use caravan_runner::{Forecast, Replay, move_plan};
+use caravan_runner::{Forecast, MovePlan, Replay, move_plan};
 use caravan_store::{Caps, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -275,6 +275,34 @@ pub(crate) async fn replay<S: Store>(
     let zone = caller.runner().zone();
     let found = caravan_runner::replay(caller.store(), &canvas.value, days, SystemClock.now(), zone).await?;
     Ok(axum::Json(found))
+}
+
+/// Who is inside earlier versions of a canvas.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MovePlanView {
+    /// The canvas's id.
+    pub canvas: String,
+    /// People inside earlier versions now.
+    pub inside: u64,
+    /// Of these, those who could go on in this one.
+    pub could_move: u64,
+    /// The others: they finish where they are.
+    pub stay: u64,
+    /// Where those who could move would go on, by the step's id.
+    pub steps: BTreeMap<String, u64>,
+}
+
+/// How many people inside earlier versions could go on in a canvas, if it were published now, and where. Changes nothing.
+#[utoipa::path(post, path = "/api/canvases/move-plan", tag = "canvases",
+    request_body(content = String, content_type = "application/yaml", description = "The canvas, as YAML or JSON"),
+    security(("key" = ["view-canvases"])), responses((status = 200, body = MovePlanView)))]
+pub(crate) async fn plan_moves<S: Store>(
+    caller: Caller<S, VIEW_CANVASES>,
+    Text(text): Text,
+) -> Result<axum::Json<MovePlanView>, Refused> {
+    let canvas = read_canvas("the body", &text)?.value;
+    let MovePlan { canvas, inside, could_move, stay, steps } = move_plan(caller.store(), &canvas).await?;
+    Ok(axum::Json(MovePlanView { canvas, inside, could_move, stay, steps }))
 }
 
 /// Makes a canvas live. Audiences that it asks for are made at the partner. One with an `audience_sync` step asks for the right

@@ -10,6 +10,7 @@ use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Called, Code, Message, Problem, Profile, Told};
 use caravan_store::Store;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// The header that makes a repeated call harmless.
@@ -69,5 +70,9 @@ pub(crate) async fn enter<S: Store>(
     };
     let messages = people.into_iter().enumerate().map(message).collect();
     let taken_in = caller.runner().receive(messages).await?;
+    if taken_in > 0 {
+        let details = json!({"people": taken_in});
+        caller.acting().note("canvas.enter", &format!("canvas {canvas}"), details).await?;
+    }
     Ok((StatusCode::ACCEPTED, axum::Json(TakenIn { taken_in, known: offered - taken_in })))
 }

@@ -10,6 +10,7 @@ use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Code, Event, Message, Millis, Problem, Profile, Told};
 use caravan_store::Store;
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// The longest name or id, in bytes.
@@ -75,5 +76,9 @@ pub(crate) async fn receive<S: Store>(
         (id, Message { who, event, merges, ..Message::default() })
     };
     let taken_in = caller.runner().receive(people.into_iter().zip(rest).map(message).collect()).await?;
+    // The tracking API's streams are no change by somebody; a set of events that somebody brings is.
+    if taken_in > 0 {
+        caller.acting().note("event.import", "events", json!({"events": taken_in})).await?;
+    }
     Ok((StatusCode::ACCEPTED, axum::Json(TakenIn { taken_in, known: offered - taken_in })))
 }

@@ -2,7 +2,7 @@
 use super::MANAGE_MEMBERS;
 use super::keys::rights;
 use crate::caller::Caller;
-use crate::input::{At, Json};
+use crate::input::{At, Json, Search};
 use crate::problem::Refused;
 use crate::secret;
 use axum::http::StatusCode;
@@ -11,7 +11,7 @@ use caravan_model::{Duration, Member, Rights};
 use caravan_runner::control::{self, member};
 use caravan_store::Store;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// How long a link is good.
 pub const LINK_LIFE: Duration = Duration::DAY;
@@ -46,11 +46,20 @@ pub struct MemberChange {
     pub password: Option<String>,
 }
 
+/// How a link is told.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct HowTold {
+    /// Mails it to the member instead of answering it.
+    #[serde(default)]
+    pub mail: bool,
+}
+
 /// A link's secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MadeLink {
-    /// To be sent to `POST /api/sessions` once, told once.
-    pub link: String,
+    /// To be sent to `POST /api/sessions` once, told once; none where it was mailed.
+    pub link: Option<String>,
     /// Until when it is good, in milliseconds of UTC.
     pub until: i64,
 }
@@ -118,16 +127,20 @@ pub(crate) async fn remove<S: Store>(
 }
 
 /// Makes a link that signs a member in once, within a day.
-#[utoipa::path(post, path = "/api/members/{email}/links", tag = "access", params(("email" = String, Path)),
+#[utoipa::path(post, path = "/api/members/{email}/links", tag = "access", params(("email" = String, Path), HowTold),
     security(("key" = ["manage-members"])), responses((status = 201, body = MadeLink)))]
 pub(crate) async fn link<S: Store>(
     caller: Caller<S, MANAGE_MEMBERS>,
     At(email): At<String>,
+    Search(how): Search<HowTold>,
 ) -> Result<(StatusCode, axum::Json<MadeLink>), Refused> {
     if let Some(known) = member(caller.store(), &email).await? {
         caller.may_give(&known.rights)?;
     }
     let (link, until) = (secret::fresh("cl")?, SystemClock.now().after(LINK_LIFE));
-    caller.acting().make_link(&email, &link, until).await?;
-    Ok((StatusCode::CREATED, axum::Json(MadeLink { link, until: until.0 })))
+    let told = match how.mail {
+        true => caller.acting().mail_link(&email, &caller.place.name, &link, until).await.map(|()| None)?,
+        false => caller.acting().make_link(&email, &link, until).await.map(|()| Some(link))?,
+    };
+    Ok((StatusCode::CREATED, axum::Json(MadeLink { link: told, until: until.0 })))
 }

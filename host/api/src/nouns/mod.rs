@@ -25,6 +25,7 @@ pub mod segments;
 pub mod sessions;
 pub mod trials;
 pub mod versions;
+pub mod workspaces;
 
 use caravan_model::Right;
 use serde::Deserialize;

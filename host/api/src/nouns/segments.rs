@@ -10,7 +10,7 @@ use caravan_journey::{document, segments};
 use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Canvas, Group, Problem, ProfileId, Right, Segment, mask};
 use caravan_runner::control::{count_whoever, is_filled, lists_of};
-use caravan_runner::{policy_of, segments_of};
+use caravan_runner::{ActivationState, activations_of, export_warning, policy_of, segments_of};
 use caravan_store::Store;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -40,6 +40,9 @@ pub struct SegmentView {
     pub members: u64,
     /// Whether everyone was asked its newest rule.
     pub filled: bool,
+    /// Where it is sent, or was exported to.
+    #[schema(value_type = Vec<Object>)]
+    pub activations: Vec<ActivationState>,
 }
 
 /// How many fulfil a rule.
@@ -70,6 +73,8 @@ pub struct Activated {
     /// Its document.
     #[schema(value_type = Object)]
     pub document: Canvas,
+    /// What whoever asked should know: that nobody is mailed when an export is through, or not before there is a mail server.
+    pub warnings: Vec<String>,
 }
 
 pub(super) async fn sizes<S: Store>(store: &S) -> Result<BTreeMap<Group, u64>, Refused> {
@@ -119,7 +124,8 @@ pub(crate) async fn show<S: Store>(
     let document = segments_of(store).await?.remove(&name).ok_or_else(|| missing(&name))?;
     let members = sizes(store).await?.get(&Group::segment(&name)).copied().unwrap_or(0);
     let filled = is_filled(store, &name).await?;
-    Ok(axum::Json(SegmentView { name, document, members, filled }))
+    let activations = activations_of(store, &name, caller.runner().mails()).await?;
+    Ok(axum::Json(SegmentView { name, document, members, filled, activations }))
 }
 
 /// Who is in a segment, page by page.
@@ -164,14 +170,16 @@ pub(crate) async fn set<S: Store>(
     Ok(axum::Json(GroupView { name: segment.segment, members }))
 }
 
-/// How many people fulfil a rule now, whether the segment is kept or not.
+/// How many people fulfil a rule now, whether the segment is kept or not. A rule may name anybody's address or attribute, so
+/// that the number tells of them: whoever asks needs the right to find people, too.
 #[utoipa::path(post, path = "/api/segments/count", tag = "segments",
     request_body(content = String, content_type = "application/yaml", description = "The segment, as YAML or JSON"),
-    security(("key" = ["view-segments"])), responses((status = 200, body = Fulfil)))]
+    security(("key" = ["view-segments", "view-profiles"])), responses((status = 200, body = Fulfil)))]
 pub(crate) async fn count<S: Store>(
     caller: Caller<S, VIEW_SEGMENTS>,
     Text(text): Text,
 ) -> Result<axum::Json<Fulfil>, Refused> {
+    caller.need(Right::ViewProfiles)?;
     let segment = read(caller.store(), &text).await?;
     let zone = caller.runner().zone();
     let (fulfil, people) = count_whoever(caller.store(), &segment.who, SystemClock.now(), zone).await?;
@@ -208,6 +216,10 @@ pub(crate) async fn activate<S: Store>(
     if wanted.mode == Mode::Once {
         wanted.mail = wanted.mail.or_else(|| caller.signed.member.clone());
     }
+    let warning = match wanted.mode {
+        Mode::Once => export_warning(wanted.mail.as_deref(), caller.runner().mails()),
+        Mode::Streaming => None,
+    };
     let document = caller.place.bench.activate(caller.signed.who.clone(), wanted).await?;
-    Ok(axum::Json(Activated { canvas: document.canvas.to_string(), document }))
+    Ok(axum::Json(Activated { canvas: document.canvas.to_string(), document, warnings: warning.into_iter().collect() }))
 }

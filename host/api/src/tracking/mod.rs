@@ -1,54 +1,75 @@
 //! Segment's HTTP tracking API under `/v1`, as the official libraries call it: `identify`, `track`, `page`, `screen`,
-//! `group`, `alias`, one by one or as a `batch`.
+//! `group`, `alias`, one by one or as a `batch`; by their first letters, as browsers call them, too.
 //!
 //! Answered with 200 once everything is durable. Mistakes in one message of a batch do not lose the others: they are
 //! taken in, and the answer says which were not. 429 and 503 mean *later*, with `Retry-After`: the libraries repeat, and
 //! `messageId` keeps a repetition from counting twice.
+mod browser;
 mod read;
+mod sent;
 
 pub use read::read_message;
 
 use crate::keys::key_of;
 use crate::metrics::Counts;
 use crate::problem::Refused;
-use crate::server::State as Shared;
+use crate::routes::not_so;
+use crate::server::{ServerOptions, State as Shared};
 use crate::workspace::Workspace;
-use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use bytesize::ByteSize;
 use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Code, Message, Problem};
 use caravan_store::Store;
 use read::{Envelope, KINDS, Moment};
+use sent::Sent;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// The most mistakes that one answer lists.
 const LISTED: usize = 20;
 
+/// The routes under `/v1`.
+pub(crate) fn routes<S: Store>(options: &ServerOptions) -> Router<Arc<Shared<S>>> {
+    Router::new()
+        .route("/v1/{kind}", post(one::<S>))
+        .route("/v1/batch", post(batch::<S>))
+        .route("/v1/b", post(batch::<S>))
+        .route("/v1/import", post(batch::<S>))
+        .route("/v1/projects/{key}/settings", get(browser::settings::<S>))
+        // A little more than the limit itself: what is beyond it is answered in our own words.
+        .layer(DefaultBodyLimit::max(options.most_bytes * 2))
+        // Set before the layer of origins, which otherwise would not see what browsers ask beforehand.
+        .method_not_allowed_fallback(not_so)
+        .layer(browser::origins(options))
+}
+
 /// `POST /v1/{kind}`: one message.
-pub(crate) async fn one<S: Store>(
+async fn one<S: Store>(
     State(state): State<Arc<Shared<S>>>,
     Path(kind): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    Sent(body): Sent,
 ) -> Result<Json<Value>, Refused> {
-    if !KINDS.contains(&kind.as_str()) {
+    // Each kind begins with a letter of its own, by which the library for browsers calls it.
+    let known = KINDS.into_iter().find(|known| *known == kind || known.get(..1) == Some(kind.as_str()));
+    let Some(kind) = known.map(str::to_owned) else {
         let problem = Problem::new(Code::NotFound, format!("there is no call /v1/{kind}"))
             .cure(format!("call one of {}, batch", KINDS.join(", ")));
         return Err(Refused::bad(problem).with(StatusCode::NOT_FOUND));
-    }
+    };
     let (message, place) = object(&state, &headers, &body, state.options.most_message_bytes).await?;
     take_in(&state, &place, &Envelope::default(), vec![(Some(kind), Value::Object(message))]).await
 }
 
 /// `POST /v1/batch`: many messages, each of which names its `type`.
-pub(crate) async fn batch<S: Store>(
+async fn batch<S: Store>(
     State(state): State<Arc<Shared<S>>>,
     headers: HeaderMap,
-    body: Bytes,
+    Sent(body): Sent,
 ) -> Result<Json<Value>, Refused> {
     let (mut batch, place) = object(&state, &headers, &body, state.options.most_bytes).await?;
     let Some(Value::Array(messages)) = batch.remove("batch") else {
@@ -63,7 +84,7 @@ pub(crate) async fn batch<S: Store>(
 async fn object<S: Store>(
     state: &Shared<S>,
     headers: &HeaderMap,
-    body: &Bytes,
+    body: &[u8],
     most: usize,
 ) -> Result<(Map<String, Value>, Arc<Workspace<S>>), Refused> {
     if body.len() > most {

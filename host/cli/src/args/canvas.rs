@@ -6,6 +6,8 @@ use std::path::PathBuf;
 /// `caravan canvas VERB`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CanvasVerb {
+    /// Writes a canvas to begin with, which is sound: who enters, a pause, and a sync.
+    New(NewArgs),
     /// Says everything that is wrong with a canvas, its connections and match fields.
     Validate {
         /// The canvas.
@@ -113,6 +115,19 @@ pub enum CanvasVerb {
     },
 }
 
+/// `caravan canvas new`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct NewArgs {
+    /// The canvas's id: lower case letters, digits and hyphens; it never changes. The file is ID.yaml.
+    pub canvas: String,
+    /// The connection of its audience; the first of connections.yaml in this folder if not given.
+    #[arg(long, value_name = "NAME")]
+    pub connection: Option<String>,
+    /// The account, by its short name; the connection's first if not given.
+    #[arg(long, value_name = "NAME", requires = "connection")]
+    pub account: Option<String>,
+}
+
 /// `caravan canvas diff`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DiffArgs {
@@ -169,9 +184,15 @@ pub struct PublishArgs {
     #[arg(required = true, value_name = "CANVAS")]
     pub canvases: Vec<PathBuf>,
     /// People inside earlier versions go on in the new one, at the step of the same id and kind; others finish where they
-    /// are. Says how many before.
+    /// are. Says how many before. Without it and --finish, a terminal is asked; elsewhere --yes lets them finish.
     #[arg(long = "move")]
     pub move_inside: bool,
+    /// People inside earlier versions finish there.
+    #[arg(long, conflicts_with = "move_inside")]
+    pub finish: bool,
+    /// Leave out the check before: who may enter now, whom each sync could send, and what to mind.
+    #[arg(long)]
+    pub no_check: bool,
     /// The connections; connections.yaml in this folder if not given.
     #[arg(long, value_name = "FILE", default_value = "connections.yaml")]
     pub connections: PathBuf,

@@ -7,6 +7,4 @@ pub enum ConfigVerb {
     /// Reads the configuration and looks at all that it names: stores, connections with their components and secrets, write
     /// keys, the mail server's URL. Exit 1 where something is missing.
     Check,
-    /// Lists the workspaces of the configuration: store, connections, time zone.
-    Workspaces,
 }

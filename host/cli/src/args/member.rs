@@ -18,6 +18,9 @@ pub enum MemberVerb {
         /// Reads a password from the standard input: one line, at least twelve characters.
         #[arg(long)]
         password_stdin: bool,
+        /// Mails them a link that signs them in once.
+        #[arg(long)]
+        mail: bool,
     },
     /// All members.
     List,
@@ -25,6 +28,9 @@ pub enum MemberVerb {
     Link {
         /// The e-mail address.
         email: String,
+        /// Mails it to them instead of printing it.
+        #[arg(long)]
+        mail: bool,
     },
     /// Takes a member's rights, and ends their sessions.
     Remove {

@@ -14,6 +14,7 @@ mod dry_run;
 mod entitlement;
 mod event;
 mod group;
+mod host;
 mod lab;
 mod member;
 mod policy;
@@ -22,12 +23,13 @@ mod queue;
 mod run;
 mod serve;
 mod store;
+mod workspace;
 
 pub use alert::{AlertAddArgs, AlertVerb};
 pub use audience::AudienceVerb;
 pub use audit::AuditVerb;
 pub use batch::{BatchArgs, BatchVerb};
-pub use canvas::{CanvasVerb, CapArgs, DiffArgs, ForecastArgs, PreviewArgs, PublishArgs, ReplayArgs};
+pub use canvas::{CanvasVerb, CapArgs, DiffArgs, ForecastArgs, NewArgs, PreviewArgs, PublishArgs, ReplayArgs};
 pub use catalogue::CatalogueVerb;
 pub use config::ConfigVerb;
 pub use connection::{AudiencesArgs, ConnectionArgs, ConnectionForm, ConnectionVerb, ConnectionsFile, Switched};
@@ -38,6 +40,7 @@ pub use dry_run::DryRunArgs;
 pub use entitlement::EntitlementVerb;
 pub use event::EventVerb;
 pub use group::{ActivateArgs, ActivationMode, ImportArgs, ListVerb, SegmentVerb};
+pub use host::HostVerb;
 pub use lab::{LabArgs, LabVerb};
 pub use member::{KeyVerb, MemberVerb};
 pub use policy::PolicyVerb;
@@ -46,6 +49,7 @@ pub use queue::{QueueVerb, ResendArgs, ScopeArgs};
 pub use run::RunArgs;
 pub use serve::ServeArgs;
 pub use store::StoreVerb;
+pub use workspace::{CreateArgs, WorkspaceVerb};
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
@@ -107,6 +111,9 @@ pub enum Verb {
     DryRun(DryRunArgs),
     /// Partners' emulators on this machine, and synthetic people.
     Lab(LabArgs),
+    /// Looks whether everything is there to work with: program, configuration, stores, connections; of a serving host, how it
+    /// is. Exit 1 where something is wrong.
+    Doctor,
     /// What an error code means and what to do.
     Explain {
         /// The code of an error (CV020) or of a reason (no-identifier); without it, all of them.
@@ -115,6 +122,12 @@ pub enum Verb {
     /// The configuration: caravan.toml.
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Workspaces: each has its own people, connections and store.
+    #[command(subcommand)]
+    Workspace(WorkspaceVerb),
+    /// Hosts: who serves, and asking one to go.
+    #[command(subcommand)]
+    Host(HostVerb),
     /// Canvases: check, format, schema, pause, stop.
     #[command(subcommand)]
     Canvas(CanvasVerb),

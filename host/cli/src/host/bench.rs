@@ -163,9 +163,9 @@ impl Workbench {
 
     async fn forecast_of(&self, text: String) -> anyhow::Result<Forecast> {
         let checked = self.checked(read_canvas(BODY, &text), Secrets::Overlook).await??;
-        let host = Host::unconnected(&checked.connections, &checked.components, &checked.grants)?;
-        let zone = self.runner.zone();
-        Ok(forecast(self.runner.store(), &checked.canvas.value, &host, SystemClock.now(), zone).await?)
+        let host = Host::unconnected(&checked.connections, &checked.components, &checked.grants, self.sealed())?;
+        let (zone, canvas, connections) = (self.runner.zone(), &checked.canvas.value, &checked.connections.value);
+        Ok(forecast(self.runner.store(), canvas, (&host, connections), SystemClock.now(), zone).await?)
     }
 
     /// A connection as the file has it now, bound.

@@ -20,7 +20,7 @@ use caravan_connectors::{
     Switch,
 };
 use caravan_journey::document::{Document, token_end};
-use caravan_model::port::{BoxFuture, Clock as _, Connector, Connectors, SystemClock};
+use caravan_model::port::{BoxFuture, Clock as _, Connector, Connectors, SystemClock, Vault as _};
 use caravan_model::webhook::{NoWebhooks, WebhookAnswer, WebhookCall, WebhookSender};
 use caravan_model::{Code, Connections, Millis, Problem};
 use caravan_runner::{FOLDER, Runner, RunnerOptions, WebhookOptions, imports_of};
@@ -106,6 +106,9 @@ struct Bound {
     identities: Arc<caravan_model::Identities>,
     /// The partner's ids of accounts that are switched off.
     off: Arc<BTreeSet<String>>,
+    /// What is sealed for it, and when the file's token ends.
+    vault: Arc<LocalVault>,
+    ends: Option<Millis>,
 }
 
 /// What became of a connection when versions of connectors changed.
@@ -165,8 +168,8 @@ impl Host {
         })
     }
 
-    /// Binds all checked connections to nothing: their manifests and settings are there, no secret is asked for, and a call
-    /// reaches nobody.
+    /// Binds all checked connections to nothing: their manifests and settings are there, and when what is sealed for them
+    /// ends; no other secret is asked for, and a call reaches nobody.
     ///
     /// # Errors
     /// A setting that cannot stand.
@@ -174,8 +177,9 @@ impl Host {
         connections: &Document<Connections>,
         components: &BTreeMap<String, Arc<LoadedComponent>>,
         grants: &BTreeMap<String, Grant>,
+        safe: Option<Safe>,
     ) -> Result<Host, Problem> {
-        Host::with(connections, components, grants, LocalVault::default(), |_, component| {
+        Host::with(connections, components, grants, LocalVault::default().with_safe(safe), |_, component| {
             Ok(Reach::InProcess(Arc::new(DryTransport::new(component.manifest()))))
         })
     }
@@ -206,6 +210,7 @@ impl Host {
             let default_country = connection.default_country.clone();
             let identities = Arc::new(connection.identities.clone());
             let off = Arc::new(connection.switched_off());
+            let ends = connection.token_ends.as_deref().and_then(token_end);
             bound.insert(
                 name.clone(),
                 Bound {
@@ -215,9 +220,10 @@ impl Host {
                     lab: connection.lab,
                     identities,
                     off,
+                    vault: vault.clone(),
+                    ends,
                 },
             );
-            let ends = connection.token_ends.as_deref().and_then(token_end);
             host.token_ends.insert(name.clone(), ends);
         }
         host.bound = RwLock::new(bound);
@@ -334,6 +340,17 @@ impl Connectors for Host {
 
     fn identities(&self, connection: &str) -> Option<Arc<caravan_model::Identities>> {
         Some(self.bound(connection)?.identities)
+    }
+
+    /// As what is sealed says, else as the file does, which it goes before.
+    fn token_ends<'a>(&'a self, connection: &'a str) -> BoxFuture<'a, Option<Millis>> {
+        Box::pin(async move {
+            let bound = self.bound(connection)?;
+            match bound.vault.credential(connection).await {
+                Ok(Some(sealed)) => sealed.over(),
+                Ok(None) | Err(_) => bound.ends,
+            }
+        })
     }
 
     fn switched_off(&self, connection: &str) -> Option<Arc<BTreeSet<String>>> {

@@ -9,8 +9,8 @@ use crate::fail::Problems;
 use crate::registry::{Shelf, loads};
 use crate::verbs::tell_opposites;
 use caravan_model::Canvas;
-use caravan_model::port::SystemClock;
-use caravan_runner::{FOLDER, Runner, Stores};
+use caravan_model::port::{Clock as _, Connectors, SystemClock};
+use caravan_runner::{FOLDER, Forecast, Runner, Stores, forecast};
 use caravan_store::{Sqlite, Store, Version};
 use std::path::Path;
 use std::sync::Arc;
@@ -72,6 +72,15 @@ impl Ready {
         runner.meet(Arc::new(neighbours));
         loads::note(&runner.acting(actor()), &checked.components).await?;
         Ok(Ready { runner, host, checked, lab })
+    }
+
+    /// The check before a launch: changes nothing and calls nobody.
+    ///
+    /// # Errors
+    /// The canvas cannot run, or what the store says.
+    pub async fn forecast(&self, canvas: &Canvas) -> anyhow::Result<Forecast> {
+        let beside = (&*self.host as &dyn Connectors, &self.checked.connections.value);
+        Ok(forecast(self.runner.store(), canvas, beside, SystemClock.now(), self.runner.zone()).await?)
     }
 
     /// Publishes canvases, and says of each that it is live.

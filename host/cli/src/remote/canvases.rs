@@ -1,11 +1,12 @@
 //! Canvases on a serving host.
 use super::client::{Sent, part};
 use super::{Remote, in_file, not_there};
-use crate::args::{CanvasVerb, CapArgs, DiffArgs};
+use crate::args::{CanvasVerb, CapArgs, DiffArgs, PublishArgs};
 use crate::fail::End;
-use crate::verbs::canvas::{preview, replay, versions};
+use crate::verbs::canvas::{forecast, preview, publish, replay, versions};
 use crate::{ask, files, out};
 use caravan_journey::document::difference;
+use caravan_runner::MovePlan;
 use caravan_runner::control::{CanvasDiff, Side};
 use http::Method;
 use serde_json::{Value, json};
@@ -31,16 +32,16 @@ impl Remote<'_> {
                 Ok(End::Done)
             }
             CanvasVerb::Publish(args) => {
-                let path = format!("/canvases?move={}", args.move_inside);
                 for canvas in &args.canvases {
-                    let text = self.text_of(canvas).await?;
-                    let answer = self.server.ask(Method::POST, &path, Sent::Text(text)).await;
-                    self.tell(&answer.map_err(|error| in_file(error, canvas))?)?;
+                    self.publish(&args, canvas).await?;
                 }
                 Ok(End::Done)
             }
             CanvasVerb::Forecast(args) => {
-                self.ask(Method::POST, "/canvases/forecast", Sent::Text(files::text(&args.canvas)?)).await
+                let text = Sent::Text(self.text_of(&args.canvas).await?);
+                let answer = self.server.ask(Method::POST, "/canvases/forecast", text).await;
+                let answer = answer.map_err(|error| in_file(error, &args.canvas))?;
+                forecast::tell(self.global, &serde_json::from_value(answer)?)
             }
             CanvasVerb::Pause { canvas } => self.post(&format!("/canvases/{}/pause", part(&canvas)), json!({})).await,
             CanvasVerb::Resume { canvas } => self.post(&format!("/canvases/{}/resume", part(&canvas)), json!({})).await,
@@ -113,8 +114,27 @@ impl Remote<'_> {
                 Ok(End::Done)
             }
             // Done here already: they are about files alone.
-            CanvasVerb::Fmt { .. } | CanvasVerb::Schema { .. } => Err(not_there("this command")),
+            CanvasVerb::New(_) | CanvasVerb::Fmt { .. } | CanvasVerb::Schema { .. } => Err(not_there("this command")),
         }
+    }
+
+    /// Shows the check before, asks what becomes of people inside, then publishes.
+    async fn publish(&self, args: &PublishArgs, canvas: &Path) -> anyhow::Result<()> {
+        let text = self.text_of(canvas).await?;
+        let ask = async |path: &str| {
+            let answer = self.server.ask(Method::POST, path, Sent::Text(text.clone())).await;
+            answer.map_err(|error| in_file(error, canvas))
+        };
+        if !args.no_check && !self.global.quiet {
+            match ask("/canvases/forecast").await {
+                Ok(answer) => eprint!("{}", forecast::in_short(&serde_json::from_value(answer)?)),
+                // Whoever may publish need not be allowed to count people; what else is wrong, publishing tells.
+                Err(_) => eprintln!("note: the check before a launch could not be made with this key"),
+            }
+        }
+        let plan: MovePlan = serde_json::from_value(ask("/canvases/move-plan").await?)?;
+        let moves = publish::they_move(self.global, args, &plan)?;
+        self.tell(&ask(&format!("/canvases?move={moves}")).await?)
     }
 
     /// The text of a file, or of the draft of this name.

@@ -3,9 +3,9 @@ use super::client::Sent;
 use super::{Remote, in_file};
 use crate::args::{DryRunArgs, Verb};
 use crate::fail::{End, Problems, usage};
-use crate::files;
 use crate::users::stream::Stream;
 use crate::verbs::{dry_run, here};
+use crate::{files, progress};
 use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Code, Message, Problem, Profile};
 use http::Method;
@@ -29,7 +29,8 @@ impl Remote<'_> {
             }
         }
         Problems::check(problems)?;
-        let (mut new, mut known, mut bad) = (0, 0, 0);
+        let (mut new, mut known, mut bad, mut before) = (0, 0, 0, 0);
+        let bar = progress::of_bytes(self.global.quiet, open.iter().map(|stream| stream.size).sum());
         for mut stream in open {
             let (digest, file) = (stream.digest.to_string(), stream.path.display().to_string());
             let mut chunk = Vec::new();
@@ -46,7 +47,8 @@ impl Remote<'_> {
                             bad += 1;
                             if bad <= LISTED {
                                 let line = u32::try_from(row.line).unwrap_or(u32::MAX);
-                                eprintln!("{}", Problem::new(Code::UserRow, reason).in_file(&file).at_line(line));
+                                let problem = Problem::new(Code::UserRow, reason).in_file(&file).at_line(line);
+                                bar.suspend(|| eprintln!("{problem}"));
                             }
                         }
                     }
@@ -58,12 +60,15 @@ impl Remote<'_> {
                         .await?;
                     new += answer["taken_in"].as_u64().unwrap_or_default();
                     known += answer["known"].as_u64().unwrap_or_default();
+                    bar.set_position(before + stream.position());
                 }
                 if is_end {
                     break;
                 }
             }
+            before += stream.size;
         }
+        bar.finish_and_clear();
         self.tell(&json!({"new": new, "known": known, "bad": bad}))?;
         Ok(if bad > 0 { End::NeedsYou } else { End::Done })
     }

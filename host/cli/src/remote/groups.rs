@@ -4,6 +4,7 @@ use super::{Remote, in_file, not_there};
 use crate::args::{ActivationMode, ListVerb, SegmentVerb};
 use crate::fail::End;
 use crate::files;
+use crate::verbs::activate;
 use http::Method;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -38,7 +39,11 @@ impl Remote<'_> {
                 let wanted = json!({"connection": args.connection, "account": args.account, "mode": mode,
                     "match": args.match_on, "audience": args.audience, "id": args.id, "kind": args.kind,
                     "canvas": args.canvas, "mail": args.mail});
-                self.post(&format!("{}/activations", path(&args.segment)), wanted).await
+                let path = format!("{}/activations", path(&args.segment));
+                let answer = self.server.ask(Method::POST, &path, Sent::Json(wanted)).await?;
+                activate::tell_warnings(answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str));
+                self.tell(&answer)?;
+                Ok(End::Done)
             }
             SegmentVerb::Remove { segment } => {
                 self.delete(&path(&segment), &format!("this forgets the segment {segment}")).await

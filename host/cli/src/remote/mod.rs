@@ -3,16 +3,18 @@ mod canvases;
 mod client;
 mod connections;
 mod connectors;
+mod doctor;
 mod entitlements;
 mod events;
 mod groups;
 mod show;
 
 use crate::args::{
-    AlertVerb, AudienceVerb, AuditVerb, BatchVerb, CanvasVerb, CatalogueVerb, EventVerb, Global, KeyVerb, MemberVerb,
-    PolicyVerb, ProfileVerb, QueueVerb, ScopeArgs, StoreVerb, Verb,
+    AlertVerb, AudienceVerb, AuditVerb, BatchVerb, CanvasVerb, CatalogueVerb, EventVerb, Global, HostVerb, KeyVerb,
+    MemberVerb, PolicyVerb, ProfileVerb, QueueVerb, ScopeArgs, StoreVerb, Verb, WorkspaceVerb,
 };
 use crate::fail::{End, Problems, usage};
+use crate::progress;
 use crate::rows::Rows;
 use crate::verbs::here;
 use crate::{ask, files, out};
@@ -40,7 +42,7 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
         &verb,
         Verb::Explain { .. }
             | Verb::Lab(_)
-            | Verb::Canvas(CanvasVerb::Fmt { .. } | CanvasVerb::Schema { .. })
+            | Verb::Canvas(CanvasVerb::Fmt { .. } | CanvasVerb::Schema { .. } | CanvasVerb::New(_))
             | Verb::Segment(crate::args::SegmentVerb::Schema)
             | Verb::Member(MemberVerb::Rights)
     );
@@ -80,6 +82,14 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
             remote.tell(&json!({"file": to, "bytes": bytes}))?;
             Ok(End::Done)
         }
+        Verb::Doctor => remote.doctor().await,
+        Verb::Host(HostVerb::List) => remote.get("/host").await,
+        Verb::Host(HostVerb::Drain) => {
+            ask::confirm(global, "the host ends, and serves nobody until it is started again")?;
+            let me = remote.server.ask(Method::GET, "/me", Sent::Nothing).await?;
+            remote.post("/host/drain", json!({"workspace": me["workspace"]})).await
+        }
+        Verb::Workspace(WorkspaceVerb::List) => remote.get("/workspaces").await,
         Verb::Keep(StoreVerb::Check) => remote.post("/store/check", json!({})).await,
         Verb::Keep(StoreVerb::Prune) => remote.post("/store/prune", json!({})).await,
         _ => Err(not_there("this command")),
@@ -147,8 +157,10 @@ impl Remote<'_> {
         files: &[PathBuf],
         mut then: impl AsyncFnMut(Vec<String>) -> anyhow::Result<()>,
     ) -> anyhow::Result<(u64, u64)> {
-        let (mut people, mut bad) = (0, 0);
-        for mut rows in Rows::open_all(files)? {
+        let (mut people, mut bad, mut before) = (0, 0, 0);
+        let open = Rows::open_all(files)?;
+        let bar = progress::of_bytes(self.global.quiet, open.iter().map(|rows| rows.users.size).sum());
+        for mut rows in open {
             loop {
                 let chunk: Vec<_> = (&mut rows).take(CHUNK).collect();
                 if chunk.is_empty() {
@@ -158,9 +170,12 @@ impl Remote<'_> {
                 let ids = chunk.iter().map(|person| person.external_id.clone()).collect();
                 self.server.ask(Method::POST, "/profiles", Sent::Json(json!({"people": chunk}))).await?;
                 then(ids).await?;
+                bar.set_position(before + rows.users.position());
             }
+            before += rows.users.size;
             bad += rows.finish()?;
         }
+        bar.finish_and_clear();
         Ok((people, bad))
     }
 
@@ -294,13 +309,19 @@ impl Remote<'_> {
 
     async fn member(&self, verb: MemberVerb) -> anyhow::Result<End> {
         match verb {
-            MemberVerb::Add { email, rights, name, password_stdin } => {
+            MemberVerb::Add { email, rights, name, password_stdin, mail } => {
                 let password = if password_stdin { Some(crate::verbs::member::typed()?) } else { None };
                 let change = json!({"name": name, "rights": rights, "password": password});
-                self.ask(Method::PUT, &format!("/members/{}", part(&email)), Sent::Json(change)).await
+                let end = self.ask(Method::PUT, &format!("/members/{}", part(&email)), Sent::Json(change)).await?;
+                match mail {
+                    true => self.post(&format!("/members/{}/links?mail=true", part(&email)), json!({})).await,
+                    false => Ok(end),
+                }
             }
             MemberVerb::List => self.get("/members").await,
-            MemberVerb::Link { email } => self.post(&format!("/members/{}/links", part(&email)), json!({})).await,
+            MemberVerb::Link { email, mail } => {
+                self.post(&format!("/members/{}/links?mail={mail}", part(&email)), json!({})).await
+            }
             MemberVerb::Remove { email } => {
                 self.delete(&format!("/members/{}", part(&email)), &format!("{email} loses all rights")).await
             }

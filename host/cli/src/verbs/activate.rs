@@ -1,11 +1,14 @@
 //! `caravan segment activate`: a segment's members in an audience, by a canvas of one step that is written for it.
 use crate::args::{ActivateArgs, ActivationMode, Global};
 use crate::fail::{End, usage};
+use crate::host::alerts;
 use crate::host::ready::Ready;
 use crate::{out, stores};
 use caravan_journey::document::format_canvas;
+use caravan_model::alert::Messenger as _;
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Canvas, CanvasId};
+use caravan_runner::export_warning;
 use caravan_store::Sqlite;
 use serde_json::{Value, json};
 
@@ -23,11 +26,28 @@ pub async fn activate(global: &Global, args: &ActivateArgs) -> anyhow::Result<En
     ready.close().await?;
     published?;
     noted?;
+    let warning = match args.mode {
+        ActivationMode::Once => export_warning(args.mail.as_deref(), mails()),
+        ActivationMode::Streaming => None,
+    };
+    tell_warnings(warning.as_deref());
     match global.json {
-        true => out::print_json(&json!({"canvas": canvas.canvas, "document": canvas}))?,
+        true => {
+            out::print_json(&json!({"canvas": canvas.canvas, "document": canvas, "warnings": Vec::from_iter(warning)}))?
+        }
         false => out::print(&format_canvas(&canvas)?)?,
     }
     Ok(End::Done)
+}
+
+/// Whether a mail server is configured here.
+pub fn mails() -> bool {
+    alerts::messenger().is_ok_and(|messenger| messenger.mails())
+}
+
+/// Says on stderr what whoever activates should know, however quiet the command is to be.
+pub fn tell_warnings<'a>(warnings: impl IntoIterator<Item = &'a str>) {
+    warnings.into_iter().for_each(|warning| eprintln!("warning: {warning}"));
 }
 
 /// The canvas: of one step where the audience is kept in step with the segment, of one step for each field where the

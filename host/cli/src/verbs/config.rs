@@ -5,25 +5,23 @@ use crate::config::{self, WorkspaceConfig};
 use crate::fail::{End, usage};
 use crate::host::{alerts, provider};
 use crate::registry::Shelf;
+use crate::verbs::looked::{Looked, tell};
 use crate::{files, out};
 use caravan_store::{Sqlite, Store as _};
-use serde_json::json;
 use std::collections::BTreeSet;
-
-/// One thing that was looked at.
-struct Looked {
-    what: String,
-    /// What is there, or what is wrong.
-    found: Result<String, String>,
-}
 
 /// Looks at all that the configuration names.
 pub async fn check(global: &Global) -> anyhow::Result<End> {
-    let config = config::current();
-    if config.workspaces.is_empty() {
-        let cure = format!("write {}, or name one by --config", config::FILE);
+    if config::current().workspaces.is_empty() {
+        let cure = format!("`caravan workspace create` writes {}; or name one by --config", config::FILE);
         return Err(usage("there is no configuration that names a workspace", cure).into());
     }
+    tell(global, &all().await)
+}
+
+/// All that the configuration names, each with what is there.
+pub async fn all() -> Vec<Looked> {
+    let config = config::current();
     let mut looked = Vec::new();
     let listen = config.listen.map_or_else(|| "127.0.0.1:8480".to_owned(), |at| at.to_string());
     looked.push(Looked { what: "listen".to_owned(), found: Ok(listen) });
@@ -57,27 +55,7 @@ pub async fn check(global: &Global) -> anyhow::Result<End> {
     let mail = alerts::messenger().and_then(|messenger| alerts::policy().map(|_| messenger));
     let found = mail.map(|_| "understood".to_owned()).map_err(|problem| problem.to_string());
     looked.push(Looked { what: "mail and public URL".to_owned(), found });
-    tell(global, &looked)
-}
-
-fn tell(global: &Global, looked: &[Looked]) -> anyhow::Result<End> {
-    let good = looked.iter().all(|one| one.found.is_ok());
-    if global.json {
-        let value = |one: &Looked| match &one.found {
-            Ok(found) => json!({"what": one.what, "good": true, "found": found}),
-            Err(wrong) => json!({"what": one.what, "good": false, "wrong": wrong}),
-        };
-        out::print_json(&json!({"good": good, "looked": looked.iter().map(value).collect::<Vec<_>>()}))?;
-    } else {
-        for one in looked {
-            let (mark, words) = match &one.found {
-                Ok(found) => ("ok  ", found),
-                Err(wrong) => ("FAIL", wrong),
-            };
-            out::print(&format!("{mark}  {}: {}", one.what, words.replace('\n', "\n        ")))?;
-        }
-    }
-    Ok(if good { End::Done } else { End::NeedsYou })
+    looked
 }
 
 /// A store that is there is this workspace's; one that is not can be made.
@@ -107,26 +85,4 @@ async fn connections(own: &WorkspaceConfig) -> Result<String, String> {
         check::connections(&own.connections, &all, Secrets::Ask, &shelf).map_err(|wrong| wrong.to_string())?;
     let known = out::plural(checked.components.len() as u64, "connection", "connections");
     Ok(format!("{}, {known} with all they need", own.connections.display()))
-}
-
-/// Lists the workspaces of the configuration.
-pub fn workspaces(global: &Global) -> anyhow::Result<End> {
-    let all = &config::current().workspaces;
-    let shown = |path: &std::path::Path| path.display().to_string();
-    if global.json {
-        let value = |(name, own): (&String, &WorkspaceConfig)| json!({"workspace": name, "store": shown(&own.store), "connections": shown(&own.connections), "zone": own.zone});
-        out::print_json(&all.iter().map(value).collect::<Vec<_>>())?;
-    } else if all.is_empty() {
-        out::print("there is no configuration: one workspace, `default`, in the store that a command names")?;
-    } else {
-        let row = |(name, own): (&String, &WorkspaceConfig)| {
-            let zone = own.zone.clone().unwrap_or_else(|| "UTC".to_owned());
-            vec![name.clone(), shown(&own.store), shown(&own.connections), zone]
-        };
-        out::print(&out::table(
-            &["WORKSPACE", "STORE", "CONNECTIONS", "ZONE"],
-            &all.iter().map(row).collect::<Vec<_>>(),
-        ))?;
-    }
-    Ok(End::Done)
 }

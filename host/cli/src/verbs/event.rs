@@ -3,12 +3,12 @@ use crate::args::{DeliveryArgs, EventVerb, Global};
 use crate::fail::{End, Problems};
 use crate::host::hands::{Hands, Sent};
 use crate::users::stream::Stream;
-use crate::{out, stop};
+use crate::{out, progress, stop};
 use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Code, Problem};
 use caravan_runner::ImportRow;
 use caravan_store::Store as _;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -74,7 +74,7 @@ async fn import(global: &Global, files: &[PathBuf], delivery: &DeliveryArgs) -> 
         }
     }
     Problems::check(problems)?;
-    let bar = bar(global.quiet, open.iter().map(|stream| stream.size).sum());
+    let bar = progress::of_bytes(global.quiet, open.iter().map(|stream| stream.size).sum());
     Hands::making(global, Some(delivery), async |hands| {
         let cancel = stop::listen(global.quiet);
         let (mut told, mut listed, mut before) = (Vec::new(), Vec::new(), 0);
@@ -97,6 +97,9 @@ async fn import(global: &Global, files: &[PathBuf], delivery: &DeliveryArgs) -> 
             }
         }
         bar.finish_and_clear();
+        if new > 0 {
+            hands.acting().note("event.import", "events", json!({"events": new})).await?;
+        }
         listed.iter().take(LISTED).for_each(|problem| eprintln!("{problem}"));
         let waits = hands.store().lanes().await?.iter().any(|lane| lane.waiting > 0);
         let sends = !is_cut && (waits || hands.runner().owes().await?);
@@ -130,11 +133,4 @@ async fn import(global: &Global, files: &[PathBuf], delivery: &DeliveryArgs) -> 
         })
     })
     .await
-}
-
-fn bar(quiet: bool, bytes: u64) -> ProgressBar {
-    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(10) };
-    let style = ProgressStyle::with_template("{bar:24} {percent:>3}%  {bytes} of {total_bytes} · {elapsed}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(Some(bytes.max(1)), target).with_style(style)
 }

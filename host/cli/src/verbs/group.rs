@@ -11,7 +11,7 @@ use caravan_journey::{document, segments};
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Code, Group, GroupKind, Problem, ProfileId, Segment};
 use caravan_runner::control::{count_whoever, is_filled, lists_of};
-use caravan_runner::{policy_of, segments_of};
+use caravan_runner::{activations_of, policy_of, segments_of};
 use caravan_store::Store;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -152,9 +152,17 @@ async fn show(global: &Global, group: Group, members: usize) -> anyhow::Result<E
         words.push_str(&serde_json::to_string_pretty(&segment.who)?);
         words.push('\n');
     }
+    let activations = match segment {
+        Some(_) => activations_of(&store, &group.name, activate::mails()).await?,
+        None => Vec::new(),
+    };
+    for one in &activations {
+        let mail = one.mail.map(|mail| format!("; {}", mail.words())).unwrap_or_default();
+        words.push_str(&format!("activated {} by {}{mail}\n", one.mode, one.canvas));
+    }
     ids.iter().for_each(|id| words.push_str(&format!("  {id}\n")));
-    let data =
-        json!({"kind": group.kind, "name": group.name, "members": n, "filled": filled, "rule": segment, "ids": ids});
+    let data = json!({"kind": group.kind, "name": group.name, "members": n, "filled": filled, "rule": segment,
+        "activations": activations, "ids": ids});
     out::say(global, &data, &words)
 }
 

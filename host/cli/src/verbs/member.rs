@@ -1,12 +1,15 @@
 //! `caravan member …` and `caravan key …`.
 use crate::args::{Global, KeyVerb, MemberVerb};
 use crate::fail::{End, usage};
+use crate::host::alerts;
 use crate::host::hands::Hands;
 use crate::{ask, out, verbs};
 use caravan_api::nouns::members::LINK_LIFE;
 use caravan_api::secret;
+use caravan_connectors::LocalMessenger;
+use caravan_model::alert::Messenger as _;
 use caravan_model::port::{Clock as _, SystemClock};
-use caravan_model::{Member, Right, Role};
+use caravan_model::{Code, Member, Problem, Right, Role};
 use caravan_runner::control;
 use serde_json::json;
 use std::io::Read as _;
@@ -17,8 +20,9 @@ const LONGEST: u64 = 1_000;
 /// Does a verb of members.
 pub async fn member(global: &Global, verb: MemberVerb) -> anyhow::Result<End> {
     match verb {
-        MemberVerb::Add { email, rights, name, password_stdin } => {
+        MemberVerb::Add { email, rights, name, password_stdin, mail } => {
             let password = if password_stdin { Some(typed()?) } else { None };
+            let messenger = mail.then(messenger).transpose()?;
             Hands::making(global, None, async |hands| {
                 let known = control::member(hands.store(), &email).await?;
                 let password = match password {
@@ -29,14 +33,23 @@ pub async fn member(global: &Global, verb: MemberVerb) -> anyhow::Result<End> {
                 let member = Member { email: email.clone(), name, rights: rights.clone(), password, since };
                 hands.acting().set_member(member).await?;
                 let verb = if known.is_some() { "changed" } else { "added" };
-                let words = format!("{email} is {verb}: {}\n", rights.in_words());
+                let mut words = format!("{email} is {verb}: {}\n", rights.in_words());
+                if let Some(messenger) = &messenger {
+                    mail_link(hands, messenger, &email).await?;
+                    words.push_str("a link is mailed to them\n");
+                }
                 out::say(global, &json!({"member": email, "rights": rights, "changed": known.is_some()}), &words)
             })
             .await
         }
         MemberVerb::List => members(global).await,
-        MemberVerb::Link { email } => {
+        MemberVerb::Link { email, mail } => {
+            let messenger = mail.then(messenger).transpose()?;
             Hands::with(global, None, async |hands| {
+                if let Some(messenger) = &messenger {
+                    mail_link(hands, messenger, &email).await?;
+                    return out::say(global, &json!({"mailed": email}), &format!("a link is mailed to {email}\n"));
+                }
                 let (link, until) = (secret::fresh("cl")?, SystemClock.now().after(LINK_LIFE));
                 hands.acting().make_link(&email, &link, until).await?;
                 out::say(global, &json!({"link": link, "until": until}), &format!("{link}\n"))
@@ -53,6 +66,24 @@ pub async fn member(global: &Global, verb: MemberVerb) -> anyhow::Result<End> {
         }
         MemberVerb::Rights => rights(global),
     }
+}
+
+/// What mails from here.
+fn messenger() -> Result<LocalMessenger, Problem> {
+    Some(alerts::messenger()?).filter(|messenger| messenger.mails()).ok_or_else(control::no_mail)
+}
+
+/// Makes a link and mails it.
+async fn mail_link(hands: &Hands, messenger: &LocalMessenger, email: &str) -> anyhow::Result<()> {
+    let (link, until) = (secret::fresh("cl")?, SystemClock.now().after(LINK_LIFE));
+    let reached = alerts::policy()?.public_url;
+    let mail = control::link_mail(email, hands.store().workspace(), (&link, until), reached.as_deref())?;
+    hands.acting().make_link(email, &link, until).await?;
+    messenger.send(&mail.0, &mail.1).await.map_err(|error| {
+        let problem = Problem::new(Code::Untold, format!("the mail did not leave: {error}"));
+        problem.cure("try again, or look at the mail server of the configuration")
+    })?;
+    Ok(())
 }
 
 /// Does a verb of keys.

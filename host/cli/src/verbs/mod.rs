@@ -10,14 +10,17 @@ mod config;
 pub mod connection;
 pub mod connector;
 pub mod consent;
+mod doctor;
 pub mod dry_run;
 mod dry_webhook;
 pub mod entitlement;
 mod event;
 mod explain;
 mod group;
+mod host;
 mod import;
 mod lab;
+pub mod looked;
 pub mod member;
 mod policy;
 mod profile;
@@ -25,6 +28,7 @@ mod queue;
 mod run;
 mod serve;
 mod store;
+mod workspace;
 
 use crate::args::{Args, BatchVerb, ConfigVerb, Global, PolicyVerb, Verb};
 use crate::fail::End;
@@ -50,7 +54,9 @@ pub async fn here(global: Global, verb: Verb) -> anyhow::Result<End> {
         Verb::Lab(args) => lab::lab(&global, args).await,
         Verb::Explain { code } => explain::explain(&global, code.as_deref()),
         Verb::Config(ConfigVerb::Check) => config::check(&global).await,
-        Verb::Config(ConfigVerb::Workspaces) => config::workspaces(&global),
+        Verb::Doctor => doctor::doctor(&global).await,
+        Verb::Workspace(verb) => workspace::workspace(&global, verb).await,
+        Verb::Host(verb) => host::host(&global, &verb),
         Verb::Canvas(verb) => canvas::canvas(&global, verb).await,
         Verb::Connection(verb) => connection::connection(&global, verb).await,
         Verb::Connector(verb) => connector::connector(&global, verb).await,

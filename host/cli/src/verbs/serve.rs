@@ -4,12 +4,12 @@ use crate::args::{Global, ServeArgs};
 use crate::config::{self, WorkspaceConfig};
 use crate::fail::{End, usage};
 use crate::host::bench::Workbench;
-use crate::host::provider;
 use crate::host::ready::Ready;
+use crate::host::{alerts, provider};
 use crate::installation::Installation;
 use crate::verbs::canvas::publish;
 use crate::{out, stop, stores};
-use caravan_api::{Provider, Server, Workspace, WriteKeys};
+use caravan_api::{Provider, Server, ServerOptions, Workspace, WriteKeys};
 use caravan_model::{Canvas, Code, Problem};
 use caravan_runner::{Progress, Runner};
 use caravan_store::Sqlite;
@@ -134,14 +134,24 @@ async fn go(
     }
     let runners: Vec<Arc<Runner<Sqlite>>> = open.iter().map(|(_, ready)| ready.runner.clone()).collect();
     let provider = provider::configured()?.map(|provider| Arc::new(provider) as Arc<dyn Provider>);
-    let server = Server::new(workspaces, config::current().intake.options(), provider);
+    let options = ServerOptions {
+        public_url: alerts::policy()?.public_url,
+        metrics_key: config::metrics_key()?,
+        loopback: listener.local_addr()?.ip().is_loopback(),
+        ..config::current().intake.options()
+    };
+    let server = Server::new(workspaces, options, provider);
     // Whoever ends first, by a failure or because it was asked to, takes all others along.
     let (leave, leaving) = watch::channel(false);
-    let mut asked = cancel;
+    let (mut asked, mut called) = (cancel, server.asked_to_leave());
     let leave = Arc::new(leave);
     let asker = leave.clone();
     let asking = tokio::spawn(async move {
-        if asked.wait_for(|asked| *asked).await.is_ok() {
+        let asked = tokio::select! {
+            asked = asked.wait_for(|asked| *asked) => asked.is_ok(),
+            called = called.wait_for(|called| *called) => called.is_ok(),
+        };
+        if asked {
             asker.send_replace(true);
         }
     });

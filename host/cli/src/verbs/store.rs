@@ -1,4 +1,4 @@
-//! `caravan store backup | check | prune`.
+//! `caravan store backup | copy | upgrade | check | prune`.
 use crate::args::{Global, StoreVerb};
 use crate::fail::End;
 use crate::host::hands::Hands;
@@ -12,6 +12,8 @@ use std::path::Path;
 pub async fn store(global: &Global, verb: StoreVerb) -> anyhow::Result<End> {
     match verb {
         StoreVerb::Backup { to } => backup(global, &to).await,
+        StoreVerb::Copy { to } => copy(global, &to).await,
+        StoreVerb::Upgrade => upgrade(global),
         StoreVerb::Check => check(global).await,
         StoreVerb::Prune => prune(global).await,
     }
@@ -32,6 +34,33 @@ async fn backup(global: &Global, to: &Path) -> anyhow::Result<End> {
         out::print(&words)?;
     }
     Ok(End::Done)
+}
+
+/// As a backup, of a store that nobody writes to meanwhile.
+async fn copy(global: &Global, to: &str) -> anyhow::Result<End> {
+    let (from, to) = (stores::existing(global)?, stores::file_of(to)?);
+    let store = Sqlite::open(&from, stores::options(global))?;
+    let made = store.backup(to.clone()).await?;
+    let words = format!(
+        "{} holds all of {}, and was looked through: {} bytes. It goes on where commands and caravan.toml name it; what is \
+         sealed opens with the same key: set CARAVAN_SEAL_KEY_FILE, or copy caravan.key beside it\n",
+        to.display(),
+        from.display(),
+        out::count(made.bytes)
+    );
+    out::say(global, &json!({"from": from, "to": to, "bytes": made.bytes}), &words)
+}
+
+fn upgrade(global: &Global) -> anyhow::Result<End> {
+    let path = stores::existing(global)?;
+    let was = Sqlite::format_of(&path)?;
+    drop(Sqlite::open(&path, stores::options(global))?);
+    let is = Sqlite::format_of(&path)?;
+    let words = match was == is {
+        true => format!("{} has format {is} already\n", path.display()),
+        false => format!("{} has format {is} now; it had {was}\n", path.display()),
+    };
+    out::say(global, &json!({"file": path, "from": was, "to": is}), &words)
 }
 
 async fn check(global: &Global) -> anyhow::Result<End> {

@@ -154,6 +154,10 @@ impl LocalMessenger {
 }
 
 impl Messenger for LocalMessenger {
+    fn mails(&self) -> bool {
+        self.office.is_some()
+    }
+
     fn send<'a>(&'a self, channel: &'a Channel, message: &'a Message) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(async move {
             tokio::time::timeout(IN_ALL, self.deliver(channel, message))

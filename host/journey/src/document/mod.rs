@@ -14,7 +14,7 @@ mod wrong;
 pub use difference::difference;
 pub use format::format_canvas;
 pub use path::{Path, Segment};
-pub use secrets::token_end;
+pub use secrets::{end_in_words, token_end};
 pub use tree::{MAX_BYTES, MAX_DEPTH, MAX_NODES};
 
 use caravan_model::{Canvas, Code, Connections, Policy, Problem};

@@ -107,6 +107,14 @@ pub fn token_end(text: &str) -> Option<Millis> {
     instant.map(|instant| Millis(instant.as_millisecond()))
 }
 
+/// The day and hour of an instant, in UTC, as people are told when a token ends.
+pub fn end_in_words(at: Millis) -> String {
+    match jiff::Timestamp::from_millisecond(at.0) {
+        Ok(instant) => instant.strftime("%Y-%m-%d %H:%MZ").to_string(),
+        Err(_) => "never".to_owned(),
+    }
+}
+
 /// The first connection or endpoint that could not work, whatever the connector.
 pub(super) fn cannot_work(document: &Document<Connections>) -> Option<Problem> {
     connection_cannot_work(document).or_else(|| super::endpoints::cannot_work(document))

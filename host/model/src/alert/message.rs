@@ -50,4 +50,9 @@ pub trait Messenger: Send + Sync {
     /// # Errors
     /// What happened, and whether to try again.
     fn send<'a>(&'a self, channel: &'a Channel, message: &'a Message) -> BoxFuture<'a, Result<(), SendError>>;
+
+    /// Whether mails can leave at all: a mail server is configured.
+    fn mails(&self) -> bool {
+        true
+    }
 }

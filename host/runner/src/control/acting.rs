@@ -160,14 +160,14 @@ impl<S: Store> Acting<'_, S> {
         Ok(was)
     }
 
-    /// As [`Runner::cap_canvas`].
+    /// As [`Runner::cap_canvas`], with the note in the same transaction.
     ///
     /// # Errors
     /// As there.
     pub async fn cap_canvas(&self, canvas: &str, caps: Caps) -> crate::Result<()> {
-        self.runner.cap_canvas(canvas, caps).await?;
+        let document = self.runner.caps_document(canvas, caps).await?;
         let details = json!({"total": caps.in_all, "day": caps.a_day, "run": caps.a_run});
-        self.note("canvas.cap", &format!("canvas {canvas}"), details).await
+        self.put(vec![document], "canvas.cap", &format!("canvas {canvas}"), details).await
     }
 
     /// As [`Runner::hold`].

@@ -16,20 +16,28 @@ struct CapsDocument {
     a_run: Option<u64>,
 }
 
+/// A document as it is written: kind, id, text; `None` where it goes.
+type Document = (DocumentKind, String, Option<String>);
+
 impl<S: Store> Runner<S> {
     /// Sets how many may enter a canvas, over all its versions; [`Caps::default`] lets all in. Counts what entered before.
     ///
     /// # Errors
     /// The canvas is not there, or what the store says.
     pub async fn cap_canvas(&self, canvas: &str, caps: Caps) -> crate::Result<()> {
-        let lease = self.lease().await?;
+        let (lease, document) = (self.lease().await?, self.caps_document(canvas, caps).await?);
+        Ok(self.store.put_documents(lease, vec![document]).await?)
+    }
+
+    /// The document by which a canvas has these caps.
+    pub(super) async fn caps_document(&self, canvas: &str, caps: Caps) -> crate::Result<Document> {
         self.versions_of(canvas).await?;
         let document = CapsDocument { in_all: caps.in_all, a_day: caps.a_day, a_run: caps.a_run };
         let document = match caps == Caps::default() {
             true => None,
             false => Some(written(&document)?),
         };
-        Ok(self.store.put_documents(lease, vec![(DocumentKind::Caps, canvas.to_owned(), document)]).await?)
+        Ok((DocumentKind::Caps, canvas.to_owned(), document))
     }
 }
 

@@ -87,6 +87,8 @@ pub struct Fake {
     pub identities: Mutex<Arc<caravan_model::Identities>>,
     /// Accounts of its connection that are switched off.
     pub off: Mutex<BTreeSet<String>>,
+    /// When its connection's token ends.
+    pub ends: Mutex<Option<Millis>>,
 }
 
 /// A row as the partner keeps it.
@@ -104,6 +106,7 @@ impl Fake {
             dial: Mutex::new(Box::new(|_| Reaction::Take)),
             identities: Mutex::default(),
             off: Mutex::default(),
+            ends: Mutex::default(),
         })
     }
 
@@ -330,6 +333,10 @@ impl Connectors for Fakes {
 
     fn identities(&self, connection: &str) -> Option<Arc<caravan_model::Identities>> {
         Some(self.0.get(connection)?.identities.lock().unwrap().clone())
+    }
+
+    fn token_ends<'a>(&'a self, connection: &'a str) -> BoxFuture<'a, Option<Millis>> {
+        Box::pin(async move { *self.0.get(connection)?.ends.lock().unwrap() })
     }
 
     fn switched_off(&self, connection: &str) -> Option<Arc<BTreeSet<String>>> {

@@ -7,6 +7,7 @@ mod attempts;
 mod claims;
 mod control;
 mod flow;
+mod forecast;
 mod importing;
 mod imports;
 mod journeys;

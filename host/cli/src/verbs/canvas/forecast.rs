@@ -1,53 +1,57 @@
-//! `caravan canvas forecast`: the check before a launch.
+//! `caravan canvas forecast`: the check before a launch; and the short form of it that publishing shows.
 use crate::args::{ForecastArgs, Global};
 use crate::check;
 use crate::fail::End;
-use crate::host::Host;
+use crate::host::{Host, safe};
 use crate::{config, out, verbs};
-use caravan_journey::document::token_end;
 use caravan_model::port::{Clock, SystemClock};
-use caravan_model::{Duration, Millis, Reason, reasons};
+use caravan_model::{Reason, reasons};
 use caravan_runner::{Forecast, StepForecast, WebhookForecast, forecast as look};
 use std::collections::BTreeSet;
-
-/// How long before its end a token is worth a warning.
-const SOON: Duration = Duration::DAY.times(30);
 
 /// Says who would come now, whom each sync could send, and how long that takes.
 pub async fn forecast(global: &Global, args: &ForecastArgs) -> anyhow::Result<End> {
     let store = verbs::look(global)?;
     let checked = check::to_look_at(global, &store, &args.canvas, args.connections.as_deref()).await?;
-    let canvas = &checked.canvas.value;
-    let host = Host::unconnected(&checked.connections, &checked.components, &checked.grants)?;
+    let sealed = Some(safe::of(&store));
+    let host = Host::unconnected(&checked.connections, &checked.components, &checked.grants, sealed)?;
     let (now, zone) = (SystemClock.now(), config::zone_of(store.workspace()));
-    let mut found = look(&store, canvas, &host, now, &zone).await?;
-    for step in &mut found.steps {
-        let spec = canvas.steps.get(&step.step).and_then(|step| step.audience_sync.as_ref());
-        let spec = spec.and_then(|sync| canvas.audiences.get(&sync.audience));
-        let connection = spec.and_then(|spec| checked.connections.value.connections.get(&spec.connection));
-        let ends = connection.and_then(|connection| connection.token_ends.as_deref()).and_then(token_end);
-        if let Some(ends) = ends.filter(|ends| *ends < now.after(SOON)) {
-            step.warnings.push(token_words(ends, now));
-        }
-    }
-    if global.json {
-        out::print_json(&found)?;
-    } else {
-        out::print(&in_words(&found, canvas.canvas.as_str()))?;
-    }
-    let warned = found.steps.iter().any(|step| !step.warnings.is_empty());
-    Ok(if warned { End::NeedsYou } else { End::Done })
+    let found = look(&store, &checked.canvas.value, (&host, &checked.connections.value), now, &zone).await?;
+    tell(global, &found)
 }
 
-fn token_words(ends: Millis, now: Millis) -> String {
-    match ends <= now {
-        true => format!("the connection's token ended at {}", out::instant(ends)),
-        false => format!("the connection's token ends at {}", out::instant(ends)),
+/// Shows a forecast; ends with 1 where it warns of something.
+///
+/// # Errors
+/// Standard output is closed.
+pub fn tell(global: &Global, found: &Forecast) -> anyhow::Result<End> {
+    match global.json {
+        true => out::print_json(found)?,
+        false => out::print(&in_words(found))?,
     }
+    Ok(if found.warns() { End::NeedsYou } else { End::Done })
 }
 
-fn in_words(found: &Forecast, canvas: &str) -> String {
-    let mut text = format!("{canvas}: {} of {} may enter now", out::count(found.eligible), out::people(found.people));
+/// The check in few lines, before a canvas is published.
+pub fn in_short(found: &Forecast) -> String {
+    let (eligible, people) = (out::count(found.eligible), out::people(found.people));
+    let mut text = format!("{}: {eligible} of {people} may enter now", found.canvas);
+    for step in &found.steps {
+        text.push_str(&format!("; {} could be sent at {}", out::count(step.sendable), step.step));
+    }
+    if let Some(span) = found.drains_in {
+        text.push_str(&format!("; quotas make that last {span}"));
+    }
+    text.push('\n');
+    for step in &found.steps {
+        step.warnings.iter().for_each(|warning| text.push_str(&format!("warning: {}: {warning}\n", step.step)));
+    }
+    text
+}
+
+fn in_words(found: &Forecast) -> String {
+    let (eligible, people) = (out::count(found.eligible), out::people(found.people));
+    let mut text = format!("{}: {eligible} of {people} may enter now", found.canvas);
     if found.control > 0 {
         text.push_str(&format!("; {} of them are held out as control", out::count(found.control)));
     }
@@ -82,6 +86,9 @@ fn step_words(step: &StepForecast) -> String {
     );
     if let Some(span) = step.drains_in {
         text.push_str(&format!("; the partner's quota makes that last {span}"));
+        if !step.shares_with.is_empty() {
+            text.push_str(&format!(", together with {}", step.shares_with.join(", ")));
+        }
     }
     text.push('\n');
     for (field, n) in &step.fields {

@@ -1,7 +1,8 @@
 //! `caravan canvas validate | fmt | schema | publish | preview | forecast | pause | stop | resume | cap`.
 mod cap;
 mod files;
-mod forecast;
+pub mod forecast;
+mod new;
 pub mod preview;
 pub mod publish;
 pub mod replay;
@@ -31,6 +32,7 @@ pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
             })?;
             Ok(End::Done)
         }
+        CanvasVerb::New(args) => new::new(global, &args),
         CanvasVerb::Publish(args) => publish::publish(global, &args).await,
         CanvasVerb::Preview(args) => preview::preview(global, &args).await,
         CanvasVerb::Replay(args) => replay::replay(global, &args).await,

@@ -5,6 +5,7 @@ use crate::fail::{End, Problems};
 use crate::host::hands::actor;
 use crate::host::ready::Ready;
 use crate::registry::Shelf;
+use crate::verbs::canvas::forecast;
 use crate::{ask, files, out, policies, stores};
 use caravan_journey::document;
 use caravan_model::Canvas;
@@ -39,24 +40,24 @@ async fn go(
     ready: &Ready,
     canvases: Vec<Canvas>,
 ) -> anyhow::Result<Vec<caravan_store::Version>> {
+    let mut moving = Vec::new();
     for canvas in &canvases {
-        let plan = move_plan(ready.runner.store(), canvas).await?;
-        if let Some(words) = inside_in_words(&plan, canvas, args.move_inside) {
-            if args.move_inside {
-                ask::confirm(global, &words)?;
-            } else if !global.quiet {
-                eprintln!("note: {words}");
+        if !args.no_check && !global.quiet {
+            // What cannot be looked at is told by publishing.
+            if let Ok(found) = ready.forecast(canvas).await {
+                eprint!("{}", forecast::in_short(&found));
             }
         }
-    }
-    let ids: Vec<String> = canvases.iter().map(|canvas| canvas.canvas.to_string()).collect();
-    let versions = ready.publish(global, canvases).await?;
-    for id in &ids {
-        if args.move_inside {
-            ready.runner.acting(actor()).move_inside(id).await?;
+        let plan = move_plan(ready.runner.store(), canvas).await?;
+        if they_move(global, args, &plan)? {
+            moving.push(plan.canvas);
         }
     }
-    if args.move_inside {
+    let versions = ready.publish(global, canvases).await?;
+    for id in &moving {
+        ready.runner.acting(actor()).move_inside(id).await?;
+    }
+    if args.move_inside || !moving.is_empty() {
         let moved = ready.runner.carry_moves_out().await?;
         if !global.quiet {
             eprintln!("{} went on in the new version", out::people(moved));
@@ -65,23 +66,34 @@ async fn go(
     Ok(versions)
 }
 
-/// Who is inside earlier versions, and what becomes of them; nothing where nobody is.
-fn inside_in_words(plan: &MovePlan, canvas: &Canvas, moves: bool) -> Option<String> {
-    let people = out::people(plan.inside);
-    match (plan.inside, moves) {
-        (0, _) => None,
-        (_, false) => Some(format!(
-            "{people} inside earlier versions of {} finish there; with --move {} would go on in this one",
-            canvas.canvas,
-            out::count(plan.could_move)
-        )),
-        (_, true) => Some(format!(
-            "of {people} inside earlier versions of {}, {} go on in this one, and {} finish where they are",
-            canvas.canvas,
-            out::count(plan.could_move),
-            out::count(plan.stay)
-        )),
+/// Whether people inside earlier versions go on in the new one: as was said, else as a person says who is asked with the
+/// numbers. Where nobody could move there is nothing to ask.
+///
+/// # Errors
+/// Nobody can be asked, or the person does not want it.
+pub fn they_move(global: &Global, args: &PublishArgs, plan: &MovePlan) -> anyhow::Result<bool> {
+    if plan.inside == 0 {
+        return Ok(args.move_inside);
     }
+    let (people, could) = (out::people(plan.inside), out::count(plan.could_move));
+    let there = format!("{people} inside earlier versions of {}", plan.canvas);
+    let note = |words: String| {
+        if !global.quiet {
+            eprintln!("note: {words}");
+        }
+    };
+    if args.move_inside {
+        let stay = out::count(plan.stay);
+        ask::confirm(global, &format!("of {there}, {could} go on in this one, and {stay} finish where they are"))?;
+        return Ok(true);
+    }
+    if args.finish || global.yes || plan.could_move == 0 {
+        note(format!("{there} finish there; with --move {could} would go on in this one"));
+        return Ok(false);
+    }
+    let steps: Vec<String> = plan.steps.iter().map(|(step, n)| format!("{} at {step}", out::count(*n))).collect();
+    let what = format!("of {there}, {could} could move to this one ({}), the others finish there", steps.join(", "));
+    ask::choose(&what, ("move", "finish"), "say --move (with --yes), or --finish")
 }
 
 /// The canvases without a fault, each under the policy that holds.

@@ -19,6 +19,7 @@ pub async fn import(global: &Global, files: &[PathBuf], delivery: &DeliveryArgs)
             told.push(json!({"file": rows.users.path, "people": imported.people, "bad": rows.bad}));
             bad += rows.finish()?;
         }
+        hands.acting().note("profile.import", "profiles", json!({"people": people})).await?;
         // What an import before this one owed and did not send goes too.
         let sent = if hands.runner().owes().await? { Some(hands.deliver(global).await?) } else { None };
         if global.json {
