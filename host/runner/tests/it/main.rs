@@ -14,6 +14,7 @@ mod keeping;
 mod mapped;
 mod merging;
 mod policies;
+mod previews;
 mod publishing;
 mod rules;
 mod simulation;
