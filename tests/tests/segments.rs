@@ -183,8 +183,10 @@ steps:
         assert!(way.contains(words), "{words}: {way}");
     }
     assert!(!preview("p0", &[]).contains("sync "), "what is waited for in vain leads out");
+    assert!(preview("p0", &["--happens=opened"]).contains("synced: sends POST https://"));
+    assert!(!preview("p0", &["--happens=other"]).contains("synced"), "another event is not waited for");
     let way = preview("p1", &["--happens"]);
-    assert!(way.contains("kept out: this does not hold: {\"segment\":\"lapsed\"}"), "{way}");
+    assert!(way.contains("p1 would not enter: this does not hold: {\"segment\":\"lapsed\"}"), "{way}");
     assert!(way.contains("skipped (e-mail is missing or empty): sends nothing"), "{way}");
     let ran = place.run(["canvas", "preview", "canvas.yaml", "--profile", "nobody", "--store", "s.caravan"]);
     assert!(ran.code == Some(2) && ran.stderr.contains("nobody in the store"), "{}", ran.stderr);

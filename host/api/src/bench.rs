@@ -85,12 +85,29 @@ pub struct Preview {
     /// When they enter, in milliseconds of UTC; now if not given.
     #[serde(default)]
     pub at: Option<i64>,
-    /// What `wait_for` steps wait for happens at once; else they wait in vain.
+    /// What happens as soon as they wait for it: names of events and segments, or `true` for whatever they wait for. One that
+    /// an exit rule names ends the entry. Else they wait in vain.
     #[serde(default)]
-    pub happens: bool,
+    pub happens: WhatHappens,
     /// Partners refuse the person where the canvas waits for their answer; else they take them.
     #[serde(default)]
     pub refused: bool,
+}
+
+/// What is taken to happen while someone waits.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum WhatHappens {
+    /// Whatever is waited for, or nothing.
+    Anything(bool),
+    /// Events and joins of segments of these names.
+    These(Vec<String>),
+}
+
+impl Default for WhatHappens {
+    fn default() -> Self {
+        WhatHappens::Anything(false)
+    }
 }
 
 /// Who is sent through a step, as a trial.

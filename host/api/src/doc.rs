@@ -23,7 +23,7 @@ use utoipa::{Modify, OpenApi};
         canvases::list, canvases::show, canvases::numbers, canvases::check, canvases::forecast, canvases::replay,
         canvases::plan_moves,
         trials::preview, trials::dry_run, canvases::publish, events::receive,
-        canvases::pause, canvases::resume, canvases::stop, canvases::cap, entries::enter,
+        canvases::pause, canvases::resume, canvases::stop, canvases::cap, entries::enter, entries::leave,
         versions::show_draft, versions::save_draft, versions::drop_draft, versions::list, versions::show,
         versions::restore, versions::compare, versions::archive,
         segments::list, segments::show, segments::members, segments::set, segments::count, segments::remove,

@@ -51,6 +51,7 @@ pub(crate) fn routes<S: Store>() -> Router<Arc<State<S>>> {
         .route("/api/canvases/{canvas}/stop", post(canvases::stop::<S>))
         .route("/api/canvases/{canvas}/caps", put(canvases::cap::<S>))
         .route("/api/canvases/{canvas}/entries", post(entries::enter::<S>))
+        .route("/api/canvases/{canvas}/exits", post(entries::leave::<S>))
         .route(
             "/api/canvases/{canvas}/draft",
             get(versions::show_draft::<S>).put(versions::save_draft::<S>).delete(versions::drop_draft::<S>),

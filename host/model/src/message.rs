@@ -19,9 +19,12 @@ pub struct Message {
     /// The canvas that a call of our API lets them into, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called: Option<Called>,
+    /// The canvas that a call of our API lets them out of, if any. It makes nobody: who is not known is in no canvas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub let_out: Option<Called>,
 }
 
-/// A call lets someone into a canvas.
+/// A call lets someone into a canvas, or out of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Called {
     /// The canvas.

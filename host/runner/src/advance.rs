@@ -1,5 +1,4 @@
 //! Advancing: positions whose time has come walk on until they rest again.
-use crate::control::still_versions;
 use crate::crowds::Crowds;
 use crate::moves::{Pace, moves_from};
 use crate::progress::Meter;
@@ -8,7 +7,7 @@ use crate::shared::Shared;
 use caravan_journey::{Person, Scene, plan::Target};
 use caravan_model::status::reason;
 use caravan_model::{Event, Millis, Profile, ProfileId, Reason, Status, VersionId};
-use caravan_store::{Advance, Due, Move, Store};
+use caravan_store::{Advance, Due, Error, Move, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,7 +24,6 @@ pub(crate) async fn run<S: Store>(
     let chunk = shared.options.chunk.max(1);
     let mut limit = chunk;
     let mut moved = 0;
-    let still = still_versions(&shared.store).await?;
     while !shared.is_stopping() {
         let now = shared.now();
         // Where delays are skipped, their timers have fired already, whatever they say.
@@ -35,7 +33,8 @@ pub(crate) async fn run<S: Store>(
         let is_due = |due: &Due| {
             due.arrives || due.due <= now || (skip_delays_of == Some(due.version) && due.visit.ordinal < MOST_SKIPPED)
         };
-        let moves_on = |due: &Due| !still.contains(&due.version) && shared.route(due.version).is_some();
+        let canvases = shared.canvases().await?;
+        let moves_on = |due: &Due| shared.moves_on(due.version, &canvases);
         let due: Vec<Due> = due.into_iter().filter(|due| is_due(due) && moves_on(due)).collect();
         if due.is_empty() {
             if found < limit {
@@ -47,7 +46,10 @@ pub(crate) async fn run<S: Store>(
         limit = chunk;
         let moves = walk_due(&shared, due, now, skip_delays_of).await?;
         let count = moves.len() as u64;
-        moved += shared.store.advance(shared.lease, moves, now).await?;
+        match shared.store.advance(shared.lease, moves, canvases.seen(), now).await {
+            Err(Error::Overtaken) => continue,
+            done => moved += done?,
+        }
         meter.advanced(count);
         shared.wake();
     }

@@ -3,7 +3,7 @@
 use crate::keeping;
 use crate::route::Route;
 use crate::shared::Shared;
-use crate::{exports, movers};
+use crate::{doors, exports, movers};
 use caravan_journey::sealing::consent_verdict;
 use caravan_model::status::reason;
 use caravan_model::{Action, Duration, LaneId, ProfileId, Reason, StepIx, VersionId};
@@ -21,6 +21,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
     let mut done = owed(&shared).await?;
     done += end_claims(&shared).await?;
     done += renew_members(&shared).await?;
+    done += doors::sweep(&shared).await?;
     done += exports::run(&shared).await?;
     if !shared.documents(DocumentKind::Moving).await?.is_empty() {
         done += movers::run(&shared.store, shared.lease, shared.options.chunk, || shared.now()).await?;

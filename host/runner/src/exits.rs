@@ -10,7 +10,7 @@ use caravan_journey::{
 };
 use caravan_model::canvas::{ExitRule, Trigger};
 use caravan_model::status::reason;
-use caravan_model::{Event, GroupKind, ProfileId, Reason, VersionId};
+use caravan_model::{Event, GroupKind, Millis, ProfileId, Reason, VersionId};
 use caravan_store::{Lease, NewestEntry, Store};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -45,6 +45,18 @@ impl<S: Store> Runner<S> {
         wake(&self.store, lease, &routes, &News { happened: all().collect(), kept: true }, &scene).await?;
         Ok(profiles)
     }
+}
+
+/// Lets people out of a canvas because a call says so, whatever its rules say; what of theirs is unsent is withdrawn, also
+/// where their entry has ended. Gives how many were inside.
+pub(crate) async fn call_out<S: Store>(
+    store: &S,
+    lease: Lease,
+    version: VersionId,
+    people: Vec<ProfileId>,
+    now: Millis,
+) -> crate::Result<u64> {
+    Ok(store.signal_exit(lease, version, people, Reason::new(reason::EXITED, "let out by a call"), now).await?)
 }
 
 /// Whether something of this name ends entries.

@@ -2,8 +2,9 @@
 //!
 //! Everything before the last write is harmless when repeated: entries are keyed by the message's number, which is the
 //! row of the intake source [`SOURCE`]. The last write keeps the events and forgets the messages.
-use crate::control::{caps_of, states};
+use crate::control::caps_of;
 use crate::crowds::Crowds;
+use crate::doors;
 use crate::exits;
 use crate::in_step::{in_step_with, let_go};
 use crate::moves::{Pace, entry_moves};
@@ -16,7 +17,7 @@ use caravan_journey::plan::Awaited;
 use caravan_journey::{Person, Scene, day_start};
 use caravan_model::canvas::{Existing, ExitRule, Trigger};
 use caravan_model::{CanvasId, Event, Group, GroupKind, Message, Profile, ProfileId};
-use caravan_store::{Candidate, EnterBatch, Inbound, Known, SamePerson, Store};
+use caravan_store::{Candidate, CanvasesSeen, EnterBatch, Inbound, Known, SamePerson, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tracing::Instrument as _;
@@ -62,13 +63,13 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<u64> 
 /// One chunk, from who it is about to where its events are kept.
 async fn work_off<S: Store>(shared: &Arc<Shared<S>>, last: u64, messages: Vec<(u64, Message)>) -> crate::Result<()> {
     let chunk = merge_in(shared, last, messages).await?;
-    let canvases = states(&shared.store).await?;
     for route in shared.newest_versions() {
-        if canvases.of(route.canvas.as_str()).admits() {
+        if shared.canvases().await?.of(route.canvas.as_str()).admits() {
             let_in(shared, &route, &chunk).await?;
         }
     }
     wake(shared, &chunk).await?;
+    call_out(shared, &chunk).await?;
     for route in shared.versions() {
         let_out(shared, &route, &chunk).await?;
         out_of_step(shared, &route, &chunk).await?;
@@ -80,22 +81,36 @@ async fn work_off<S: Store>(shared: &Arc<Shared<S>>, last: u64, messages: Vec<(u
     Ok(())
 }
 
-/// Merges the people of messages in. Messages of ours about someone who is erased meanwhile are left out: nobody is made
-/// anew by them.
+/// Merges the people of messages in. Messages of ours about someone who is erased meanwhile are left out, and calls that let
+/// someone out whom nobody knows: nobody is made anew by them.
 async fn merge_in<S: Store>(shared: &Shared<S>, last: u64, messages: Vec<(u64, Message)>) -> crate::Result<Chunk> {
     let messages = without_erased(shared, messages).await?;
-    let ours: Vec<ProfileId> =
-        messages.iter().filter_map(|(_, message)| Some(message.group.as_ref()?.profile)).collect();
-    let people: Vec<Profile> = messages
-        .iter()
-        .filter(|(_, message)| message.group.is_none())
-        .map(|(_, message)| message.who.clone())
-        .collect();
+    let people: Vec<Profile> =
+        messages.iter().filter(|(_, message)| is_told(message)).map(|(_, message)| message.who.clone()).collect();
     let mut merged = match people.is_empty() {
         true => Vec::new(),
         false => shared.store.upsert(shared.lease, people, shared.now()).await?,
     }
     .into_iter();
+    // Now that all are known of whom the chunk tells.
+    let leaving: Vec<String> = messages
+        .iter()
+        .filter(|(_, message)| message.let_out.is_some())
+        .map(|(_, message)| message.who.external_id.clone())
+        .collect();
+    let leaving: HashMap<String, ProfileId> = match leaving.is_empty() {
+        true => HashMap::new(),
+        false => {
+            let found = shared.store.named(leaving.clone()).await?;
+            leaving.into_iter().zip(found).filter_map(|(name, found)| Some((name, found?))).collect()
+        }
+    };
+    let of_ours = |message: &Message| match (&message.group, &message.let_out) {
+        (Some(change), _) => Some(change.profile),
+        (None, Some(_)) => leaving.get(&message.who.external_id).copied(),
+        (None, None) => None,
+    };
+    let ours: Vec<ProfileId> = messages.iter().filter_map(|(_, message)| of_ours(message)).collect();
     let ours: HashMap<ProfileId, Known> = match ours.is_empty() {
         true => HashMap::new(),
         false => shared.store.people(ours).await?.into_iter().map(|known| (known.id, known)).collect(),
@@ -103,9 +118,9 @@ async fn merge_in<S: Store>(shared: &Shared<S>, last: u64, messages: Vec<(u64, M
     let mut chunk = Chunk { last, messages: Vec::new(), known: Vec::new() };
     let pairs: BTreeSet<SamePerson> = messages.iter().flat_map(|(_, message)| same_people(message)).collect();
     for (seq, message) in messages {
-        let known = match &message.group {
-            Some(change) => ours.get(&change.profile).cloned(),
-            None => merged.next(),
+        let known = match is_told(&message) {
+            false => of_ours(&message).and_then(|profile| ours.get(&profile).cloned()),
+            true => merged.next(),
         };
         if let Some(known) = known {
             chunk.messages.push((seq, message));
@@ -114,6 +129,11 @@ async fn merge_in<S: Store>(shared: &Shared<S>, last: u64, messages: Vec<(u64, M
     }
     merge_people(shared, &mut chunk, pairs).await?;
     Ok(chunk)
+}
+
+/// Whether a message tells of a person, who is made where nobody knows them.
+fn is_told(message: &Message) -> bool {
+    message.group.is_none() && message.let_out.is_none()
 }
 
 /// Merges whom earlier messages called one person, where nothing of theirs is at a partner any more. It is done between
@@ -229,6 +249,7 @@ fn returns<S: Store>(shared: &Shared<S>, messages: &[(u64, Message)]) -> Option<
             Trigger::Api(_) => may(called_key(&route.canvas), Effect::LetsIn),
             Trigger::Schedule(_) => false,
         };
+        may(let_out_key(&route.canvas), Effect::LetsOut);
         for what in route.plan.all_awaited() {
             let key = match what {
                 Awaited::Event(event) => event_key(&event.event),
@@ -246,12 +267,13 @@ fn returns<S: Store>(shared: &Shared<S>, messages: &[(u64, Message)]) -> Option<
     }
     let mut met: HashMap<&str, Effect> = HashMap::new();
     messages.iter().position(|(_, message)| {
-        let key = match (&message.event, &message.group, &message.called) {
+        let key = match (&message.event, &message.group, &message.called, &message.let_out) {
             (Some(event), ..) => event_key(&event.name),
-            (None, Some(change), _) if change.joined => group_key(&change.group),
-            (None, Some(change), _) => left_key(&change.group),
-            (None, None, Some(called)) => called_key(&called.canvas),
-            (None, None, None) => return false,
+            (None, Some(change), ..) if change.joined => group_key(&change.group),
+            (None, Some(change), ..) => left_key(&change.group),
+            (None, None, Some(called), _) => called_key(&called.canvas),
+            (None, None, None, Some(called)) => let_out_key(&called.canvas),
+            (None, None, None, None) => return false,
         };
         let Some(own) = effects.get(&key) else { return false };
         let (Some(first), Some(last)) = (own.first(), own.last()) else { return false };
@@ -268,6 +290,10 @@ fn event_key(name: &str) -> String {
 
 fn called_key(canvas: &CanvasId) -> String {
     format!("called {canvas}")
+}
+
+fn let_out_key(canvas: &CanvasId) -> String {
+    format!("let out {canvas}")
 }
 
 fn left_key(group: &Group) -> String {
@@ -345,8 +371,10 @@ async fn let_in<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &C
     let caps = caps_of(&shared.store, route.canvas.as_str()).await?;
     let day = day_start(now, &shared.options.workspace_zone);
     let version = route.version;
-    let batch = EnterBatch { version, re_entry, source, next_row, candidates, day, caps, refused, now };
-    shared.store.enter(shared.lease, batch).await?;
+    let seen = CanvasesSeen::default();
+    let batch = EnterBatch { version, re_entry, source, next_row, candidates, day, caps, refused, seen, now };
+    // Where the canvas was closed meanwhile, they came too late.
+    doors::enter(shared, &route.canvas, batch).await?;
     Ok(())
 }
 
@@ -373,6 +401,23 @@ async fn let_out<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chunk: &
     let endings = happened(chunk, |what| exits::ends(&route.plan, what));
     let scene = Scene::at(shared.now()).in_zone(&shared.options.workspace_zone);
     exits::let_out(&shared.store, shared.lease, (route.version, &route.plan), endings, &scene).await
+}
+
+/// Lets people out of canvases because calls say so.
+async fn call_out<S: Store>(shared: &Arc<Shared<S>>, chunk: &Chunk) -> crate::Result<()> {
+    let mut leaving: BTreeMap<&CanvasId, BTreeSet<ProfileId>> = BTreeMap::new();
+    for ((_, message), known) in chunk.messages.iter().zip(&chunk.known) {
+        if let Some(called) = &message.let_out {
+            leaving.entry(&called.canvas).or_default().insert(known.id);
+        }
+    }
+    for (canvas, people) in leaving {
+        // An entry is the canvas's, whatever version it is in.
+        let Some(route) = shared.versions().into_iter().find(|route| route.canvas == *canvas) else { continue };
+        let people = people.into_iter().collect();
+        exits::call_out(&shared.store, shared.lease, route.version, people, shared.now()).await?;
+    }
+    Ok(())
 }
 
 /// Lets people go who left the segment with which a version is in step.

@@ -1,6 +1,7 @@
 //! Intake: people of a source enter a version, in chunks. Reading them, storing them and walking them overlap.
 use crate::control::caps_of;
 use crate::crowds::Crowds;
+use crate::doors;
 use crate::moves::{Pace, entry_moves};
 use crate::progress::Meter;
 use crate::route::Route;
@@ -8,7 +9,7 @@ use crate::shared::Shared;
 use caravan_journey::entry::{Occasion, admits};
 use caravan_journey::{Person, Scene, day_start};
 use caravan_model::{Event, Filter, Millis, Profile, ProfileId};
-use caravan_store::{Candidate, Caps, EnterBatch, Known, Store};
+use caravan_store::{Candidate, CanvasesSeen, Caps, EnterBatch, Known, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -186,7 +187,11 @@ async fn enter<S: Store>(shared: &Arc<Shared<S>>, task: &Task, chunk: Stored, me
     let mut batch = walked.await??;
     batch.caps = caps_of(&shared.store, task.route.canvas.as_str()).await?;
     let refused: u64 = batch.refused.iter().map(|(_, n)| n).sum();
-    let entered = shared.store.enter(shared.lease, batch).await?;
+    let canvas = &task.route.canvas;
+    let Some(entered) = doors::enter(shared, canvas, batch).await? else {
+        shared.canvases().await?.admit(canvas)?;
+        return Ok(());
+    };
     meter.entered(entered.entered, entered.kept_out, refused + entered.capped);
     shared.wake();
     Ok(())
@@ -219,6 +224,7 @@ fn walk(task: &Task, chunk: Stored, now: Millis, zone: &caravan_journey::TimeZon
         day: day_start(now, zone),
         caps: Caps::default(),
         refused: refused.into_iter().collect(),
+        seen: CanvasesSeen::default(),
         now,
     })
 }

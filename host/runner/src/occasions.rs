@@ -1,6 +1,7 @@
 //! People who enter together: members of a segment or list at publishing, and at each run of a schedule.
-use crate::control::{caps_of, states};
+use crate::control::caps_of;
 use crate::crowds::Crowds;
+use crate::doors;
 use crate::groups::sweeps;
 use crate::moves::{Pace, entry_moves};
 use crate::route::Route;
@@ -10,7 +11,7 @@ use caravan_journey::schedule::Schedule;
 use caravan_journey::{Person, Scene, day_start};
 use caravan_model::canvas::{Existing, Trigger};
 use caravan_model::{Code, Group, Millis, Problem, ProfileId};
-use caravan_store::{Candidate, DocumentKind, EnterBatch, Store};
+use caravan_store::{Candidate, CanvasesSeen, DocumentKind, EnterBatch, Store};
 use std::sync::Arc;
 
 /// The intake source of those who are in a group when the version is published; a row is a profile.
@@ -20,10 +21,9 @@ const THROUGH: u64 = 1 << 62;
 
 /// Does what is to be done; gives how many people entered, and when the next run of a schedule comes.
 pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<(u64, Millis)> {
-    let canvases = states(&shared.store).await?;
     let (mut entered, mut next) = (0, Millis::NEVER);
     for route in shared.newest_versions() {
-        if !canvases.of(route.canvas.as_str()).admits() || shared.route(route.version).is_none() {
+        if !shared.canvases().await?.of(route.canvas.as_str()).admits() || shared.route(route.version).is_none() {
             continue;
         }
         entered += match &route.plan.entry.trigger {
@@ -32,9 +32,9 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) -> crate::Result<(u64,
                 if !filled {
                     continue;
                 }
-                members(&shared, &route, &Group::segment(&trigger.segment), EXISTING).await?
+                members(&shared, &route, &Group::segment(&trigger.segment), EXISTING).await?.entered
             }
-            Trigger::List(trigger) => members(&shared, &route, &Group::list(&trigger.list), EXISTING).await?,
+            Trigger::List(trigger) => members(&shared, &route, &Group::list(&trigger.list), EXISTING).await?.entered,
             Trigger::Schedule(trigger) => {
                 let schedule = Schedule::new(trigger).map_err(|why| Problem::new(Code::BadValue, why.to_string()))?;
                 let came = scheduled(&shared, &route, &schedule, &Group::segment(&trigger.segment)).await?;
@@ -85,24 +85,35 @@ async fn scheduled<S: Store>(
         return Ok(0);
     };
     let Some(at) = schedule.latest(last, now) else { return Ok(0) };
-    let entered = members(shared, route, group, &format!("schedule {}", at.0)).await?;
-    if !shared.is_stopping() {
+    let came = members(shared, route, group, &format!("schedule {}", at.0)).await?;
+    // A run that was cut short, by a pause too, goes on where it was.
+    if came.is_through {
         note(at).await?;
     }
-    Ok(entered)
+    Ok(came.entered)
 }
 
-/// Lets the members of a group in, by ascending id, going on where this source was. Gives how many entered.
+/// What became of the members of a group.
+#[derive(Default)]
+struct Came {
+    /// How many entered.
+    entered: u64,
+    /// Whether all were looked at.
+    is_through: bool,
+}
+
+/// Lets the members of a group in, by ascending id, going on where this source was, as long as the canvas admits them.
 async fn members<S: Store>(
     shared: &Arc<Shared<S>>,
     route: &Arc<Route>,
     group: &Group,
     source: &str,
-) -> crate::Result<u64> {
-    let mut entered = 0;
+) -> crate::Result<Came> {
+    let mut came = Came::default();
     while !shared.is_stopping() {
         let (row, _) = shared.store.intake(route.version, source).await?;
         if row >= THROUGH {
+            came.is_through = true;
             break;
         }
         let after = ProfileId(i64::try_from(row.saturating_sub(1)).unwrap_or(i64::MAX));
@@ -110,9 +121,10 @@ async fn members<S: Store>(
         let ids: Vec<ProfileId> = page.iter().map(|(id, _)| *id).collect();
         let next_row = ids.last().map_or(THROUGH, |last| last.0 as u64 + 1);
         let batch = enter_batch(shared, route, ids, source, next_row).await?;
-        entered += shared.store.enter(shared.lease, batch).await?.entered;
+        let Some(page) = doors::enter(shared, &route.canvas, batch).await? else { break };
+        came.entered += page.entered;
     }
-    Ok(entered)
+    Ok(came)
 }
 
 async fn enter_batch<S: Store>(
@@ -149,6 +161,7 @@ async fn enter_batch<S: Store>(
         day: day_start(now, &shared.options.workspace_zone),
         caps: caps_of(&shared.store, route.canvas.as_str()).await?,
         refused: if refused > 0 { vec![("who".to_owned(), refused)] } else { Vec::new() },
+        seen: CanvasesSeen::default(),
         now,
     })
 }

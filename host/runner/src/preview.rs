@@ -1,23 +1,71 @@
 //! One person's way through a canvas with time travel: every decision, without a change to anything.
+use crate::barriers::barriers;
 use crate::crowds::{Crowds, rules_of};
 use caravan_journey::entry::admits_whoever;
 use caravan_journey::filter::evaluate;
-use caravan_journey::plan::{CompiledCanvas, StepKind, Target};
+use caravan_journey::plan::{Awaited, CompiledCanvas, StepKind, Target};
 use caravan_journey::walk::{Move, Rest};
 use caravan_journey::{Person, Scene, TimeZone};
+use caravan_model::canvas::ExitRule;
 use caravan_model::status::reason;
 use caravan_model::{Canvas, Code, Filter, Millis, Problem, Profile, ProfileId, Reason, Status, StepIx};
 use caravan_store::Store;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// The most visits that a preview shows: a canvas may go round for ever.
 const MOST: usize = 200;
 
+/// What is taken to happen as soon as the person waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Happens {
+    /// Nothing: they wait in vain.
+    #[default]
+    Nothing,
+    /// Whatever they wait for; no exit.
+    Anything,
+    /// Events, and joins of segments, of these names. One that the exit rules name ends the entry.
+    These(BTreeSet<String>),
+}
+
+impl Happens {
+    /// The name that stands for whatever is waited for.
+    pub const ANYTHING: &'static str = "*";
+
+    /// What these names say.
+    pub fn of(names: impl IntoIterator<Item = String>) -> Happens {
+        let names: BTreeSet<String> = names.into_iter().collect();
+        match (names.is_empty(), names.contains(Happens::ANYTHING)) {
+            (true, _) => Happens::Nothing,
+            (_, true) => Happens::Anything,
+            _ => Happens::These(names),
+        }
+    }
+
+    fn is_awaited(&self, what: &Awaited) -> bool {
+        match self {
+            Happens::Nothing => false,
+            Happens::Anything => true,
+            Happens::These(names) => names.contains(what.name()),
+        }
+    }
+
+    /// The name of the exit rule that ends the entry, if one does.
+    fn exit<'a>(&self, plan: &'a CompiledCanvas) -> Option<&'a str> {
+        let Happens::These(names) = self else { return None };
+        let of_rule = |rule: &'a ExitRule| match rule {
+            ExitRule::Event(event) => event.event.as_str(),
+            ExitRule::Segment(segment) => segment.segment.as_str(),
+        };
+        plan.exits.iter().map(of_rule).find(|name| names.contains(*name))
+    }
+}
+
 /// What a preview takes for granted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Assumed {
-    /// What steps wait for happens at once; else they wait in vain.
-    pub happens: bool,
+    /// What happens while the person waits.
+    pub happens: Happens,
     /// Partners take whom they are sent, and endpoints what they get; else they refuse it.
     pub synced: bool,
 }
@@ -29,6 +77,8 @@ pub struct Preview {
     pub external_id: String,
     /// The condition of `who` that keeps them out; empty where it holds. The way is shown all the same.
     pub kept_out_by: Option<Filter>,
+    /// What else would keep them out, in words: how the canvas stands, its trigger, entries before, caps.
+    pub would_not_enter: Vec<String>,
     /// Whether they are in the control group: then nothing follows.
     pub control: bool,
     /// What happens, in order.
@@ -78,15 +128,23 @@ pub async fn preview<S: Store>(
     let known = known.ok_or_else(|| Problem::new(Code::NotFound, "there is no such person, or they were erased"))?;
     let events = store.trace(who).await?.map(|trace| trace.events).unwrap_or_default();
     let crowds = Crowds::of(store, rules_of(store).await?, &[who]).await?;
+    let exit = assumed.happens.exit(&plan);
     let mut now = from;
     let mut profile = known.profile;
     let mut preview = Preview {
         external_id: profile.external_id.clone(),
         kept_out_by: None,
+        would_not_enter: Vec::new(),
         control: plan.in_control(&profile.external_id),
         visits: Vec::new(),
         cut: false,
     };
+    {
+        let person = Person { profile: &profile, events: &events };
+        let scene = Scene::at(now).in_zone(zone);
+        let crowd = crowds.crowd(who, person, scene);
+        preview.would_not_enter = barriers(store, &plan, who, &person, &scene.with_groups(&crowd)).await?;
+    }
     let mut at = plan.start;
     loop {
         let person = Person { profile: &profile, events: &events };
@@ -121,8 +179,13 @@ pub async fn preview<S: Store>(
         profile = changed;
         (at, now) = match walk.rest {
             Rest::Exit => return Ok(preview),
+            Rest::Delay { step, .. } | Rest::Webhook { step } | Rest::Sync { step, .. } if exit.is_some() => {
+                let why = Reason::new(reason::EXITED, format!("`{}` happens", exit.unwrap_or_default()));
+                preview.visits.push(visit(&plan, step, now, why, None, &profile));
+                return Ok(preview);
+            }
             Rest::Delay { step, due } => {
-                let happens = assumed.happens && plan.awaited(step).is_some();
+                let happens = plan.awaited(step).is_some_and(|what| assumed.happens.is_awaited(what));
                 let (next, why, until) = match happens {
                     true => (plan.after_event(step), Reason::new(reason::HAPPENED, ""), now),
                     false => {

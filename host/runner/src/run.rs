@@ -113,8 +113,10 @@ impl<S: Store> Runner<S> {
     pub(crate) async fn share(&self) -> crate::Result<Arc<Shared<S>>> {
         let lease = self.lease().await?;
         let (connectors, clock) = (self.connectors.clone(), self.clock.clone());
-        let told = (self.published.clone(), self.wake.clone());
-        Ok(Arc::new(Shared::open(self.store.clone(), lease, self.options.clone(), connectors, clock, told).await?))
+        let (told, stops) = ((self.published.clone(), self.wake.clone()), self.stops.clone());
+        Ok(Arc::new(
+            Shared::open(self.store.clone(), lease, self.options.clone(), connectors, clock, told, stops).await?,
+        ))
     }
 
     /// The source with its generation, and the first row that is not done.

@@ -23,6 +23,8 @@ pub struct Runner<S: Store> {
     pub(crate) published: Arc<AtomicBool>,
     /// Wakes it.
     pub(crate) wake: Arc<Notify>,
+    /// Held while a canvas is stopped, a stop is finished, or a stopped one is opened again.
+    pub(crate) stops: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl<S: Store> Runner<S> {
@@ -39,6 +41,7 @@ impl<S: Store> Runner<S> {
             neighbours: std::sync::OnceLock::new(),
             published: Arc::default(),
             wake: Arc::default(),
+            stops: Arc::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What all tasks of a run share: the store and its lease, connectors, canvases with their lanes, and the lanes'
 //! short memories.
 use crate::chance::Chance;
+use crate::control::CanvasStates;
 use crate::ledger::Ledger;
 use crate::options::RunnerOptions;
 use crate::pacing::Paces;
@@ -35,6 +36,10 @@ pub(crate) struct Shared<S> {
     facts: Mutex<HashMap<(String, VersionId, StepIx), Arc<StepFacts>>>,
     memories: Mutex<HashMap<LaneId, LaneMemory>>,
     papers: Papers,
+    /// How canvases stood when nobody was left inside of a stopped one.
+    swept: Mutex<Documents>,
+    /// Held while a canvas is stopped, a stop is finished, or a stopped one is opened again.
+    pub stops: Arc<tokio::sync::Mutex<()>>,
     /// The endpoints of webhook steps.
     pub endpoints: Endpoints,
     /// How fast calls may go.
@@ -128,6 +133,7 @@ impl<S: Store> Shared<S> {
         connectors: Arc<dyn Connectors>,
         clock: Arc<dyn Clock>,
         (published, wake): (Arc<AtomicBool>, Arc<Notify>),
+        stops: Arc<tokio::sync::Mutex<()>>,
     ) -> crate::Result<Shared<S>> {
         // What was published or set before is read now.
         published.store(false, Ordering::SeqCst);
@@ -151,6 +157,8 @@ impl<S: Store> Shared<S> {
             facts: Mutex::default(),
             memories: Mutex::default(),
             papers: Papers::default(),
+            swept: Mutex::default(),
+            stops,
             pruned: AtomicI64::new(0),
             merged: AtomicI64::new(0),
             wake,
@@ -163,6 +171,26 @@ impl<S: Store> Shared<S> {
     /// All documents of a kind, read anew only where some were written since.
     pub(crate) async fn documents(&self, kind: DocumentKind) -> crate::Result<Documents> {
         self.papers.of(&self.store, kind).await
+    }
+
+    /// How all canvases stand.
+    pub(crate) async fn canvases(&self) -> crate::Result<CanvasStates> {
+        Ok(CanvasStates::read(&*self.documents(DocumentKind::Canvas).await?)?)
+    }
+
+    /// Whether people inside a version move on, as canvases stand.
+    pub(crate) fn moves_on(&self, version: VersionId, canvases: &CanvasStates) -> bool {
+        self.route(version).is_some_and(|route| canvases.of(route.canvas.as_str()).advances())
+    }
+
+    /// Whether nobody is left inside of stopped canvases while these documents say which ones are.
+    pub(crate) fn is_swept(&self, canvases: &Documents) -> bool {
+        *self.swept.lock().unwrap_or_else(PoisonError::into_inner) == *canvases
+    }
+
+    /// Notes that nobody is.
+    pub(crate) fn swept(&self, canvases: Documents) {
+        *self.swept.lock().unwrap_or_else(PoisonError::into_inner) = canvases;
     }
 
     /// Reads what was published or set since the last look.

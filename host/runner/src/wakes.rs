@@ -11,7 +11,7 @@ use caravan_journey::plan::{Awaited, Target};
 use caravan_journey::{Person, Scene, entry::is_the_event};
 use caravan_model::status::reason;
 use caravan_model::{Called, EntryId, Event, Group, GroupKind, Profile, ProfileId, Reason, Status};
-use caravan_store::{Advance, Due, Lease, Move, NewestEntry, Store};
+use caravan_store::{Advance, Due, Error, Lease, Move, NewestEntry, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -88,11 +88,11 @@ pub(crate) async fn wake<S: Store>(
     for (at, one) in news.happened.iter().enumerate() {
         places.entry(one.profile).or_default().push(at);
     }
-    let still = still_versions(store).await?;
     // Up to which place an entry has heard what happened.
     let mut heard: HashMap<EntryId, usize> = HashMap::new();
     let mut woken_in_all = 0;
     while !who.is_empty() {
+        let (still, seen) = still_versions(store).await?;
         let resting = store.resting(who.iter().copied().collect()).await?;
         let waits = resting.into_iter().filter(|due| !due.arrives).filter_map(|due| {
             let route = *routes.get(&due.version)?;
@@ -102,7 +102,7 @@ pub(crate) async fn wake<S: Store>(
         for (due, route) in waits {
             by_version.entry(due.version).or_insert_with(|| (route, Vec::new())).1.push(due);
         }
-        who.clear();
+        let (mut next, mut hear) = (BTreeSet::new(), Vec::new());
         let mut moves = Vec::new();
         for (version, (route, waits)) in by_version {
             let mut woken = Vec::new();
@@ -132,14 +132,19 @@ pub(crate) async fn wake<S: Store>(
                         }
                 };
                 if let Some(&at) = own.iter().find(wakes) {
-                    heard.insert(due.visit.entry, at);
+                    hear.push((due.visit.entry, at));
                     woken.push(Woken { due, person, at });
                 }
             }
-            who.extend(woken.iter().map(|one| one.due.profile));
+            next.extend(woken.iter().map(|one| one.due.profile));
             moves.extend(go_on(store, route, woken, news, still.contains(&version), scene).await?);
         }
-        woken_in_all += store.advance(lease, moves, scene.now).await?;
+        match store.advance(lease, moves, seen, scene.now).await {
+            Err(Error::Overtaken) => continue,
+            done => woken_in_all += done?,
+        }
+        heard.extend(hear);
+        who = next;
     }
     Ok(woken_in_all)
 }

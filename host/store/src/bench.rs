@@ -93,6 +93,7 @@ pub async fn bench_calls(path: &Path, n: usize) -> Result<Timings> {
             day: Millis(0),
             caps: Caps::default(),
             refused: Vec::new(),
+            seen: CanvasesSeen::default(),
             now,
         };
         timed(&mut timings.enter, store.enter(lease, batch)).await?;

@@ -26,6 +26,8 @@ impl Store for Sqlite {
     reads! {
         fn versions() -> Vec<Version>: "read canvases", versions::all;
         fn audiences() -> Vec<Audience>: "read audiences", audiences::all;
+        fn named(names: Vec<String>) -> Vec<Option<ProfileId>>:
+            "read who has a name", move |db| people::all_named(db, &names);
         fn strangers(pairs: Vec<SamePerson>) -> Vec<SamePerson>:
             "read who is who", move |db| merging::strangers(db, pairs);
         fn merges() -> Merges: "count merges", merging::counts;
@@ -157,8 +159,8 @@ impl Store for Sqlite {
         self.stir(lease, "let people in", move |tx| entries::enter(tx, batch)).await
     }
 
-    async fn advance(&self, lease: Lease, moves: Vec<Advance>, now: Millis) -> Result<u64> {
-        self.stir(lease, "move people on", move |tx| positions::advance(tx, &moves, now)).await
+    async fn advance(&self, lease: Lease, moves: Vec<Advance>, seen: CanvasesSeen, now: Millis) -> Result<u64> {
+        self.stir(lease, "move people on", move |tx| positions::advance(tx, &moves, &seen, now)).await
     }
 
     async fn move_entries(&self, lease: Lease, wanted: MoveEntries) -> Result<Moved> {

@@ -1,16 +1,30 @@
 //! Documents that stand beside versions: policy, subscriptions, alerts, how canvases stand.
-use crate::contract::DocumentKind;
+use crate::contract::{CanvasesSeen, DocumentKind, Error};
 use crate::fail::Done;
 use crate::groups;
 use crate::writer::Tx;
 use caravan_model::Millis;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 /// All documents of a kind, by id.
 pub(crate) fn all(db: &Connection, kind: DocumentKind) -> Done<Vec<(String, String)>> {
     let mut select = db.prepare_cached("SELECT id, body FROM document WHERE kind = ?1 ORDER BY id")?;
     let rows = select.query_map([kind.word()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Refuses what was decided while a canvas stood otherwise than it does now.
+pub(crate) fn as_seen(db: &Connection, canvas: i64, seen: &CanvasesSeen) -> Done<()> {
+    let mut look = db.prepare_cached(
+        "SELECT name, body FROM canvas LEFT JOIN document ON document.kind = ?2 AND document.id = name
+         WHERE canvas.id = ?1",
+    )?;
+    let stands: Option<(String, Option<String>)> =
+        look.query_row((canvas, DocumentKind::Canvas.word()), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    match stands {
+        Some((name, body)) if seen.of(&name) != body.as_deref() => Err(Error::Overtaken.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Writes or removes documents.

@@ -2,6 +2,7 @@
 use crate::books::next;
 use crate::calling;
 use crate::contract::{EnterBatch, Entered, Move, NewestEntry};
+use crate::documents;
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
 use crate::merging;
@@ -28,6 +29,7 @@ pub(crate) fn intake(db: &Connection, version: VersionId, source: &str) -> Done<
 pub(crate) fn enter(tx: &mut Tx<'_>, batch: EnterBatch) -> Done<Entered> {
     tx.books.hear(batch.now);
     let facts = tx.books.version(batch.version)?;
+    documents::as_seen(tx.db, facts.canvas, &batch.seen)?;
     let (known, entered_before) = intake(tx.db, batch.version, &batch.source)?;
     let mut result = Entered::default();
     if !batch.candidates.is_sorted_by_key(|candidate| candidate.row) {

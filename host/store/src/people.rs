@@ -197,6 +197,11 @@ pub(crate) fn named(db: &Connection, name: &str) -> Done<Option<ProfileId>> {
     Ok(select.query_row([name], |row| row.get(0)).optional()?.map(ProfileId))
 }
 
+/// The profiles of names, in their order.
+pub(crate) fn all_named(db: &Connection, names: &[String]) -> Done<Vec<Option<ProfileId>>> {
+    names.iter().map(|name| named(db, name)).collect()
+}
+
 /// One profile; `None` once erased or where there is none.
 pub(crate) fn load(db: &Connection, id: ProfileId) -> Done<Option<Profile>> {
     let mut select = db.prepare_cached("SELECT data FROM profile WHERE id = ?1")?;

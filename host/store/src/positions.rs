@@ -1,6 +1,7 @@
 //! Positions: entries that wait for the clock.
 use crate::calling;
-use crate::contract::{Advance, Due, LaneState};
+use crate::contract::{Advance, CanvasesSeen, Due, LaneState};
+use crate::documents;
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
 use crate::people::People;
@@ -8,6 +9,7 @@ use crate::rests::{Rests, Walker};
 use crate::writer::Tx;
 use caravan_model::{EntryId, Millis, ProfileId, StepIx, VersionId, VisitId};
 use rusqlite::Connection;
+use std::collections::BTreeSet;
 
 /// Positions due, oldest first.
 pub(crate) fn due(db: &Connection, now: Millis, limit: usize, with_people: bool) -> Done<Vec<Due>> {
@@ -65,9 +67,13 @@ pub(crate) fn resting(db: &Connection, profiles: &[ProfileId]) -> Done<Vec<Due>>
 }
 
 /// Moves due positions on; gives how many were there.
-pub(crate) fn advance(tx: &mut Tx<'_>, moves: &[Advance], now: Millis) -> Done<u64> {
+pub(crate) fn advance(tx: &mut Tx<'_>, moves: &[Advance], seen: &CanvasesSeen, now: Millis) -> Done<u64> {
     tx.books.hear(now);
     let db = tx.db;
+    let versions: BTreeSet<VersionId> = moves.iter().map(|advance| advance.version).collect();
+    for version in versions {
+        documents::as_seen(db, tx.books.version(version)?.canvas, seen)?;
+    }
     let mut ledger = Ledger::new(now, None);
     let mut rests = Rests::new(db)?;
     let mut leave = db.prepare_cached(

@@ -58,11 +58,19 @@ pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
         ensure!(Instant::now() < limit, "{gone} of {people} left");
         std::thread::sleep(Duration::from_millis(20));
     }
+    let leaving = peak_mb(served.child.id())?;
     let late =
         |share: f64| left.iter().find(|(_, gone)| *gone as f64 >= people as f64 * share).map_or(f64::NAN, |at| at.0);
     let figures = vec![
         Figure::of("waiting", format!("{people} people in a delay: restart to ready"), "s", Goal::AtMost(2.0), ready),
-        Figure::of("waiting", "peak memory of the host that serves them", "MB", Goal::AtMost(300.0), memory),
+        Figure::of(
+            "waiting",
+            "peak memory of the host that serves them, nothing due",
+            "MB",
+            Goal::AtMost(300.0),
+            memory,
+        ),
+        Figure::of("waiting", "the same while all of them leave", "MB", Goal::AtMost(300.0), vec![leaving]),
         Figure::of("waiting", "all due at one instant: lateness, p50", "s", Goal::None, vec![late(0.5)]),
         Figure::of("waiting", "the same, p99", "s", Goal::None, vec![late(0.99)]),
         Figure::of("waiting", "people who leave per second", "", Goal::None, vec![people as f64 / late(1.0)]),

@@ -8,7 +8,7 @@ use caravan_journey::plan::CompiledCanvas;
 use caravan_journey::validate::{Facts, validate};
 use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Canvas, Code, Problem, Right, reasons};
-use caravan_runner::control::{self, CanvasLine, CanvasWaits, caps_of, states, versions_of, what_waits};
+use caravan_runner::control::{self, CanvasLine, CanvasWaits, caps_of, versions_of, what_waits};
 use caravan_runner::{Forecast, MovePlan, Replay, move_plan};
 use caravan_store::{Caps, Store};
 use serde::{Deserialize, Serialize};
@@ -177,7 +177,7 @@ pub(crate) async fn show<S: Store>(
     let last = versions.last().ok_or_else(|| Refused::missing("the canvas has no version"))?;
     let caps = caps_of(store, &canvas).await?;
     Ok(axum::Json(CanvasDocument {
-        state: states(store).await?.of(&canvas).word().to_owned(),
+        state: what_waits(store, &canvas).await?.word.to_owned(),
         canvas,
         version: last.number,
         caps: CapsView { total: caps.in_all, day: caps.a_day, run: caps.a_run },
@@ -335,7 +335,8 @@ pub(crate) async fn pause<S: Store>(
     caller: Caller<S, PUBLISH_CANVASES>,
     At(canvas): At<String>,
 ) -> Result<axum::Json<Stands>, Refused> {
-    let was = caller.acting().pause_canvas(&canvas).await?.word().to_owned();
+    let was = what_waits(caller.store(), &canvas).await?.word.to_owned();
+    caller.acting().pause_canvas(&canvas).await?;
     let waits = what_waits(caller.store(), &canvas).await?;
     Ok(axum::Json(Stands { was, waits, let_out: 0 }))
 }
@@ -347,7 +348,8 @@ pub(crate) async fn resume<S: Store>(
     caller: Caller<S, PUBLISH_CANVASES>,
     At(canvas): At<String>,
 ) -> Result<axum::Json<Stands>, Refused> {
-    let was = caller.acting().resume_canvas(&canvas).await?.word().to_owned();
+    let was = what_waits(caller.store(), &canvas).await?.word.to_owned();
+    caller.acting().resume_canvas(&canvas).await?;
     let waits = what_waits(caller.store(), &canvas).await?;
     Ok(axum::Json(Stands { was, waits, let_out: 0 }))
 }
@@ -360,7 +362,7 @@ pub(crate) async fn stop<S: Store>(
     At(canvas): At<String>,
     Json(stop): Json<Stop>,
 ) -> Result<axum::Json<Stands>, Refused> {
-    let was = what_waits(caller.store(), &canvas).await?.state.word().to_owned();
+    let was = what_waits(caller.store(), &canvas).await?.word.to_owned();
     let let_out = match stop.now {
         true => caller.acting().stop_now(&canvas).await?.entries,
         false => {

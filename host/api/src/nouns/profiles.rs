@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// The most people of one call.
-const MOST: usize = 10_000;
+pub(super) const MOST: usize = 10_000;
 /// The longest id and value, in bytes.
 const LONGEST: usize = 1_000;
 

@@ -64,6 +64,15 @@ pub enum CanvasVerb {
         #[arg(long)]
         now: bool,
     },
+    /// Lets people out at once, wherever in the canvas they wait; what is queued of them and not sent is withdrawn. Who is
+    /// not inside is passed over.
+    LetOut {
+        /// The canvas's id.
+        canvas: String,
+        /// The people: external ids, aliases or, on a store of this machine, any other identifier.
+        #[arg(long, value_name = "ID", required = true, num_args = 1..)]
+        profile: Vec<String>,
+    },
     /// Shows or changes how many may enter, counted over all versions; who is beyond is kept out.
     Cap(CapArgs),
     /// Lets people enter and go on again.
@@ -212,9 +221,10 @@ pub struct PreviewArgs {
     /// When they enter, as 2026-12-24T09:00:00Z; now if not given.
     #[arg(long, value_name = "INSTANT")]
     pub at: Option<String>,
-    /// What `wait_for` steps wait for happens at once; else they wait in vain.
-    #[arg(long)]
-    pub happens: bool,
+    /// What happens as soon as they wait for it: an event's or segment's name, again for each; without one, whatever they
+    /// wait for. One that an exit rule names ends the entry. Else they wait in vain.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
+    pub happens: Vec<String>,
     /// Partners refuse the person where the canvas waits for their answer; else they take them.
     #[arg(long)]
     pub refused: bool,

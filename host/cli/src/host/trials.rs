@@ -3,11 +3,11 @@ use super::bench::{BODY, Workbench};
 use crate::check::{Checked, Secrets};
 use crate::verbs::canvas::preview::{as_json, one_person};
 use crate::verbs::dry_run::{self, Place};
-use caravan_api::bench::{DryRun, Preview};
+use caravan_api::bench::{DryRun, Preview, WhatHappens};
 use caravan_journey::document::read_canvas;
 use caravan_model::port::{Clock as _, SystemClock};
 use caravan_model::{Millis, Policy};
-use caravan_runner::{Assumed, policy_of, preview};
+use caravan_runner::{Assumed, Happens, policy_of, preview};
 use serde_json::{Value, json};
 
 impl Workbench {
@@ -22,7 +22,7 @@ impl Workbench {
         let store = self.runner().store();
         let who = one_person(store, &wanted.profile).await?;
         let from = wanted.at.map_or_else(|| SystemClock.now(), Millis);
-        let assumed = Assumed { happens: wanted.happens, synced: !wanted.refused };
+        let assumed = Assumed { happens: happens(wanted.happens), synced: !wanted.refused };
         let way = preview(store, &checked.canvas.value, who, from, self.runner().zone(), assumed).await?;
         let mut dry = Vec::with_capacity(way.visits.len());
         for visit in &way.visits {
@@ -52,5 +52,13 @@ impl Workbench {
         let mut told = dry_run::as_json(&result);
         told["faults"] = json!(result.faults.iter().map(ToString::to_string).collect::<Vec<_>>());
         Ok(told)
+    }
+}
+
+fn happens(wanted: WhatHappens) -> Happens {
+    match wanted {
+        WhatHappens::Anything(true) => Happens::Anything,
+        WhatHappens::Anything(false) => Happens::Nothing,
+        WhatHappens::These(names) => Happens::of(names),
     }
 }

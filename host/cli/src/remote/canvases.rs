@@ -6,7 +6,7 @@ use crate::fail::End;
 use crate::verbs::canvas::{forecast, preview, publish, replay, versions};
 use crate::{ask, files, out};
 use caravan_journey::document::difference;
-use caravan_runner::MovePlan;
+use caravan_runner::{Happens, MovePlan};
 use caravan_runner::control::{CanvasDiff, Side};
 use http::Method;
 use serde_json::{Value, json};
@@ -50,6 +50,9 @@ impl Remote<'_> {
                     ask::confirm(self.global, &format!("everyone inside {canvas} leaves at once"))?;
                 }
                 self.post(&format!("/canvases/{}/stop", part(&canvas)), json!({"now": now})).await
+            }
+            CanvasVerb::LetOut { canvas, profile } => {
+                self.post(&format!("/canvases/{}/exits", part(&canvas)), json!({"external_ids": profile})).await
             }
             CanvasVerb::Cap(args) => self.cap(&args).await,
             CanvasVerb::Save { canvas } => {
@@ -107,8 +110,10 @@ impl Remote<'_> {
             }
             CanvasVerb::Preview(args) => {
                 let at = args.at.as_deref().map(preview::instant).transpose()?;
+                let anything = args.happens.iter().any(|name| name == Happens::ANYTHING);
+                let happens = if anything { json!(true) } else { json!(args.happens) };
                 let wanted = json!({"canvas": self.text_of(&args.canvas).await?, "profile": args.profile, "at": at,
-                    "happens": args.happens, "refused": args.refused});
+                    "happens": happens, "refused": args.refused});
                 let answer = self.server.ask(Method::POST, "/canvases/preview", Sent::Json(wanted)).await;
                 self.tell(&answer.map_err(|error| in_file(error, &args.canvas))?)?;
                 Ok(End::Done)

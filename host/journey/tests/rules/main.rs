@@ -4,6 +4,7 @@ mod bad_partners;
 mod claims;
 mod delays;
 mod documents;
+mod filter_dates;
 mod filter_oracle;
 mod filters;
 mod policies;

@@ -123,8 +123,9 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// As there.
     pub async fn pause_canvas(&self, canvas: &str) -> crate::Result<CanvasState> {
+        let inside = self.inside(canvas).await?;
         let was = self.runner.pause_canvas(canvas, self.by()).await?;
-        self.stands("canvas.pause", canvas, was).await
+        self.stands("canvas.pause", canvas, (was, inside)).await
     }
 
     /// As [`Runner::stop_entries`].
@@ -132,8 +133,9 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// As there.
     pub async fn stop_entries(&self, canvas: &str) -> crate::Result<CanvasState> {
+        let inside = self.inside(canvas).await?;
         let was = self.runner.stop_entries(canvas, self.by()).await?;
-        self.stands("canvas.stop-entries", canvas, was).await
+        self.stands("canvas.stop-entries", canvas, (was, inside)).await
     }
 
     /// As [`Runner::stop_now`].
@@ -146,17 +148,33 @@ impl<S: Store> Acting<'_, S> {
         Ok(stopped)
     }
 
+    /// As [`Runner::let_out`]; only how many is noted.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn let_out(&self, canvas: &str, people: &[ProfileId]) -> crate::Result<u64> {
+        let left = self.runner.let_out(canvas, people).await?;
+        let details = json!({"people": people.len(), "inside": left});
+        self.note("canvas.let-out", &format!("canvas {canvas}"), details).await?;
+        Ok(left)
+    }
+
     /// As [`Runner::resume_canvas`].
     ///
     /// # Errors
     /// As there.
     pub async fn resume_canvas(&self, canvas: &str) -> crate::Result<CanvasState> {
+        let inside = self.inside(canvas).await?;
         let was = self.runner.resume_canvas(canvas).await?;
-        self.stands("canvas.resume", canvas, was).await
+        self.stands("canvas.resume", canvas, (was, inside)).await
     }
 
-    async fn stands(&self, verb: &str, canvas: &str, was: CanvasState) -> crate::Result<CanvasState> {
-        self.note(verb, &format!("canvas {canvas}"), json!({"was": was.word()})).await?;
+    async fn inside(&self, canvas: &str) -> crate::Result<u64> {
+        Ok(super::what_waits(self.store(), canvas).await?.open)
+    }
+
+    async fn stands(&self, verb: &str, canvas: &str, (was, inside): (CanvasState, u64)) -> crate::Result<CanvasState> {
+        self.note(verb, &format!("canvas {canvas}"), json!({"was": was.word(inside)})).await?;
         Ok(was)
     }
 

@@ -1,9 +1,10 @@
 //! Pausing, closing and stopping a canvas, and opening it again (design, 11.12).
 use super::state::{CanvasState, StateDocument, states};
+use crate::doors;
 use crate::error::written;
+use crate::exits;
 use crate::runner::Runner;
-use caravan_model::status::reason;
-use caravan_model::{Code, Problem, ProfileId, Reason};
+use caravan_model::{Code, Problem, ProfileId, VersionId};
 use caravan_store::{DocumentKind, Lease, Store};
 
 /// What stopping at once did.
@@ -34,26 +35,34 @@ impl<S: Store> Runner<S> {
     }
 
     /// Nobody enters the canvas any more, and everyone inside leaves at once, from all its versions. What is queued of
-    /// them and not sent is withdrawn; what is under way ends as it does. Cut short, it is said again.
+    /// them and not sent is withdrawn; what is under way ends as it does. Cut short, a host that serves finishes it, or it
+    /// is said again.
     ///
     /// # Errors
     /// As [`Runner::pause_canvas`].
     pub async fn stop_now(&self, canvas: &str, by: &str) -> crate::Result<Stopped> {
         let lease = self.lease().await?;
+        let _alone = self.stops.lock().await;
         self.set_canvas(lease, canvas, CanvasState::Stopped, by).await?;
-        let limit = self.options.chunk.max(1);
-        let mut stopped = Stopped::default();
-        for version in self.versions_of(canvas).await? {
-            let mut after = ProfileId(0);
-            loop {
-                let inside = self.store.inside(version.id, after, limit).await?;
-                let Some(last) = inside.last().copied() else { break };
-                let why = Reason::new(reason::EXITED, "the canvas was stopped");
-                stopped.entries += self.store.signal_exit(lease, version.id, inside, why, self.clock.now()).await?;
-                after = last;
+        Ok(Stopped { entries: self.let_everyone_out(lease, canvas).await? })
+    }
+
+    /// Lets people out of the canvas at once, wherever in it they wait, and withdraws what of theirs is unsent. Gives how
+    /// many were inside.
+    ///
+    /// # Errors
+    /// As [`Runner::pause_canvas`].
+    pub async fn let_out(&self, canvas: &str, people: &[ProfileId]) -> crate::Result<u64> {
+        let lease = self.lease().await?;
+        let versions = self.versions_of(canvas).await?;
+        let mut left = 0;
+        // An entry is the canvas's, whatever version it is in.
+        if let Some(version) = versions.last() {
+            for chunk in people.chunks(self.options.chunk.max(1)) {
+                left += exits::call_out(&self.store, lease, version.id, chunk.to_vec(), self.clock.now()).await?;
             }
         }
-        Ok(stopped)
+        Ok(left)
     }
 
     /// People enter and move on again. Gives how it stood.
@@ -62,7 +71,18 @@ impl<S: Store> Runner<S> {
     /// As [`Runner::pause_canvas`].
     pub async fn resume_canvas(&self, canvas: &str) -> crate::Result<CanvasState> {
         let lease = self.lease().await?;
+        let _alone = self.stops.lock().await;
+        if states(&self.store).await?.of(canvas) == CanvasState::Stopped {
+            // A stop that was cut short is finished first: those who were inside do not go on.
+            self.let_everyone_out(lease, canvas).await?;
+        }
         self.set_canvas(lease, canvas, CanvasState::Live, "").await
+    }
+
+    async fn let_everyone_out(&self, lease: Lease, canvas: &str) -> crate::Result<u64> {
+        let versions: Vec<VersionId> = self.versions_of(canvas).await?.iter().map(|version| version.id).collect();
+        let limit = self.options.chunk;
+        doors::let_everyone_out(&self.store, lease, &versions, limit, || self.clock.now(), || true).await
     }
 
     async fn set_canvas(&self, lease: Lease, canvas: &str, state: CanvasState, by: &str) -> crate::Result<CanvasState> {

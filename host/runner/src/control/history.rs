@@ -61,7 +61,7 @@ pub async fn canvases<S: Store>(store: &S, archived: bool) -> crate::Result<Vec<
         let counters = store.counters(version.id).await?;
         let id = version.canvas.canvas.to_string();
         let line = lines.entry(id.clone()).or_insert_with(|| CanvasLine {
-            state: states.of(&id).word(),
+            state: states.of(&id).word(0),
             draft: drafts.contains(&id),
             canvas: id,
             title: None,
@@ -80,6 +80,9 @@ pub async fn canvases<S: Store>(store: &S, archived: bool) -> crate::Result<Vec<
             line.inside_of.insert(version.number, counters.open);
         }
     }
+    for line in lines.values_mut() {
+        line.state = states.of(&line.canvas).word(line.inside);
+    }
     for id in drafts {
         lines.entry(id.clone()).or_insert_with(|| CanvasLine {
             canvas: id,
@@ -93,7 +96,7 @@ pub async fn canvases<S: Store>(store: &S, archived: bool) -> crate::Result<Vec<
             draft: true,
         });
     }
-    Ok(lines.into_values().filter(|line| archived || line.state != CanvasState::Archived.word()).collect())
+    Ok(lines.into_values().filter(|line| archived || line.state != CanvasState::Archived.word(0)).collect())
 }
 
 /// All versions of a canvas, oldest first.

@@ -1,6 +1,6 @@
 //! How canvases stand: live, paused, closed to new people, stopped. Documents beside their versions (design, 11.12).
 use caravan_model::{CanvasId, Code, Millis, Problem, VersionId};
-use caravan_store::{DocumentKind, Store};
+use caravan_store::{CanvasesSeen, DocumentKind, Store};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 
@@ -32,13 +32,14 @@ impl CanvasState {
         matches!(self, CanvasState::Live | CanvasState::Closed)
     }
 
-    /// What people read.
-    pub fn word(self) -> &'static str {
+    /// What people read, with so many inside: a canvas that lets nobody in is *stopping* until the last one has left, and
+    /// *stopped* from then on.
+    pub fn word(self, inside: u64) -> &'static str {
         match self {
             CanvasState::Live => "live",
             CanvasState::Paused => "paused",
-            CanvasState::Closed => "closed",
-            CanvasState::Stopped => "stopped",
+            CanvasState::Closed | CanvasState::Stopped if inside > 0 => "stopping",
+            CanvasState::Closed | CanvasState::Stopped => "stopped",
             CanvasState::Archived => "archived",
         }
     }
@@ -57,17 +58,35 @@ pub(super) struct StateDocument {
 
 /// How all canvases stand that are not simply live.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CanvasStates(BTreeMap<String, StateDocument>);
+pub struct CanvasStates {
+    documents: BTreeMap<String, StateDocument>,
+    seen: CanvasesSeen,
+}
 
 impl CanvasStates {
+    /// As documents of the store say it, by canvas.
+    pub(crate) fn read(documents: &[(String, String)]) -> Result<CanvasStates, Problem> {
+        let one = |(canvas, text): &(String, String)| match serde_json::from_str(text) {
+            Ok(document) => Ok((canvas.clone(), document)),
+            Err(_) => Err(Problem::new(Code::StoreDamaged, format!("how the canvas {canvas} stands cannot be read"))),
+        };
+        let seen = documents.iter().cloned().collect();
+        Ok(CanvasStates { documents: documents.iter().map(one).collect::<Result<_, _>>()?, seen })
+    }
+
+    /// What the store is told that was looked at, so that it keeps nothing that was decided on an older state.
+    pub(crate) fn seen(&self) -> CanvasesSeen {
+        self.seen.clone()
+    }
+
     /// How a canvas stands.
     pub fn of(&self, canvas: &str) -> CanvasState {
-        self.0.get(canvas).map_or(CanvasState::Live, |document| document.state)
+        self.documents.get(canvas).map_or(CanvasState::Live, |document| document.state)
     }
 
     /// Since when, and who said so; `None` where it is live.
     pub fn since(&self, canvas: &str) -> Option<(Millis, &str)> {
-        self.0.get(canvas).map(|document| (document.since, document.by.as_str()))
+        self.documents.get(canvas).map(|document| (document.since, document.by.as_str()))
     }
 
     /// Refuses entries to a canvas that does not admit people.
@@ -82,7 +101,7 @@ impl CanvasStates {
         }
         let cure =
             format!("`caravan canvas resume {id}` lets people in again; `caravan queue deliver` sends what is queued");
-        Err(Problem::new(Code::Usage, format!("{id} is {}: nobody enters", state.word())).cure(cure))
+        Err(Problem::new(Code::Usage, format!("{id} is {}: nobody enters", state.word(0))).cure(cure))
     }
 }
 
@@ -91,22 +110,16 @@ impl CanvasStates {
 /// # Errors
 /// What the store says; a document that cannot be read.
 pub async fn states<S: Store>(store: &S) -> crate::Result<CanvasStates> {
-    let mut states = BTreeMap::new();
-    for (canvas, document) in store.documents(DocumentKind::Canvas).await? {
-        let read = serde_json::from_str(&document)
-            .map_err(|_| Problem::new(Code::StoreDamaged, format!("how the canvas {canvas} stands cannot be read")))?;
-        states.insert(canvas, read);
-    }
-    Ok(CanvasStates(states))
+    Ok(CanvasStates::read(&store.documents(DocumentKind::Canvas).await?)?)
 }
 
-/// The versions in which nobody moves on now.
-pub(crate) async fn still_versions<S: Store>(store: &S) -> crate::Result<HashSet<VersionId>> {
+/// The versions in which nobody moves on now, and what that was read from.
+pub(crate) async fn still_versions<S: Store>(store: &S) -> crate::Result<(HashSet<VersionId>, CanvasesSeen)> {
     let states = states(store).await?;
-    if states.0.is_empty() {
-        return Ok(HashSet::new());
+    if states.documents.is_empty() {
+        return Ok((HashSet::new(), states.seen));
     }
     let versions = store.versions().await?.into_iter();
     let still = versions.filter(|version| !states.of(version.canvas.canvas.as_str()).advances());
-    Ok(still.map(|version| version.id).collect())
+    Ok((still.map(|version| version.id).collect(), states.seen))
 }

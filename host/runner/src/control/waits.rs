@@ -10,7 +10,11 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CanvasWaits {
     /// How it stands.
+    #[serde(skip)]
     pub state: CanvasState,
+    /// The same as people read it ([`CanvasState::word`]).
+    #[serde(rename = "state")]
+    pub word: &'static str,
     /// Entries that are open.
     pub open: u64,
     /// People who wait at steps: they stay, go on, or leave.
@@ -41,7 +45,7 @@ pub struct StepWaits {
 /// The canvas is not there, or what the store says.
 pub async fn what_waits<S: Store>(store: &S, canvas: &str) -> crate::Result<CanvasWaits> {
     let state = states(store).await?.of(canvas);
-    let mut waits = CanvasWaits { state, open: 0, resting: 0, queued: 0, steps: Vec::new() };
+    let mut waits = CanvasWaits { state, word: state.word(0), open: 0, resting: 0, queued: 0, steps: Vec::new() };
     for version in versions_of(store, canvas).await? {
         let plan = CompiledCanvas::new(&version.canvas)?;
         let counters = store.counters(version.id).await?;
@@ -57,5 +61,6 @@ pub async fn what_waits<S: Store>(store: &S, canvas: &str) -> crate::Result<Canv
             waits.steps.push(StepWaits { version: version.number, step: step.id.to_string(), in_queue, n });
         }
     }
+    waits.word = state.word(waits.open);
     Ok(waits)
 }

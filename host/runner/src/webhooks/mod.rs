@@ -9,7 +9,6 @@ mod verdict;
 
 pub use options::WebhookOptions;
 
-use crate::control::still_versions;
 use crate::progress::Meter;
 use crate::shared::Shared;
 use caravan_model::{Millis, StepIx, VersionId};
@@ -84,12 +83,15 @@ pub(crate) async fn run<S: Store>(
     skip_delays_of: Option<VersionId>,
     meter: Arc<Meter>,
 ) -> crate::Result<u64> {
-    let still = still_versions(&shared.store).await?;
-    let mut steps = shared.endpoints.steps_of(&endpoint);
-    steps.retain(|(version, _)| !still.contains(version) && shared.route(*version).is_some());
     let mut moved = 0;
-    while !shared.is_stopping() && !steps.is_empty() {
-        let calls = shared.store.calls(steps.clone(), shared.now(), ROUND).await?;
+    while !shared.is_stopping() {
+        let canvases = shared.canvases().await?;
+        let mut steps = shared.endpoints.steps_of(&endpoint);
+        steps.retain(|(version, _)| shared.moves_on(*version, &canvases));
+        if steps.is_empty() {
+            break;
+        }
+        let calls = shared.store.calls(steps, shared.now(), ROUND).await?;
         if calls.is_empty() {
             break;
         }

@@ -14,7 +14,7 @@ use caravan_journey::{Person, Scene};
 use caravan_model::status::reason;
 use caravan_model::webhook::{WebhookAnswer, WebhookCall};
 use caravan_model::{Duration, Event, Millis, Profile, ProfileId, Reason, Status, VersionId};
-use caravan_store::{Advance, Calling, Move, Postponed, Store};
+use caravan_store::{Advance, Calling, Error, Move, Postponed, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -61,8 +61,13 @@ impl<'a, S: Store> Round<'a, S> {
         let mut moved = 0;
         let mut kept_at = tokio::time::Instant::now();
         loop {
+            let canvases = self.shared.canvases().await?;
             while under_way.len() < self.room() && !self.shared.is_stopping() {
                 let Some((calling, call)) = waiting.pop_front() else { break };
+                if !self.shared.moves_on(calling.version, &canvases) {
+                    // Paused or stopped meanwhile: nothing was asked yet, and nothing is noted.
+                    continue;
+                }
                 let (sender, room) = (self.shared.options.webhooks.sender.clone(), self.shared.endpoints.room.clone());
                 let called = self.shared.now();
                 under_way.spawn(async move {
@@ -204,19 +209,24 @@ impl<'a, S: Store> Round<'a, S> {
         if ends.is_empty() {
             return Ok(0);
         }
-        let still = still_versions(store).await?;
-        let mut moves = Vec::new();
-        for (version, ended) in ends {
-            moves.extend(self.go_on(version, ended, still.contains(&version), now).await?);
+        loop {
+            let (still, seen) = still_versions(store).await?;
+            let mut moves = Vec::new();
+            for (version, ended) in &ends {
+                moves.extend(self.go_on(*version, ended, still.contains(version), now).await?);
+            }
+            match store.advance(lease, moves, seen, now).await {
+                Err(Error::Overtaken) => continue,
+                moved => return Ok(moved?),
+            }
         }
-        Ok(store.advance(lease, moves, now).await?)
     }
 
     /// What follows for people of a version, as they are now.
     async fn go_on(
         &self,
         version: VersionId,
-        ended: Vec<Ended>,
+        ended: &[Ended],
         is_still: bool,
         now: Millis,
     ) -> crate::Result<Vec<Advance>> {
@@ -228,8 +238,9 @@ impl<'a, S: Store> Round<'a, S> {
         let scene = Scene::at(now).in_zone(&self.shared.options.workspace_zone);
         let mut scratch = Vec::new();
         let mut advances = Vec::with_capacity(ended.len());
-        for (at, (calling, (status, why))) in ended.into_iter().enumerate() {
-            let Calling { visit, version, step, profile, due, .. } = calling;
+        for (at, (calling, (status, why))) in ended.iter().enumerate() {
+            let Calling { visit, version, step, profile, due, .. } = *calling;
+            let (status, why) = (*status, why.clone());
             let (ends_as, moves) = match (people.get(&profile), route.plan.after_sync(step, status)) {
                 (None, _) => (erased(), vec![Move::End]),
                 // Where the canvas was paused meanwhile, the person goes as far as the door of the next step.

@@ -3,7 +3,7 @@ use crate::common::*;
 use caravan_model::{Consent, ProfileId, Status, StepIx};
 use caravan_runner::RunEnd;
 use caravan_runner::RunOptions;
-use caravan_runner::control::{CanvasState, Resends, is_former, states, what_waits};
+use caravan_runner::control::{CanvasState, Resends, canvases, is_former, states, what_waits};
 use caravan_store::{HoldScope, LaneKey, LaneState, Origin, Standing, Store};
 use std::time::Duration;
 
@@ -280,11 +280,22 @@ async fn rule_11_12_a_canvas_is_paused_closed_stopped_and_resumed() {
     assert_eq!(runner.stop_entries("one", "ann").await.unwrap(), CanvasState::Paused);
     let closed = states(&stage.store).await.unwrap().of("one");
     assert!(closed.advances() && !closed.admits());
+    let word = async || {
+        let lines = canvases(&stage.store, true).await.unwrap();
+        let word = what_waits(&stage.store, "one").await.unwrap().word;
+        assert_eq!(lines[0].state, word);
+        word
+    };
+    assert_eq!(word().await, "stopping", "people are inside");
     assert_eq!(runner.stop_now("one", "ann").await.unwrap().entries, 7);
     assert_eq!(runner.stop_now("one", "ann").await.unwrap().entries, 0);
     stage.balanced().await;
     assert_eq!(stage.count(version, 0, Status::Exited).await, 7);
     assert_eq!(stage.store.counters(version).await.unwrap().open, 0);
+    assert_eq!(word().await, "stopped");
+    assert_eq!(runner.stop_entries("one", "ann").await.unwrap(), CanvasState::Stopped);
+    assert_eq!(word().await, "stopped", "nobody is inside who could go on");
+    runner.stop_now("one", "ann").await.unwrap();
     assert_eq!(runner.resume_canvas("one").await.unwrap(), CanvasState::Stopped);
     assert!(states(&stage.store).await.unwrap().admit(&canvas.canvas).is_ok());
     assert!(runner.pause_canvas("nope", "ann").await.is_err());

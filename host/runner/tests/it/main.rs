@@ -15,6 +15,7 @@ mod keeping;
 mod mapped;
 mod merging;
 mod policies;
+mod previews;
 mod publishing;
 mod rules;
 mod simulation;

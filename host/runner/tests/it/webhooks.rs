@@ -177,7 +177,7 @@ async fn an_unknown_endpoint_is_not_published_and_a_preview_shows_how_people_go_
     assert_eq!((problem.code, problem.path.as_deref()), (Code::UnknownEndpoint, Some("steps.mail.webhook.use")));
     stage.runner().import_profiles(people(0..1)).await.unwrap();
     let known = stage.store.find("p0").await.unwrap();
-    let assumed = |synced| caravan_runner::Assumed { happens: true, synced };
+    let assumed = |synced| caravan_runner::Assumed { happens: caravan_runner::Happens::Anything, synced };
     let (zone, text) = (caravan_journey::TimeZone::UTC, canvas(TEXT));
     for (synced, way) in [(true, vec!["mail"]), (false, vec!["mail", "sync"])] {
         let shown = preview(&stage.store, &text, known[0], stage_now(&stage), &zone, assumed(synced)).await.unwrap();

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 
 /// Where the store's own threads live: their work must not look like work of the simulation.
 static ENGINE: LazyLock<Runtime> = LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).build().unwrap());
@@ -73,6 +74,47 @@ pub struct Watch {
     pub samples: Mutex<u64>,
     /// Everything is counted anew after every so many writes; 0 = never.
     pub audit_every: Mutex<u64>,
+    /// Ways of canvases part and meet again: their sums say nothing by themselves, and the audit counts everything.
+    pub any_canvas: Mutex<bool>,
+    /// What happens right before a write.
+    interlude: Mutex<Option<Interlude>>,
+}
+
+/// Somebody acts between a decision and the write that keeps it.
+struct Interlude {
+    call: &'static str,
+    after: u64,
+    begins: oneshot::Sender<()>,
+    over: oneshot::Receiver<()>,
+}
+
+impl Watch {
+    /// The next write of this name, after so many of them, waits for somebody else: the first of what this gives says that it
+    /// does, the second lets it go on.
+    pub fn interlude(&self, call: &'static str, after: u64) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let ((begins, begun), (end, over)) = (oneshot::channel(), oneshot::channel());
+        *self.interlude.lock().unwrap() = Some(Interlude { call, after, begins, over });
+        (begun, end)
+    }
+
+    async fn before(&self, call: &'static str) {
+        let due = {
+            let mut waiting = self.interlude.lock().unwrap();
+            match waiting.as_mut().filter(|one| one.call == call) {
+                Some(one) if one.after > 0 => {
+                    one.after -= 1;
+                    None
+                }
+                Some(_) => waiting.take(),
+                None => None,
+            }
+        };
+        if let Some(one) = due {
+            one.begins.send(()).unwrap();
+            // Whoever acts may have died meanwhile.
+            let _ = one.over.await;
+        }
+    }
 }
 
 /// The store of one incarnation of the process.
@@ -150,7 +192,9 @@ impl SimStore {
             }
         }
         let mut off = Vec::new();
-        for versions in self.alike.lock().unwrap().values() {
+        let alike = self.alike.lock().unwrap();
+        let plain = !*self.watch.any_canvas.lock().unwrap();
+        for versions in alike.values().filter(|_| plain) {
             let mut counters = Counters::default();
             for version in versions {
                 let own = in_line(self.inner.counters(*version)).unwrap();
@@ -207,6 +251,7 @@ macro_rules! the_store {
                 self.read(stringify!($read), self.inner.$read($($ra),*))
             })*
             $(async fn $write(&self, $($wa: $wt),*) -> Result<$wr> {
+                self.watch.before(stringify!($write)).await;
                 self.write(stringify!($write), self.inner.$write($($wa),*))
             })*
             fn documents_written(&self) -> Option<u64> {
@@ -239,6 +284,7 @@ the_store! {
         fn receipts(profile: Option<ProfileId>, limit: usize) -> Vec<Receipt>;
         fn receipts_of(external_id: &str) -> Vec<Receipt>;
         fn erased(names: Vec<String>) -> Vec<Option<Millis>>;
+        fn named(names: Vec<String>) -> Vec<Option<ProfileId>>;
         fn strangers(pairs: Vec<SamePerson>) -> Vec<SamePerson>;
         fn merges() -> Merges;
         fn catalogue(most: usize) -> Catalogue;
@@ -293,7 +339,7 @@ the_store! {
         fn merge(lease: Lease, pairs: Vec<SamePerson>, again: usize, now: Millis) -> Vec<Merged>;
         fn record(lease: Lease, events: Vec<(String, Option<String>, Event)>, now: Millis) -> Vec<ProfileId>;
         fn enter(lease: Lease, batch: EnterBatch) -> Entered;
-        fn advance(lease: Lease, moves: Vec<Advance>, now: Millis) -> u64;
+        fn advance(lease: Lease, moves: Vec<Advance>, seen: CanvasesSeen, now: Millis) -> u64;
         fn signal_exit(
             lease: Lease, version: VersionId, profiles: Vec<ProfileId>, reason: Reason, now: Millis
         ) -> u64;

@@ -4,7 +4,27 @@ use caravan_model::{
     canvas::ReEntry, changes::Changes,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// How canvases stood when the caller looked: their documents of kind [`super::DocumentKind::Canvas`], by id. What lets
+/// people in or moves them on is refused as [`super::Error::Overtaken`] where a canvas of theirs has another document by
+/// now: once whoever pauses or stops one is answered, nobody enters or moves on behind it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CanvasesSeen(Arc<BTreeMap<String, String>>);
+
+impl CanvasesSeen {
+    /// The document of a canvas; `None` where it had none.
+    pub fn of(&self, canvas: &str) -> Option<&str> {
+        self.0.get(canvas).map(String::as_str)
+    }
+}
+
+impl FromIterator<(String, String)> for CanvasesSeen {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(documents: I) -> CanvasesSeen {
+        CanvasesSeen(Arc::new(documents.into_iter().collect()))
+    }
+}
 
 /// A live version of a canvas.
 #[derive(Clone, Debug)]
@@ -138,6 +158,8 @@ pub struct EnterBatch {
     pub caps: Caps,
     /// Rows that could not be read or were not admitted by the canvas, counted by reason for the summary.
     pub refused: Vec<(String, u64)>,
+    /// How canvases stood when it was decided that people may enter.
+    pub seen: CanvasesSeen,
     /// Now.
     pub now: Millis,
 }

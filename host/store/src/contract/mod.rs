@@ -53,6 +53,9 @@ pub enum Error {
         /// The caller's epoch.
         held: i64,
     },
+    /// How a canvas stands has changed since the caller looked. Nothing of the call was kept: look again.
+    #[error("a canvas was paused, stopped or opened meanwhile")]
+    Overtaken,
     /// A problem that a person can mend: the file is in use, unreadable or too new.
     #[error(transparent)]
     Problem(#[from] Problem),
@@ -117,6 +120,8 @@ pub trait Store: Send + Sync + Clone + 'static {
         people: Vec<Profile>,
         now: Millis,
     ) -> impl Future<Output = Result<Vec<Known>>> + Send;
+    /// Who has these external ids or aliases, in their order.
+    fn named(&self, names: Vec<String>) -> impl Future<Output = Result<Vec<Option<ProfileId>>>> + Send;
     /// Which of these pairs name two people who are to be one.
     fn strangers(&self, pairs: Vec<SamePerson>) -> impl Future<Output = Result<Vec<SamePerson>>> + Send;
     /// Makes two people one, where they are to be: names, identifiers, events, lists and entries go to the survivor; of two
@@ -158,8 +163,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn inbox(&self, limit: usize) -> impl Future<Output = Result<Vec<Inbound>>> + Send;
     /// How much waits in the inbox; never reads all of it.
     fn backlog(&self) -> impl Future<Output = Result<Backlog>> + Send;
-    /// Forgets messages up to this one and keeps their events, as [`Store::record`] does, in one transaction. Repeated, it
-    /// does nothing.
+    /// Forgets messages up to this one and keeps their events, as [`Store::record`] does. Repeated, it does nothing.
     fn work_off(
         &self,
         lease: Lease,
@@ -175,7 +179,13 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Positions due by `now`, oldest first, at most `limit`; arrivals are always due.
     fn due(&self, now: Millis, limit: usize, with_people: bool) -> impl Future<Output = Result<Vec<Due>>> + Send;
     /// Moves due positions on. One that is no longer there (exited, already advanced) is left out silently.
-    fn advance(&self, lease: Lease, moves: Vec<Advance>, now: Millis) -> impl Future<Output = Result<u64>> + Send;
+    fn advance(
+        &self,
+        lease: Lease,
+        moves: Vec<Advance>,
+        seen: CanvasesSeen,
+        now: Millis,
+    ) -> impl Future<Output = Result<u64>> + Send;
     /// Moves open entries to another version of their canvas, with the visits at which they wait, due times and all: a visit
     /// counts where it waits, an entry as begun where it began and as open where it is. Harmless when repeated.
     fn move_entries(&self, lease: Lease, wanted: MoveEntries) -> impl Future<Output = Result<Moved>> + Send;
@@ -395,8 +405,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn notes(&self, after: u64, limit: usize) -> impl Future<Output = Result<Vec<Noted>>> + Send;
     /// The number and hash of the newest record that was ever appended; `None` before the first.
     fn newest_note(&self) -> impl Future<Output = Result<Option<(u64, String)>>> + Send;
-    /// Keeps a connector's bytes, by their own digest, so that every host of the store has them. The same bytes again do
-    /// nothing. Gives the digest.
+    /// Keeps a connector's bytes by their digest, for every host; the same again do nothing. Gives the digest.
     fn keep_component(
         &self,
         lease: Lease,

@@ -63,8 +63,8 @@ pub async fn calls_wait_are_put_off_and_end<E: Engine>(engine: E) {
     // One goes on to the next endpoint, one ends as failed, one is let out, and then none is put off any more.
     let next = vec![Move::Call { step: StepIx(1), due: later }];
     let moves = vec![ends(&calls[0], Status::Passed, next), ends(&calls[1], Status::Failed, vec![Move::End])];
-    assert_eq!(w.store.advance(w.lease, moves.clone(), w.now).await.expect("moved"), 2);
-    assert_eq!(w.store.advance(w.lease, moves, w.now).await.expect("a repeat"), 0);
+    assert_eq!(w.store.advance(w.lease, moves.clone(), CanvasesSeen::default(), w.now).await.expect("moved"), 2);
+    assert_eq!(w.store.advance(w.lease, moves, CanvasesSeen::default(), w.now).await.expect("a repeat"), 0);
     w.store.signal_exit(w.lease, version, people[2..3].to_vec(), Reason::none(), w.now).await.expect("let out");
     assert_eq!(w.store.postpone(w.lease, off[..3].to_vec(), w.now).await.expect("put off"), 0);
     let left = w.store.calls(both(version), later, 10).await.expect("calls");

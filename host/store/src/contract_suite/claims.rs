@@ -324,7 +324,7 @@ pub async fn people_who_rest_are_found_and_woken<E: Engine>(engine: E) {
         ends_as: (Status::Passed, Reason::none()),
         moves: vec![Move::End],
     };
-    assert_eq!(w.store.advance(w.lease, vec![woken], w.now).await.expect("moved"), 1);
+    assert_eq!(w.store.advance(w.lease, vec![woken], CanvasesSeen::default(), w.now).await.expect("moved"), 1);
     assert_eq!(w.store.inside(w.version.id, ProfileId(0), 10).await.expect("people"), people[..1]);
     w.balanced().await;
 }

@@ -54,7 +54,10 @@ pub async fn rule_11_1_at_once_moves_on_and_when_synced_parks(engine: impl Engin
     assert_eq!(arrivals.len(), 1);
     assert_eq!((arrivals[0].profile, arrivals[0].step, arrivals[0].arrives), (people[1], StepIx(2), true));
     assert_eq!(arrivals[0].person.as_ref().map(|p| p.external_id.as_str()), Some("p0001"));
-    let moved = w.store.advance(w.lease, vec![advance(&arrivals[0], vec![pass(2), Move::End])], w.now).await;
+    let moved = w
+        .store
+        .advance(w.lease, vec![advance(&arrivals[0], vec![pass(2), Move::End])], CanvasesSeen::default(), w.now)
+        .await;
     assert_eq!(moved.expect("moved"), 1);
     assert_eq!((w.count(2, Status::Passed).await, w.census().await), (1, (2, 1)));
     w.balanced().await;
@@ -223,8 +226,8 @@ pub async fn timers_fire_in_order_and_once(engine: impl Engine) {
     assert_eq!(due.iter().map(|due| due.profile).collect::<Vec<_>>(), [people[1], people[2], people[0]]);
     assert_eq!(w.store.due(now, 2, false).await.expect("due").len(), 2);
     let moves: Vec<Advance> = due.iter().map(|due| advance(due, vec![Move::End])).collect();
-    assert_eq!(w.store.advance(w.lease, moves.clone(), now).await.expect("moved"), 3);
-    assert_eq!(w.store.advance(w.lease, moves, now).await.expect("a repeat"), 0);
+    assert_eq!(w.store.advance(w.lease, moves.clone(), CanvasesSeen::default(), now).await.expect("moved"), 3);
+    assert_eq!(w.store.advance(w.lease, moves, CanvasesSeen::default(), now).await.expect("a repeat"), 0);
     assert_eq!((w.count(0, Status::Passed).await, w.count(0, Status::Waiting).await), (3, 1));
     assert_eq!(w.census().await, (4, 1));
     w.balanced().await;
@@ -286,7 +289,7 @@ pub async fn every_step_counts_what_entered_it(engine: impl Engine) {
     assert_eq!(waiting.len(), 20);
     let due = w.store.due(due, 100, false).await.expect("due");
     let moves = due.iter().map(|due| advance(due, vec![pass(3), Move::End])).collect();
-    w.store.advance(w.lease, moves, w.now).await.expect("moved");
+    w.store.advance(w.lease, moves, CanvasesSeen::default(), w.now).await.expect("moved");
     w.balanced().await;
     let ops = w.peek().await;
     let (adds, removes): (Vec<Queued>, Vec<Queued>) = ops.into_iter().partition(|op| op.action == Action::Add);
@@ -326,5 +329,36 @@ pub async fn a_crash_keeps_every_acknowledged_entry(engine: impl Engine) {
     let moves = [w.offer(0, Action::Add, false), Move::End];
     w.enter(&more, &moves).await;
     assert_eq!(w.peek().await.last().map(|op| op.seq), Some(5_001));
+    w.balanced().await;
+}
+
+pub async fn rule_11_12_what_was_decided_before_a_canvas_was_stopped_is_refused(engine: impl Engine) {
+    let mut w = World::new(engine).await;
+    let people = w.people(0..3).await;
+    w.enter(&people[..1], &[wait(0, w.now)]).await;
+    let canvas = w.version.canvas.canvas.to_string();
+    let put = async |body: Option<&str>| {
+        let document = (DocumentKind::Canvas, canvas.clone(), body.map(str::to_owned));
+        w.store.put_documents(w.lease, vec![document]).await.expect("a document");
+    };
+    let seen = |body: &str| CanvasesSeen::from_iter([(canvas.clone(), body.to_owned())]);
+    put(Some("stopped")).await;
+    let due = w.store.due(w.now, 10, false).await.expect("due");
+    let moves: Vec<Advance> = due.iter().map(|due| advance(due, vec![Move::End])).collect();
+    let moved = async |seen: CanvasesSeen| w.store.advance(w.lease, moves.clone(), seen, w.now).await;
+    assert!(matches!(moved(CanvasesSeen::default()).await, Err(Error::Overtaken)));
+    assert!(matches!(moved(seen("paused")).await, Err(Error::Overtaken)));
+    // How other canvases stand is another matter.
+    let others = CanvasesSeen::from_iter([(canvas.clone(), "stopped".to_owned()), ("other".into(), "paused".into())]);
+    assert_eq!(moved(others).await.expect("moved"), 1);
+    put(None).await;
+    assert!(matches!(moved(seen("stopped")).await, Err(Error::Overtaken)), "opened meanwhile");
+    put(Some("stopped")).await;
+    let mut batch = w.batch(&people[1..], &[wait(0, Millis::NEVER)]);
+    assert!(matches!(w.store.enter(w.lease, batch.clone()).await, Err(Error::Overtaken)));
+    assert_eq!(w.store.intake(w.version.id, &batch.source).await.expect("intake"), (0, 0), "nothing was kept");
+    assert_eq!(w.census().await, (1, 0));
+    batch.seen = seen("stopped");
+    assert_eq!(w.store.enter(w.lease, batch).await.expect("entries").entered, 2);
     w.balanced().await;
 }

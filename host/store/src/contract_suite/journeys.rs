@@ -53,7 +53,7 @@ pub async fn an_update_is_kept_with_its_move(engine: impl Engine) {
     // On the way on, of the person as they are then; who was erased stays erased.
     let due = w.store.due(w.now, 10, true).await.expect("due");
     let moves = due.iter().map(|due| advance(due, vec![update(2, json!({ "plan": null, "n": 1 })), Move::End]));
-    assert_eq!(w.store.advance(w.lease, moves.collect(), w.now).await.expect("moved"), 3);
+    assert_eq!(w.store.advance(w.lease, moves.collect(), CanvasesSeen::default(), w.now).await.expect("moved"), 3);
     let known = profile(&w, people[0]).await;
     assert_eq!(Value::Object(known.attributes), json!({ "n": 1 }));
     assert_eq!((known.country.as_deref(), known.emails.len()), (Some("FR"), 1));
@@ -108,7 +108,7 @@ pub async fn open_entries_go_to_another_version_with_their_visits(engine: impl E
     let moved: Vec<&Due> = found.iter().filter(|due| due.version == newer).collect();
     assert!(moved.len() == 4 && moved.iter().all(|due| due.step == StepIx(3)), "{moved:?}");
     let on = moved.into_iter().map(|due| advance(due, vec![Move::End])).collect();
-    assert_eq!(w.store.advance(w.lease, on, later).await.expect("moved on"), 4);
+    assert_eq!(w.store.advance(w.lease, on, CanvasesSeen::default(), later).await.expect("moved on"), 4);
     let new = of(newer).await;
     assert_eq!((new.open, new.counts.iter().map(|count| count.n).sum::<u64>()), (0, 6));
     w.balanced().await;

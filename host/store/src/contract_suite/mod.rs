@@ -63,6 +63,7 @@ macro_rules! contract_suite {
             rule_11_13_an_entry_begins_with_what_lets_it_in
             impossible_moves_are_refused_and_leave_nothing
             timers_fire_in_order_and_once
+            rule_11_12_what_was_decided_before_a_canvas_was_stopped_is_refused
             rule_11_12_an_ended_entry_hears_exit_while_something_is_unsent
             an_exit_ends_a_wait_at_once
             every_step_counts_what_entered_it

@@ -297,7 +297,7 @@ pub async fn an_old_lease_is_fenced_from_every_writing_call(engine: impl Engine)
     assert!(is_fenced(s.receive(old, Vec::new(), now).await));
     assert!(is_fenced(s.work_off(old, 1, Vec::new(), now).await));
     assert!(is_fenced(s.enter(old, batch).await));
-    assert!(is_fenced(s.advance(old, Vec::new(), now).await));
+    assert!(is_fenced(s.advance(old, Vec::new(), CanvasesSeen::default(), now).await));
     assert!(is_fenced(s.signal_exit(old, w.version.id, people, Reason::none(), now).await));
     assert!(is_fenced(s.set_lane(old, w.lane, LaneState::Open).await));
     assert!(is_fenced(s.seal(old, w.sealing(&[])).await));

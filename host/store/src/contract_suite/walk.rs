@@ -42,7 +42,8 @@ pub async fn random(engine: impl Engine, choices: &[u16]) {
             3..5 => {
                 let due = w.store.due(w.now, 1 + dice.roll(8), dice.roll(2) == 0).await.expect("due");
                 let moves: Vec<Advance> = due.iter().map(|due| some_advance(&w, &mut dice, due)).collect();
-                let moved = w.store.advance(w.lease, moves.clone(), w.now).await.expect("moved");
+                let moved =
+                    w.store.advance(w.lease, moves.clone(), CanvasesSeen::default(), w.now).await.expect("moved");
                 assert_eq!(moved, due.len() as u64);
                 written.push(Written::Advance(moves));
             }
@@ -82,7 +83,7 @@ async fn repeat<E: Engine>(w: &World<E>, dice: &mut Dice<'_>, written: &[Written
             w.store.enter(w.lease, batch).await.expect("a repeat");
         }
         Some(Written::Advance(moves)) => {
-            assert_eq!(w.store.advance(w.lease, moves, w.now).await.expect("a repeat"), 0);
+            assert_eq!(w.store.advance(w.lease, moves, CanvasesSeen::default(), w.now).await.expect("a repeat"), 0);
         }
         Some(Written::Settle(settlement)) => w.store.settle(w.lease, settlement).await.expect("a repeat"),
         Some(Written::Exit(who)) if at + 1 == written.len() => {

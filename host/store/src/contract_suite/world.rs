@@ -94,6 +94,7 @@ impl<E: Engine> World<E> {
             day: Millis(0),
             caps: Caps::default(),
             refused: Vec::new(),
+            seen: CanvasesSeen::default(),
             now: self.now,
         }
     }

@@ -1,4 +1,4 @@
-//! `caravan canvas validate | fmt | schema | publish | preview | forecast | pause | stop | resume | cap`.
+//! `caravan canvas validate | fmt | schema | publish | preview | forecast | pause | stop | resume | let-out | cap`.
 mod cap;
 mod files;
 pub mod forecast;
@@ -39,6 +39,7 @@ pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
         CanvasVerb::Forecast(args) => forecast::forecast(global, &args).await,
         CanvasVerb::Pause { canvas } => state::pause(global, &canvas).await,
         CanvasVerb::Stop { canvas, now } => state::stop(global, &canvas, now).await,
+        CanvasVerb::LetOut { canvas, profile } => state::let_out(global, &canvas, &profile).await,
         CanvasVerb::Cap(args) => cap::cap(global, args).await,
         CanvasVerb::Resume { canvas } => state::resume(global, &canvas).await,
         CanvasVerb::Save { canvas } => versions::save(global, &canvas).await,

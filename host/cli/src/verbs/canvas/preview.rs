@@ -7,7 +7,7 @@ use crate::out;
 use crate::verbs::{self, dry_run};
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Code, Millis, Problem, ProfileId, mask, reasons};
-use caravan_runner::{Assumed, DryRunResult, Preview, PreviewVisit, preview as walk};
+use caravan_runner::{Assumed, DryRunResult, Happens, Preview, PreviewVisit, preview as walk};
 use caravan_store::{Sqlite, Store};
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ pub async fn preview(global: &Global, args: &PreviewArgs) -> anyhow::Result<End>
     let store = verbs::look(global)?;
     let checked = check::to_look_at(global, &store, &args.canvas, args.connections.as_deref()).await?;
     let who = one_person(&store, &args.profile).await?;
-    let assumed = Assumed { happens: args.happens, synced: !args.refused };
+    let assumed = Assumed { happens: Happens::of(args.happens.clone()), synced: !args.refused };
     let zone = config::zone_of(store.workspace());
     let way = walk(&store, &checked.canvas.value, who, from, &zone, assumed).await?;
     let mut dry = Vec::with_capacity(way.visits.len());
@@ -88,17 +88,18 @@ pub fn as_json(way: &Preview, dry: &[Option<DryRunResult>]) -> Value {
             "until": visit.until, "sync": dry.as_ref().map(dry_run::as_json), "body": body(visit)})
         })
         .collect();
-    json!({"external_id": way.external_id, "kept_out_by": way.kept_out_by, "control": way.control, "visits": visits,
+    json!({"external_id": way.external_id, "kept_out_by": way.kept_out_by,
+        "would_not_enter": way.would_not_enter, "control": way.control, "visits": visits,
         "cut": way.cut})
 }
 
 fn in_words(way: &Preview, dry: &[Option<DryRunResult>]) -> String {
-    let mut text = match &way.kept_out_by {
-        Some(filter) => {
-            let rule = serde_json::to_string(filter).unwrap_or_default();
-            format!("{} would be kept out: this does not hold: {rule}. If they came in:\n", way.external_id)
-        }
-        None => format!("{} would enter\n", way.external_id),
+    let rule = way.kept_out_by.as_ref().map(|filter| serde_json::to_string(filter).unwrap_or_default());
+    let rule = rule.map(|rule| format!("this does not hold: {rule}"));
+    let why: Vec<String> = way.would_not_enter.iter().cloned().chain(rule).collect();
+    let mut text = match why.is_empty() {
+        true => format!("{} would enter\n", way.external_id),
+        false => format!("{} would not enter: {}. If they came in:\n", way.external_id, why.join("; ")),
     };
     let rows: Vec<Vec<String>> = way
         .visits

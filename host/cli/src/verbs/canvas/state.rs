@@ -1,10 +1,13 @@
-//! `caravan canvas pause | stop | resume`: each tells what waits, and what becomes of it.
+//! `caravan canvas pause | stop | resume | let-out`: each tells what waits, and what becomes of it.
 use crate::args::Global;
 use crate::fail::End;
 use crate::host::hands::Hands;
 use crate::{ask, out};
+use caravan_model::{Code, Problem, ProfileId};
 use caravan_runner::control::{CanvasState, CanvasWaits, what_waits};
+use caravan_store::Store as _;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Stops entries and positions.
 pub async fn pause(global: &Global, canvas: &str) -> anyhow::Result<End> {
@@ -48,6 +51,36 @@ pub async fn resume(global: &Global, canvas: &str) -> anyhow::Result<End> {
     .await
 }
 
+/// Lets people out.
+pub async fn let_out(global: &Global, canvas: &str, identifiers: &[String]) -> anyhow::Result<End> {
+    Hands::with(global, None, async |hands| {
+        let (mut people, mut unknown) = (BTreeSet::new(), 0u64);
+        for (place, identifier) in (1..).zip(identifiers) {
+            match hands.store().find(identifier).await?.as_slice() {
+                [] => unknown += 1,
+                [one] => drop(people.insert(*one)),
+                several => {
+                    let words = format!("{} people have the identifier in place {place}", several.len());
+                    let cure = "name them by their external ids; nobody was let out";
+                    return Err(Problem::new(Code::NotFound, words).cure(cure).into());
+                }
+            }
+        }
+        let people: Vec<ProfileId> = people.into_iter().collect();
+        let left = hands.acting().let_out(canvas, &people).await?;
+        let outside = people.len() as u64 - left;
+        if global.json {
+            out::print_json(&json!({"canvas": canvas, "let_out": left, "not_inside": outside, "unknown": unknown}))?;
+        } else {
+            let text =
+                format!("{} left {canvas}; {outside} were not inside, {unknown} are not known\n", out::people(left));
+            out::print(&text)?;
+        }
+        Ok(End::Done)
+    })
+    .await
+}
+
 fn tell(
     global: &Global,
     canvas: &str,
@@ -56,13 +89,15 @@ fn tell(
     waits: &CanvasWaits,
     left: u64,
 ) -> anyhow::Result<End> {
+    // Whoever stops at once is told once everyone has left.
+    let word = is.word(if is == CanvasState::Stopped { 0 } else { waits.open });
     if global.json {
-        out::print_json(&json!({"canvas": canvas, "was": was, "state": is, "open": waits.open,
+        out::print_json(&json!({"canvas": canvas, "was": waits.word, "state": word, "open": waits.open,
             "resting": waits.resting, "queued": waits.queued, "steps": waits.steps, "let_out": left}))?;
         return Ok(End::Done);
     }
     let already = if was == is { " already" } else { "" };
-    let mut text = format!("{canvas} is {}{already}: {}\n", is.word(), becomes(is, waits));
+    let mut text = format!("{canvas} is {word}{already}: {}\n", becomes(is, waits));
     if is == CanvasState::Stopped && left > 0 {
         text.push_str(&format!("{} left\n", out::people(left)));
     }
@@ -104,7 +139,7 @@ fn operations(n: u64) -> String {
 
 /// What waits, and what each word would do.
 fn in_words(canvas: &str, waits: &CanvasWaits) -> String {
-    let mut text = format!("{canvas} is {}; {} inside\n", waits.state.word(), out::people(waits.open));
+    let mut text = format!("{canvas} is {}; {} inside\n", waits.word, out::people(waits.open));
     for step in &waits.steps {
         let place = if step.in_queue { "in the queue of step" } else { "at step" };
         text.push_str(&format!("  {} {place} {} (version {})\n", out::people(step.n), step.step, step.version));
@@ -128,7 +163,7 @@ mod tests {
             StepWaits { version: 1, step: "pause".into(), in_queue: false, n: 100 },
             StepWaits { version: 2, step: "sync".into(), in_queue: true, n: 1 },
         ];
-        let waits = CanvasWaits { state: CanvasState::Live, open: 101, resting: 100, queued: 1, steps };
+        let waits = CanvasWaits { state: CanvasState::Live, word: "live", open: 101, resting: 100, queued: 1, steps };
         let text = in_words("win-back", &waits);
         assert!(
             text.starts_with("win-back is live; 101 people inside\n  100 people at step pause (version 1)\n"),
