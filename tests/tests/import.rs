@@ -206,7 +206,7 @@ fn a_running_host_is_asked_for_an_import_by_its_api() {
     };
     assert_eq!(served.ask("PUT", "/api/lists/churned", &head, "").0, 204);
     let wish = json!({"connection": "platform", "folder": "prod", "audience": id, "every": "2s"});
-    let (status, answer) = served.ask("POST", "/api/lists/churned/imports", &head, &wish.to_string());
+    let (status, answer) = served.ask("POST", "/api/lists/churned/imports", &head, wish.to_string());
     assert_eq!(status, 200, "{answer}");
     let import = body(&answer)["import"].as_str().expect("an id").to_owned();
     let state = || body(&served.ask("GET", "/api/lists/churned/imports", &head, "").1)[0].clone();

@@ -1,5 +1,6 @@
 //! Attempts: the parts of one open slice are called one after the other until they have ended or the lane has to wait.
 use crate::delivery::{Worked, span};
+use crate::doors;
 use crate::entitled::NOT_ENTITLED;
 use crate::holds::{hold, next_probe};
 use crate::making::Making;
@@ -228,7 +229,8 @@ impl<S: Store> Delivery<'_, S> {
     /// it did.
     async fn strike(&mut self, number: u32) -> crate::Result<bool> {
         let part = self.slice.parts[0].clone();
-        let changed = self.shared.store.recheck(part.id).await?;
+        let mut changed = self.shared.store.recheck(part.id).await?;
+        doors::withdraw(self.shared, &mut changed).await?;
         let landed = if part.may_have_landed { Effect::MayHaveLanded } else { Effect::None };
         let (places, sent) = remaining(&part);
         let strikes = strikes_of(&part, &places, &changed, self.steps, landed);

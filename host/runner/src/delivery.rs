@@ -1,6 +1,7 @@
 //! Delivery: one piece of work on one lane. A slice is sealed, or an open one is taken up, and its parts are called
 //! one after the other until they have ended or the lane has to wait ([`crate::attempts`]).
 use crate::attempts::Delivery;
+use crate::doors;
 use crate::entitled::NOT_ENTITLED;
 use crate::holds::{hold, probe, target_of};
 use crate::ledger::Ledger;
@@ -140,6 +141,7 @@ async fn seal<S: Store>(
     let _seen = shared.sealing.read().await;
     let most = plug.connector.manifest().batch.rows.max(1) as usize;
     let mut queued = shared.store.peek(lane.id, most).await?;
+    doors::withdraw(shared, &mut queued).await?;
     // What came first in line while the lane waited for its turn may be another connection's: the next piece of work's.
     if queued.first().is_none_or(|first| first.connection != *connection) {
         return Ok((None, Steps::default()));

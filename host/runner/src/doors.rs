@@ -4,7 +4,7 @@ use crate::control::{CanvasState, CanvasStates};
 use crate::shared::Shared;
 use caravan_model::status::reason;
 use caravan_model::{CanvasId, Millis, ProfileId, Reason, VersionId};
-use caravan_store::{DocumentKind, EnterBatch, Entered, Error, Lease, Store};
+use caravan_store::{DocumentKind, EnterBatch, Entered, Error, Lease, Origin, Queued, Store};
 
 /// Lets people in; `None`, and nothing is done, where the canvas admits nobody (any more).
 pub(crate) async fn enter<S: Store>(
@@ -76,4 +76,18 @@ pub(crate) async fn sweep<S: Store>(shared: &Shared<S>) -> crate::Result<u64> {
         shared.swept(documents);
     }
     Ok(left)
+}
+
+/// Withdraws what visits of stopped canvases ask for, also those whose entry had ended by itself: such as still wait for their
+/// answer leave with the sweep.
+pub(crate) async fn withdraw<S: Store>(shared: &Shared<S>, queued: &mut [Queued]) -> crate::Result<()> {
+    let canvases = shared.canvases().await?;
+    let is_stopped = |version| {
+        let route = shared.route(version);
+        route.is_some_and(|route| canvases.of(route.canvas.as_str()) == CanvasState::Stopped)
+    };
+    for operation in queued.iter_mut().filter(|one| one.origin == Origin::Visit && !one.parks) {
+        operation.exited |= is_stopped(operation.step.0);
+    }
+    Ok(())
 }

@@ -175,7 +175,7 @@ impl<S: Store> Shared<S> {
 
     /// How all canvases stand.
     pub(crate) async fn canvases(&self) -> crate::Result<CanvasStates> {
-        Ok(CanvasStates::read(&*self.documents(DocumentKind::Canvas).await?)?)
+        Ok(CanvasStates::read(&self.documents(DocumentKind::Canvas).await?)?)
     }
 
     /// Whether people inside a version move on, as canvases stand.

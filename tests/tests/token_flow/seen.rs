@@ -100,7 +100,7 @@ fn by_app(partner: &str, account: &str, settings: &str) {
     place.write("app.secret", SECRET);
     let queues = served.ask("GET", "/api/queues", &head, "").1;
     let queue = queues.split("\"queue\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a queue");
-    let (status, said) = served.ask("POST", "/api/queues/resume", &head, &json!({"queue": queue}).to_string());
+    let (status, said) = served.ask("POST", "/api/queues/resume", &head, json!({"queue": queue}).to_string());
     assert_eq!(status, 200, "{said}");
     patient("three are in", || members(&lab) == Some(3));
     assert_silent(partner, &place, served);

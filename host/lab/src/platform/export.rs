@@ -47,8 +47,8 @@ pub(super) fn create(world: &World, sandbox: &str, is_json: bool, body: &Value) 
     };
     let settings = world.settings().platform.clone();
     let policy = &body["mergePolicy"];
-    let is_named = settings.merge_policy.is_empty() || policy["id"] == settings.merge_policy.as_str();
-    if !policy.is_null() && !(is_named && policy["version"] == settings.merge_policy_version) {
+    let is_other = !settings.merge_policy.is_empty() && policy["id"] != settings.merge_policy.as_str();
+    if !policy.is_null() && (is_other || policy["version"] != settings.merge_policy_version) {
         return Err(bad("The merge policy is not there in this version"));
     }
     let namespace = filter["segments"][0]["segmentNs"].as_str().unwrap_or("ups");

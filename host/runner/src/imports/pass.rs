@@ -205,7 +205,7 @@ async fn take<S: Store>(
     });
     let Imported { joined, left, .. } = shared.store.import(shared.lease, step, now).await?;
     if let Some(file) = page.file.as_ref().filter(|file| file.ended) {
-        let mut note = Note::new(now, "host", "list.import.file", &format!("list {}", after.list));
+        let mut note = Note::new(now, "host", "list.import.file", format!("list {}", after.list));
         note.details = [
             ("import", id.into()),
             ("file", file.name.as_str().into()),

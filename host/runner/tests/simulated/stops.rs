@@ -261,3 +261,32 @@ async fn who_enters_once_a_stopped_canvas_is_open_again_stays() {
     assert_eq!(inside(&world, version).await, (20, 10));
     world.balanced().await;
 }
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn what_is_unsent_of_those_who_are_through_is_withdrawn_too_while_the_canvas_is_stopped() {
+    let mut world = world(27);
+    let version = world
+        .publish(
+            &text("{ event: signed_up }")
+                .replace("next: pause", "next: exit")
+                .replace("  pause: { delay: { for: 1d }, next: exit }\n", ""),
+        )
+        .await;
+    world.hold(HoldScope::Everything).await;
+    world.runner().receive((0..40).map(|n| signed_up(n, world.now())).collect()).await.unwrap();
+    served(&world, HOUR).await;
+    assert_eq!(inside(&world, version).await, (40, 0));
+    world.runner().stop_now("held", "test").await.unwrap();
+    world.lift(HoldScope::Everything).await;
+    served(&world, HOUR).await;
+    assert!(world.members().is_empty());
+    let exited: u64 = world
+        .statuses(version, 0)
+        .await
+        .iter()
+        .filter(|((status, _), _)| *status == Status::Exited)
+        .map(|(_, n)| n)
+        .sum();
+    assert_eq!(exited, 40);
+    world.balanced().await;
+}
