@@ -78,9 +78,14 @@ pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
 
 /// A part of digests.
 pub fn part(rows: u32) -> Part {
+    part_from(0, rows)
+}
+
+/// The same with other people: from a number on.
+pub fn part_from(first: u32, rows: u32) -> Part {
     let columns = KEYS.iter().enumerate().map(|(at, key)| {
         let mut column = Column::with_capacity(key, rows as usize, 64);
-        for row in 0..rows {
+        for row in first..first + rows {
             column.push(&caravan_identity::hash(caravan_identity::Hash::Sha256Hex, &format!("{at}-{row}")));
         }
         column

@@ -40,7 +40,7 @@ const CASES: [Case; 8] = [
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|word| word == "peer") {
-        return peer::serve();
+        return peer::serve(arguments.get(1).is_some_and(|word| word == peer::COUNTING));
     }
     let effort = Effort { quick: arguments.iter().any(|word| word == "--quick") };
     let wanted: Vec<&String> = arguments.iter().filter(|word| !word.starts_with("--")).collect();
