@@ -1,5 +1,6 @@
 //! The whole memory of a guest, as it is when its call has ended, holds no secret and no raw field in any form.
 #![allow(unsafe_code, reason = "wasmtime asks for it from whoever brings memory")]
+#[path = "../../../host/connectors/tests/support/mod.rs"]
 mod support;
 
 use base64::Engine as _;

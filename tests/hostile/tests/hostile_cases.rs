@@ -1,6 +1,6 @@
 //! The table of hostile cases in `docs/HOSTILE.md` names what the tests do, all of it, and nothing else.
+use caravan_hostile::{Row, file, rows};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 /// What the suite owes at least one case each.
 const OWED: [&str; 20] = [
@@ -26,45 +26,28 @@ const OWED: [&str; 20] = [
     "deep types",
 ];
 
-fn file(path: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// A row: what is tried, its cases, and the file that tries them.
-fn rows() -> Vec<(String, Vec<String>, String)> {
-    let text = file("docs/HOSTILE.md");
-    let rows = text.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
-    rows.map(|line| {
-        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let names = |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
-        (cells[0].to_owned(), names(cells[1]), names(cells[2])[0].clone())
-    })
-    .collect()
-}
-
 #[test]
 fn every_case_of_the_table_is_tried_and_the_list_is_covered() {
     let rows = rows();
-    for (tried, cases, path) in &rows {
+    for Row { tried, cases, path } in &rows {
         let text = file(path);
         for case in cases {
             let found = text.contains(&format!("\"{case}\"")) || text.contains(&format!("fn {case}("));
             assert!(found, "{tried}: `{case}` is not in {path}");
         }
     }
-    let words: BTreeSet<&str> = rows.iter().map(|(tried, ..)| tried.as_str()).collect();
+    let words: BTreeSet<&str> = rows.iter().map(|row| row.tried.as_str()).collect();
     for owed in OWED {
         assert!(words.contains(owed), "nothing tries `{owed}`");
     }
-    let all: Vec<&String> = rows.iter().flat_map(|(_, cases, _)| cases).collect();
+    let all: Vec<&String> = rows.iter().flat_map(|row| &row.cases).collect();
     let once: BTreeSet<&String> = all.iter().copied().collect();
     assert!(all.len() >= 40 && once.len() == all.len(), "{} cases, {} names", all.len(), once.len());
 }
 
 #[test]
 fn every_deed_that_a_guest_can_do_is_in_the_table() {
-    let named: BTreeSet<String> = rows().into_iter().flat_map(|(_, cases, _)| cases).collect();
+    let named: BTreeSet<String> = rows().into_iter().flat_map(|row| row.cases).collect();
     let mut missing = Vec::new();
     for part in ["asks", "burdens", "drips", "lib"] {
         let text = file(&format!("guest-steps/hostile/deeds/src/{part}.rs"));

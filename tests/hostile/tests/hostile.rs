@@ -1,4 +1,5 @@
 //! Components that break each rule: each is stopped, the queue is told why, and nobody else is hurt.
+#[path = "../../../host/connectors/tests/support/mod.rs"]
 mod support;
 
 use caravan_connectors::BoundConnector;

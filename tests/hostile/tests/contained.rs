@@ -1,4 +1,5 @@
 //! Partners that answer in bad faith, and bounds of a connection: each call ends in time with a verdict on the right one.
+#[path = "../../../host/connectors/tests/support/mod.rs"]
 mod support;
 
 use caravan_connectors::{BoundConnector, LabMap, LoadedComponent, Reach};

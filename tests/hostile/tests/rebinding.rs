@@ -1,5 +1,6 @@
 //! A name whose address changes between two dials: a name server on loopback, asked over UDP, answers with a public
 //! address first and with addresses of this machine and of its cloud next.
+#[path = "../../../host/connectors/tests/support/mod.rs"]
 mod support;
 
 use caravan_connectors::{BoundConnector, NameService, Reach, Sandbox, SandboxOptions, Trust};

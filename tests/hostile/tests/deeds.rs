@@ -1,5 +1,6 @@
 //! One component that does what it is told to do wrong: each deed is contained, nothing but the step's own requests
 //! reaches the partner, and a neighbour's batches stay exact meanwhile.
+#[path = "../../../host/connectors/tests/support/mod.rs"]
 mod support;
 
 use caravan_connectors::{BoundConnector, LoadedComponent};

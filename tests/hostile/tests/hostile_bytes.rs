@@ -1,5 +1,6 @@
 //! Bytes that are made to hurt whoever reads or compiles them: each is refused with a code, quickly, and in no way that
 //! takes this process along.
+#[path = "../../../host/connectors/tests/support/mod.rs"]
 mod support;
 
 use caravan_connectors::{Compiler, Outline, Sandbox, SandboxOptions};
