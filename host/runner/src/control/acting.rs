@@ -1,5 +1,6 @@
-//! What people do, with a note in the audit chain of each thing done, written right after it: the verbs of the command line
-//! act by this.
+//! What people do, with a note in the audit chain of each thing done, written with it where a document says it all, else right
+//! after it: the verbs of the command line act by this.
+use super::canvases::Act;
 use super::{CanvasState, Erased, Rebound, Recreated, Resends, Resumed, SentAgain, Stopped};
 use crate::runner::Runner;
 use caravan_model::{Canvas, Connections, Digest, Millis, ProfileId};
@@ -123,9 +124,7 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// As there.
     pub async fn pause_canvas(&self, canvas: &str) -> crate::Result<CanvasState> {
-        let inside = self.inside(canvas).await?;
-        let was = self.runner.pause_canvas(canvas, self.by()).await?;
-        self.stands("canvas.pause", canvas, (was, inside)).await
+        self.runner.set_canvas(canvas, CanvasState::Paused, self.by(), self.act("canvas.pause")).await
     }
 
     /// As [`Runner::stop_entries`].
@@ -133,9 +132,7 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// As there.
     pub async fn stop_entries(&self, canvas: &str) -> crate::Result<CanvasState> {
-        let inside = self.inside(canvas).await?;
-        let was = self.runner.stop_entries(canvas, self.by()).await?;
-        self.stands("canvas.stop-entries", canvas, (was, inside)).await
+        self.runner.set_canvas(canvas, CanvasState::Closed, self.by(), self.act("canvas.stop-entries")).await
     }
 
     /// As [`Runner::stop_now`].
@@ -143,9 +140,7 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// As there.
     pub async fn stop_now(&self, canvas: &str) -> crate::Result<Stopped> {
-        let stopped = self.runner.stop_now(canvas, self.by()).await?;
-        self.note("canvas.stop-now", &format!("canvas {canvas}"), json!({"let_out": stopped.entries})).await?;
-        Ok(stopped)
+        self.runner.stop_at_once(canvas, self.by(), self.act("canvas.stop-now")).await
     }
 
     /// As [`Runner::let_out`]; only how many is noted.
@@ -164,18 +159,12 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// As there.
     pub async fn resume_canvas(&self, canvas: &str) -> crate::Result<CanvasState> {
-        let inside = self.inside(canvas).await?;
-        let was = self.runner.resume_canvas(canvas).await?;
-        self.stands("canvas.resume", canvas, (was, inside)).await
+        self.runner.open_again(canvas, self.act("canvas.resume")).await
     }
 
-    async fn inside(&self, canvas: &str) -> crate::Result<u64> {
-        Ok(super::what_waits(self.store(), canvas).await?.open)
-    }
-
-    async fn stands(&self, verb: &str, canvas: &str, (was, inside): (CanvasState, u64)) -> crate::Result<CanvasState> {
-        self.note(verb, &format!("canvas {canvas}"), json!({"was": was.word(inside)})).await?;
-        Ok(was)
+    /// The act of a verb, for what writes its note with the change.
+    fn act<'b>(&'b self, verb: &'b str) -> Option<Act<'b>> {
+        Some(Act { who: &self.who, verb })
     }
 
     /// As [`Runner::cap_canvas`], with the note in the same transaction.

@@ -5,13 +5,23 @@ use crate::error::written;
 use crate::exits;
 use crate::runner::Runner;
 use caravan_model::{Code, Problem, ProfileId, VersionId};
-use caravan_store::{DocumentKind, Lease, Store};
+use caravan_store::{DocumentKind, Lease, Note, Store};
+use serde_json::Value;
 
 /// What stopping at once did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stopped {
     /// Entries that ended with it.
     pub entries: u64,
+}
+
+/// Who changes how a canvas stands, and under which verb the audit chain says so.
+#[derive(Clone, Copy)]
+pub(super) struct Act<'a> {
+    /// As the chain names them.
+    pub who: &'a str,
+    /// `canvas.pause`, …
+    pub verb: &'a str,
 }
 
 impl<S: Store> Runner<S> {
@@ -21,8 +31,7 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// The canvas is not there, or what the store says.
     pub async fn pause_canvas(&self, canvas: &str, by: &str) -> crate::Result<CanvasState> {
-        let lease = self.lease().await?;
-        self.set_canvas(lease, canvas, CanvasState::Paused, by).await
+        self.set_canvas(canvas, CanvasState::Paused, by, None).await
     }
 
     /// Nobody enters the canvas any more; those inside go on to their end. Gives how it stood.
@@ -30,8 +39,7 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// As [`Runner::pause_canvas`].
     pub async fn stop_entries(&self, canvas: &str, by: &str) -> crate::Result<CanvasState> {
-        let lease = self.lease().await?;
-        self.set_canvas(lease, canvas, CanvasState::Closed, by).await
+        self.set_canvas(canvas, CanvasState::Closed, by, None).await
     }
 
     /// Nobody enters the canvas any more, and everyone inside leaves at once, from all its versions. What is queued of
@@ -41,10 +49,13 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// As [`Runner::pause_canvas`].
     pub async fn stop_now(&self, canvas: &str, by: &str) -> crate::Result<Stopped> {
-        let lease = self.lease().await?;
+        self.stop_at_once(canvas, by, None).await
+    }
+
+    pub(super) async fn stop_at_once(&self, canvas: &str, by: &str, act: Option<Act<'_>>) -> crate::Result<Stopped> {
         let _alone = self.stops.lock().await;
-        self.set_canvas(lease, canvas, CanvasState::Stopped, by).await?;
-        Ok(Stopped { entries: self.let_everyone_out(lease, canvas).await? })
+        self.set_canvas(canvas, CanvasState::Stopped, by, act).await?;
+        Ok(Stopped { entries: self.let_everyone_out(self.lease().await?, canvas).await? })
     }
 
     /// Lets people out of the canvas at once, wherever in it they wait, and withdraws what of theirs is unsent. Gives how
@@ -70,13 +81,16 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// As [`Runner::pause_canvas`].
     pub async fn resume_canvas(&self, canvas: &str) -> crate::Result<CanvasState> {
-        let lease = self.lease().await?;
+        self.open_again(canvas, None).await
+    }
+
+    pub(super) async fn open_again(&self, canvas: &str, act: Option<Act<'_>>) -> crate::Result<CanvasState> {
         let _alone = self.stops.lock().await;
         if states(&self.store).await?.of(canvas) == CanvasState::Stopped {
             // A stop that was cut short is finished first: those who were inside do not go on.
-            self.let_everyone_out(lease, canvas).await?;
+            self.let_everyone_out(self.lease().await?, canvas).await?;
         }
-        self.set_canvas(lease, canvas, CanvasState::Live, "").await
+        self.set_canvas(canvas, CanvasState::Live, "", act).await
     }
 
     async fn let_everyone_out(&self, lease: Lease, canvas: &str) -> crate::Result<u64> {
@@ -85,14 +99,31 @@ impl<S: Store> Runner<S> {
         doors::let_everyone_out(&self.store, lease, &versions, limit, || self.clock.now(), || true).await
     }
 
-    async fn set_canvas(&self, lease: Lease, canvas: &str, state: CanvasState, by: &str) -> crate::Result<CanvasState> {
+    /// Writes how a canvas stands, with the audit chain's note of it in the same transaction. Gives how it stood.
+    pub(super) async fn set_canvas(
+        &self,
+        canvas: &str,
+        state: CanvasState,
+        by: &str,
+        act: Option<Act<'_>>,
+    ) -> crate::Result<CanvasState> {
+        let lease = self.lease().await?;
         self.versions_of(canvas).await?;
         let before = states(&self.store).await?.of(canvas);
         if before == CanvasState::Archived && state != before {
             let problem = Problem::new(Code::BadValue, format!("{canvas} is archived"));
             return Err(problem.cure("publish it again: `caravan canvas restore` makes a version the draft").into());
         }
-        self.put_state(lease, canvas, state, by).await?;
+        let document = self.state_document(canvas, state, by)?;
+        let Some(act) = act else {
+            self.store.put_documents(lease, vec![document]).await?;
+            return Ok(before);
+        };
+        let inside = super::what_waits(&self.store, canvas).await?.open;
+        let mut note = Note::new(self.clock.now(), act.who, act.verb, format!("canvas {canvas}"));
+        note.details.insert("was".to_owned(), Value::from(before.word(inside)));
+        note.details.insert("inside".to_owned(), Value::from(inside));
+        self.store.note(lease, vec![document], vec![note]).await?;
         Ok(before)
     }
 
@@ -104,6 +135,17 @@ impl<S: Store> Runner<S> {
         state: CanvasState,
         by: &str,
     ) -> crate::Result<()> {
+        let document = self.state_document(canvas, state, by)?;
+        Ok(self.store.put_documents(lease, vec![document]).await?)
+    }
+
+    /// The document that says how a canvas stands; none for one that is live.
+    fn state_document(
+        &self,
+        canvas: &str,
+        state: CanvasState,
+        by: &str,
+    ) -> crate::Result<(DocumentKind, String, Option<String>)> {
         let document = match state {
             CanvasState::Live => None,
             state => {
@@ -111,6 +153,6 @@ impl<S: Store> Runner<S> {
                 Some(written(&document)?)
             }
         };
-        Ok(self.store.put_documents(lease, vec![(DocumentKind::Canvas, canvas.to_owned(), document)]).await?)
+        Ok((DocumentKind::Canvas, canvas.to_owned(), document))
     }
 }
