@@ -17,10 +17,11 @@ const ENDLESS: Duration = Duration::DAY;
 const ANEW: u32 = 3;
 
 impl ImportState {
-    /// What the pass under way reads is given up: it begins where it began.
+    /// What the pass under way reads is given up: the next one begins where it began, but not when: what it finds is of its own
+    /// time.
     fn begins_anew(&mut self) {
         self.cursor.clone_from(&self.from);
-        (self.reading, self.rows, self.pending) = (false, 0, None);
+        (self.reading, self.began, self.pending) = (false, None, None);
     }
 }
 

@@ -77,7 +77,11 @@ impl World {
     }
 
     pub fn runner(&self) -> Runner<SimStore> {
-        let options = RunnerOptions { seed: Some(self.seed ^ (self.lives << 32)), ..self.options.clone() };
+        self.runner_with(self.seed ^ (self.lives << 32))
+    }
+
+    fn runner_with(&self, seed: u64) -> Runner<SimStore> {
+        let options = RunnerOptions { seed: Some(seed), ..self.options.clone() };
         Runner::new(self.store().clone(), Arc::new(Wires(self.partner.clone())), self.clock.clone(), options)
     }
 
@@ -98,7 +102,9 @@ impl World {
     }
 
     pub async fn publish(&self, text: &str) -> VersionId {
-        self.runner().publish(canvas(text), &connections()).await.unwrap().id
+        // Chance of its own for each text: no two audiences get the same marker.
+        let chance = text.bytes().fold(self.seed, |chance, byte| chance.rotate_left(7) ^ u64::from(byte));
+        self.runner_with(chance).publish(canvas(text), &connections()).await.unwrap().id
     }
 
     /// One process: a run that may end with an error, or be cut off after a while.
