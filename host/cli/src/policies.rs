@@ -80,10 +80,10 @@ pub async fn holding(global: &Global, named: Option<&Path>, canvas: &Path) -> an
     // What is wrong with the canvas is told by whoever checks it.
     let Ok(canvas_read) = files::canvas(canvas) else { return Ok(Policy::default()) };
     let store = stores::of_canvas(global, canvas_read.value.canvas.as_str(), canvas)?;
-    if !store.exists() {
-        return Ok(Policy::default());
+    match Sqlite::open_if_made(store)? {
+        Some(store) => Ok(policy_of(&store).await?),
+        None => Ok(Policy::default()),
     }
-    Ok(policy_of(&Sqlite::open_read_only(store)?).await?)
 }
 
 /// Live canvases against a policy.

@@ -124,15 +124,30 @@ impl Sqlite {
     /// `CV071` where it is missing or cannot be read, `CV072` where it is too new.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Sqlite> {
         let path = path.as_ref();
+        std::fs::File::open(path).map_err(|error| owner::unopenable(path, &error))?;
+        let empty = || Error::Problem(damaged("the store is empty").in_file(path.display().to_string()));
+        Sqlite::open_if_made(path)?.ok_or_else(empty)
+    }
+
+    /// The same for whoever asks before a command that would make the store: `None` where there is none yet, or where the
+    /// process that was making it died before its first write.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open_read_only`].
+    pub fn open_if_made(path: impl AsRef<Path>) -> Result<Option<Sqlite>> {
+        let path = path.as_ref();
+        if !path.exists() {
+            return Ok(None);
+        }
         let told = |fail: Fail| about(path, fail.doing("open the store"));
         std::fs::File::open(path).map_err(|error| owner::unopenable(path, &error))?;
         let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(told)?;
         match schema::inspect(&db).map_err(told)? {
-            Kind::New => return Err(Error::Problem(damaged("the store is empty").in_file(path.display().to_string()))),
+            Kind::New => return Ok(None),
             Kind::Ours(format) => schema::readable(format).map_err(|error| about(path, error))?,
         }
         let workspace = schema::workspace_of(&db).map_err(told)?;
-        Ok(Sqlite::new(path, None, None, workspace))
+        Ok(Some(Sqlite::new(path, None, None, workspace)))
     }
 
     /// Which process owns a store, in words; `None` where none does.

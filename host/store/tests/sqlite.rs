@@ -76,6 +76,21 @@ fn a_store_has_one_owner_and_says_who() {
     Sqlite::open(folder.path().join("store.db"), OpenOptions::default()).expect("it is free again");
 }
 
+#[test]
+fn a_store_whose_maker_died_before_its_first_write_is_none_yet() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    assert!(Sqlite::open_if_made(&path).expect("nothing wrong").is_none(), "there is no file");
+    std::fs::write(&path, b"").expect("written");
+    assert!(Sqlite::open_if_made(&path).expect("nothing wrong").is_none());
+    let error = Sqlite::open_read_only(&path).expect_err("nothing to read");
+    assert_eq!(code(&error), Some(Code::StoreDamaged));
+    drop(Sqlite::open(&path, OpenOptions::default()).expect("it is made"));
+    assert!(Sqlite::open_if_made(&path).expect("nothing wrong").is_some());
+    std::fs::write(&path, b"no store at all, but something else that somebody keeps here").expect("written");
+    assert!(Sqlite::open_if_made(&path).is_err(), "what is no store is told, never taken for nothing");
+}
+
 #[cfg(unix)]
 #[test]
 fn only_the_owner_can_read_the_files() {

@@ -116,8 +116,8 @@ impl Ready {
 fn neighbours(own: &str) -> anyhow::Result<Stores<Sqlite>> {
     let mut stores = Vec::new();
     for (name, other) in config::current().workspaces.iter().filter(|(name, _)| *name != own) {
-        if other.store.exists() {
-            stores.push((name.clone(), Sqlite::open_read_only(&other.store)?));
+        if let Some(store) = Sqlite::open_if_made(&other.store)? {
+            stores.push((name.clone(), store));
         }
     }
     Ok(Stores(stores))

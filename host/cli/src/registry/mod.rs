@@ -59,10 +59,10 @@ impl Shelf {
     /// # Errors
     /// The store cannot be read.
     pub async fn at(path: &Path) -> anyhow::Result<Shelf> {
-        if !path.exists() {
-            return Ok(Shelf::default());
+        match Sqlite::open_if_made(path)? {
+            Some(store) => Shelf::of(&store).await,
+            None => Ok(Shelf::default()),
         }
-        Shelf::of(&Sqlite::open_read_only(path)?).await
     }
 
     /// What the store of a canvas has installed. What is wrong with the canvas is told by whoever checks it.

@@ -121,6 +121,7 @@ pub async fn read(global: &Global, paths: &[PathBuf], connections: &Path) -> any
 /// The text of a draft, where no file but a draft has this name.
 async fn drafted(global: &Global, path: &Path) -> anyhow::Result<Option<String>> {
     let store = stores::of_workspace(global)?;
-    let (Some(id), false, true) = (path.to_str(), path.exists(), store.exists()) else { return Ok(None) };
-    Ok(draft(&Sqlite::open_read_only(store)?, id).await?.map(|draft| draft.text))
+    let (Some(id), false) = (path.to_str(), path.exists()) else { return Ok(None) };
+    let Some(store) = Sqlite::open_if_made(store)? else { return Ok(None) };
+    Ok(draft(&store, id).await?.map(|draft| draft.text))
 }
