@@ -157,7 +157,11 @@ fn exports_that_fail_or_are_parquet_are_told_with_the_cure_and_go_on_once_they_a
         .expect("a dial");
     patient("Parquet is told", || trouble().1.contains("(parquet)"));
     let (code, words) = trouble();
-    assert!(code == Some(1) && words.contains("CSV") && words.contains("caravan list add"), "{words}");
+    assert!(
+        code == Some(1) && words.contains("CSV") && words.contains("caravan list import LIST --from-files"),
+        "{words}"
+    );
+    assert_eq!(words.matches("(parquet)").count(), 1, "{words}");
     lab.post("/_lab/settings", &json!({"experience-platform": {"parquet": false}})).expect("a dial");
     patient("everyone is there", || {
         place.run(["list", "show", "churned", "--store", "s.caravan", "--json"]).json()["members"] == 10

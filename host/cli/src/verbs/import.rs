@@ -78,7 +78,10 @@ pub async fn imports(global: &Global, list: &str) -> anyhow::Result<End> {
             }
         }
         if let Some(trouble) = &state.trouble {
-            words.push_str(&format!("  stands still: {} ({})\n", trouble.words, trouble.code));
+            // The partner's own words end with its code.
+            let code = format!("({})", trouble.code);
+            let code = if trouble.words.ends_with(&code) { String::new() } else { format!(" {code}") };
+            words.push_str(&format!("  stands still: {}{code}\n", trouble.words));
         }
     }
     if lines.is_empty() {
