@@ -134,7 +134,7 @@ fn trouble(stages: &mut Stages, binary: &Path, people: &Path) -> Result<()> {
     drop(lab);
     let smooth: Value = read(&run_folder.join("smooth.json"))?;
 
-    stages.step(
+    let lab = stages.step(
         "Running with trouble: TikTok throttles, the process is killed, Meta's token dies and is mended",
         || {
             let lab = Lab::start(binary, &["--quiet"])?;
@@ -165,11 +165,12 @@ fn trouble(stages: &mut Stages, binary: &Path, people: &Path) -> Result<()> {
                 bail!("the run with trouble ended with {status}; its store is {}", shown(&store));
             }
             let troubled: Value = read(&said)?;
-            compare(&smooth, &troubled)
+            compare(&smooth, &troubled)?;
+            Ok(lab)
         },
     )?;
+    // At the lab that took the members, so that they are checked there.
     stages.step("The summary of the troubled run", || {
-        let lab = Lab::start(binary, &["--quiet"])?;
         must(&mut caravan_run(binary, &lab, people, &run_folder.join("trouble.caravan")))
     })?;
     eprintln!("The same totals, with and without trouble.");
