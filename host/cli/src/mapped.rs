@@ -3,7 +3,8 @@
 use crate::kept::Kept;
 use caravan_identity::{Plan, PlanError, check_mapping};
 use caravan_journey::document::{Document, Path as Place};
-use caravan_model::{Canvas, Code, Connection, Connections, Identities, Manifest, Problem};
+use caravan_model::canvas::{AudienceSpec, AudienceSync};
+use caravan_model::{Canvas, Code, Connection, Connections, Identities, Manifest, Problem, StepId};
 use std::collections::BTreeMap;
 
 /// What a connector cannot take of what its connection maps (CV038), each entry at its line.
@@ -18,6 +19,14 @@ pub fn wrong_entries(connections: &Document<Connections>, name: &str, manifest: 
     connection.identities.0.iter().filter_map(problem).collect()
 }
 
+/// The steps of a canvas that sync, with the audience of each; a step whose audience is not there is told elsewhere.
+pub fn syncs(canvas: &Canvas) -> impl Iterator<Item = (&StepId, &AudienceSync, &AudienceSpec)> {
+    canvas.steps.0.iter().filter_map(|(id, step)| {
+        let sync = step.audience_sync.as_ref()?;
+        Some((id, sync, canvas.audiences.get(&sync.audience)?))
+    })
+}
+
 /// Words of a canvas's steps for which their connection maps nothing (CV039), at the line of the mapping.
 pub fn unmapped<'a>(
     canvas: &Canvas,
@@ -26,9 +35,7 @@ pub fn unmapped<'a>(
     manifest: impl Fn(&str) -> Option<&'a Manifest>,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (id, step) in &canvas.steps.0 {
-        let Some(sync) = &step.audience_sync else { continue };
-        let Some(spec) = canvas.audiences.get(&sync.audience) else { continue };
+    for (id, sync, spec) in syncs(canvas) {
         let connection = connections.value.connections.get(&spec.connection);
         let (Some(connection), Some(manifest)) = (connection, manifest(&spec.connection)) else { continue };
         let Some(words) = nothing_for(connection, manifest, &sync.match_on) else { continue };

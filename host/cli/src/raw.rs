@@ -1,5 +1,6 @@
 //! Match keys by which a person's e-mail, phone or name would leave as it is: nobody sends them merely by writing a connection.
 use crate::kept::Kept;
+use crate::mapped::syncs;
 use caravan_connectors::Grant;
 use caravan_identity::raw_keys;
 use caravan_journey::document::{Document, Path as Place};
@@ -53,9 +54,7 @@ pub fn refused<'a>(
     manifest: impl Fn(&str) -> Option<&'a Manifest>,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (id, step) in &canvas.steps.0 {
-        let Some(sync) = &step.audience_sync else { continue };
-        let Some(spec) = canvas.audiences.get(&sync.audience) else { continue };
+    for (id, sync, spec) in syncs(canvas) {
         let (Some(held), Some(manifest)) = (withheld.get(&spec.connection), manifest(&spec.connection)) else {
             continue;
         };

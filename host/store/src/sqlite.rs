@@ -124,9 +124,8 @@ impl Sqlite {
     /// `CV071` where it is missing or cannot be read, `CV072` where it is too new.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Sqlite> {
         let path = path.as_ref();
-        std::fs::File::open(path).map_err(|error| owner::unopenable(path, &error))?;
-        let empty = || Error::Problem(damaged("the store is empty").in_file(path.display().to_string()));
-        Sqlite::open_if_made(path)?.ok_or_else(empty)
+        let (db, kind) = inspected(path)?;
+        Sqlite::reading(path, &db, kind)?.ok_or_else(|| empty(path))
     }
 
     /// The same for whoever asks before a command that would make the store: `None` where there is none yet, or where the
@@ -139,14 +138,16 @@ impl Sqlite {
         if !path.exists() {
             return Ok(None);
         }
-        let told = |fail: Fail| about(path, fail.doing("open the store"));
-        std::fs::File::open(path).map_err(|error| owner::unopenable(path, &error))?;
-        let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(told)?;
-        match schema::inspect(&db).map_err(told)? {
+        let (db, kind) = inspected(path)?;
+        Sqlite::reading(path, &db, kind)
+    }
+
+    fn reading(path: &Path, db: &Connection, kind: Kind) -> Result<Option<Sqlite>> {
+        match kind {
             Kind::New => return Ok(None),
             Kind::Ours(format) => schema::readable(format).map_err(|error| about(path, error))?,
         }
-        let workspace = schema::workspace_of(&db).map_err(told)?;
+        let workspace = schema::workspace_of(db).map_err(|fail| about(path, fail.doing("open the store")))?;
         Ok(Some(Sqlite::new(path, None, None, workspace)))
     }
 
@@ -161,11 +162,8 @@ impl Sqlite {
     /// As [`Sqlite::open_read_only`], but one that is too old is none.
     pub fn format_of(path: impl AsRef<Path>) -> Result<i64> {
         let path = path.as_ref();
-        let told = |fail: Fail| about(path, fail.doing("open the store"));
-        std::fs::File::open(path).map_err(|error| owner::unopenable(path, &error))?;
-        let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(told)?;
-        match schema::inspect(&db).map_err(told)? {
-            Kind::New => Err(Error::Problem(damaged("the store is empty").in_file(path.display().to_string()))),
+        match inspected(path)?.1 {
+            Kind::New => Err(empty(path)),
             Kind::Ours(format) => Ok(format),
         }
     }
@@ -299,6 +297,19 @@ fn about(path: &Path, error: Error) -> Error {
         }
         other => other,
     }
+}
+
+/// A store's file opened for reading, and what it is.
+fn inspected(path: &Path) -> Result<(Connection, Kind)> {
+    let told = |fail: Fail| about(path, fail.doing("open the store"));
+    std::fs::File::open(path).map_err(|error| owner::unopenable(path, &error))?;
+    let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(told)?;
+    let kind = schema::inspect(&db).map_err(told)?;
+    Ok((db, kind))
+}
+
+fn empty(path: &Path) -> Error {
+    Error::Problem(damaged("the store is empty").in_file(path.display().to_string()))
 }
 
 /// A connection of its own to a file.
