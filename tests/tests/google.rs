@@ -148,9 +148,8 @@ fn judged(place: &Place) -> BTreeMap<String, u64> {
                     _ => break,
                 }
             }
-            for count in shown.json()["judged"].as_array().into_iter().flatten() {
-                let reason = count["reason"].as_str().unwrap_or_default().to_owned();
-                *counts.entry(reason).or_default() += count["n"].as_u64().unwrap_or_default();
+            for (reason, n) in shown.json()["judged"].as_object().into_iter().flatten() {
+                *counts.entry(reason.clone()).or_default() += n.as_u64().unwrap_or_default();
             }
         }
     }

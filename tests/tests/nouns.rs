@@ -144,13 +144,15 @@ fn a_serving_host_tells_of_people_queues_and_audiences_in_the_words_of_its_store
     let key = place.run(["key", "add", "boss", "--rights", "admin", "--store", "s.caravan", "--json"]).expect(0).json();
     let key = key["key"].as_str().expect("a secret").to_owned();
     place.run([&["queue", "hold", "--connector", "tiktok", "--because", "a look"], &of_store[..]].concat()).expect(0);
-    let asked: [(&[&str], i32); 6] = [
+    let asked: [(&[&str], i32); 8] = [
         (&["canvas", "numbers", "tree"], 0),
         (&["profile", "trace", "u1", "--reveal"], 0),
         (&["queue", "list"], 1),
         (&["queue", "show", "vip"], 0),
         (&["audience", "list"], 0),
         (&["audience", "show", "vip"], 0),
+        (&["batch", "show", "1-1"], 0),
+        (&["catalogue", "show"], 0),
     ];
     let before: Vec<Ran> =
         asked.iter().map(|(verb, code)| place.run([*verb, &of_store].concat()).expect(*code)).collect();

@@ -3,7 +3,7 @@ use super::VIEW_CANVASES;
 use crate::caller::Caller;
 use crate::input::{At, Search};
 use crate::problem::Refused;
-use caravan_model::{Action, Exchange};
+use caravan_model::{Action, Exchange, Millis};
 use caravan_runner::control::Labs;
 use caravan_store::{PartRecord, Store};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// A batch.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct BatchView {
     /// Its name.
     pub batch: String,
@@ -28,9 +28,11 @@ pub struct BatchView {
     /// Whether it leads to the lab, and not to the partner.
     pub lab: bool,
     /// When it was sealed, in milliseconds of UTC.
-    pub sealed_at: i64,
-    /// When it ended.
-    pub ended_at: Option<i64>,
+    #[schema(value_type = i64)]
+    pub sealed_at: Millis,
+    /// When it ended; nothing while it is open.
+    #[schema(value_type = Option<i64>)]
+    pub ended_at: Option<Millis>,
     /// `add` or `remove`.
     #[schema(value_type = String)]
     pub action: Action,
@@ -38,6 +40,9 @@ pub struct BatchView {
     pub people: u64,
     /// Rows of it.
     pub rows: u32,
+    /// How many rows have a value under each of the partner's keys.
+    #[schema(value_type = Object)]
+    pub keys: BTreeMap<String, u64>,
     /// One line per attempt.
     pub attempts: Vec<String>,
     /// Refused by the partner without being named.
@@ -63,7 +68,15 @@ fn twenty() -> usize {
     20
 }
 
-fn view(part: PartRecord, labs: &Labs) -> BatchView {
+/// A batch as people see it.
+pub fn view(part: PartRecord, labs: &Labs) -> BatchView {
+    let columns = part.part.columns.iter();
+    let keys = columns
+        .map(|column| {
+            let filled = (0..column.rows()).filter(|row| !column.value(*row).is_empty());
+            (column.key.clone(), filled.count() as u64)
+        })
+        .collect();
     let read = |text: &str| serde_json::from_str::<Vec<Exchange>>(text).ok();
     BatchView {
         exchanges: part.exchanges.iter().filter_map(|(attempt, text)| Some((*attempt, read(text)?))).collect(),
@@ -74,8 +87,9 @@ fn view(part: PartRecord, labs: &Labs) -> BatchView {
         audience: part.lane.audience,
         lab: labs.has(&part.connection),
         connection: part.connection,
-        sealed_at: part.at.0,
-        ended_at: part.ended.map(|at| at.0),
+        sealed_at: part.at,
+        ended_at: part.ended,
+        keys,
         action: part.part.action,
         people: part.part.people() as u64,
         rows: part.part.rows,

@@ -19,7 +19,7 @@ use crate::rows::Rows;
 use crate::verbs::here;
 use crate::verbs::profile::trace;
 use crate::verbs::queue::state::Sends;
-use crate::verbs::{audience, queue};
+use crate::verbs::{audience, batch, catalogue, queue};
 use crate::{ask, files, out};
 use caravan_model::{Code, Problem};
 use caravan_runner::control::Dossier;
@@ -63,7 +63,11 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
         Verb::Audience(verb) => remote.audience(verb).await,
         Verb::Queue(verb) => remote.queue(verb).await,
         Verb::Batch(BatchVerb::Show(args)) if args.body.is_some() => Err(not_there("the body of a batch")),
-        Verb::Batch(BatchVerb::Show(args)) => remote.get(&format!("/batches/{}", part(&args.name))).await,
+        Verb::Batch(BatchVerb::Show(args)) => {
+            let answer =
+                remote.server.ask(Method::GET, &format!("/batches/{}", part(&args.name)), Sent::Nothing).await?;
+            batch::tell(global, &serde_json::from_value(answer)?)
+        }
         Verb::Alert(verb) => remote.alert(verb).await,
         Verb::Policy(verb) => remote.policy(verb).await,
         Verb::Entitlement(verb) => remote.entitlement(verb).await,
@@ -79,7 +83,11 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
         Verb::Key(verb) => remote.key(verb).await,
         Verb::Connection(verb) => remote.connection(verb).await,
         Verb::Connector(verb) => remote.connector(verb).await,
-        Verb::Catalogue(CatalogueVerb::Show { sample, .. }) => remote.get(&format!("/catalogue?sample={sample}")).await,
+        Verb::Catalogue(CatalogueVerb::Show { events, attributes, sample }) => {
+            let path = format!("/catalogue?sample={sample}");
+            let seen = remote.server.ask(Method::GET, &path, Sent::Nothing).await?;
+            catalogue::tell(global, serde_json::from_value(seen)?, events, attributes)
+        }
         Verb::Event(EventVerb::Import { files, .. }) => remote.import_events(&files).await,
         Verb::DryRun(args) => remote.dry_run(args).await,
         Verb::Keep(StoreVerb::Backup { to }) => {

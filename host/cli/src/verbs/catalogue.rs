@@ -7,7 +7,14 @@ use caravan_store::{Catalogue, Looked, SeenName, Store};
 /// Does a verb of the catalogue.
 pub async fn catalogue(global: &Global, verb: CatalogueVerb, store: &impl Store) -> anyhow::Result<End> {
     let CatalogueVerb::Show { events, attributes, sample } = verb;
-    let mut catalogue = store.catalogue(sample).await?;
+    tell(global, store.catalogue(sample).await?, events, attributes)
+}
+
+/// Prints a catalogue, or only its events or its attributes.
+///
+/// # Errors
+/// The output is closed.
+pub fn tell(global: &Global, mut catalogue: Catalogue, events: bool, attributes: bool) -> anyhow::Result<End> {
     if events {
         catalogue.attributes.clear();
     }

@@ -1,10 +1,10 @@
 //! What is observed of people and events: names, types and numbers, never a value of anybody.
 use caravan_model::Millis;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How many were looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Looked {
     /// So many.
     pub at: u64,
@@ -13,7 +13,7 @@ pub struct Looked {
 }
 
 /// A field, an attribute or a property that was seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenName {
     /// As filters name it, nested ones with dots: `email`, `plan.tier`, `consents.advertising`.
     pub name: String,
@@ -24,7 +24,7 @@ pub struct SeenName {
 }
 
 /// An event that was seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenEvent {
     /// Its name.
     pub name: String,
@@ -41,7 +41,7 @@ pub struct SeenEvent {
 }
 
 /// All of it, computed when it is asked for. At most 2,000 names of each kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalogue {
     /// People.
     pub people: Looked,
