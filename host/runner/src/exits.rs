@@ -11,7 +11,7 @@ use caravan_journey::{
 use caravan_model::canvas::{ExitRule, Trigger};
 use caravan_model::status::reason;
 use caravan_model::{Event, GroupKind, Millis, ProfileId, Reason, VersionId};
-use caravan_store::{Lease, NewestEntry, Store};
+use caravan_store::{Lease, NewestEntry, Store, Under};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -51,12 +51,12 @@ impl<S: Store> Runner<S> {
 /// where their entry has ended. Gives how many were inside.
 pub(crate) async fn call_out<S: Store>(
     store: &S,
-    lease: Lease,
+    by: impl Under,
     version: VersionId,
     people: Vec<ProfileId>,
     now: Millis,
 ) -> crate::Result<u64> {
-    Ok(store.signal_exit(lease, version, people, Reason::new(reason::EXITED, "let out by a call"), now).await?)
+    Ok(store.signal_exit(by, version, people, Reason::new(reason::EXITED, "let out by a call"), now).await?)
 }
 
 /// Whether something of this name ends entries.

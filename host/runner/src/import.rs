@@ -3,6 +3,7 @@
 //! Each chunk is received in one transaction, worked off, and then noted under the file's digest. Cut short in between, its
 //! rows are taken in again, and their ids keep them from counting twice. A row without an id of its own has the file's
 //! digest and its number.
+use crate::control::Order;
 use crate::error::written;
 use crate::inbox;
 use crate::runner::Runner;
@@ -57,7 +58,21 @@ impl<S: Store> Runner<S> {
         rows: impl IntoIterator<Item = ImportRow>,
         cancel: &watch::Receiver<bool>,
     ) -> crate::Result<ImportedEvents> {
-        let lease = self.lease().await?;
+        self.import_events_under(&mut self.unordered().await?, source, rows, cancel).await
+    }
+
+    /// The same by somebody's order, which is noted where anything was new.
+    ///
+    /// # Errors
+    /// As [`Runner::import_events`].
+    pub async fn import_events_under(
+        &self,
+        order: &mut Order,
+        source: &str,
+        rows: impl IntoIterator<Item = ImportRow>,
+        cancel: &watch::Receiver<bool>,
+    ) -> crate::Result<ImportedEvents> {
+        let lease = order.lease();
         let documents = self.store.documents(DocumentKind::Import).await?;
         let progress: Progress = match documents.iter().find(|(id, _)| id == source) {
             Some((_, text)) => serde_json::from_str(text)
@@ -86,7 +101,7 @@ impl<S: Store> Runner<S> {
                 break;
             }
             let offered = chunk.len() as u64;
-            let new = self.receive(chunk).await?;
+            let new = self.receive_under(order, chunk).await?;
             imported.new += new;
             imported.known += offered - new;
             inbox::run(shared.clone()).await?;

@@ -1,12 +1,13 @@
 //! How long things are kept: what is older than the policy says is dropped or folded, in bounded transactions; and whether
 //! a store is whole.
+use crate::control::Order;
 use crate::error::written;
 use crate::policy::policy_of;
 use crate::runner::Runner;
 use crate::shared::Shared;
 use caravan_model::policy::KeepPolicy;
 use caravan_model::{Duration, Millis};
-use caravan_store::{Cursor, DocumentKind, Lease, Store, Sweep};
+use caravan_store::{Cursor, DocumentKind, Lease, Store, Sweep, Under};
 use serde::{Deserialize, Serialize};
 
 /// Rows that one transaction looks at.
@@ -67,9 +68,17 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// What the store says; its policy cannot be read.
     pub async fn prune(&self) -> crate::Result<Kept> {
-        let lease = self.lease().await?;
+        self.prune_under(self.unordered().await?).await
+    }
+
+    /// The same by somebody's order.
+    ///
+    /// # Errors
+    /// As [`Runner::prune`].
+    pub async fn prune_under(&self, mut order: Order) -> crate::Result<Kept> {
+        let lease = order.lease();
         let keep = policy_of(&self.store).await?.keep;
-        let kept = sweep(&self.store, lease, &keep, || self.clock.now(), || false).await?;
+        let kept = sweep(&self.store, order.warrant(), &keep, || self.clock.now(), || false).await?;
         looked(&self.store, lease, self.clock.now()).await?;
         Ok(kept)
     }
@@ -107,12 +116,14 @@ async fn looked<S: Store>(store: &S, lease: Lease, at: Millis) -> crate::Result<
 
 async fn sweep<S: Store>(
     store: &S,
-    lease: Lease,
+    by: impl Under,
     keep: &KeepPolicy,
     now: impl Fn() -> Millis,
     stops: impl Fn() -> bool,
 ) -> crate::Result<Kept> {
-    let mut kept = Kept { exchanges: store.prune(lease, now().before(keep.exchanges)).await?, ..Kept::default() };
+    let by = by.into();
+    let lease = by.lease;
+    let mut kept = Kept { exchanges: store.prune(by, now().before(keep.exchanges)).await?, ..Kept::default() };
     let mut after = Some(Cursor::default());
     while let Some(cursor) = after.filter(|_| !stops()) {
         let sweep = Sweep { before: now().before(keep.events), after: cursor, limit: ROWS, now: now() };

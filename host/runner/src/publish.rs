@@ -1,6 +1,6 @@
 //! Publishing: each audience of a canvas gets the partner's id, once, and the version goes live (design, 1 and 11.2).
 use crate::chance::Chance;
-use crate::control::{CanvasState, lists_of, states};
+use crate::control::{CanvasState, Order, lists_of, states};
 use crate::crowds::segments_of;
 use crate::error::problem_of;
 use crate::making;
@@ -53,7 +53,16 @@ impl<S: Store> Runner<S> {
     /// A connection, account or audience that is not there (CV024 to CV026, CV080), match keys that the connector does
     /// not take (CV020, CV021), a segment or list that is not there (CV028), an endpoint that is not (CV031), a use of data that the workspace's policy denies (CV027), a partner that refuses.
     pub async fn publish(&self, canvas: Canvas, connections: &Connections) -> crate::Result<Version> {
-        let lease = self.lease().await?;
+        self.publish_under(&mut self.unordered().await?, canvas, connections).await
+    }
+
+    pub(crate) async fn publish_under(
+        &self,
+        order: &mut Order,
+        canvas: Canvas,
+        connections: &Connections,
+    ) -> crate::Result<Version> {
+        let lease = order.lease();
         let plan = CompiledCanvas::new(&canvas)?;
         let mut plugs: HashMap<String, Plug> = HashMap::new();
         let mut groups: HashMap<&str, String> = HashMap::new();
@@ -117,7 +126,7 @@ impl<S: Store> Runner<S> {
             }
         }
         self.note_labs(lease, canvas.audiences.values().map(|spec| spec.connection.as_str())).await?;
-        let version = self.store.publish(lease, canvas, self.clock.now()).await?;
+        let version = self.store.publish(order.warrant(), canvas, self.clock.now()).await?;
         if states(&self.store).await?.of(version.canvas.canvas.as_str()) == CanvasState::Archived {
             self.put_state(lease, version.canvas.canvas.as_str(), CanvasState::Live, "").await?;
         }

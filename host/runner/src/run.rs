@@ -1,6 +1,6 @@
 //! A run: people of a source enter a version, everyone moves on and all lanes deliver, until everyone is through or what
 //! is left has to wait. The work itself is the [`crate::supervisor`]'s.
-use crate::control::states;
+use crate::control::{Order, states};
 use crate::intake::{self, IntakeRow};
 use crate::options::{DeliverOptions, RunOptions};
 use crate::progress::{Meter, Progress, RunEnd, Totals};
@@ -100,14 +100,31 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// What the store says: then nothing was taken in.
     pub async fn receive(&self, messages: Vec<(Option<String>, Message)>) -> crate::Result<u64> {
-        let lease = self.lease().await?;
+        self.receive_under(&mut self.unordered().await?, messages).await
+    }
+
+    /// The same by somebody's order, which is noted where anything was new.
+    ///
+    /// # Errors
+    /// As [`Runner::receive`].
+    pub async fn receive_under(
+        &self,
+        order: &mut Order,
+        messages: Vec<(Option<String>, Message)>,
+    ) -> crate::Result<u64> {
         let mut bodies = Vec::with_capacity(messages.len());
         for (id, message) in messages {
             let body = serde_json::to_string(&message)
                 .map_err(|error| Problem::new(Code::Internal, format!("a message cannot be written: {error}")))?;
             bodies.push((id, body));
         }
-        Ok(self.store.receive(lease, bodies, self.clock.now()).await?)
+        let warrant = order.warrant();
+        let note = warrant.note.clone();
+        let new = self.store.receive(warrant, bodies, self.clock.now()).await?;
+        if new == 0 {
+            order.keep(note);
+        }
+        Ok(new)
     }
 
     pub(crate) async fn share(&self) -> crate::Result<Arc<Shared<S>>> {

@@ -100,8 +100,15 @@ impl Store for Sqlite {
         self.write(lease, "give the lease back", owner::release).await
     }
 
-    async fn publish(&self, lease: Lease, canvas: Canvas, now: Millis) -> Result<Version> {
-        self.stir(lease, "publish a canvas", move |tx| versions::publish(tx, canvas, now)).await
+    async fn publish(&self, by: impl Under, canvas: Canvas, now: Millis) -> Result<Version> {
+        let Warrant { lease, note } = by.into();
+        self.stir(lease, "publish a canvas", move |tx| {
+            let (version, is_new) = versions::publish(tx, canvas, now)?;
+            let note = note.filter(|_| is_new).map(|note| note.with("version", version.number));
+            notes::append(tx.db, note.as_slice())?;
+            Ok(version)
+        })
+        .await
     }
 
     async fn audience(&self, name: &str) -> Result<Option<Audience>> {
@@ -109,8 +116,8 @@ impl Store for Sqlite {
         self.read("read an audience", move |db| audiences::named(db, &name)).await
     }
 
-    async fn bind(&self, lease: Lease, audience: Audience) -> Result<()> {
-        self.write(lease, "register an audience", move |tx| audiences::bind(tx.db, &audience)).await
+    async fn bind(&self, by: impl Under, audience: Audience) -> Result<()> {
+        self.write(by, "register an audience", move |tx| audiences::bind(tx.db, &audience)).await
     }
 
     async fn name_audience(
@@ -127,9 +134,9 @@ impl Store for Sqlite {
         self.write(lease, "open a queue", move |tx| lanes::open(tx, &lane)).await
     }
 
-    async fn upsert(&self, lease: Lease, people: Vec<Profile>, now: Millis) -> Result<Vec<Known>> {
+    async fn upsert(&self, by: impl Under, people: Vec<Profile>, now: Millis) -> Result<Vec<Known>> {
         let workspace = Arc::clone(&self.shared.workspace);
-        self.write(lease, "take people in", move |tx| {
+        self.write(by, "take people in", move |tx| {
             tx.books.hear(now);
             people::upsert(tx, &workspace, people)
         })
@@ -169,13 +176,13 @@ impl Store for Sqlite {
 
     async fn signal_exit(
         &self,
-        lease: Lease,
+        by: impl Under,
         version: VersionId,
         profiles: Vec<ProfileId>,
         reason: Reason,
         now: Millis,
     ) -> Result<u64> {
-        self.stir(lease, "let people out", move |tx| entries::signal_exit(tx, version, &profiles, &reason, now)).await
+        self.stir(by, "let people out", move |tx| entries::signal_exit(tx, version, &profiles, &reason, now)).await
     }
 
     async fn calls(&self, steps: Vec<(VersionId, StepIx)>, now: Millis, limit: usize) -> Result<Vec<Calling>> {
@@ -186,39 +193,45 @@ impl Store for Sqlite {
         self.write(lease, "put calls off", move |tx| calling::postpone(tx, &calls, now)).await
     }
 
-    async fn set_lane(&self, lease: Lease, lane: LaneId, state: LaneState) -> Result<()> {
-        self.stir(lease, "change a queue", move |tx| lanes::set_state(tx, lane, state)).await
+    async fn set_lane(&self, by: impl Under, lane: LaneId, state: LaneState) -> Result<()> {
+        self.stir(by, "change a queue", move |tx| lanes::set_state(tx, lane, state)).await
     }
 
     async fn offer(&self, lease: Lease, offers: Vec<Offer>, settles: Vec<ProfileId>, now: Millis) -> Result<u64> {
         self.stir(lease, "queue operations", move |tx| owed::offer(tx, &offers, &settles, now)).await
     }
 
-    async fn resend(&self, lease: Lease, resend: Resend) -> Result<Resent> {
-        self.stir(lease, "send visits again", move |tx| follow_ups::resend(tx, &resend)).await
+    async fn resend(&self, by: impl Under, resend: Resend) -> Result<Resent> {
+        self.stir(by, "send visits again", move |tx| follow_ups::resend(tx, &resend)).await
     }
 
     async fn move_operations(
         &self,
-        lease: Lease,
+        by: impl Under,
         from: LaneId,
         to: LaneId,
         steps: Vec<(VersionId, StepIx)>,
         now: Millis,
     ) -> Result<u64> {
-        self.stir(lease, "move a queue", move |tx| moving::operations(tx, from, to, &steps, now)).await
+        self.stir(by, "move a queue", move |tx| moving::operations(tx, from, to, &steps, now)).await
     }
 
-    async fn give_up(&self, lease: Lease, lane: LaneId, now: Millis) -> Result<u64> {
-        self.stir(lease, "give up a queue", move |tx| moving::give_up(tx, lane, now)).await
+    async fn give_up(&self, by: impl Under, lane: LaneId, now: Millis) -> Result<u64> {
+        self.stir(by, "give up a queue", move |tx| moving::give_up(tx, lane, now)).await
     }
 
-    async fn erase(&self, lease: Lease, profiles: Vec<ProfileId>, now: Millis) -> Result<()> {
-        self.stir(lease, "erase people", move |tx| owed::erase(tx, &profiles, now)).await
+    async fn erase(&self, by: impl Under, profiles: Vec<ProfileId>, now: Millis) -> Result<()> {
+        self.stir(by, "erase people", move |tx| owed::erase(tx, &profiles, now)).await
     }
 
-    async fn receive(&self, lease: Lease, messages: Vec<(Option<String>, String)>, now: Millis) -> Result<u64> {
-        self.stir(lease, "take messages in", move |tx| inbox::receive(tx, &messages, now)).await
+    async fn receive(&self, by: impl Under, messages: Vec<(Option<String>, String)>, now: Millis) -> Result<u64> {
+        let Warrant { lease, note } = by.into();
+        self.stir(lease, "take messages in", move |tx| {
+            let new = inbox::receive(tx, &messages, now)?;
+            notes::append(tx.db, note.filter(|_| new > 0).as_slice())?;
+            Ok(new)
+        })
+        .await
     }
 
     async fn work_off(
@@ -244,14 +257,14 @@ impl Store for Sqlite {
 
     async fn take_back(
         &self,
-        lease: Lease,
+        by: impl Under,
         lane: LaneId,
         claims: Vec<(VersionId, StepIx)>,
         after: ProfileId,
         limit: usize,
         now: Millis,
     ) -> Result<Walked> {
-        self.stir(lease, "take people back", move |tx| claims::take_back(tx, lane, &claims, after, limit, now)).await
+        self.stir(by, "take people back", move |tx| claims::take_back(tx, lane, &claims, after, limit, now)).await
     }
 
     async fn end_claims(&self, lease: Lease, now: Millis, limit: usize) -> Result<u64> {
@@ -262,8 +275,8 @@ impl Store for Sqlite {
         self.stir_some(lease, "renew members", move |tx| claims::renew(tx, lane, age, now)).await
     }
 
-    async fn refill(&self, lease: Lease, refill: Refill) -> Result<Walked> {
-        self.stir(lease, "refill an audience", move |tx| claims::refill(tx, refill)).await
+    async fn refill(&self, by: impl Under, refill: Refill) -> Result<Walked> {
+        self.stir(by, "refill an audience", move |tx| claims::refill(tx, refill)).await
     }
 
     async fn regroup(
@@ -277,21 +290,27 @@ impl Store for Sqlite {
         self.stir(lease, "regroup people", move |tx| groups::regroup(tx, changes, told, &looked, now)).await
     }
 
-    async fn disband(&self, lease: Lease, group: Group) -> Result<()> {
-        self.write(lease, "forget a group", move |tx| groups::disband(tx.db, &group)).await
+    async fn disband(&self, by: impl Under, group: Group) -> Result<()> {
+        self.write(by, "forget a group", move |tx| groups::disband(tx.db, &group)).await
     }
 
-    async fn import(&self, lease: Lease, step: ImportStep, now: Millis) -> Result<Imported> {
+    async fn import(&self, by: impl Under, step: ImportStep, now: Millis) -> Result<Imported> {
         let workspace = Arc::clone(&self.shared.workspace);
-        self.stir_documents(lease, "import members", move |tx| imports::step(tx, &workspace, step, now)).await
+        self.stir_documents(by, "import members", move |tx| imports::step(tx, &workspace, step, now)).await
     }
 
-    async fn hold(&self, lease: Lease, hold: Hold) -> Result<()> {
-        self.stir(lease, "hold", move |tx| holds::hold(tx, hold)).await
+    async fn hold(&self, by: impl Under, hold: Hold) -> Result<()> {
+        self.stir(by, "hold", move |tx| holds::hold(tx, hold)).await
     }
 
-    async fn lift(&self, lease: Lease, scope: HoldScope, now: Millis) -> Result<bool> {
-        self.stir(lease, "end a hold", move |tx| holds::lift(tx, &scope, now)).await
+    async fn lift(&self, by: impl Under, scope: HoldScope, now: Millis) -> Result<bool> {
+        let Warrant { lease, note } = by.into();
+        self.stir(lease, "end a hold", move |tx| {
+            let is_lifted = holds::lift(tx, &scope, now)?;
+            notes::append(tx.db, note.filter(|_| is_lifted).as_slice())?;
+            Ok(is_lifted)
+        })
+        .await
     }
 
     async fn correct(&self, lease: Lease, correction: Correction) -> Result<u64> {
@@ -302,8 +321,12 @@ impl Store for Sqlite {
         self.writes_of_documents()
     }
 
-    async fn put_documents(&self, lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>) -> Result<()> {
-        self.stir_documents(lease, "write documents", move |tx| documents::put(tx, &documents)).await
+    async fn put_documents(
+        &self,
+        by: impl Under,
+        documents: Vec<(DocumentKind, String, Option<String>)>,
+    ) -> Result<()> {
+        self.stir_documents(by, "write documents", move |tx| documents::put(tx, &documents)).await
     }
 
     async fn swap_sealed(&self, id: String, was: Option<String>, becomes: Option<String>) -> Result<bool> {
@@ -339,12 +362,12 @@ impl Store for Sqlite {
         // A document may make work, as where it is written without a note.
         match is_change {
             true => self.stir_documents(lease, "keep a note", work).await,
-            false => self.write_documents(Some(lease), "keep a note", work).await,
+            false => self.write_documents(Some(lease.into()), "keep a note", work).await,
         }
     }
 
-    async fn prune(&self, lease: Lease, before: Millis) -> Result<u64> {
-        self.write(lease, "forget exchanges", move |tx| documents::prune(tx.db, before)).await
+    async fn prune(&self, by: impl Under, before: Millis) -> Result<u64> {
+        self.write(by, "forget exchanges", move |tx| documents::prune(tx.db, before)).await
     }
 
     async fn drop_events(&self, lease: Lease, sweep: Sweep) -> Result<Swept> {

@@ -1,8 +1,9 @@
 //! The store on SQLite: opening it, and the ways to its writer and its readers.
 use crate::books::Books;
 use crate::checkpoint::Checkpointer;
-use crate::contract::{Error, Lease, Result};
+use crate::contract::{Error, Result, Under, Warrant};
 use crate::fail::{Done, Fail, damaged};
+use crate::notes;
 use crate::owner::{self, Ownership};
 use crate::readers::Readers;
 use crate::schema::{self, Kind};
@@ -193,16 +194,19 @@ impl Sqlite {
         &self.shared.workspace
     }
 
-    /// A writing call, fenced.
+    /// A writing call, fenced; with the note of its warrant, where there is one.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        lease: Lease,
+        by: impl Under,
         doing: &'static str,
         work: impl FnOnce(&mut Tx<'_>) -> Done<T> + Send + 'static,
     ) -> Result<T> {
+        let Warrant { lease, note } = by.into();
         self.write_unfenced(doing, move |tx| {
             tx.books.check(lease)?;
-            work(tx)
+            let done = work(tx)?;
+            notes::append(tx.db, note.as_slice())?;
+            Ok(done)
         })
         .await
     }
@@ -223,19 +227,20 @@ impl Sqlite {
         self.shared.writer.as_ref().map(|_| self.shared.documents.load(Ordering::Acquire))
     }
 
-    /// A writing call that changes documents, fenced by a lease where there is one.
+    /// A writing call that changes documents, fenced by a lease where there is one; with the note of its warrant.
     pub(crate) async fn write_documents<T: Send + 'static>(
         &self,
-        lease: Option<Lease>,
+        by: Option<Warrant>,
         doing: &'static str,
         work: impl FnOnce(&mut Tx<'_>) -> Done<T> + Send + 'static,
     ) -> Result<T> {
         let told = Told(Arc::clone(&self.shared.documents));
         let counted = self.write_unfenced(doing, move |tx| {
-            if let Some(lease) = lease {
-                tx.books.check(lease)?;
-            }
-            work(tx).map(|done| (done, told))
+            let Some(Warrant { lease, note }) = by else { return Ok((work(tx)?, told)) };
+            tx.books.check(lease)?;
+            let done = work(tx)?;
+            notes::append(tx.db, note.as_slice())?;
+            Ok((done, told))
         });
         counted.await.map(|(done, _)| done)
     }
@@ -243,11 +248,11 @@ impl Sqlite {
     /// The same, and it may make work: counted before anybody is woken.
     pub(crate) async fn stir_documents<T: Send + 'static>(
         &self,
-        lease: Lease,
+        by: impl Under,
         doing: &'static str,
         work: impl FnOnce(&mut Tx<'_>) -> Done<T> + Send + 'static,
     ) -> Result<T> {
-        let result = self.write_documents(Some(lease), doing, work).await;
+        let result = self.write_documents(Some(by.into()), doing, work).await;
         self.shared.changes.send_modify(|n| *n += 1);
         result
     }
@@ -255,11 +260,11 @@ impl Sqlite {
     /// A writing call that may make work.
     pub(crate) async fn stir<T: Send + 'static>(
         &self,
-        lease: Lease,
+        by: impl Under,
         doing: &'static str,
         work: impl FnOnce(&mut Tx<'_>) -> Done<T> + Send + 'static,
     ) -> Result<T> {
-        let result = self.write(lease, doing, work).await;
+        let result = self.write(by, doing, work).await;
         self.shared.changes.send_modify(|n| *n += 1);
         result
     }
@@ -267,11 +272,11 @@ impl Sqlite {
     /// A writing call that tells how much work it made: where that is none, nobody is woken to look again.
     pub(crate) async fn stir_some(
         &self,
-        lease: Lease,
+        by: impl Under,
         doing: &'static str,
         work: impl FnOnce(&mut Tx<'_>) -> Done<u64> + Send + 'static,
     ) -> Result<u64> {
-        let result = self.write(lease, doing, work).await;
+        let result = self.write(by, doing, work).await;
         if !matches!(result, Ok(0)) {
             self.shared.changes.send_modify(|n| *n += 1);
         }

@@ -8,7 +8,8 @@ use rusqlite::{Connection, OptionalExtension};
 use std::sync::Arc;
 
 /// Makes a document the live version of its canvas; the same document as the live one is that version.
-pub(crate) fn publish(tx: &mut Tx<'_>, canvas: Canvas, now: Millis) -> Done<Version> {
+/// Gives whether it is a new one, too.
+pub(crate) fn publish(tx: &mut Tx<'_>, canvas: Canvas, now: Millis) -> Done<(Version, bool)> {
     tx.books.hear(now);
     let document = serde_json::to_string(&canvas)?;
     let digest = Digest::of(document.as_bytes());
@@ -32,7 +33,7 @@ pub(crate) fn publish(tx: &mut Tx<'_>, canvas: Canvas, now: Millis) -> Done<Vers
         .optional()?;
     let number = match live {
         Some((id, number, known)) if known == digest.0 => {
-            return Ok(Version { id: VersionId(id), number, canvas: Arc::new(canvas), digest });
+            return Ok((Version { id: VersionId(id), number, canvas: Arc::new(canvas), digest }, false));
         }
         Some((_, number, _)) => number + 1,
         None => 1,
@@ -43,7 +44,7 @@ pub(crate) fn publish(tx: &mut Tx<'_>, canvas: Canvas, now: Millis) -> Done<Vers
         (id.0, interned, number, digest.0, document, now.0),
     )?;
     tx.books.publish(id, VersionFacts::of(interned, &canvas));
-    Ok(Version { id, number, canvas: Arc::new(canvas), digest })
+    Ok((Version { id, number, canvas: Arc::new(canvas), digest }, true))
 }
 
 /// All versions, oldest first.

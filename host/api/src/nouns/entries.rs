@@ -62,11 +62,9 @@ pub(crate) async fn enter<S: Store>(
         (id, Message { who, called, ..Message::default() })
     };
     let messages = people.into_iter().enumerate().map(message).collect();
-    let taken_in = caller.runner().receive(messages).await?;
-    if taken_in > 0 {
-        let details = json!({"people": taken_in});
-        caller.acting().note("canvas.enter", &format!("canvas {canvas}"), details).await?;
-    }
+    let details = json!({"people": offered});
+    let mut order = caller.acting().order("canvas.enter", &format!("canvas {canvas}"), details).await?;
+    let taken_in = caller.runner().receive_under(&mut order, messages).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(TakenIn { taken_in, known: offered - taken_in })))
 }
 
@@ -108,11 +106,9 @@ pub(crate) async fn leave<S: Store>(
         let id = key.as_ref().map(|key| format!("api exit {canvas} {key} {place}"));
         messages.push((id, Message { who, let_out, ..Message::default() }));
     }
-    let taken_in = caller.runner().receive(messages).await?;
-    if taken_in > 0 {
-        let details = json!({"people": taken_in});
-        caller.acting().note("canvas.let-out", &format!("canvas {canvas}"), details).await?;
-    }
+    let details = json!({"people": offered});
+    let mut order = caller.acting().order("canvas.let-out", &format!("canvas {canvas}"), details).await?;
+    let taken_in = caller.runner().receive_under(&mut order, messages).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(TakenIn { taken_in, known: offered - taken_in })))
 }
 

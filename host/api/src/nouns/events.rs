@@ -75,10 +75,9 @@ pub(crate) async fn receive<S: Store>(
         let event = name.map(|name| Event { name, at, properties });
         (id, Message { who, event, merges, ..Message::default() })
     };
-    let taken_in = caller.runner().receive(people.into_iter().zip(rest).map(message).collect()).await?;
     // The tracking API's streams are no change by somebody; a set of events that somebody brings is.
-    if taken_in > 0 {
-        caller.acting().note("event.import", "events", json!({"events": taken_in})).await?;
-    }
+    let mut order = caller.acting().order("event.import", "events", json!({"events": offered})).await?;
+    let messages = people.into_iter().zip(rest).map(message).collect();
+    let taken_in = caller.runner().receive_under(&mut order, messages).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(TakenIn { taken_in, known: offered - taken_in })))
 }

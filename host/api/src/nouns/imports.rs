@@ -219,8 +219,8 @@ pub(crate) async fn set<S: Store>(
         state: ImportState::default(),
     };
     let details = json!({"connection": import.connection, "folder": import.folder, "audience": import.audience});
-    let import = caller.runner().set_import(import, false).await?;
-    caller.acting().note("list.import", &format!("list {name}"), details).await?;
+    let mut order = caller.acting().order("list.import", &format!("list {name}"), details).await?;
+    let import = caller.runner().set_import_under(&mut order, import, false).await?;
     Ok(axum::Json(ImportKept { import }))
 }
 
@@ -232,10 +232,11 @@ pub(crate) async fn end<S: Store>(
     caller: Caller<S, EDIT_SEGMENTS>,
     At((name, import)): At<(String, String)>,
 ) -> Result<StatusCode, Refused> {
-    if !caller.runner().end_import(&name, &import).await? {
+    let details = json!({"import": import});
+    let mut order = caller.acting().order("list.end-import", &format!("list {name}"), details).await?;
+    if !caller.runner().end_import_under(&mut order, &name, &import).await? {
         return Err(Refused::missing(format!("the list `{name}` has no import `{import}`")));
     }
-    caller.acting().note("list.end-import", &format!("list {name}"), json!({"import": import})).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -107,7 +107,6 @@ fn pieces(file: File) -> impl Stream<Item = io::Result<Vec<u8>>> {
 #[utoipa::path(post, path = "/api/store/prune", tag = "host", security(("key" = ["operate"])),
     responses((status = 200, body = Object)))]
 pub(crate) async fn prune<S: Store>(caller: Caller<S, OPERATE>) -> Result<axum::Json<Kept>, Refused> {
-    let kept = caller.runner().prune().await?;
-    caller.acting().note("store.prune", "store", json!(kept)).await?;
+    let kept = caller.runner().prune_under(caller.acting().order("store.prune", "store", json!({})).await?).await?;
     Ok(axum::Json(kept))
 }

@@ -46,9 +46,7 @@ pub(crate) async fn create<S: Store>(
     caller: Caller<S, EDIT_SEGMENTS>,
     At(name): At<String>,
 ) -> Result<StatusCode, Refused> {
-    if caller.runner().create_list(&name).await? {
-        caller.acting().note("list.create", &format!("list {name}"), json!({})).await?;
-    }
+    caller.acting().create_list(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -59,8 +57,7 @@ pub(crate) async fn remove<S: Store>(
     caller: Caller<S, EDIT_SEGMENTS>,
     At(name): At<String>,
 ) -> Result<StatusCode, Refused> {
-    caller.runner().forget_group(&Group::list(&name)).await?;
-    caller.acting().note("list.remove", &format!("list {name}"), json!({})).await?;
+    caller.acting().forget_group(&Group::list(&name)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -115,8 +112,8 @@ async fn change<S: Store, const R: u8>(
         super::profiles::check_id(&id).map_err(|problem| problem.at_path(format!("external_ids[{at}]")))?;
         people.push(Profile { external_id: id.trim().to_owned(), ..Profile::default() });
     }
-    let changed = caller.runner().list_people(name, people, joined).await?;
-    let details = json!({"changed": changed, "joined": joined});
-    caller.acting().note("list.change", &format!("list {name}"), details).await?;
+    let details = json!({"people": people.len(), "joined": joined});
+    let mut order = caller.acting().order("list.change", &format!("list {name}"), details).await?;
+    let changed = caller.runner().list_people_under(&mut order, name, people, joined).await?;
     Ok(axum::Json(Changed { changed }))
 }

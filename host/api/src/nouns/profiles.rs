@@ -242,8 +242,9 @@ pub(crate) async fn import<S: Store>(
     caller: Caller<S, EDIT_PROFILES>,
     Json(people): Json<People>,
 ) -> Result<axum::Json<ImportedPeople>, Refused> {
-    let imported = caller.runner().import_profiles(profiles(people.people)?).await?;
-    caller.acting().note("profile.import", "profiles", json!({"people": imported.people})).await?;
+    let people = profiles(people.people)?;
+    let mut order = caller.acting().order("profile.import", "profiles", json!({"people": people.len()})).await?;
+    let imported = caller.runner().import_profiles_under(&mut order, people).await?;
     Ok(axum::Json(ImportedPeople { people: imported.people, owing: imported.owing }))
 }
 

@@ -164,8 +164,7 @@ pub(crate) async fn set<S: Store>(
     Text(text): Text,
 ) -> Result<axum::Json<GroupView>, Refused> {
     let segment = read(caller.store(), &text).await?;
-    caller.runner().set_segment(&segment).await?;
-    caller.acting().note("segment.set", &format!("segment {}", segment.segment), serde_json::json!({})).await?;
+    caller.acting().set_segment(&segment).await?;
     let members = sizes(caller.store()).await?.get(&Group::segment(&segment.segment)).copied().unwrap_or(0);
     Ok(axum::Json(GroupView { name: segment.segment, members }))
 }
@@ -193,9 +192,7 @@ pub(crate) async fn remove<S: Store>(
     caller: Caller<S, EDIT_SEGMENTS>,
     At(name): At<String>,
 ) -> Result<StatusCode, Refused> {
-    let group = Group::segment(&name);
-    caller.runner().forget_group(&group).await?;
-    caller.acting().note("segment.remove", &format!("segment {name}"), serde_json::json!({})).await?;
+    caller.acting().forget_group(&Group::segment(&name)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -79,10 +79,11 @@ async fn import(global: &Global, files: &[PathBuf], delivery: &DeliveryArgs) -> 
         let cancel = stop::listen(global.quiet);
         let (mut told, mut listed, mut before) = (Vec::new(), Vec::new(), 0);
         let (mut new, mut known, mut bad, mut is_cut) = (0, 0, 0, false);
+        let mut order = hands.acting().order("event.import", "events", json!({"files": open.len()})).await?;
         for stream in open {
             let (source, size, path) = (stream.digest.to_string(), stream.size, stream.path.clone());
             let mut rows = Rows { stream, bar: &bar, before, bad: 0, listed: Vec::new(), broken: None };
-            let imported = hands.runner().import_events(&source, &mut rows, &cancel).await?;
+            let imported = hands.runner().import_events_under(&mut order, &source, &mut rows, &cancel).await?;
             if let Some(problem) = rows.broken {
                 return Err(problem.into());
             }
@@ -97,9 +98,6 @@ async fn import(global: &Global, files: &[PathBuf], delivery: &DeliveryArgs) -> 
             }
         }
         bar.finish_and_clear();
-        if new > 0 {
-            hands.acting().note("event.import", "events", json!({"events": new})).await?;
-        }
         listed.iter().take(LISTED).for_each(|problem| eprintln!("{problem}"));
         let waits = hands.store().lanes().await?.iter().any(|lane| lane.waiting > 0);
         let sends = !is_cut && (waits || hands.runner().owes().await?);

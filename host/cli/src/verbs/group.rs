@@ -38,11 +38,7 @@ pub async fn lists(global: &Global, verb: ListVerb) -> anyhow::Result<End> {
     match verb {
         ListVerb::Create { list } => {
             Hands::making(global, None, async |hands| {
-                let is_new = hands.runner().create_list(&list).await?;
-                if is_new {
-                    let object = format!("list {list}");
-                    hands.runner().acting(actor()).note("list.create", &object, json!({})).await?;
-                }
+                let is_new = hands.acting().create_list(&list).await?;
                 let already = if is_new { "is made" } else { "was there already" };
                 out::say(global, &json!({"list": list, "made": is_new}), &format!("list {list} {already}\n"))
             })
@@ -79,9 +75,7 @@ async fn set(global: &Global, path: &Path) -> anyhow::Result<End> {
     Hands::making(global, None, async |hands| {
         checked(hands.store(), &document).await?;
         let segment = &document.value;
-        hands.runner().set_segment(segment).await?;
-        let object = format!("segment {}", segment.segment);
-        hands.runner().acting(actor()).note("segment.set", &object, json!({})).await?;
+        hands.acting().set_segment(segment).await?;
         let words = format!("segment {} is kept; a serving host asks everyone its rule\n", segment.segment);
         out::say(global, &json!({"segment": segment.segment}), &words)
     })
@@ -92,12 +86,12 @@ async fn put(global: &Global, list: &str, files: &[PathBuf], joined: bool) -> an
     let open = Rows::open_all(files)?;
     Hands::with(global, None, async |hands| {
         let (mut changed, mut bad) = (0, 0);
+        let details = json!({"files": files.len(), "joined": joined});
+        let mut order = hands.acting().order("list.change", &format!("list {list}"), details).await?;
         for mut rows in open {
-            changed += hands.runner().list_people(list, &mut rows, joined).await?;
+            changed += hands.runner().list_people_under(&mut order, list, &mut rows, joined).await?;
             bad += rows.finish()?;
         }
-        let details = json!({"changed": changed, "joined": joined});
-        hands.runner().acting(actor()).note("list.change", &format!("list {list}"), details).await?;
         let way = if joined { "put on" } else { "taken off" };
         let mut words = format!("{} {way} {list}", out::people(changed));
         if bad > 0 {
@@ -186,9 +180,7 @@ async fn count(global: &Global, named: &str) -> anyhow::Result<End> {
 async fn remove(global: &Global, group: Group) -> anyhow::Result<End> {
     ask::confirm(global, &format!("this forgets the {} {}", group.kind.word(), group.name))?;
     Hands::with(global, None, async |hands| {
-        hands.runner().forget_group(&group).await?;
-        let verb = format!("{}.remove", group.kind.word());
-        hands.runner().acting(actor()).note(&verb, &format!("{} {}", group.kind.word(), group.name), json!({})).await?;
+        hands.acting().forget_group(&group).await?;
         let words = format!("{} {} is forgotten\n", group.kind.word(), group.name);
         out::say(global, &json!({"removed": group.name}), &words)
     })

@@ -27,14 +27,14 @@ pub async fn import(global: &Global, args: &ImportArgs) -> anyhow::Result<End> {
         state: ImportState::default(),
     };
     let details = json!({"connection": source, "folder": import.folder, "audience": import.audience});
-    let kept = ready.runner.set_import(import, args.create).await;
-    let noted = match &kept {
-        Ok(_) => ready.runner.acting(actor()).note("list.import", &format!("list {}", args.list), details).await,
-        Err(_) => Ok(()),
-    };
+    let kept = async {
+        let mut order =
+            ready.runner.acting(actor()).order("list.import", &format!("list {}", args.list), details).await?;
+        ready.runner.set_import_under(&mut order, import, args.create).await
+    }
+    .await;
     ready.close().await?;
     let id = kept?;
-    noted?;
     let what = if args.from_files.is_some() { "what is handed over" } else { "the audience" };
     let words =
         format!("{what} is imported into {} as {id}; a serving host does it, every {}\n", args.list, args.every);
@@ -96,12 +96,12 @@ pub async fn imports(global: &Global, list: &str) -> anyhow::Result<End> {
 pub async fn end(global: &Global, list: &str, import: &str) -> anyhow::Result<End> {
     ask::confirm(global, &format!("this ends an import into the list {list}; who is on it stays"))?;
     Hands::with(global, None, async |hands| {
-        if !hands.runner().end_import(list, import).await? {
+        let details = json!({"import": import});
+        let mut order = hands.acting().order("list.end-import", &format!("list {list}"), details).await?;
+        if !hands.runner().end_import_under(&mut order, list, import).await? {
             let words = format!("the list {list} has no import `{import}`");
             return Err(Problem::new(Code::NotFound, words).cure("`caravan list imports LIST` shows them").into());
         }
-        let details = json!({"import": import});
-        hands.runner().acting(actor()).note("list.end-import", &format!("list {list}"), details).await?;
         out::say(global, &json!({"ended": import}), &format!("{import} has ended\n"))
     })
     .await

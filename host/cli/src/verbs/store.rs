@@ -78,8 +78,7 @@ async fn check(global: &Global) -> anyhow::Result<End> {
 
 async fn prune(global: &Global) -> anyhow::Result<End> {
     Hands::with(global, None, async |hands| {
-        let kept = hands.runner().prune().await?;
-        hands.acting().note("store.prune", "store", json!(kept)).await?;
+        let kept = hands.runner().prune_under(hands.acting().order("store.prune", "store", json!({})).await?).await?;
         if global.json {
             out::print_json(&kept)?;
         } else {

@@ -1,11 +1,11 @@
-//! What people do, with a note in the audit chain of each thing done, written with it where a document says it all, else right
-//! after it: the verbs of the command line act by this.
+//! What people do, with a note in the audit chain of each thing done, written in the transaction of the deed, or in the first
+//! of them where it takes several: the verbs of the command line act by this.
 use super::canvases::Act;
 use super::{CanvasState, Erased, Rebound, Recreated, Resends, Resumed, SentAgain, Stopped};
 use crate::runner::Runner;
 use caravan_model::{Canvas, Connections, Digest, Millis, ProfileId};
-use caravan_store::{Caps, DocumentKind, HoldScope, LaneKey, Note, Store, Version};
-use serde_json::{Map, Value, json};
+use caravan_store::{Caps, DocumentKind, HoldScope, LaneKey, Store, Version};
+use serde_json::{Value, json};
 
 /// A runner in somebody's hands.
 pub struct Acting<'a, S: Store> {
@@ -57,7 +57,7 @@ impl<S: Store> Acting<'_, S> {
         self.runner.clock.now()
     }
 
-    /// Appends a note of something that was done, right after it.
+    /// Appends a note of something that is done outside the store.
     ///
     /// # Errors
     /// What the store says.
@@ -77,12 +77,7 @@ impl<S: Store> Acting<'_, S> {
         details: Value,
     ) -> crate::Result<()> {
         let lease = self.runner.lease().await?;
-        let mut note = Note::new(self.runner.clock.now(), &self.who, verb, object);
-        note.details = match details {
-            Value::Object(details) => details,
-            _ => Map::new(),
-        };
-        Ok(self.runner.store.note(lease, documents, vec![note]).await?)
+        Ok(self.runner.store.note(lease, documents, vec![self.noted(verb, object, details)]).await?)
     }
 
     /// Keeps a connector's bytes; gives their digest. Notes nothing: what becomes of them is a document's change.
@@ -109,12 +104,9 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// As there.
     pub async fn publish(&self, canvas: Canvas, connections: &Connections) -> crate::Result<Version> {
-        let known = self.runner.store.versions().await?;
-        let version = self.runner.publish(canvas, connections).await?;
-        if !known.iter().any(|known| known.id == version.id) {
-            let object = format!("canvas {}", version.canvas.canvas);
-            self.note("canvas.publish", &object, json!({"version": version.number})).await?;
-        }
+        // The store adds the version's number.
+        let mut order = self.order("canvas.publish", &format!("canvas {}", canvas.canvas), json!({})).await?;
+        let version = self.runner.publish_under(&mut order, canvas, connections).await?;
         self.drop_published(&version).await?;
         Ok(version)
     }
@@ -148,9 +140,10 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// As there.
     pub async fn let_out(&self, canvas: &str, people: &[ProfileId]) -> crate::Result<u64> {
-        let left = self.runner.let_out(canvas, people).await?;
-        let details = json!({"people": people.len(), "inside": left});
-        self.note("canvas.let-out", &format!("canvas {canvas}"), details).await?;
+        let details = json!({"people": people.len()});
+        let mut order = self.order("canvas.let-out", &format!("canvas {canvas}"), details).await?;
+        let left = self.runner.let_out_under(&mut order, canvas, people).await?;
+        self.close(order).await?;
         Ok(left)
     }
 
@@ -183,8 +176,8 @@ impl<S: Store> Acting<'_, S> {
     /// As there.
     pub async fn hold(&self, scope: HoldScope, words: &str) -> crate::Result<()> {
         let object = scope_words(&scope);
-        self.runner.hold(scope, words, self.by()).await?;
-        self.note("queue.hold", &object, json!({"because": words.trim()})).await
+        let mut order = self.order("queue.hold", &object, json!({"because": words.trim()})).await?;
+        self.runner.hold_under(&mut order, scope, words, self.by()).await
     }
 
     /// As [`Runner::lift`].
@@ -193,11 +186,8 @@ impl<S: Store> Acting<'_, S> {
     /// As there.
     pub async fn lift(&self, scope: HoldScope) -> crate::Result<bool> {
         let object = scope_words(&scope);
-        let lifted = self.runner.lift(scope).await?;
-        if lifted {
-            self.note("queue.resume", &object, Value::Null).await?;
-        }
-        Ok(lifted)
+        let mut order = self.order("queue.resume", &object, Value::Null).await?;
+        self.runner.lift_under(&mut order, scope).await
     }
 
     /// As [`Runner::resume`].
@@ -205,9 +195,8 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// As there.
     pub async fn resume(&self, key: &LaneKey) -> crate::Result<Resumed> {
-        let resumed = self.runner.resume(key).await?;
-        self.note("queue.resume", &queue_words(key), json!({"waiting": resumed.waiting})).await?;
-        Ok(resumed)
+        let mut order = self.order("queue.resume", &queue_words(key), Value::Null).await?;
+        self.runner.resume_under(&mut order, key).await
     }
 
     /// As [`Runner::resend`].
@@ -215,10 +204,10 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// As there.
     pub async fn resend(&self, what: &Resends) -> crate::Result<SentAgain> {
-        let again = self.runner.resend(what).await?;
-        let details = json!({"step": what.step, "status": what.status.word(), "reason": what.reason,
-            "queued": again.offered});
-        self.note("queue.resend", &format!("canvas {}", what.canvas), details).await?;
+        let details = json!({"step": what.step, "status": what.status.word(), "reason": what.reason});
+        let mut order = self.order("queue.resend", &format!("canvas {}", what.canvas), details).await?;
+        let again = self.runner.resend_under(&mut order, what).await?;
+        self.close(order).await?;
         Ok(again)
     }
 
@@ -227,8 +216,9 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// As there.
     pub async fn refill(&self, audience: &str) -> crate::Result<u64> {
-        let queued = self.runner.refill(audience).await?;
-        self.note("audience.refill", &format!("audience {audience}"), json!({"queued": queued})).await?;
+        let mut order = self.order("audience.refill", &format!("audience {audience}"), Value::Null).await?;
+        let queued = self.runner.refill_under(&mut order, audience).await?;
+        self.close(order).await?;
         Ok(queued)
     }
 
@@ -237,9 +227,9 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// As there.
     pub async fn take_back(&self, canvas: &str, step: &str) -> crate::Result<u64> {
-        let queued = self.runner.take_back(canvas, step).await?;
-        let details = json!({"step": step, "queued": queued});
-        self.note("audience.takeback", &format!("canvas {canvas}"), details).await?;
+        let mut order = self.order("audience.takeback", &format!("canvas {canvas}"), json!({"step": step})).await?;
+        let queued = self.runner.take_back_under(&mut order, canvas, step).await?;
+        self.close(order).await?;
         Ok(queued)
     }
 
@@ -248,10 +238,11 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// As there.
     pub async fn rebind(&self, audience: &str, partner_id: &str, refill: bool) -> crate::Result<Rebound> {
-        let rebound = self.runner.rebind(audience, partner_id, refill).await?;
-        let from = rebound.from.as_ref().map(|from| from.audience.clone());
-        let details = json!({"from": from, "to": partner_id, "moved": rebound.moved, "refilled": rebound.refilled});
-        self.note("audience.rebind", &format!("audience {audience}"), details).await?;
+        let from = self.runner.audience_named(audience).await?.partner_id;
+        let details = json!({"from": from, "to": partner_id, "refill": refill});
+        let mut order = self.order("audience.rebind", &format!("audience {audience}"), details).await?;
+        let rebound = self.runner.rebind_under(&mut order, audience, partner_id, refill).await?;
+        self.close(order).await?;
         Ok(rebound)
     }
 
@@ -260,9 +251,10 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// As there.
     pub async fn recreate(&self, audience: &str) -> crate::Result<Recreated> {
-        let made = self.runner.recreate(audience).await?;
-        let details = json!({"to": made.to.audience, "moved": made.moved, "refilled": made.refilled});
-        self.note("audience.recreate", &format!("audience {audience}"), details).await?;
+        let from = self.runner.audience_named(audience).await?.partner_id;
+        let mut order = self.order("audience.recreate", &format!("audience {audience}"), json!({"from": from})).await?;
+        let made = self.runner.recreate_under(&mut order, audience).await?;
+        self.close(order).await?;
         Ok(made)
     }
 
@@ -271,16 +263,12 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// As there.
     pub async fn erase(&self, people: &[ProfileId]) -> crate::Result<Erased> {
-        let erased = self.runner.erase(people).await?;
         let numbers: Vec<String> = people.iter().take(20).map(|profile| profile.0.to_string()).collect();
         let object = match people.len() {
             0..=20 => format!("profiles {}", numbers.join(", ")),
             n => format!("profiles {} and {} more", numbers.join(", "), n - 20),
         };
-        if !people.is_empty() {
-            let details = json!({"people": people.len(), "entries": erased.entries, "owed": erased.owed});
-            self.note("profile.erase", &object, details).await?;
-        }
-        Ok(erased)
+        let mut order = self.order("profile.erase", &object, json!({"people": people.len()})).await?;
+        self.runner.erase_under(&mut order, people).await
     }
 }

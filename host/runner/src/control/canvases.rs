@@ -1,4 +1,5 @@
 //! Pausing, closing and stopping a canvas, and opening it again (design, 11.12).
+use super::order::Order;
 use super::state::{CanvasState, StateDocument, states};
 use crate::doors;
 use crate::error::written;
@@ -64,13 +65,22 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// As [`Runner::pause_canvas`].
     pub async fn let_out(&self, canvas: &str, people: &[ProfileId]) -> crate::Result<u64> {
-        let lease = self.lease().await?;
+        self.let_out_under(&mut self.unordered().await?, canvas, people).await
+    }
+
+    pub(super) async fn let_out_under(
+        &self,
+        order: &mut Order,
+        canvas: &str,
+        people: &[ProfileId],
+    ) -> crate::Result<u64> {
         let versions = self.versions_of(canvas).await?;
         let mut left = 0;
         // An entry is the canvas's, whatever version it is in.
         if let Some(version) = versions.last() {
             for chunk in people.chunks(self.options.chunk.max(1)) {
-                left += exits::call_out(&self.store, lease, version.id, chunk.to_vec(), self.clock.now()).await?;
+                left +=
+                    exits::call_out(&self.store, order.warrant(), version.id, chunk.to_vec(), self.clock.now()).await?;
             }
         }
         Ok(left)
@@ -140,7 +150,7 @@ impl<S: Store> Runner<S> {
     }
 
     /// The document that says how a canvas stands; none for one that is live.
-    fn state_document(
+    pub(super) fn state_document(
         &self,
         canvas: &str,
         state: CanvasState,

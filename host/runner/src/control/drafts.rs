@@ -99,13 +99,14 @@ impl<S: Store> Acting<'_, S> {
     /// # Errors
     /// Somebody is inside, it still lets people in, or what the store says.
     pub async fn archive(&self, canvas: &str) -> crate::Result<()> {
-        self.runner().archive(canvas, self.who()).await?;
-        self.note("canvas.archive", &format!("canvas {canvas}"), json!({})).await
+        let document = self.runner().archived(canvas, self.who()).await?;
+        self.put(vec![document], "canvas.archive", &format!("canvas {canvas}"), json!({})).await
     }
 }
 
 impl<S: Store> Runner<S> {
-    async fn archive(&self, canvas: &str, by: &str) -> crate::Result<()> {
+    /// The document of a canvas that is put away, where it may be.
+    async fn archived(&self, canvas: &str, by: &str) -> crate::Result<(DocumentKind, String, Option<String>)> {
         let waits = super::what_waits(&self.store, canvas).await?;
         let closed = matches!(waits.state, CanvasState::Closed | CanvasState::Stopped | CanvasState::Archived);
         if !closed || waits.open > 0 || waits.queued > 0 {
@@ -117,7 +118,6 @@ impl<S: Store> Runner<S> {
             let cure = format!("`caravan canvas stop {canvas}` lets nobody in any more; then wait, or add --now");
             return Err(Problem::new(Code::BadValue, words).cure(cure).into());
         }
-        let lease = self.lease().await?;
-        self.put_state(lease, canvas, CanvasState::Archived, by).await
+        self.state_document(canvas, CanvasState::Archived, by)
     }
 }

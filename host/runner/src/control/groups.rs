@@ -1,4 +1,6 @@
 //! Segments and lists as people keep them.
+use super::Acting;
+use super::order::Order;
 use super::state::states;
 use crate::crowds::{Crowds, rules_of, segments_of};
 use crate::error::written;
@@ -9,8 +11,12 @@ use caravan_journey::segments::Segments;
 use caravan_journey::{Person, Scene, TimeZone};
 use caravan_model::{Code, Filter, Group, GroupKind, Millis, Problem, Profile, ProfileId, Segment, is_group_name};
 use caravan_store::{DocumentKind, ImportStep, Regroup, Store};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// A document as it is written.
+type Document = (DocumentKind, String, Option<String>);
 
 /// How many people a look through everyone reads at a time.
 const PAGE: usize = 10_000;
@@ -25,8 +31,7 @@ impl<S: Store> Runner<S> {
     /// What the store says.
     pub async fn set_segment(&self, segment: &Segment) -> crate::Result<()> {
         let lease = self.lease().await?;
-        let text = written(segment)?;
-        Ok(self.store.put_documents(lease, vec![(DocumentKind::Segment, segment.segment.clone(), Some(text))]).await?)
+        Ok(self.store.put_documents(lease, vec![segment_document(segment)?]).await?)
     }
 
     /// Makes a list; false where it was there.
@@ -34,17 +39,20 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// It is no name, or what the store says.
     pub async fn create_list(&self, name: &str) -> crate::Result<bool> {
+        let Some(document) = self.new_list(name).await? else { return Ok(false) };
+        self.store.put_documents(self.lease().await?, vec![document]).await?;
+        Ok(true)
+    }
+
+    /// The document that makes a list; none where it was there.
+    pub(crate) async fn new_list(&self, name: &str) -> crate::Result<Option<Document>> {
         if !is_group_name(name) {
             let words = format!("`{name}` is no name of a list");
             let cure = "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit";
             return Err(Problem::new(Code::BadValue, words).cure(cure).into());
         }
-        let lease = self.lease().await?;
-        if lists_of(&self.store).await?.contains(name) {
-            return Ok(false);
-        }
-        self.store.put_documents(lease, vec![(DocumentKind::List, name.to_owned(), Some("{}".to_owned()))]).await?;
-        Ok(true)
+        let is_new = !lists_of(&self.store).await?.contains(name);
+        Ok(is_new.then(|| (DocumentKind::List, name.to_owned(), Some("{}".to_owned()))))
     }
 
     /// Merges people in and puts them on a list, or takes them off. Gives how many that changed.
@@ -57,7 +65,21 @@ impl<S: Store> Runner<S> {
         people: impl IntoIterator<Item = Profile>,
         joined: bool,
     ) -> crate::Result<u64> {
-        let lease = self.lease().await?;
+        self.list_people_under(&mut self.unordered().await?, list, people, joined).await
+    }
+
+    /// The same by somebody's order.
+    ///
+    /// # Errors
+    /// As [`Runner::list_people`].
+    pub async fn list_people_under(
+        &self,
+        order: &mut Order,
+        list: &str,
+        people: impl IntoIterator<Item = Profile>,
+        joined: bool,
+    ) -> crate::Result<u64> {
+        let lease = order.lease();
         let lists = lists_of(&self.store).await?;
         if !lists.contains(list) {
             return Err(missing(&Group::list(list)).into());
@@ -68,7 +90,7 @@ impl<S: Store> Runner<S> {
             if chunk.is_empty() {
                 return Ok(changed);
             }
-            let known = self.store.upsert(lease, chunk, self.clock.now()).await?;
+            let known = self.store.upsert(order.warrant(), chunk, self.clock.now()).await?;
             let changes =
                 known.iter().map(|known| Regroup { group: Group::list(list), profile: known.id, joined }).collect();
             changed += self.store.regroup(lease, changes, true, Vec::new(), self.clock.now()).await?;
@@ -80,7 +102,11 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// It is not there, or in use; or what the store says.
     pub async fn forget_group(&self, group: &Group) -> crate::Result<()> {
-        let lease = self.lease().await?;
+        self.forget_group_under(&mut self.unordered().await?, group).await
+    }
+
+    async fn forget_group_under(&self, order: &mut Order, group: &Group) -> crate::Result<()> {
+        let lease = order.lease();
         let kind = match group.kind {
             GroupKind::Segment => DocumentKind::Segment,
             GroupKind::List => DocumentKind::List,
@@ -95,16 +121,52 @@ impl<S: Store> Runner<S> {
         }
         if group.kind == GroupKind::List {
             for (import, _) in imports_of(&self.store).await?.into_iter().filter(|(_, what)| what.list == group.name) {
-                self.store.import(lease, ImportStep::Forget { import }, self.clock.now()).await?;
+                self.store.import(order.warrant(), ImportStep::Forget { import }, self.clock.now()).await?;
             }
         }
-        self.store.disband(lease, group.clone()).await?;
+        self.store.disband(order.warrant(), group.clone()).await?;
         let mut gone = vec![(kind, group.name.clone(), None)];
         if group.kind == GroupKind::Segment {
             gone.push((DocumentKind::Sweep, group.name.clone(), None));
         }
         Ok(self.store.put_documents(lease, gone).await?)
     }
+}
+
+impl<S: Store> Acting<'_, S> {
+    /// As [`Runner::set_segment`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn set_segment(&self, segment: &Segment) -> crate::Result<()> {
+        let object = format!("segment {}", segment.segment);
+        self.put(vec![segment_document(segment)?], "segment.set", &object, json!({})).await
+    }
+
+    /// As [`Runner::create_list`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create_list(&self, name: &str) -> crate::Result<bool> {
+        let Some(document) = self.runner().new_list(name).await? else { return Ok(false) };
+        self.put(vec![document], "list.create", &format!("list {name}"), json!({})).await?;
+        Ok(true)
+    }
+
+    /// As [`Runner::forget_group`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn forget_group(&self, group: &Group) -> crate::Result<()> {
+        let kind = group.kind.word();
+        let object = format!("{kind} {}", group.name);
+        let mut order = self.order(&format!("{kind}.remove"), &object, json!({})).await?;
+        self.runner().forget_group_under(&mut order, group).await
+    }
+}
+
+fn segment_document(segment: &Segment) -> crate::Result<Document> {
+    Ok((DocumentKind::Segment, segment.segment.clone(), Some(written(segment)?)))
 }
 
 fn missing(group: &Group) -> Problem {

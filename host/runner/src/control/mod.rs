@@ -17,6 +17,7 @@ mod holds;
 mod labs;
 mod links;
 pub mod names;
+mod order;
 mod people;
 mod rebind;
 mod recreate;
@@ -42,6 +43,7 @@ pub use history::{CanvasDiff, CanvasLine, Side, VersionLine, canvases, diff, his
 pub use holds::Resumed;
 pub use labs::{Labs, badged};
 pub use links::{link_mail, no_mail};
+pub use order::Order;
 pub use people::{Erased, Imported};
 pub use rebind::Rebound;
 pub use recreate::Recreated;

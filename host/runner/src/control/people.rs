@@ -1,4 +1,5 @@
 //! People without a canvas: imported, and erased.
+use super::order::Order;
 use crate::runner::Runner;
 use caravan_model::status::reason;
 use caravan_model::{Profile, ProfileId, Reason};
@@ -32,7 +33,18 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// What the store says; chunks before it are kept.
     pub async fn import_profiles(&self, people: impl IntoIterator<Item = Profile>) -> crate::Result<Imported> {
-        let lease = self.lease().await?;
+        self.import_profiles_under(&mut self.unordered().await?, people).await
+    }
+
+    /// The same by somebody's order.
+    ///
+    /// # Errors
+    /// As [`Runner::import_profiles`].
+    pub async fn import_profiles_under(
+        &self,
+        order: &mut Order,
+        people: impl IntoIterator<Item = Profile>,
+    ) -> crate::Result<Imported> {
         let mut people = people.into_iter();
         let mut imported = Imported::default();
         loop {
@@ -41,7 +53,7 @@ impl<S: Store> Runner<S> {
                 break;
             }
             imported.people += chunk.len() as u64;
-            self.store.upsert(lease, chunk, self.clock.now()).await?;
+            self.store.upsert(order.warrant(), chunk, self.clock.now()).await?;
         }
         imported.owing = self.store.owing(self.clock.now(), COUNTED).await?.len() as u64;
         Ok(imported)
@@ -62,16 +74,19 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// What the store says.
     pub async fn erase(&self, people: &[ProfileId]) -> crate::Result<Erased> {
-        let lease = self.lease().await?;
+        self.erase_under(&mut self.unordered().await?, people).await
+    }
+
+    pub(super) async fn erase_under(&self, order: &mut Order, people: &[ProfileId]) -> crate::Result<Erased> {
         let mut erased = Erased::default();
         for chunk in people.chunks(self.options.chunk.max(1)) {
             // Entries first: a call that was cut short between the two is said again.
             for version in self.store.versions().await? {
                 let why = Reason::new(reason::ERASED, "the profile was erased");
                 let now = self.clock.now();
-                erased.entries += self.store.signal_exit(lease, version.id, chunk.to_vec(), why, now).await?;
+                erased.entries += self.store.signal_exit(order.warrant(), version.id, chunk.to_vec(), why, now).await?;
             }
-            self.store.erase(lease, chunk.to_vec(), self.clock.now()).await?;
+            self.store.erase(order.warrant(), chunk.to_vec(), self.clock.now()).await?;
         }
         let owing = self.store.owing(self.clock.now(), COUNTED).await?;
         let own = owing.iter().filter(|owing| people.contains(&owing.profile));

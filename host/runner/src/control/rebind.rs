@@ -1,5 +1,6 @@
 //! Binding an audience's name to another audience at the partner (design, 11.2): no canvas is edited.
 use super::audience_book::{Former, steps_to, stripes_of};
+use super::order::Order;
 use crate::publish::fresh_marker;
 use crate::route::{lane_key, lane_spec};
 use crate::runner::Runner;
@@ -28,7 +29,16 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// The audience is not there, or what the store says.
     pub async fn rebind(&self, audience: &str, partner_id: &str, refill: bool) -> crate::Result<Rebound> {
-        let lease = self.lease().await?;
+        self.rebind_under(&mut self.unordered().await?, audience, partner_id, refill).await
+    }
+
+    pub(super) async fn rebind_under(
+        &self,
+        order: &mut Order,
+        audience: &str,
+        partner_id: &str,
+        refill: bool,
+    ) -> crate::Result<Rebound> {
         let old = self.audience_named(audience).await?;
         let from = lane_key(&old);
         let mut new = old.clone();
@@ -43,22 +53,23 @@ impl<S: Store> Runner<S> {
         new.made_by_us = self.made_by_us(&new).await?;
         let Some(from) = from else {
             // It was to be made again, and a person has one: what waits for the deleted one goes there.
-            self.store.bind(lease, new.clone()).await?;
-            let left = self.leave_deleted(lease, &new, &to).await?;
+            self.store.bind(order.warrant(), new.clone()).await?;
+            let left = self.leave_deleted(order, &new, &to).await?;
             return Ok(Rebound { from: None, to, moved: left.moved, refilled: left.refilled });
         };
         let stripes = stripes_of(&self.store.lanes().await?, &from).len() as u32;
-        let (lane, _) = self.store.lane(lease, lane_spec(&new, to.clone(), stripes)).await?;
+        let (lane, _) = self.store.lane(order.lease(), lane_spec(&new, to.clone(), stripes)).await?;
         let steps = steps_to(&self.store.versions().await?, &BTreeSet::from([old.name.clone()]))?;
         let mut moved = 0;
         for stripe in stripes_of(&self.store.lanes().await?, &from) {
-            moved += self.store.move_operations(lease, stripe.id, lane, steps.clone(), self.clock.now()).await?;
+            moved +=
+                self.store.move_operations(order.warrant(), stripe.id, lane, steps.clone(), self.clock.now()).await?;
         }
-        let refilled = if refill { self.refill_from(lease, &from, lane, false).await? } else { 0 };
+        let refilled = if refill { self.refill_from(order, &from, lane, false).await? } else { 0 };
         let former = Audience { name: Former::Rebound.name_of(&old), ..old };
-        self.store.bind(lease, former).await?;
+        self.store.bind(order.warrant(), former).await?;
         // Last: a call that was cut short is repeated whole.
-        self.store.bind(lease, new).await?;
+        self.store.bind(order.warrant(), new).await?;
         Ok(Rebound { from: Some(from), to, moved, refilled })
     }
 }

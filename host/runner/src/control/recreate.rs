@@ -1,5 +1,6 @@
 //! An audience that was deleted at the partner is made again, and everything goes on there.
 use super::audience_book::{Former, is_former, steps_to, stripes_of};
+use super::order::Order;
 use crate::publish::{Wanted, can_create, fresh_marker};
 use crate::route::{lane_key, lane_spec};
 use crate::runner::Runner;
@@ -8,7 +9,7 @@ use caravan_journey::plan::CompiledCanvas;
 use caravan_model::canvas::AudienceSpec;
 use caravan_model::port::{Answer, Ask, CallContext, FindingState};
 use caravan_model::{Code, Fault, Problem, Target};
-use caravan_store::{Audience, LaneKey, LaneSpec, LaneState, Lease, Store};
+use caravan_store::{Audience, LaneKey, LaneSpec, LaneState, Store};
 use std::collections::{BTreeSet, HashMap};
 
 /// The reason code of a queue whose audience is not at the partner.
@@ -34,7 +35,10 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// The audience is not there, is still at the partner, or cannot be made; what the partner or the store says.
     pub async fn recreate(&self, audience: &str) -> crate::Result<Recreated> {
-        let lease = self.lease().await?;
+        self.recreate_under(&mut self.unordered().await?, audience).await
+    }
+
+    pub(super) async fn recreate_under(&self, order: &mut Order, audience: &str) -> crate::Result<Recreated> {
         let mut known = self.audience_named(audience).await?;
         if is_former(audience) {
             let problem = Problem::new(Code::Usage, format!("no step leads to `{audience}` any more"));
@@ -42,7 +46,7 @@ impl<S: Store> Runner<S> {
         }
         if let Some(to) = lane_key(&known) {
             // An earlier call may have made the new one and got no further.
-            let left = self.leave_deleted(lease, &known, &to).await?;
+            let left = self.leave_deleted(order, &known, &to).await?;
             if left.moved + left.refilled > 0 {
                 return Ok(left);
             }
@@ -68,27 +72,28 @@ impl<S: Store> Runner<S> {
             self.must_be_gone(&wanted.plug, &known, &old).await?;
             let mut former = known.clone();
             former.name = Former::Deleted.name_of(&known);
-            self.store.bind(lease, former).await?;
+            self.store.bind(order.warrant(), former).await?;
             known.partner_id = None;
             known.parts = Vec::new();
             known.marker = fresh_marker(&self.chance);
             known.made_by_us = false;
-            self.store.bind(lease, known.clone()).await?;
+            self.store.bind(order.warrant(), known.clone()).await?;
         }
-        let made = self.create(lease, &wanted, known).await?;
+        let made = self.create(order.lease(), &wanted, known).await?;
         let Some(to) = lane_key(&made) else {
             return Err(Problem::new(Code::Internal, "an audience was made without an id").into());
         };
-        self.leave_deleted(lease, &made, &to).await
+        self.leave_deleted(order, &made, &to).await
     }
 
     /// Moves everything from the deleted audiences of a name to where it leads now.
     pub(super) async fn leave_deleted(
         &self,
-        lease: Lease,
+        order: &mut Order,
         audience: &Audience,
         to: &LaneKey,
     ) -> crate::Result<Recreated> {
+        let lease = order.lease();
         let mut done = Recreated { to: to.clone(), moved: 0, refilled: 0 };
         let all = self.store.audiences().await?;
         let versions = self.store.versions().await?;
@@ -114,13 +119,13 @@ impl<S: Store> Runner<S> {
             self.store.lane(lease, gone).await?;
             self.store.renew(lease, self.clock.now()).await?;
             for stripe in stripes_of(&self.store.lanes().await?, &old) {
-                self.store.give_up(lease, stripe.id, self.clock.now()).await?;
+                self.store.give_up(order.warrant(), stripe.id, self.clock.now()).await?;
                 let now = self.clock.now();
-                done.moved += self.store.move_operations(lease, stripe.id, lane, steps.clone(), now).await?;
+                done.moved += self.store.move_operations(order.warrant(), stripe.id, lane, steps.clone(), now).await?;
             }
-            done.refilled += self.refill_from(lease, &old, lane, true).await?;
+            done.refilled += self.refill_from(order, &old, lane, true).await?;
             for stripe in stripes_of(&self.store.lanes().await?, &old) {
-                self.store.set_lane(lease, stripe.id, LaneState::Open).await?;
+                self.store.set_lane(order.warrant(), stripe.id, LaneState::Open).await?;
             }
             for other in follow {
                 let bound = Audience {
@@ -130,7 +135,7 @@ impl<S: Store> Runner<S> {
                     made_by_us: audience.made_by_us,
                     ..other.clone()
                 };
-                self.store.bind(lease, bound).await?;
+                self.store.bind(order.warrant(), bound).await?;
             }
         }
         Ok(done)

@@ -1,5 +1,6 @@
 //! Sending visits again that ended without success (design, 11.9).
 use super::PAGES;
+use super::order::Order;
 use crate::route::Route;
 use crate::runner::Runner;
 use caravan_journey::plan::CompiledCanvas;
@@ -36,11 +37,14 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// The canvas or step is not there, another status is named, an audience is not bound, or what the store says.
     pub async fn resend(&self, what: &Resends) -> crate::Result<SentAgain> {
+        self.resend_under(&mut self.unordered().await?, what).await
+    }
+
+    pub(super) async fn resend_under(&self, order: &mut Order, what: &Resends) -> crate::Result<SentAgain> {
         if !matches!(what.status, Status::Expired | Status::Rejected | Status::Skipped) {
             let words = format!("`{}` visits are not sent again", what.status.word());
             return Err(Problem::new(Code::Usage, words).cure("name expired, rejected or skipped").into());
         }
-        let lease = self.lease().await?;
         let versions = self.versions_of(&what.canvas).await?;
         let mut known = BTreeSet::new();
         for version in &versions {
@@ -52,7 +56,7 @@ impl<S: Store> Runner<S> {
         }
         let mut sent = SentAgain::default();
         for version in versions.iter().rev() {
-            let route = Route::of(&self.store, lease, version).await?;
+            let route = Route::of(&self.store, order.lease(), version).await?;
             for (at, sync) in route.plan.syncs() {
                 let id = route.plan.step(at).map(|step| step.id.as_str());
                 if what.step.as_deref().is_some_and(|wanted| id != Some(wanted)) {
@@ -76,7 +80,7 @@ impl<S: Store> Runner<S> {
                     now: self.clock.now(),
                 };
                 loop {
-                    let resent = self.store.resend(lease, page.clone()).await?;
+                    let resent = self.store.resend(order.warrant(), page.clone()).await?;
                     sent.offered += resent.offered;
                     sent.overtaken += resent.overtaken;
                     page.before = resent.next;

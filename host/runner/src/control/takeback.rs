@@ -1,5 +1,6 @@
 //! Taking back what a step did: its claims end, and whom nothing else claims is removed (design, 11.17).
 use super::PAGES;
+use super::order::Order;
 use super::resend::no_sync;
 use crate::runner::Runner;
 use caravan_journey::plan::CompiledCanvas;
@@ -16,7 +17,10 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// The canvas or step is not there, the step removes, or what the store says.
     pub async fn take_back(&self, canvas: &str, step: &str) -> crate::Result<u64> {
-        let lease = self.lease().await?;
+        self.take_back_under(&mut self.unordered().await?, canvas, step).await
+    }
+
+    pub(super) async fn take_back_under(&self, order: &mut Order, canvas: &str, step: &str) -> crate::Result<u64> {
         let (mut claims, mut known, mut removes) = (Vec::new(), BTreeSet::new(), false);
         for version in self.versions_of(canvas).await? {
             let plan = CompiledCanvas::new(&version.canvas)?;
@@ -46,7 +50,7 @@ impl<S: Store> Runner<S> {
             while let Some(from) = after {
                 let limit = self.options.chunk.saturating_mul(PAGES);
                 let now = self.clock.now();
-                let walked = self.store.take_back(lease, lane.id, claims.clone(), from, limit, now).await?;
+                let walked = self.store.take_back(order.warrant(), lane.id, claims.clone(), from, limit, now).await?;
                 queued += walked.offered;
                 after = walked.next;
             }

@@ -8,7 +8,7 @@ mod rows;
 
 pub(crate) use pass::run;
 
-use crate::control::lists_of;
+use crate::control::{Order, lists_of};
 use crate::error::written;
 use crate::runner::Runner;
 use crate::shared::plug_of;
@@ -185,7 +185,20 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// CV036 where the policy forbids it, CV028 where there is no such list and none is to be made, CV037 where the source
     /// cannot be read: its checklist says why.
-    pub async fn set_import(&self, mut import: ListImport, create: bool) -> crate::Result<String> {
+    pub async fn set_import(&self, import: ListImport, create: bool) -> crate::Result<String> {
+        self.set_import_under(&mut self.unordered().await?, import, create).await
+    }
+
+    /// The same by somebody's order.
+    ///
+    /// # Errors
+    /// As [`Runner::set_import`].
+    pub async fn set_import_under(
+        &self,
+        order: &mut Order,
+        mut import: ListImport,
+        create: bool,
+    ) -> crate::Result<String> {
         if crate::policy_of(&self.store).await?.regulated_health {
             return Err(regulated().into());
         }
@@ -231,23 +244,24 @@ impl<S: Store> Runner<S> {
                 return Err(Problem::new(Code::BadImport, words).cure("mend it, and ask again").into());
             }
         }
-        let is_new = match create {
-            true => self.create_list(&import.list).await?,
-            false => false,
+        let new_list = match create {
+            true => self.new_list(&import.list).await?,
+            false => None,
         };
-        if !is_new && !lists_of(&self.store).await?.contains(&import.list) {
+        if new_list.is_none() && !lists_of(&self.store).await?.contains(&import.list) {
             return Err(Problem::new(Code::UnknownGroup, format!("there is no list `{}`", import.list))
                 .cure("`--create` makes it")
                 .into());
         }
-        let (lease, id) = (self.lease().await?, import.id());
+        let (lease, id) = (order.lease(), import.id());
         if let Some((_, known)) = imports_of(&self.store).await?.into_iter().find(|(known, _)| *known == id) {
             // It is asked at once.
             import.state = ImportState { due: Millis(0), ..known.state };
         }
         self.note_labs(lease, [import.connection.as_str()]).await?;
         let text = written(&import)?;
-        self.store.put_documents(lease, vec![(DocumentKind::ListImport, id.clone(), Some(text))]).await?;
+        let kept = (DocumentKind::ListImport, id.clone(), Some(text));
+        self.store.put_documents(order.warrant(), new_list.into_iter().chain([kept]).collect()).await?;
         Ok(id)
     }
 
@@ -256,11 +270,19 @@ impl<S: Store> Runner<S> {
     /// # Errors
     /// What the store says.
     pub async fn end_import(&self, list: &str, import: &str) -> crate::Result<bool> {
+        self.end_import_under(&mut self.unordered().await?, list, import).await
+    }
+
+    /// The same by somebody's order.
+    ///
+    /// # Errors
+    /// As [`Runner::end_import`].
+    pub async fn end_import_under(&self, order: &mut Order, list: &str, import: &str) -> crate::Result<bool> {
         let known = imports_of(&self.store).await?;
         let there = known.iter().any(|(id, what)| id == import && what.list == list);
         if there {
-            let (lease, now) = (self.lease().await?, self.clock.now());
-            self.store.import(lease, ImportStep::Forget { import: import.to_owned() }, now).await?;
+            let now = self.clock.now();
+            self.store.import(order.warrant(), ImportStep::Forget { import: import.to_owned() }, now).await?;
         }
         Ok(there)
     }

@@ -4,7 +4,7 @@ use crate::error::written;
 use crate::shared::Shared;
 use caravan_model::port::{Answer, Ask, CallContext, MemberPage, Members};
 use caravan_model::{Code, Duration, Fault, Millis};
-use caravan_store::{Charge, DocumentKind, ImportStep, Imported, Note, Store, TakeMembers};
+use caravan_store::{Charge, DocumentKind, ImportStep, Imported, Note, Store, TakeMembers, Warrant};
 use std::sync::Arc;
 
 /// Unlinked members that one transaction looks for again.
@@ -204,8 +204,7 @@ async fn take<S: Store>(
         document: written(&after)?,
         charges,
     });
-    let Imported { joined, left, .. } = shared.store.import(shared.lease, step, now).await?;
-    if let Some(file) = page.file.as_ref().filter(|file| file.ended) {
+    let note = page.file.as_ref().filter(|file| file.ended).map(|file| {
         let mut note = Note::new(now, "host", "list.import.file", format!("list {}", after.list));
         note.details = [
             ("import", id.into()),
@@ -217,8 +216,10 @@ async fn take<S: Store>(
         .map(|(name, value): (&str, serde_json::Value)| (name.to_owned(), value))
         .into_iter()
         .collect();
-        shared.store.note(shared.lease, Vec::new(), vec![note]).await?;
-    }
+        note
+    });
+    let by = Warrant { lease: shared.lease, note };
+    let Imported { joined, left, .. } = shared.store.import(by, step, now).await?;
     *import = after;
     Ok(joined + left)
 }

@@ -8,6 +8,7 @@ mod answers;
 mod calls;
 mod days;
 mod deaths;
+mod deeds;
 mod groups;
 mod judged;
 mod machine;

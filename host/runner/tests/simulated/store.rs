@@ -326,53 +326,53 @@ the_store! {
     writes {
         fn lease(host: &str, wanted: Slots, now: Millis) -> Lease;
         fn renew(lease: Lease, now: Millis) -> ();
-        fn receive(lease: Lease, messages: Vec<(Option<String>, String)>, now: Millis) -> u64;
+        fn receive(by: impl Under, messages: Vec<(Option<String>, String)>, now: Millis) -> u64;
         fn work_off(
             lease: Lease, upto: u64, events: Vec<(String, Option<String>, Event)>, now: Millis
         ) -> u64;
         fn release(lease: Lease) -> ();
-        fn publish(lease: Lease, canvas: Canvas, now: Millis) -> Version;
-        fn bind(lease: Lease, audience: Audience) -> ();
+        fn publish(by: impl Under, canvas: Canvas, now: Millis) -> Version;
+        fn bind(by: impl Under, audience: Audience) -> ();
         fn name_audience(lease: Lease, key: LaneKey, id: String, parts: Vec<(String, String)>) -> bool;
         fn lane(lease: Lease, lane: LaneSpec) -> (LaneId, u32);
-        fn upsert(lease: Lease, people: Vec<Profile>, now: Millis) -> Vec<Known>;
+        fn upsert(by: impl Under, people: Vec<Profile>, now: Millis) -> Vec<Known>;
         fn merge(lease: Lease, pairs: Vec<SamePerson>, again: usize, now: Millis) -> Vec<Merged>;
         fn record(lease: Lease, events: Vec<(String, Option<String>, Event)>, now: Millis) -> Vec<ProfileId>;
         fn enter(lease: Lease, batch: EnterBatch) -> Entered;
         fn advance(lease: Lease, moves: Vec<Advance>, seen: CanvasesSeen, now: Millis) -> u64;
         fn signal_exit(
-            lease: Lease, version: VersionId, profiles: Vec<ProfileId>, reason: Reason, now: Millis
+            by: impl Under, version: VersionId, profiles: Vec<ProfileId>, reason: Reason, now: Millis
         ) -> u64;
         fn move_entries(lease: Lease, wanted: MoveEntries) -> Moved;
         fn postpone(lease: Lease, calls: Vec<Postponed>, now: Millis) -> u64;
-        fn set_lane(lease: Lease, lane: LaneId, state: LaneState) -> ();
+        fn set_lane(by: impl Under, lane: LaneId, state: LaneState) -> ();
         fn offer(lease: Lease, offers: Vec<Offer>, settles: Vec<ProfileId>, now: Millis) -> u64;
-        fn resend(lease: Lease, resend: Resend) -> Resent;
+        fn resend(by: impl Under, resend: Resend) -> Resent;
         fn regroup(lease: Lease, changes: Vec<Regroup>, told: bool, looked: Vec<Restless>, now: Millis) -> u64;
-        fn disband(lease: Lease, group: Group) -> ();
-        fn import(lease: Lease, step: ImportStep, now: Millis) -> Imported;
-        fn give_up(lease: Lease, lane: LaneId, now: Millis) -> u64;
+        fn disband(by: impl Under, group: Group) -> ();
+        fn import(by: impl Under, step: ImportStep, now: Millis) -> Imported;
+        fn give_up(by: impl Under, lane: LaneId, now: Millis) -> u64;
         fn move_operations(
-            lease: Lease, from: LaneId, to: LaneId, steps: Vec<(VersionId, StepIx)>, now: Millis
+            by: impl Under, from: LaneId, to: LaneId, steps: Vec<(VersionId, StepIx)>, now: Millis
         ) -> u64;
-        fn erase(lease: Lease, profiles: Vec<ProfileId>, now: Millis) -> ();
+        fn erase(by: impl Under, profiles: Vec<ProfileId>, now: Millis) -> ();
         fn take_back(
-            lease: Lease, lane: LaneId, claims: Vec<(VersionId, StepIx)>, after: ProfileId, limit: usize, now: Millis
+            by: impl Under, lane: LaneId, claims: Vec<(VersionId, StepIx)>, after: ProfileId, limit: usize, now: Millis
         ) -> Walked;
         fn end_claims(lease: Lease, now: Millis, limit: usize) -> u64;
         fn renew_members(lease: Lease, lane: LaneId, age: Duration, now: Millis) -> u64;
-        fn refill(lease: Lease, refill: Refill) -> Walked;
-        fn hold(lease: Lease, hold: Hold) -> ();
-        fn lift(lease: Lease, scope: HoldScope, now: Millis) -> bool;
+        fn refill(by: impl Under, refill: Refill) -> Walked;
+        fn hold(by: impl Under, hold: Hold) -> ();
+        fn lift(by: impl Under, scope: HoldScope, now: Millis) -> bool;
         fn correct(lease: Lease, correction: Correction) -> u64;
         fn swap_sealed(id: String, was: Option<String>, becomes: Option<String>) -> bool;
-        fn put_documents(lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>) -> ();
+        fn put_documents(by: impl Under, documents: Vec<(DocumentKind, String, Option<String>)>) -> ();
         fn note(
             lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>, notes: Vec<Note>
         ) -> ();
         fn keep_component(lease: Lease, name: String, version: String, bytes: Vec<u8>, now: Millis) -> Digest;
         fn drop_component(lease: Lease, digest: Digest) -> bool;
-        fn prune(lease: Lease, before: Millis) -> u64;
+        fn prune(by: impl Under, before: Millis) -> u64;
         fn drop_events(lease: Lease, sweep: Sweep) -> Swept;
         fn fold_visits(lease: Lease, sweep: Sweep) -> Swept;
         fn seal(lease: Lease, sealing: Sealing) -> Option<Slice>;

@@ -1,8 +1,8 @@
 //! The contract: durable state as calls on sets. Each call is one transaction; none lets SQL out.
 //!
-//! Who calls: `runner` alone. Every writing call carries the epoch of the caller's lease and is refused as
-//! [`Error::Fenced`] once another owner has taken over. Every writing call is harmless when repeated after its commit
-//! was acknowledged or lost: by an intake key, by positions that are no longer there, or by a part that has ended.
+//! Who calls: `runner` alone. Every writing call carries the epoch of the caller's lease and is refused as [`Error::Fenced`]
+//! once another owner has taken over. Each is harmless when repeated after its commit was acknowledged or lost: by an intake
+//! key, by positions that are gone, or by a part that has ended. With a [`Warrant`]'s note, both stand or fall together.
 mod calling;
 mod catalogue;
 mod components;
@@ -86,7 +86,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn release(&self, lease: Lease) -> impl Future<Output = Result<()>> + Send;
 
     /// Makes a document the live version of its canvas; the same document again is the same version.
-    fn publish(&self, lease: Lease, canvas: Canvas, now: Millis) -> impl Future<Output = Result<Version>> + Send;
+    fn publish(&self, by: impl Under, canvas: Canvas, now: Millis) -> impl Future<Output = Result<Version>> + Send;
     /// All versions of all canvases, oldest first.
     fn versions(&self) -> impl Future<Output = Result<Vec<Version>>> + Send;
 
@@ -95,7 +95,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// All registered audiences.
     fn audiences(&self) -> impl Future<Output = Result<Vec<Audience>>> + Send;
     /// Registers or changes one. Written before the partner is asked to make it (with its marker), and again after.
-    fn bind(&self, lease: Lease, audience: Audience) -> impl Future<Output = Result<()>> + Send;
+    fn bind(&self, by: impl Under, audience: Audience) -> impl Future<Output = Result<()>> + Send;
     /// Gives an audience that was still to be made the partner's id: its lane, all names that lead to it and a person's
     /// hold on it have the new key from then on, in one transaction; it is ours. False, and nothing is changed, where
     /// another lane has that key already.
@@ -116,7 +116,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// who was known by nothing but that alias takes the new external id.
     fn upsert(
         &self,
-        lease: Lease,
+        by: impl Under,
         people: Vec<Profile>,
         now: Millis,
     ) -> impl Future<Output = Result<Vec<Known>>> + Send;
@@ -155,7 +155,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// how many were new. Once this has answered, none is lost.
     fn receive(
         &self,
-        lease: Lease,
+        by: impl Under,
         messages: Vec<(Option<String>, String)>,
         now: Millis,
     ) -> impl Future<Output = Result<u64>> + Send;
@@ -192,7 +192,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Ends the open entries of these people in a canvas at once: positions go, unsent operations learn `exited`.
     fn signal_exit(
         &self,
-        lease: Lease,
+        by: impl Under,
         version: VersionId,
         profiles: Vec<ProfileId>,
         reason: Reason,
@@ -233,7 +233,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn lanes(&self) -> impl Future<Output = Result<Vec<Lane>>> + Send;
     /// Changes a lane's state. Where it leaves [`LaneState::Held`], the time held is added to the `flowing_since` of its
     /// open parts; it counts until the newest `now` that any call has named ([`Store::renew`] names one every few seconds).
-    fn set_lane(&self, lease: Lease, lane: LaneId, state: LaneState) -> impl Future<Output = Result<()>> + Send;
+    fn set_lane(&self, by: impl Under, lane: LaneId, state: LaneState) -> impl Future<Output = Result<()>> + Send;
     /// Adds operations that no entry asks for: removals owed, claims that end, renewals. Those of people whom `settles`
     /// names leave the list of [`Store::owing`] in the same transaction. Owed ones get a receipt each. An operation that
     /// waits already for the same (lane, profile, origin, step) is not added twice.
@@ -247,11 +247,11 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Sends visits with this final status (and reason code) again: each waits once more, as a new operation at the end
     /// of its lane, unless a newer operation of the same person has ended there or waits. Looks at `limit` visits, the
     /// newest first; gives how many were sent and where to go on.
-    fn resend(&self, lease: Lease, resend: Resend) -> impl Future<Output = Result<Resent>> + Send;
+    fn resend(&self, by: impl Under, resend: Resend) -> impl Future<Output = Result<Resent>> + Send;
     /// Moves unsealed operations of these steps to another lane, to its end, in order (rebinding). Gives how many.
     fn move_operations(
         &self,
-        lease: Lease,
+        by: impl Under,
         from: LaneId,
         to: LaneId,
         steps: Vec<(VersionId, StepIx)>,
@@ -260,11 +260,11 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Gives up on a lane whose audience is gone: its open slice and parts end, operations that wait in them go back to
     /// the lane's head (owed ones to their line's end, with their receipts), and renewals and refills, which a new
     /// audience's refill asks for anew, are dropped. Gives how many went back.
-    fn give_up(&self, lease: Lease, lane: LaneId, now: Millis) -> impl Future<Output = Result<u64>> + Send;
+    fn give_up(&self, by: impl Under, lane: LaneId, now: Millis) -> impl Future<Output = Result<u64>> + Send;
 
     /// Erases people: profile, names and events go, tombstones stay; rows of ended parts that held them go. What
     /// membership recorded stays until the removals that this owes are done ([`Store::owing`]). Unknown ids do nothing.
-    fn erase(&self, lease: Lease, profiles: Vec<ProfileId>, now: Millis) -> impl Future<Output = Result<()>> + Send;
+    fn erase(&self, by: impl Under, profiles: Vec<ProfileId>, now: Millis) -> impl Future<Output = Result<()>> + Send;
     /// People who withdrew consent or were erased, with the audiences that may hold them, or whose call is under way:
     /// what is owed is not queued yet. Written by [`Store::upsert`] and [`Store::erase`] in their own transaction; who is
     /// owed a removal that the partner refused comes again some hours later.
@@ -293,7 +293,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// (takeback). Works on at most `limit` members from `after` on.
     fn take_back(
         &self,
-        lease: Lease,
+        by: impl Under,
         lane: LaneId,
         claims: Vec<(VersionId, StepIx)>,
         after: ProfileId,
@@ -313,7 +313,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     ) -> impl Future<Output = Result<u64>> + Send;
     /// Queues an add for everyone whom a lane's membership holds, at another lane or the same one (refill). With
     /// `forget`, the old audience is gone: what was recorded there is dropped. At most `limit` from `after` on.
-    fn refill(&self, lease: Lease, refill: Refill) -> impl Future<Output = Result<Walked>> + Send;
+    fn refill(&self, by: impl Under, refill: Refill) -> impl Future<Output = Result<Walked>> + Send;
 
     /// Puts people into groups and takes them out. Where it is `told`, each change that is one becomes a message of the inbox
     /// ([`caravan_model::GroupChange`]) in the same transaction; people of `looked` are no longer restless, unless they
@@ -327,7 +327,7 @@ pub trait Store: Send + Sync + Clone + 'static {
         now: Millis,
     ) -> impl Future<Output = Result<u64>> + Send;
     /// Forgets a group and who is in it, without a message.
-    fn disband(&self, lease: Lease, group: Group) -> impl Future<Output = Result<()>> + Send;
+    fn disband(&self, by: impl Under, group: Group) -> impl Future<Output = Result<()>> + Send;
     /// Who is in a group and since when, by ascending profile from `after` on.
     fn group_members(
         &self,
@@ -348,7 +348,7 @@ pub trait Store: Send + Sync + Clone + 'static {
 
     /// A step of an import into a list: members are linked to people whom we know and put on it, in the transaction that
     /// notes how far the import is; repeated, it changes nothing. What came along is merged in as attributes.
-    fn import(&self, lease: Lease, step: ImportStep, now: Millis) -> impl Future<Output = Result<Imported>> + Send;
+    fn import(&self, by: impl Under, step: ImportStep, now: Millis) -> impl Future<Output = Result<Imported>> + Send;
     /// How many an import linked, and those whom it did not, after a key.
     fn imported(
         &self,
@@ -358,9 +358,9 @@ pub trait Store: Send + Sync + Clone + 'static {
     ) -> impl Future<Output = Result<ImportView>> + Send;
 
     /// A person holds what this names; holding it again changes the words.
-    fn hold(&self, lease: Lease, hold: Hold) -> impl Future<Output = Result<()>> + Send;
+    fn hold(&self, by: impl Under, hold: Hold) -> impl Future<Output = Result<()>> + Send;
     /// Ends a hold; false where there is none. Time held does not flow (design, 11.9).
-    fn lift(&self, lease: Lease, scope: HoldScope, now: Millis) -> impl Future<Output = Result<bool>> + Send;
+    fn lift(&self, by: impl Under, scope: HoldScope, now: Millis) -> impl Future<Output = Result<bool>> + Send;
     /// All holds by people.
     fn holds(&self) -> impl Future<Output = Result<Vec<Hold>>> + Send;
 
@@ -381,7 +381,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Writes, or (`None`) removes, documents in one transaction.
     fn put_documents(
         &self,
-        lease: Lease,
+        by: impl Under,
         documents: Vec<(DocumentKind, String, Option<String>)>,
     ) -> impl Future<Output = Result<()>> + Send;
     /// Puts a sealed text in the place of the one that was read, or (`None`) removes it; false, and nothing is changed, where
@@ -422,7 +422,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn drop_component(&self, lease: Lease, digest: Digest) -> impl Future<Output = Result<bool>> + Send;
 
     /// Forgets exchanges of attempts that ended before. Gives how many.
-    fn prune(&self, lease: Lease, before: Millis) -> impl Future<Output = Result<u64>> + Send;
+    fn prune(&self, by: impl Under, before: Millis) -> impl Future<Output = Result<u64>> + Send;
     /// Drops events that happened before, among the next `limit` from the cursor on. How many there were stays by person
     /// and name, with the first one's time and the newest 256 times of the last 400 days: [`Store::events`] goes on
     /// telling of them, without properties.

@@ -1,4 +1,5 @@
 //! The audit chain: who changed what, each record bound to the one before it.
+use super::Lease;
 use caravan_model::Millis;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -32,6 +33,28 @@ impl Note {
         self
     }
 }
+
+/// What a writing call is done under: the lease and, where somebody ordered it, the note of the order, which is appended in
+/// the call's own transaction. A lease alone is one without a note. Where an order takes several calls, the first that does
+/// something has the note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warrant {
+    /// Whose writing it is.
+    pub lease: Lease,
+    /// What the audit chain says of it.
+    pub note: Option<Note>,
+}
+
+impl From<Lease> for Warrant {
+    fn from(lease: Lease) -> Warrant {
+        Warrant { lease, note: None }
+    }
+}
+
+/// What can be called under: a lease alone, or a warrant.
+pub trait Under: Into<Warrant> + Send {}
+
+impl<T: Into<Warrant> + Send> Under for T {}
 
 /// A record of the chain, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

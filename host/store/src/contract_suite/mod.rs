@@ -112,6 +112,7 @@ macro_rules! contract_suite {
         $crate::contract_suite!(@module $engine, notes:
             notes_are_appended_to_one_chain_with_their_documents
             a_crash_keeps_every_note
+            a_deed_and_its_note_stand_or_fall_together
         );
         $crate::contract_suite!(@module $engine, lanes:
             rule_11_3_lane_order_is_commit_order

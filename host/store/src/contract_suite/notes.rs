@@ -1,6 +1,7 @@
 //! The audit chain: each record follows the one before.
 use super::{Engine, World};
-use crate::contract::{DocumentKind, Note, Noted, Store};
+use crate::contract::{DocumentKind, Hold, HoldScope, LaneState, Lease, Note, Noted, Store, Warrant};
+use caravan_model::LaneId;
 
 fn chain_holds(notes: &[Noted]) -> bool {
     let mut before = None;
@@ -45,4 +46,43 @@ pub async fn a_crash_keeps_every_note(engine: impl Engine) {
     let w = w.crash().await;
     assert_eq!(w.store.notes(0, 10).await.expect("notes"), before);
     assert_eq!(before.len(), 1);
+}
+
+pub async fn a_deed_and_its_note_stand_or_fall_together(engine: impl Engine) {
+    let w = World::new(engine).await;
+    let under = |lease: Lease, verb: &str| Warrant { lease, note: Some(Note::new(w.now, "cli:ann", verb, "it")) };
+    let hold = || Hold { scope: HoldScope::Everything, words: "wait".into(), by: "ann".into(), since: w.now };
+    let verbs = async || {
+        let notes = w.store.notes(0, 100).await.expect("notes");
+        assert!(chain_holds(&notes));
+        notes.into_iter().map(|note| note.verb).collect::<Vec<_>>()
+    };
+    // Neither, where another owner has taken over or the call is impossible.
+    let old = Lease { epoch: w.lease.epoch - 1, ..w.lease };
+    assert!(w.store.hold(under(old, "hold"), hold()).await.is_err());
+    assert!(w.store.set_lane(under(w.lease, "open"), LaneId(9_999), LaneState::Open).await.is_err());
+    assert!(verbs().await.is_empty() && w.store.holds().await.expect("holds").is_empty());
+    // Both, and no note of what was nothing to be done for.
+    w.store.hold(under(w.lease, "hold"), hold()).await.expect("held");
+    for is_held in [true, false] {
+        let lifted = w.store.lift(under(w.lease, "lift"), HoldScope::Everything, w.now).await.expect("a look");
+        assert_eq!(lifted, is_held);
+    }
+    for _ in 0..2 {
+        let message = vec![(Some("m-1".to_owned()), "{}".to_owned())];
+        w.store.receive(under(w.lease, "receive"), message, w.now).await.expect("taken in");
+    }
+    assert_eq!(verbs().await, ["hold", "lift", "receive"]);
+    // A version's note has its number.
+    let canvas = (*w.version.canvas).clone();
+    w.store.publish(under(w.lease, "publish"), canvas.clone(), w.now).await.expect("the same");
+    assert_eq!(verbs().await.len(), 3);
+    let mut other = canvas;
+    other.title = Some("Another one".to_owned());
+    let version = w.store.publish(under(w.lease, "publish"), other, w.now).await.expect("published");
+    let notes = w.store.notes(3, 10).await.expect("notes");
+    assert_eq!(notes.len(), 1);
+    assert_eq!(notes[0].details, format!("{{\"version\":{}}}", version.number));
+    let w = w.crash().await;
+    assert_eq!(w.store.notes(0, 10).await.expect("notes").len(), 4);
 }

@@ -12,14 +12,14 @@ pub async fn import(global: &Global, files: &[PathBuf], delivery: &DeliveryArgs)
     let open = Rows::open_all(files)?;
     Hands::making(global, Some(delivery), async |hands| {
         let (mut people, mut bad, mut owing, mut told) = (0, 0, 0, Vec::new());
+        let mut order = hands.acting().order("profile.import", "profiles", json!({"files": files.len()})).await?;
         for mut rows in open {
-            let imported = hands.runner().import_profiles(&mut rows).await?;
+            let imported = hands.runner().import_profiles_under(&mut order, &mut rows).await?;
             people += imported.people;
             owing = imported.owing;
             told.push(json!({"file": rows.users.path, "people": imported.people, "bad": rows.bad}));
             bad += rows.finish()?;
         }
-        hands.acting().note("profile.import", "profiles", json!({"people": people})).await?;
         // What an import before this one owed and did not send goes too.
         let sent = if hands.runner().owes().await? { Some(hands.deliver(global).await?) } else { None };
         if global.json {
