@@ -35,7 +35,8 @@ pub(crate) struct Shared<S> {
     plugs: Mutex<HashMap<String, Result<Plug, Problem>>>,
     facts: Mutex<HashMap<(String, VersionId, StepIx), Arc<StepFacts>>>,
     memories: Mutex<HashMap<LaneId, LaneMemory>>,
-    papers: Papers,
+    /// Documents that are looked at with every wake.
+    pub papers: Papers,
     /// How canvases stood when nobody was left inside of a stopped one.
     swept: Mutex<Documents>,
     /// Held while a canvas is stopped, a stop is finished, or a stopped one is opened again.
