@@ -40,6 +40,9 @@ pub struct Config {
     /// When events are put off.
     #[serde(default)]
     pub intake: Intake,
+    /// When batches leave.
+    #[serde(default)]
+    pub delivery: Delivery,
     /// The workspaces, by name.
     #[serde(default)]
     pub workspaces: BTreeMap<String, WorkspaceConfig>,
@@ -76,6 +79,18 @@ impl Intake {
         }
     }
 }
+
+/// When batches of people leave for their partner.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delivery {
+    /// How long a batch may fill while more people may come to it; `1s` if not given, `0s` waits for nobody. A host that has
+    /// nothing else to do sends at once, whatever stands here.
+    pub batch_window: Option<Duration>,
+}
+
+/// Longer than this, a batch does not wait.
+const LONGEST_WINDOW: Duration = Duration::HOUR;
 
 /// Who mails.
 #[derive(Clone, Debug, Deserialize)]
@@ -229,6 +244,11 @@ pub fn read(path: &Path) -> Result<Config, Problem> {
             }
         }
     }
+    if let Some(long) = config.delivery.batch_window.filter(|window| *window > LONGEST_WINDOW) {
+        let words = format!("a batch cannot wait for {long} until it is full");
+        let problem = Problem::new(Code::BadValue, words).in_file(name).at_path("delivery.batch_window");
+        return Err(problem.cure(format!("write at most `{LONGEST_WINDOW}`, such as `1s`, or `0s` to wait for nobody")));
+    }
     let mut origins = config.intake.origins.iter().flatten();
     if let Some(other) = origins.find(|origin| !is_origin(origin)) {
         let problem = Problem::new(Code::BadValue, format!("`{other}` is no origin of a page")).in_file(name);
@@ -342,5 +362,21 @@ mod tests {
             assert_eq!(wrong.path.as_deref(), Some("intake.origins"), "{origin}");
         }
         assert!(read_text("[intake]\norigins = [\"http://localhost:3000\"]\n").is_ok());
+    }
+
+    #[test]
+    fn a_batch_waits_as_long_as_the_file_says_from_nothing_to_an_hour() {
+        let window = |text: &str| read_text(&format!("[delivery]\nbatch_window = \"{text}\"\n"));
+        for (text, expected) in [("0s", 0), ("250ms", 250), ("1s", 1_000), ("1h", 3_600_000)] {
+            assert_eq!(window(text).expect(text).delivery.batch_window, Some(Duration(expected)), "{text}");
+        }
+        assert_eq!(read_text("[delivery]\n").expect("nothing said").delivery.batch_window, None);
+        let wrong = window("61m").unwrap_err();
+        assert_eq!(wrong.path.as_deref(), Some("delivery.batch_window"));
+        assert!(wrong.to_string().contains("1h1m"), "{wrong}");
+        for text in ["1", "-1s", "soon"] {
+            let wrong = window(text).unwrap_err();
+            assert_eq!(wrong.line, Some(2), "{text}: {wrong}");
+        }
     }
 }

@@ -230,7 +230,7 @@ impl<S: Store> Delivery<'_, S> {
     async fn strike(&mut self, number: u32) -> crate::Result<bool> {
         let part = self.slice.parts[0].clone();
         let mut changed = self.shared.store.recheck(part.id).await?;
-        doors::withdraw(self.shared, &mut changed).await?;
+        doors::withdraw(self.shared, &self.shared.canvases().await?, &mut changed);
         let landed = if part.may_have_landed { Effect::MayHaveLanded } else { Effect::None };
         let (places, sent) = remaining(&part);
         let strikes = strikes_of(&part, &places, &changed, self.steps, landed);

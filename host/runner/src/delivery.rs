@@ -106,7 +106,11 @@ async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut La
             (take_up(shared, lane, slice, memory).await?, steps, false)
         }
         None => match seal(shared, lane, (&plug, &connection), &mut pass, memory, &mut worked).await? {
-            (Some(slice), steps) => (slice, steps, true),
+            (Some(slice), steps) => {
+                // Where an exit or a stop came between, there is no attempt yet, and who left is taken out before there is one.
+                let fresh = slice.parts.first().is_some_and(|part| part.attempts > 0);
+                (slice, steps, fresh)
+            }
             (None, _) => {
                 if let Some(pass) = pass {
                     pass.give_back();
@@ -140,8 +144,11 @@ async fn seal<S: Store>(
 ) -> crate::Result<(Option<Slice>, Steps)> {
     let _seen = shared.sealing.read().await;
     let most = plug.connector.manifest().batch.rows.max(1) as usize;
+    let canvases = shared.canvases().await?;
     let mut queued = shared.store.peek(lane.id, most).await?;
-    doors::withdraw(shared, &mut queued).await?;
+    // As the store says: it compares when it keeps the slice.
+    let left: HashSet<i64> = queued.iter().filter(|op| op.exited).map(|op| op.seq).collect();
+    doors::withdraw(shared, &canvases, &mut queued);
     // What came first in line while the lane waited for its turn may be another connection's: the next piece of work's.
     if queued.first().is_none_or(|first| first.connection != *connection) {
         return Ok((None, Steps::default()));
@@ -168,6 +175,8 @@ async fn seal<S: Store>(
         (sealing, Ledger::at_sealing(&queued))
     });
     let (mut sealing, ledger) = prepared.await?;
+    sealing.exited = left.iter().filter(|seq| **seq <= sealing.upto).count();
+    sealing.seen = canvases.seen();
     if !sealing.parts.is_empty()
         && let Some(pass) = pass
     {

@@ -80,8 +80,7 @@ pub(crate) async fn sweep<S: Store>(shared: &Shared<S>) -> crate::Result<u64> {
 
 /// Withdraws what visits of stopped canvases ask for, also those whose entry had ended by itself: such as still wait for their
 /// answer leave with the sweep.
-pub(crate) async fn withdraw<S: Store>(shared: &Shared<S>, queued: &mut [Queued]) -> crate::Result<()> {
-    let canvases = shared.canvases().await?;
+pub(crate) fn withdraw<S: Store>(shared: &Shared<S>, canvases: &CanvasStates, queued: &mut [Queued]) {
     let is_stopped = |version| {
         let route = shared.route(version);
         route.is_some_and(|route| canvases.of(route.canvas.as_str()) == CanvasState::Stopped)
@@ -89,5 +88,4 @@ pub(crate) async fn withdraw<S: Store>(shared: &Shared<S>, queued: &mut [Queued]
     for operation in queued.iter_mut().filter(|one| one.origin == Origin::Visit && !one.parks) {
         operation.exited |= is_stopped(operation.step.0);
     }
-    Ok(())
 }

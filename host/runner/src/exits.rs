@@ -1,5 +1,6 @@
 //! What people do ends entries at once, by the canvas's exit rules, and wakes those who wait for it (design, 11.12,
 //! 11.13).
+use crate::papers::Papers;
 use crate::route::Route;
 use crate::runner::Runner;
 use crate::wakes::{Happened, News, What, wake};
@@ -42,7 +43,8 @@ impl<S: Store> Runner<S> {
                 routes.push(Arc::new(Route::of(&self.store, lease, &version).await?));
             }
         }
-        wake(&self.store, lease, &routes, &News { happened: all().collect(), kept: true }, &scene).await?;
+        let news = News { happened: all().collect(), kept: true };
+        wake((&self.store, &Papers::default()), lease, &routes, &news, &scene).await?;
         Ok(profiles)
     }
 }

@@ -86,6 +86,9 @@ pub struct StepForecast {
     pub shares_with: Vec<String>,
     /// What a person should know.
     pub warnings: Vec<String>,
+    /// What could not be looked at, and why.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// A sync step that is being counted.
@@ -110,7 +113,8 @@ struct Counting {
     per_account: u64,
 }
 
-/// Counts people of the store for a canvas that is not live yet. Changes nothing and calls nobody.
+/// Counts people of the store for a canvas that is not live yet. Changes nothing. Of `partners` it asks for nothing but their
+/// lists of audiences, where the canvas would make some and the partner has a limit; without them, it says why.
 ///
 /// # Errors
 /// The canvas cannot run, a connection cannot be used, or what the store says.
@@ -118,6 +122,7 @@ pub async fn forecast<S: Store>(
     store: &S,
     canvas: &Canvas,
     (connectors, connections): (&dyn Connectors, &Connections),
+    partners: Result<&dyn Connectors, &Problem>,
     now: Millis,
     zone: &TimeZone,
 ) -> crate::Result<Forecast> {
@@ -177,7 +182,7 @@ pub async fn forecast<S: Store>(
     }
     counting.iter_mut().for_each(Counting::finish);
     outlook::share_quotas(&mut counting);
-    outlook::look_at_room(store, canvas, &mut counting).await?;
+    outlook::look_at_room(store, canvas, (partners, now), &mut counting).await?;
     outlook::look_at_tokens(connectors, &mut counting, now).await;
     forecast.steps = counting.into_iter().map(|step| step.of).collect();
     forecast.drains_in = forecast.steps.iter().filter_map(|step| step.drains_in).max();

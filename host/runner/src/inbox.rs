@@ -431,7 +431,7 @@ async fn out_of_step<S: Store>(shared: &Arc<Shared<S>>, route: &Arc<Route>, chun
 async fn wake<S: Store>(shared: &Arc<Shared<S>>, chunk: &Chunk) -> crate::Result<()> {
     let news = News { happened: happened(chunk, |_| true), kept: false };
     let scene = Scene::at(shared.now()).in_zone(&shared.options.workspace_zone);
-    wakes::wake(&shared.store, shared.lease, &shared.versions(), &news, &scene).await?;
+    wakes::wake((&shared.store, &shared.papers), shared.lease, &shared.versions(), &news, &scene).await?;
     Ok(())
 }
 

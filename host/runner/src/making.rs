@@ -4,9 +4,10 @@
 //! answer's id is stored before the part is settled, so that a crash in between repeats the part: the connector then finds
 //! the audience by its marker, makes no second, and the rows are sent once more to the one that is there.
 use crate::attempts::Delivery;
+use crate::neighbours::words_of;
 use caravan_model::port::{Answer, Ask, CallContext, CallOutcome};
 use caravan_model::{Action, Cause, Effect, Fault, Part, Report};
-use caravan_store::{Lane, Store};
+use caravan_store::{Lane, LaneKey, Store};
 use std::sync::Arc;
 
 /// The part of a registered audience that carries its name at the partner until it is made.
@@ -57,10 +58,16 @@ impl<S: Store> Delivery<'_, S> {
         match outcome.answer {
             Ok(Answer::Created { audience, audience_parts, adopted }) => {
                 let (lease, key) = (self.shared.lease, self.lane.key.clone());
-                let named = self.shared.store.name_audience(lease, key, audience.clone(), audience_parts.clone());
-                if !named.await? {
-                    let words = format!("the audience {audience} has a queue of its own: bind the name to it");
-                    let cause = Cause::new("already-bound", words);
+                let not_ours = match self.of_another_workspace(&audience).await? {
+                    Some(cause) => Some(cause),
+                    None => {
+                        let (id, parts) = (audience.clone(), audience_parts.clone());
+                        let is_named = self.shared.store.name_audience(lease, key, id, parts).await?;
+                        let words = || format!("the audience {audience} has a queue of its own: bind the name to it");
+                        (!is_named).then(|| Cause::new("already-bound", words()))
+                    }
+                };
+                if let Some(cause) = not_ours {
                     let answer = Ok(Answer::Report(Report::fault(Fault::Misconfigured { cause })));
                     return Ok(CallOutcome { answer, effect: Effect::MayHaveLanded, ..outcome });
                 }
@@ -84,5 +91,15 @@ impl<S: Store> Delivery<'_, S> {
             other => outcome.answer = other,
         }
         Ok(outcome)
+    }
+
+    /// Why the audience with which the connector answered cannot be this queue's, where another workspace writes to it
+    /// (design, 11.2).
+    async fn of_another_workspace(&self, audience: &str) -> crate::Result<Option<Cause>> {
+        let Some(neighbours) = &self.shared.neighbours else { return Ok(None) };
+        let key = LaneKey { audience: audience.to_owned(), ..self.lane.key.clone() };
+        let by = neighbours.writes_to(&key).await?;
+        let words = |by: &str| format!("{}: bind the name to another audience", words_of(&key, by));
+        Ok(by.map(|by| Cause::new("another-workspace", words(&by))))
     }
 }

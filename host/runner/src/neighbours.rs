@@ -27,11 +27,14 @@ impl<S: Store> Neighbours for Stores<S> {
     }
 }
 
-/// The problem of an audience that another workspace writes to.
+/// What is said of an audience that another workspace writes to.
+pub(crate) fn words_of(key: &LaneKey, by: &str) -> String {
+    format!("the workspace `{by}` writes to the audience {} of account {} already", key.audience, key.account)
+}
+
+/// The problem of it.
 pub(crate) fn taken(key: &LaneKey, by: &str, path: &str) -> Problem {
-    let words =
-        format!("the workspace `{by}` writes to the audience {} of account {} already", key.audience, key.account);
-    Problem::new(Code::UnknownAudience, words)
+    Problem::new(Code::UnknownAudience, words_of(key, by))
         .at_path(path)
         .cure("use another audience: two workspaces would add and remove people behind each other's backs")
 }

@@ -9,7 +9,7 @@ use caravan_journey::sealing::{
 };
 use caravan_model::status::reason;
 use caravan_model::{Action, Digest, Duration, LaneId, Manifest, Millis, ProfileId, Reason, Status};
-use caravan_store::{Membership, MembershipChange, Origin, Outcome, Queued, Rider, Sealing, Standing};
+use caravan_store::{CanvasesSeen, Membership, MembershipChange, Origin, Outcome, Queued, Rider, Sealing, Standing};
 use std::{collections::HashMap, sync::Arc};
 
 /// What a sealing stands on, beside the operations.
@@ -144,6 +144,8 @@ pub fn prepare(lane: LaneId, queued: &[Queued], facts: &LaneFacts<'_>) -> Sealin
         settings: facts.settings.to_owned(),
         now: facts.now,
         first_attempt: facts.first_attempt,
+        exited: 0,
+        seen: CanvasesSeen::default(),
         charges: Vec::new(),
     }
 }

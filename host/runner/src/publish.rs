@@ -211,7 +211,7 @@ impl<S: Store> Runner<S> {
     }
 
     /// Refuses an audience that another workspace writes to.
-    async fn only_ours(&self, audience: &Audience, name: &str) -> crate::Result<()> {
+    pub(crate) async fn only_ours(&self, audience: &Audience, name: &str) -> crate::Result<()> {
         let (Some(neighbours), Some(key)) = (self.neighbours.get(), lane_key(audience)) else { return Ok(()) };
         match neighbours.writes_to(&key).await? {
             Some(by) => Err(taken(&key, &by, &format!("audiences.{name}")).into()),

@@ -130,9 +130,10 @@ impl<S: Store> Runner<S> {
     pub(crate) async fn share(&self) -> crate::Result<Arc<Shared<S>>> {
         let lease = self.lease().await?;
         let (connectors, clock) = (self.connectors.clone(), self.clock.clone());
-        let (told, stops) = ((self.published.clone(), self.wake.clone()), self.stops.clone());
+        let told = (self.published.clone(), self.wake.clone());
+        let with_others = (self.stops.clone(), self.neighbours.get().cloned());
         Ok(Arc::new(
-            Shared::open(self.store.clone(), lease, self.options.clone(), connectors, clock, told, stops).await?,
+            Shared::open(self.store.clone(), lease, self.options.clone(), connectors, clock, told, with_others).await?,
         ))
     }
 

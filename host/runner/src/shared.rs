@@ -3,6 +3,7 @@
 use crate::chance::Chance;
 use crate::control::CanvasStates;
 use crate::ledger::Ledger;
+use crate::neighbours::Neighbours;
 use crate::options::RunnerOptions;
 use crate::pacing::Paces;
 use crate::papers::{Documents, Papers};
@@ -35,11 +36,14 @@ pub(crate) struct Shared<S> {
     plugs: Mutex<HashMap<String, Result<Plug, Problem>>>,
     facts: Mutex<HashMap<(String, VersionId, StepIx), Arc<StepFacts>>>,
     memories: Mutex<HashMap<LaneId, LaneMemory>>,
-    papers: Papers,
+    /// Documents that are looked at with every wake.
+    pub papers: Papers,
     /// How canvases stood when nobody was left inside of a stopped one.
     swept: Mutex<Documents>,
     /// Held while a canvas is stopped, a stop is finished, or a stopped one is opened again.
     pub stops: Arc<tokio::sync::Mutex<()>>,
+    /// The other workspaces of the installation, where there are some.
+    pub neighbours: Option<Arc<dyn Neighbours>>,
     /// The endpoints of webhook steps.
     pub endpoints: Endpoints,
     /// How fast calls may go.
@@ -133,7 +137,7 @@ impl<S: Store> Shared<S> {
         connectors: Arc<dyn Connectors>,
         clock: Arc<dyn Clock>,
         (published, wake): (Arc<AtomicBool>, Arc<Notify>),
-        stops: Arc<tokio::sync::Mutex<()>>,
+        (stops, neighbours): (Arc<tokio::sync::Mutex<()>>, Option<Arc<dyn Neighbours>>),
     ) -> crate::Result<Shared<S>> {
         // What was published or set before is read now.
         published.store(false, Ordering::SeqCst);
@@ -159,6 +163,7 @@ impl<S: Store> Shared<S> {
             papers: Papers::default(),
             swept: Mutex::default(),
             stops,
+            neighbours,
             pruned: AtomicI64::new(0),
             merged: AtomicI64::new(0),
             wake,

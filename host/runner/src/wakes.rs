@@ -2,16 +2,17 @@
 //!
 //! Waking follows arrival (design, 11.13): an event wakes whoever waits for it when it is worked off, unless it is dated
 //! before their entry. Events are heard in order, so that one wait after the other may end within one chunk.
-use crate::control::still_versions;
+use crate::control::CanvasStates;
 use crate::crowds::Crowds;
 use crate::exits::began_it;
 use crate::moves::{Pace, moves_from};
+use crate::papers::Papers;
 use crate::route::Route;
 use caravan_journey::plan::{Awaited, Target};
 use caravan_journey::{Person, Scene, entry::is_the_event};
 use caravan_model::status::reason;
 use caravan_model::{Called, EntryId, Event, Group, GroupKind, Profile, ProfileId, Reason, Status};
-use caravan_store::{Advance, Due, Error, Lease, Move, NewestEntry, Store};
+use caravan_store::{Advance, DocumentKind, Due, Error, Lease, Move, NewestEntry, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -71,7 +72,7 @@ struct Woken {
 
 /// Lets everyone go on who waits for something of this. Gives how many went on.
 pub(crate) async fn wake<S: Store>(
-    store: &S,
+    (store, papers): (&S, &Papers),
     lease: Lease,
     routes: &[Arc<Route>],
     news: &News<'_>,
@@ -92,7 +93,7 @@ pub(crate) async fn wake<S: Store>(
     let mut heard: HashMap<EntryId, usize> = HashMap::new();
     let mut woken_in_all = 0;
     while !who.is_empty() {
-        let (still, seen) = still_versions(store).await?;
+        let canvases = CanvasStates::read(&papers.of(store, DocumentKind::Canvas).await?)?;
         let resting = store.resting(who.iter().copied().collect()).await?;
         let waits = resting.into_iter().filter(|due| !due.arrives).filter_map(|due| {
             let route = *routes.get(&due.version)?;
@@ -137,9 +138,10 @@ pub(crate) async fn wake<S: Store>(
                 }
             }
             next.extend(woken.iter().map(|one| one.due.profile));
-            moves.extend(go_on(store, route, woken, news, still.contains(&version), scene).await?);
+            let is_still = !canvases.of(route.canvas.as_str()).advances();
+            moves.extend(go_on(store, route, woken, news, is_still, scene).await?);
         }
-        match store.advance(lease, moves, seen, scene.now).await {
+        match store.advance(lease, moves, canvases.seen(), scene.now).await {
             Err(Error::Overtaken) => continue,
             done => woken_in_all += done?,
         }

@@ -190,6 +190,8 @@ fn sealing(lane: LaneId, queued: &[Queued], now: Millis) -> Sealing {
         settings: "{}".into(),
         now,
         first_attempt: Some(now),
+        exited: 0,
+        seen: CanvasesSeen::default(),
         charges: Vec::new(),
     }
 }

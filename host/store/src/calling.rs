@@ -1,6 +1,6 @@
 //! Calls of endpoints that are still to be made. Such a position has no timer of its own (its due time is never), so that
 //! those who advance people do not meet it; when it may be called stands here.
-use crate::contract::{Calling, Postponed, Tried};
+use crate::contract::{Calling, Postponed, Tried, Uncalled};
 use crate::counters::reasons;
 use crate::fail::Done;
 use crate::people::People;
@@ -47,6 +47,17 @@ pub(crate) fn due(db: &Connection, steps: &[(VersionId, StepIx)], now: Millis, l
         calling.person = people.get(calling.profile);
     }
     Ok(found)
+}
+
+/// Which of these calls are still to be made.
+pub(crate) fn still(db: &Connection, calls: &[Uncalled]) -> Done<Vec<bool>> {
+    let mut look = db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM calling WHERE entry = ?1 AND ordinal = ?2 AND version = ?3 AND step = ?4)",
+    )?;
+    let mut is_still = |(visit, version, step): &Uncalled| {
+        Ok(look.query_row((visit.entry.0, visit.ordinal, version.0, step.0), |row| row.get(0))?)
+    };
+    calls.iter().map(&mut is_still).collect()
 }
 
 /// Puts calls off; gives how many still wait for theirs.

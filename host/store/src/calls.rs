@@ -42,6 +42,8 @@ impl Store for Sqlite {
         fn inside(version: VersionId, after: ProfileId, limit: usize) -> Vec<ProfileId>:
             "read who is inside", move |db| entries::inside(db, version, after, limit);
         fn next_timer() -> Option<Millis>: "read the next timer", positions::next_timer;
+        fn still_called(calls: Vec<Uncalled>) -> Vec<bool>:
+            "look at calls again", move |db| calling::still(db, &calls);
         fn lanes() -> Vec<Lane>: "read queues", lanes::all;
         fn owing(now: Millis, limit: usize) -> Vec<Owing>: "read what is owed", move |db| owed::owing(db, now, limit);
         fn inbox(limit: usize) -> Vec<Inbound>: "read the inbox", move |db| inbox::oldest(db, limit);

@@ -192,13 +192,24 @@ pub(crate) fn queued(db: &Connection, lane: LaneId, operations: &[Operation]) ->
         .collect()
 }
 
-/// Which of these operations' entries heard an exit.
-fn exited(db: &Connection, operations: &[Operation]) -> Done<HashSet<i64>> {
-    let mut select = db.prepare_cached("SELECT entry FROM exited WHERE entry BETWEEN ?1 AND ?2")?;
-    let entries = || operations.iter().map(|op| op.visit.entry.0);
-    let (Some(first), Some(last)) = (entries().min(), entries().max()) else { return Ok(HashSet::new()) };
-    let found = select.query_map((first, last), |row| row.get(0))?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
+/// Which of these operations' entries heard an exit. Whoever is not among them is skipped on both sides: neither are all asked
+/// about one by one, nor all read who ever left in between.
+pub(crate) fn exited(db: &Connection, operations: &[Operation]) -> Done<HashSet<i64>> {
+    let mut next = db.prepare_cached("SELECT min(entry) FROM exited WHERE entry >= ?1")?;
+    let mut entries: Vec<i64> =
+        operations.iter().filter(|op| op.origin.has_visit()).map(|op| op.visit.entry.0).collect();
+    entries.sort_unstable();
+    entries.dedup();
+    let (mut found, mut rest) = (HashSet::new(), entries.as_slice());
+    while let Some(&entry) = rest.first() {
+        let Some(marked) = next.query_row([entry], |row| row.get::<_, Option<i64>>(0))? else { break };
+        rest = &rest[rest.partition_point(|one| *one < marked)..];
+        if rest.first() == Some(&marked) {
+            found.insert(marked);
+            rest = &rest[1..];
+        }
+    }
+    Ok(found)
 }
 
 /// The names of connections by their numbers.

@@ -1,7 +1,9 @@
 //! Sealing: what a lane's waiting end gives to a durable, immutable slice.
 use crate::books::{mistyped, next};
-use crate::contract::{GoesTo, Outcome, Sealing, Slice};
+use crate::contract::{CanvasesSeen, Error, GoesTo, Origin, Outcome, Sealing, Slice};
+use crate::documents;
 use crate::fail::{Done, Fail};
+use crate::lanes;
 use crate::ledger::{Ledger, keep_chunks};
 use crate::membership;
 use crate::owed;
@@ -12,6 +14,7 @@ use crate::settlement;
 use crate::writer::Tx;
 use caravan_model::{Digest, LaneId, Millis, SliceId};
 use rusqlite::{Connection, OptionalExtension};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The operations of an open slice, and which of them are settled.
@@ -169,7 +172,7 @@ pub(crate) fn open(db: &Connection, lane: LaneId) -> Done<Option<Slice>> {
 }
 
 /// Takes operations off the lane's waiting end.
-pub(crate) fn seal(tx: &mut Tx<'_>, sealing: Sealing) -> Done<Option<Slice>> {
+pub(crate) fn seal(tx: &mut Tx<'_>, mut sealing: Sealing) -> Done<Option<Slice>> {
     tx.books.hear(sealing.now);
     let lane = sealing.lane;
     let line = Line::of(sealing.upto);
@@ -190,6 +193,9 @@ pub(crate) fn seal(tx: &mut Tx<'_>, sealing: Sealing) -> Done<Option<Slice>> {
         return Ok(None);
     };
 
+    if sealing.first_attempt.is_some() && is_overtaken(tx, &taken, sealing.exited, &sealing.seen)? {
+        sealing.first_attempt = None;
+    }
     let mut ledger = Ledger::new(sealing.now, None);
     let mut rests = Rests::new(tx.db)?;
     let mut fates = vec![Fate::None; taken.len()];
@@ -239,6 +245,23 @@ pub(crate) fn seal(tx: &mut Tx<'_>, sealing: Sealing) -> Done<Option<Slice>> {
         return Ok(None);
     }
     keep(tx, sealing, &riding).map(Some)
+}
+
+/// Whether somebody among these left, or a canvas of theirs was paused, stopped or opened, since it was decided what to
+/// send. An entry that has left never comes back, so their number tells.
+fn is_overtaken(tx: &mut Tx<'_>, taken: &[Operation], exited: usize, seen: &CanvasesSeen) -> Done<bool> {
+    let marked = lanes::exited(tx.db, taken)?;
+    if taken.iter().filter(|op| marked.contains(&op.visit.entry.0)).count() != exited {
+        return Ok(true);
+    }
+    let asking = taken.iter().filter(|op| op.origin == Origin::Visit);
+    for version in asking.map(|op| op.version).collect::<BTreeSet<_>>() {
+        match documents::as_seen(tx.db, tx.books.version(version)?.canvas, seen) {
+            Err(Fail::Told(Error::Overtaken)) => return Ok(true),
+            looked => looked?,
+        }
+    }
+    Ok(false)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -39,9 +39,16 @@ pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
     place.write("canvas.yaml", CANVAS);
     let lab = place.lab();
     place.write("probe.yaml", PROBE);
-    let served = Served::of(&place, &lab, "127.0.0.1:0", &["canvas.yaml", "probe.yaml"]);
+    let served = |window: &str| {
+        place.write("caravan.toml", &format!("[delivery]\nbatch_window = \"{window}\"\n"));
+        Served::of(&place, &lab, "127.0.0.1:0", &["canvas.yaml", "probe.yaml"])
+    };
     let rounds = if effort.quick { 20 } else { 200 };
-    let idle = probes(&served, &lab, 0, rounds)?;
+    // Nobody waits for others here; under load below, a batch fills for as long as it does where nothing is said.
+    let waits_for_nobody = served("0s");
+    let idle = probes(&waits_for_nobody, &lab, 0, rounds)?;
+    ensure!(waits_for_nobody.term() == Some(0), "the host did not stop in good order");
+    let served = served("1s");
     let events = if effort.quick { 10_000 } else { 100_000 };
     let began = Instant::now();
     for first in (0..events).step_by(BATCH) {
@@ -75,7 +82,7 @@ pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
     Ok(vec![
         Figure::of(
             "stream",
-            "one event, idle: sent to received by the partner, p50",
+            "one event, idle, window 0: sent to received by the partner, p50",
             "ms",
             Goal::None,
             vec![at(&idle, 0.5)],

@@ -23,7 +23,7 @@ use caravan_api::{Bench, Refused};
 use caravan_connectors::{Change, LoadedComponent, Safe};
 use caravan_journey::document::{Document, read_canvas};
 use caravan_model::policy::SlotChange;
-use caravan_model::port::{BoxFuture, Clock as _, Connector, Connectors as _, SystemClock};
+use caravan_model::port::{BoxFuture, Clock as _, Connector, Connectors, SystemClock};
 use caravan_model::{Canvas, Code, Connection, Connections, Manifest, Problem};
 use caravan_runner::{Forecast, Runner, forecast, policy_of};
 use caravan_store::{Sqlite, Version};
@@ -165,7 +165,14 @@ impl Workbench {
         let checked = self.checked(read_canvas(BODY, &text), Secrets::Overlook).await??;
         let host = Host::unconnected(&checked.connections, &checked.components, &checked.grants, self.sealed())?;
         let (zone, canvas, connections) = (self.runner.zone(), &checked.canvas.value, &checked.connections.value);
-        Ok(forecast(self.runner.store(), canvas, (&host, connections), SystemClock.now(), zone).await?)
+        // None is started for this: who leads to a lab is asked where it runs already.
+        let bound = {
+            let lab = self.lab.lock().await;
+            Host::bind(&checked.connections, &checked.components, &checked.grants, lab.as_ref(), self.sealed())
+        };
+        let partners = bound.as_ref().map(|host| host as &dyn Connectors);
+        let beside = (&host as &dyn Connectors, connections);
+        Ok(forecast(self.runner.store(), canvas, beside, partners, SystemClock.now(), zone).await?)
     }
 
     /// A connection as the file has it now, bound.

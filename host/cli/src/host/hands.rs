@@ -1,6 +1,7 @@
 //! A runner on the store that is there already, for verbs that change something: with connections where a file leads to
 //! them, so that what is queued is sent at once.
 use super::lab::{self, LabHome};
+use super::ready::neighbours;
 use super::{Host, connections_in_use, safe};
 use crate::args::{DeliveryArgs, Global};
 use crate::check::{self, Secrets};
@@ -114,7 +115,9 @@ impl Hands {
             Err(_) => RunnerOptions { workspace_zone: config::zone_of(store.workspace()), ..RunnerOptions::default() },
         };
         let host = Arc::new(host);
+        let neighbours = neighbours(store.workspace())?;
         let runner = Runner::new(store, host.clone(), Arc::new(SystemClock), options);
+        runner.meet(Arc::new(neighbours));
         Ok(Hands { runner, host, loaded, store: path, reach, delivery: delivery.cloned(), _lab: lab })
     }
 

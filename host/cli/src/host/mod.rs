@@ -160,11 +160,13 @@ impl Host {
     pub async fn options(&self, store: &Sqlite) -> anyhow::Result<RunnerOptions> {
         let zone = config::zone_of(store.workspace());
         let webhooks = WebhookOptions { sender: self.webhooks.clone(), ..WebhookOptions::default() };
+        let usual = RunnerOptions::default();
         Ok(RunnerOptions {
+            batch_window: config::current().delivery.batch_window.map_or(usual.batch_window, Into::into),
             alerts: alerts::of_run(store, self).await?,
             webhooks,
             workspace_zone: zone,
-            ..RunnerOptions::default()
+            ..usual
         })
     }
 

@@ -74,13 +74,14 @@ impl Ready {
         Ok(Ready { runner, host, checked, lab })
     }
 
-    /// The check before a launch: changes nothing and calls nobody.
+    /// The check before a launch: changes nothing, and asks partners for nothing but their lists of audiences.
     ///
     /// # Errors
     /// The canvas cannot run, or what the store says.
     pub async fn forecast(&self, canvas: &Canvas) -> anyhow::Result<Forecast> {
         let beside = (&*self.host as &dyn Connectors, &self.checked.connections.value);
-        Ok(forecast(self.runner.store(), canvas, beside, SystemClock.now(), self.runner.zone()).await?)
+        let zone = self.runner.zone();
+        Ok(forecast(self.runner.store(), canvas, beside, Ok(&*self.host), SystemClock.now(), zone).await?)
     }
 
     /// Publishes canvases, and says of each that it is live.
@@ -113,7 +114,10 @@ impl Ready {
 }
 
 /// The stores of the configuration's other workspaces, as far as they are there, for looking.
-fn neighbours(own: &str) -> anyhow::Result<Stores<Sqlite>> {
+///
+/// # Errors
+/// A store that cannot be opened.
+pub fn neighbours(own: &str) -> anyhow::Result<Stores<Sqlite>> {
     let mut stores = Vec::new();
     for (name, other) in config::current().workspaces.iter().filter(|(name, _)| *name != own) {
         if let Some(store) = Sqlite::open_if_made(&other.store)? {

@@ -48,7 +48,6 @@ pub use people::{Erased, Imported};
 pub use rebind::Rebound;
 pub use recreate::Recreated;
 pub use resend::{Resends, SentAgain};
-pub(crate) use state::still_versions;
 pub use state::{CanvasState, CanvasStates, states};
 pub use uses::{ConnectionUse, uses_of_connection};
 pub use waits::{CanvasWaits, StepWaits, what_waits};

@@ -27,7 +27,7 @@ impl<S: Store> Runner<S> {
     /// `NAME (was ID)`. Versions ask for the name when a run opens; none is edited.
     ///
     /// # Errors
-    /// The audience is not there, or what the store says.
+    /// The audience is not there, another workspace writes to the one it is to lead to, or what the store says.
     pub async fn rebind(&self, audience: &str, partner_id: &str, refill: bool) -> crate::Result<Rebound> {
         self.rebind_under(&mut self.unordered().await?, audience, partner_id, refill).await
     }
@@ -48,6 +48,7 @@ impl<S: Store> Runner<S> {
         if from.as_ref() == Some(&to) {
             return Ok(Rebound { from, to, moved: 0, refilled: 0 });
         }
+        self.only_ours(&new, &old.name).await?;
         new.parts = Vec::new();
         new.marker = fresh_marker(&self.chance);
         new.made_by_us = self.made_by_us(&new).await?;

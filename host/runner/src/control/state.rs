@@ -1,8 +1,8 @@
 //! How canvases stand: live, paused, closed to new people, stopped. Documents beside their versions (design, 11.12).
-use caravan_model::{CanvasId, Code, Millis, Problem, VersionId};
+use caravan_model::{CanvasId, Code, Millis, Problem};
 use caravan_store::{CanvasesSeen, DocumentKind, Store};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 /// How a canvas stands, over all its versions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,15 +111,4 @@ impl CanvasStates {
 /// What the store says; a document that cannot be read.
 pub async fn states<S: Store>(store: &S) -> crate::Result<CanvasStates> {
     Ok(CanvasStates::read(&store.documents(DocumentKind::Canvas).await?)?)
-}
-
-/// The versions in which nobody moves on now, and what that was read from.
-pub(crate) async fn still_versions<S: Store>(store: &S) -> crate::Result<(HashSet<VersionId>, CanvasesSeen)> {
-    let states = states(store).await?;
-    if states.documents.is_empty() {
-        return Ok((HashSet::new(), states.seen));
-    }
-    let versions = store.versions().await?.into_iter();
-    let still = versions.filter(|version| !states.of(version.canvas.canvas.as_str()).advances());
-    Ok((still.map(|version| version.id).collect(), states.seen))
 }

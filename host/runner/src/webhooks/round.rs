@@ -3,7 +3,6 @@
 use super::Health;
 use super::verdict::{Verdict, of_answer, of_rest};
 use crate::advance::MOST_SKIPPED;
-use crate::control::still_versions;
 use crate::crowds::Crowds;
 use crate::moves::{Pace, moves_from};
 use crate::shared::Shared;
@@ -57,7 +56,7 @@ impl<'a, S: Store> Round<'a, S> {
     /// Works on a set; gives how many went on.
     pub(super) async fn work(&mut self, calls: Vec<Calling>) -> crate::Result<u64> {
         let mut waiting = self.prepare(calls).await?;
-        let mut under_way: JoinSet<(Calling, Millis, WebhookAnswer)> = JoinSet::new();
+        let mut under_way: JoinSet<crate::Result<Option<(Calling, Millis, WebhookAnswer)>>> = JoinSet::new();
         let mut moved = 0;
         let mut kept_at = tokio::time::Instant::now();
         loop {
@@ -68,14 +67,7 @@ impl<'a, S: Store> Round<'a, S> {
                     // Paused or stopped meanwhile: nothing was asked yet, and nothing is noted.
                     continue;
                 }
-                let (sender, room) = (self.shared.options.webhooks.sender.clone(), self.shared.endpoints.room.clone());
-                let called = self.shared.now();
-                under_way.spawn(async move {
-                    // It is never closed.
-                    let _pass = room.acquire_owned().await;
-                    let answer = sender.send(&call).await;
-                    (calling, called, answer)
-                });
+                under_way.spawn(asked(self.shared.clone(), calling, call));
             }
             if self.rests() {
                 let now = self.shared.now();
@@ -93,8 +85,9 @@ impl<'a, S: Store> Round<'a, S> {
                 biased;
                 answered = under_way.join_next() => match answered {
                     Some(answered) => {
-                        let (calling, called, answer) = answered?;
-                        self.heard(calling, called, &answer);
+                        if let Some((calling, called, answer)) = answered?? {
+                            self.heard(calling, called, &answer);
+                        }
                     }
                     None if is_done && self.decided.is_empty() => return Ok(moved),
                     None => {}
@@ -210,12 +203,13 @@ impl<'a, S: Store> Round<'a, S> {
             return Ok(0);
         }
         loop {
-            let (still, seen) = still_versions(store).await?;
+            let canvases = self.shared.canvases().await?;
             let mut moves = Vec::new();
             for (version, ended) in &ends {
-                moves.extend(self.go_on(*version, ended, still.contains(version), now).await?);
+                let is_still = !self.shared.moves_on(*version, &canvases);
+                moves.extend(self.go_on(*version, ended, is_still, now).await?);
             }
-            match store.advance(lease, moves, seen, now).await {
+            match store.advance(lease, moves, canvases.seen(), now).await {
                 Err(Error::Overtaken) => continue,
                 moved => return Ok(moved?),
             }
@@ -258,6 +252,25 @@ impl<'a, S: Store> Round<'a, S> {
         }
         Ok(advances)
     }
+}
+
+/// Asks the endpoint once there is room, unless the person left, or their canvas was paused or stopped, since it was settled
+/// what to ask: what is looked at here is as it stands when the request leaves.
+async fn asked<S: Store>(
+    shared: Arc<Shared<S>>,
+    calling: Calling,
+    call: WebhookCall,
+) -> crate::Result<Option<(Calling, Millis, WebhookAnswer)>> {
+    // It is never closed.
+    let _pass = shared.endpoints.room.clone().acquire_owned().await;
+    let (visit, version, step) = (calling.visit, calling.version, calling.step);
+    let still = shared.store.still_called(vec![(visit, version, step)]).await?;
+    if !still.contains(&true) || !shared.moves_on(version, &shared.canvases().await?) {
+        return Ok(None);
+    }
+    let called = shared.now();
+    let answer = shared.options.webhooks.sender.send(&call).await;
+    Ok(Some((calling, called, answer)))
 }
 
 fn erased() -> (Status, Reason) {

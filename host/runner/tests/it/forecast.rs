@@ -1,9 +1,11 @@
 //! The check before a launch: what steps share, what the partner allows, and tokens that end.
 use crate::common::*;
 use caravan_journey::TimeZone;
-use caravan_model::{Duration, Millis};
+use caravan_model::port::{Answer, Ask, BoxFuture, CallContext, CallOutcome, Connector, Connectors};
+use caravan_model::{Digest, Duration, Manifest, Millis, Problem};
 use caravan_runner::{Forecast, forecast};
 use serde_json::json;
+use std::sync::Arc;
 
 const PEOPLE: u32 = 1_000;
 
@@ -29,9 +31,56 @@ async fn stage(quota: serde_json::Value, per_account: u32) -> Stage {
 }
 
 async fn look(stage: &Stage) -> Forecast {
+    look_with(stage, &Fakes(stage.fakes.clone())).await
+}
+
+/// The same, by connectors that can ask partners.
+async fn look_with(stage: &Stage, partners: &dyn Connectors) -> Forecast {
     let fakes = Fakes(stage.fakes.clone());
-    let beside = (&fakes as &dyn caravan_model::port::Connectors, &connections());
-    forecast(&stage.store, &canvas(TEXT), beside, stage_now(stage), &TimeZone::UTC).await.unwrap()
+    let beside = (&fakes as &dyn Connectors, &connections());
+    forecast(&stage.store, &canvas(TEXT), beside, Ok(partners), stage_now(stage), &TimeZone::UTC).await.unwrap()
+}
+
+/// A partner whose calls never end, or that lists pages without an end.
+struct Strange(Arc<Fake>, bool);
+
+impl Connector for Strange {
+    fn manifest(&self) -> &Manifest {
+        self.0.manifest()
+    }
+
+    fn digest(&self) -> Digest {
+        self.0.digest()
+    }
+
+    fn settings(&self) -> &serde_json::Map<String, serde_json::Value> {
+        self.0.settings()
+    }
+
+    fn call<'a>(&'a self, context: CallContext, ask: Ask) -> BoxFuture<'a, CallOutcome> {
+        Box::pin(async move {
+            if !self.1 {
+                return std::future::pending().await;
+            }
+            let mut outcome = self.0.call(context, ask).await;
+            if let Ok(Answer::Audiences(_, next)) = &mut outcome.answer {
+                *next = Some("more".into());
+            }
+            outcome
+        })
+    }
+}
+
+struct OnlyStrange(Arc<Strange>);
+
+impl Connectors for OnlyStrange {
+    fn connector(&self, _: &str) -> Result<Arc<dyn Connector>, Problem> {
+        Ok(self.0.clone())
+    }
+
+    fn default_country(&self, _: &str) -> Option<String> {
+        None
+    }
 }
 
 #[tokio::test]
@@ -65,10 +114,40 @@ async fn an_account_that_would_have_more_audiences_than_the_partner_allows_is_wa
     // Those that are there are not made again.
     one.publish(&one_step("other", "add", "email")).await;
     let found = look(&one).await;
-    assert!(found.steps[0].warnings[0].contains("1 are known in act_1, and 2 more"), "{found:?}");
+    assert!(found.steps[0].warnings[0].contains("1 are in act_1, and 2 more"), "{found:?}");
     let two = stage(quota(), 2).await;
     two.publish(TEXT).await;
     assert!(!look(&two).await.warns());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_partner_lists_counts_and_where_it_lists_nothing_that_is_said() {
+    let quota = || json!({"scope": "app", "unit": "calls", "amount": 1_000, "per": "1m"});
+    let stage = stage(quota(), 3).await;
+    let by_others = |id: &str| (id.to_owned(), (format!("By hand {id}"), String::new(), Default::default()));
+    stage.fake().partner.lock().unwrap().audiences.extend([by_others("7")]);
+    assert!(!look(&stage).await.warns());
+    // The store knows nothing of what people made there themselves.
+    stage.fake().partner.lock().unwrap().audiences.extend([by_others("8")]);
+    let found = look(&stage).await;
+    assert!(found.steps[0].warnings[0].ends_with("2 are in act_1, and 2 more would be made"), "{found:?}");
+
+    for (lists, why) in [(false, "it did not answer within 10 s"), (true, "it has more than 100 pages")] {
+        let strange = OnlyStrange(Arc::new(Strange(stage.fake(), lists)));
+        let began = tokio::time::Instant::now();
+        let found = look_with(&stage, &strange).await;
+        assert!(began.elapsed().as_secs() <= 11, "{:?}", began.elapsed());
+        let notes: Vec<&String> = found.steps.iter().flat_map(|step| &step.notes).collect();
+        assert!(notes.len() == 1 && !found.warns(), "{found:?}");
+        assert!(notes[0].contains("0 are known in act_1, and 2 more would be made; others may be"), "{notes:?}");
+        assert!(notes[0].ends_with(why), "{notes:?}");
+    }
+    let nobody = Fakes(Default::default());
+    let found = look_with(&stage, &nobody).await;
+    assert!(found.steps[0].notes[0].contains("its list cannot be read: no `c`") && !found.warns(), "{found:?}");
+    // Where nothing is to be made, nobody is asked.
+    stage.publish(TEXT).await;
+    assert!(look_with(&stage, &nobody).await.steps.iter().all(|step| step.notes.is_empty()));
 }
 
 #[tokio::test]

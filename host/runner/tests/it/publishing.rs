@@ -1,9 +1,10 @@
 //! Audiences get the partner's id, once.
 use crate::common::*;
 use caravan_model::{Code, Status};
-use caravan_runner::{RunEnd, RunOptions};
+use caravan_runner::{RunEnd, RunOptions, Stores};
 use caravan_store::Store;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[tokio::test]
@@ -73,6 +74,37 @@ async fn a_connector_that_answers_with_anothers_audience_when_it_is_to_make_one_
     assert!(error.to_string().contains("one/list"), "{error}");
     assert_eq!(stage.store.audience("two/list").await.unwrap().unwrap().partner_id, None);
     assert_eq!(stage.store.lanes().await.unwrap().len(), 1, "and nobody waits for it");
+}
+
+#[tokio::test]
+async fn an_audience_of_another_workspace_becomes_nobodys_also_when_it_is_made_with_its_first_people() {
+    let other = Stage::new(10);
+    other.publish(&one_step("theirs", "add", "email")).await;
+    let mut needs_rows = manifest(10);
+    needs_rows["audience"] = serde_json::json!({"create": true, "create_needs_rows": true});
+    let stage = Stage::of(needs_rows);
+    let version = stage.publish(&one_step("one", "add", "email")).await;
+    let first = stage.lane().await.key;
+    let runner = || {
+        let runner = stage.runner();
+        runner.meet(Arc::new(Stores(vec![("emea".to_owned(), other.store.clone())])));
+        runner
+    };
+    let (progress, _) = tokio::sync::watch::channel(Default::default());
+    let (_cancel, cancelled) = tokio::sync::watch::channel(false);
+    let options = RunOptions { source: "f".into(), wait: Duration::from_millis(100), ..RunOptions::default() };
+    let end = runner().run(version, rows(people(0..5)), options, progress, cancelled).await.unwrap();
+    assert!(matches!(end, RunEnd::Waits(..)), "{end:?}");
+    // The connector answers with `new-1`, which is another workspace's.
+    let state = format!("{:?}", stage.lane().await.state);
+    assert!(state.contains("the workspace `emea` writes to the audience new-1"), "{state}");
+    assert_eq!(stage.lane().await.key, first, "the queue has no audience");
+    assert_eq!(stage.count(version, 0, Status::Waiting).await, 5);
+    let refused = runner().rebind("one/list", "new-1", false).await.unwrap_err();
+    assert!(refused.code() == Code::UnknownAudience && refused.to_string().contains("`emea`"), "{refused}");
+    assert_eq!(stage.lane().await.key, first);
+    runner().rebind("one/list", "mine", false).await.unwrap();
+    assert_eq!(stage.store.audience("one/list").await.unwrap().unwrap().partner_id.as_deref(), Some("mine"));
 }
 
 #[tokio::test]

@@ -6,11 +6,15 @@ use crate::stream::served;
 use crate::time::{DAY, HOUR};
 use crate::world::World;
 use caravan_journey::document::read_segment;
-use caravan_model::{Event, Message, Status, VersionId};
+use caravan_model::port::BoxFuture;
+use caravan_model::webhook::{WebhookAnswer, WebhookCall, WebhookSender};
+use caravan_model::{Event, Message, ProfileId, Status, VersionId};
 use caravan_runner::Runner;
 use caravan_store::{HoldScope, Store};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::store::SimStore;
 
@@ -22,15 +26,23 @@ enum Act {
     Pause,
     Close,
     Stop,
+    /// A call lets the first ten out.
+    Exit,
 }
 
 const ACTS: [Act; 3] = [Act::Pause, Act::Close, Act::Stop];
 
-async fn act(runner: &Runner<SimStore>, what: Act) {
+async fn act(runner: &Runner<SimStore>, store: &SimStore, what: Act) {
     match what {
         Act::Pause => drop(runner.pause_canvas("held", "test").await.unwrap()),
         Act::Close => drop(runner.stop_entries("held", "test").await.unwrap()),
         Act::Stop => drop(runner.stop_now("held", "test").await.unwrap()),
+        Act::Exit => {
+            let named = store.named((0..10).map(|who| format!("p{who}")).collect()).await.unwrap();
+            let people: Vec<ProfileId> = named.into_iter().flatten().collect();
+            assert_eq!(people.len(), 10);
+            runner.let_out("held", &people).await.unwrap();
+        }
     }
 }
 
@@ -44,7 +56,7 @@ async fn overtaken(world: &World, what: Act, version: VersionId, (call, after): 
     let serving = async { runner.serve(tell, cancelled).await.unwrap() };
     let acting = async {
         begun.await.unwrap();
-        act(&runner, what).await;
+        act(&runner, world.store(), what).await;
         let counters = world.store().counters(version).await.unwrap();
         end.send(()).unwrap();
         tokio::time::sleep(HOUR).await;
@@ -154,7 +166,7 @@ async fn nobody_moves_on_behind_a_stop_or_a_pause() {
             let moved = match what {
                 // Those inside go on to their end.
                 Act::Close => 40,
-                Act::Pause | Act::Stop => after * 16,
+                Act::Pause | Act::Stop | Act::Exit => after * 16,
             };
             let context = format!("{what:?} {after}");
             let passed: u64 = world
@@ -289,4 +301,124 @@ async fn what_is_unsent_of_those_who_are_through_is_withdrawn_too_while_the_canv
         .sum();
     assert_eq!(exited, 40);
     world.balanced().await;
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn a_batch_leaves_without_whoever_left_between_the_look_and_the_seal() {
+    for what in [Act::Pause, Act::Stop, Act::Exit] {
+        for (after, ends) in [(0, false), (1, false), (0, true), (1, true)] {
+            let mut world = world(28);
+            let mut text = text("{ event: signed_up }");
+            if ends {
+                // Their entries are over when the batch is sealed: only how the canvas stands, and their mark, tells.
+                text = text.replace("next: pause", "next: exit");
+                text = text.replace("  pause: { delay: { for: 1d }, next: exit }\n", "");
+            }
+            let version = world.publish(&text).await;
+            world.hold(HoldScope::Everything).await;
+            world.runner().receive((0..40).map(|n| signed_up(n, world.now())).collect()).await.unwrap();
+            served(&world, HOUR).await;
+            world.lift(HoldScope::Everything).await;
+            overtaken(&world, what, version, ("seal", after)).await;
+            let sent: BTreeSet<String> = match what {
+                Act::Stop => emails(0..after as u32 * 16),
+                // The first sixteen were sent before the second batch was sealed.
+                Act::Exit if after == 0 => emails(10..40),
+                Act::Exit | Act::Pause | Act::Close => emails(0..40),
+            };
+            let context = format!("{what:?} {after} {ends}");
+            assert_eq!(world.members(), sent, "{context}");
+            let asked: BTreeSet<String> = world.partner.log().into_iter().flat_map(|seen| seen.rows).collect();
+            assert_eq!(asked.len(), sent.len(), "{context}: nobody else was in a request");
+            let statuses = world.statuses(version, 0).await;
+            let count =
+                |wanted| -> u64 { statuses.iter().filter(|((status, _), _)| *status == wanted).map(|(_, n)| *n).sum() };
+            let counts = (count(Status::Synced), count(Status::Exited));
+            assert_eq!(counts, (sent.len() as u64, 40 - sent.len() as u64), "{context}: {statuses:?}");
+            world.balanced().await;
+        }
+    }
+}
+
+/// An endpoint that answers its first call only once it is told to.
+#[derive(Default)]
+struct Slow {
+    asked: Notify,
+    answers: Notify,
+    got: Mutex<Vec<String>>,
+}
+
+impl WebhookSender for Slow {
+    fn send<'a>(&'a self, call: &'a WebhookCall) -> BoxFuture<'a, WebhookAnswer> {
+        Box::pin(async move {
+            let is_first = {
+                let mut got = self.got.lock().unwrap();
+                got.push(call.body.to_string());
+                got.len() == 1
+            };
+            if is_first {
+                self.asked.notify_one();
+                self.answers.notified().await;
+            }
+            WebhookAnswer::Taken
+        })
+    }
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn no_request_leaves_behind_an_exit_or_a_stop_for_whom_it_was_prepared() {
+    let mail = "  mail: { webhook: { use: mailer, body: { to: \"{{ email }}\" } }, next: sync }\n  sync:";
+    for what in ACTS.into_iter().chain([Act::Exit]) {
+        // One waits for room over all endpoints, or for the endpoint's own.
+        for (at_once, in_all) in [(32, 1), (1, 32)] {
+            let mut world = world(29);
+            let slow = Arc::new(Slow::default());
+            world.options.webhooks.sender = slow.clone();
+            world.options.webhooks.at_once = at_once;
+            world.options.webhooks.in_all = in_all;
+            let text = text("{ event: signed_up }").replace("start: sync", "start: mail").replace("  sync:", mail);
+            let version = world.publish(&text).await;
+            world.hold(HoldScope::Everything).await;
+            world.runner().receive((0..16).map(|n| signed_up(n, world.now())).collect()).await.unwrap();
+            let (cancel, cancelled) = watch::channel(false);
+            let (tell, _) = watch::channel(caravan_runner::Progress::default());
+            let runner = world.runner();
+            let acting = async {
+                slow.asked.notified().await;
+                act(&runner, world.store(), what).await;
+                slow.answers.notify_one();
+                tokio::time::sleep(HOUR).await;
+                cancel.send_replace(true);
+            };
+            let serving = async { runner.serve(tell, cancelled).await.unwrap() };
+            tokio::join!(serving, acting);
+            // The first call was under way.
+            let asked = match what {
+                Act::Close => 16,
+                Act::Pause | Act::Stop => 1,
+                Act::Exit => 7,
+            };
+            let context = format!("{what:?} {at_once} {in_all}");
+            assert_eq!(slow.got.lock().unwrap().len(), asked, "{context}");
+            let exited =
+                world.statuses(version, 0).await.into_iter().filter(|((status, _), _)| *status == Status::Exited);
+            let exited: u64 = exited.map(|(_, n)| n).sum();
+            assert_eq!(
+                exited,
+                if what == Act::Stop {
+                    16
+                } else if what == Act::Exit {
+                    10
+                } else {
+                    0
+                },
+                "{context}"
+            );
+            world.runner().resume_canvas("held").await.unwrap();
+            served(&world, HOUR).await;
+            let in_all = if what == Act::Pause { 16 } else { asked };
+            assert_eq!(slow.got.lock().unwrap().len(), in_all, "{context}: resumed");
+            world.balanced().await;
+        }
+    }
 }

@@ -278,6 +278,7 @@ the_store! {
         fn newest_entries(version: VersionId, profiles: Vec<ProfileId>) -> Vec<NewestEntry>;
         fn inside(version: VersionId, after: ProfileId, limit: usize) -> Vec<ProfileId>;
         fn next_timer() -> Option<Millis>;
+        fn still_called(calls: Vec<Uncalled>) -> Vec<bool>;
         fn calls(steps: Vec<(VersionId, StepIx)>, now: Millis, limit: usize) -> Vec<Calling>;
         fn lanes() -> Vec<Lane>;
         fn owing(now: Millis, limit: usize) -> Vec<Owing>;

@@ -23,6 +23,9 @@ pub struct Calling {
     pub tried: Option<Tried>,
 }
 
+/// A call that is about to be made: its visit, version and step.
+pub type Uncalled = (VisitId, VersionId, StepIx);
+
 /// Attempts that did not bring a visit to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tried {

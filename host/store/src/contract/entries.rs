@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 /// How canvases stood when the caller looked: their documents of kind [`super::DocumentKind::Canvas`], by id. What lets
 /// people in or moves them on is refused as [`super::Error::Overtaken`] where a canvas of theirs has another document by
-/// now: once whoever pauses or stops one is answered, nobody enters or moves on behind it.
+/// now: once whoever pauses or stops one is answered, nobody enters or moves on behind it. A slice that was decided on so is
+/// kept without its first attempt ([`super::Sealing::first_attempt`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CanvasesSeen(Arc<BTreeMap<String, String>>);
 

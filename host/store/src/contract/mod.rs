@@ -163,7 +163,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn inbox(&self, limit: usize) -> impl Future<Output = Result<Vec<Inbound>>> + Send;
     /// How much waits in the inbox; never reads all of it.
     fn backlog(&self) -> impl Future<Output = Result<Backlog>> + Send;
-    /// Forgets messages up to this one and keeps their events, as [`Store::record`] does. Repeated, it does nothing.
+    /// Forgets messages up to this one and keeps their events, as [`Store::record`] does.
     fn work_off(
         &self,
         lease: Lease,
@@ -208,8 +208,9 @@ pub trait Store: Send + Sync + Clone + 'static {
         version: VersionId,
         profiles: Vec<ProfileId>,
     ) -> impl Future<Output = Result<Vec<NewestEntry>>> + Send;
-    /// Calls of these steps' endpoints that may be made now, step by step, oldest first, with their people. Whoever waits
-    /// there goes on by [`Store::advance`], or is let out by [`Store::signal_exit`].
+    /// Which of these calls are still to be made: not of whoever left, or moved to another version. Asked before requests leave.
+    fn still_called(&self, calls: Vec<Uncalled>) -> impl Future<Output = Result<Vec<bool>>> + Send;
+    /// Calls of these steps' endpoints that may be made now, step by step, oldest first, with their people.
     fn calls(
         &self,
         steps: Vec<(VersionId, StepIx)>,
@@ -225,8 +226,7 @@ pub trait Store: Send + Sync + Clone + 'static {
         after: ProfileId,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<ProfileId>>> + Send;
-    /// When the next timer is due, of positions, calls, lanes, claims, renewals, follow-ups and withdrawals; `None` where nothing waits for
-    /// the clock.
+    /// When the next timer is due, of whatever waits for the clock; `None` where nothing does.
     fn next_timer(&self) -> impl Future<Output = Result<Option<Millis>>> + Send;
 
     /// All lanes.
@@ -341,7 +341,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn group_sizes(&self) -> impl Future<Output = Result<Vec<(Group, u64)>>> + Send;
     /// Who changed since their segments were looked at, oldest first. Noted only while there are segments.
     fn restless(&self, limit: usize) -> impl Future<Output = Result<Vec<Restless>>> + Send;
-    /// People by ascending id from `after` on; erased ones are left out.
+    /// People by ascending id from `after` on, without erased ones.
     fn everyone(&self, after: ProfileId, limit: usize) -> impl Future<Output = Result<Vec<Known>>> + Send;
     /// These people, by ascending id; erased ones are left out.
     fn people(&self, profiles: Vec<ProfileId>) -> impl Future<Output = Result<Vec<Known>>> + Send;
@@ -444,8 +444,8 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// The lane's next operations in order, with people and memberships: owed removals alone while there are any. Takes
     /// nothing.
     fn peek(&self, lane: LaneId, limit: usize) -> impl Future<Output = Result<Vec<Queued>>> + Send;
-    /// Takes operations off the lane's waiting end: outcomes, and a durable slice of the rest. `Impossible` where the
-    /// lane has an open slice.
+    /// Takes operations off the lane's waiting end: outcomes, and a durable slice of the rest, with its first attempt unless
+    /// an exit or a stop came between ([`Sealing::first_attempt`]). `Impossible` where the lane has an open slice.
     fn seal(&self, lease: Lease, sealing: Sealing) -> impl Future<Output = Result<Option<Slice>>> + Send;
     /// The lane's open slice, unchanged.
     fn open_slice(&self, lane: LaneId) -> impl Future<Output = Result<Option<Slice>>> + Send;
@@ -495,6 +495,6 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn parts(&self, lane: Option<LaneId>, limit: usize) -> impl Future<Output = Result<Vec<PartRecord>>> + Send;
     /// One part by its name.
     fn part(&self, name: &str) -> impl Future<Output = Result<Option<PartRecord>>> + Send;
-    /// A hint that there may be work; never misses, may be spurious.
+    /// A hint that there may be work; never misses.
     fn changed(&self) -> impl Future<Output = ()> + Send;
 }

@@ -1,5 +1,5 @@
 //! Slices and parts: what is sealed, attempted and settled.
-use super::{Charge, LaneState, MembershipChange, Outcome};
+use super::{CanvasesSeen, Charge, LaneState, MembershipChange, Outcome};
 use caravan_model::{Digest, Effect, LaneId, Millis, Part, PartId, ProfileId, SliceId, StepIx, VersionId, VisitId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -48,8 +48,14 @@ pub struct Sealing {
     pub settings: String,
     /// Sealing time.
     pub now: Millis,
-    /// The first part's first attempt, recorded along with it: its deadline.
+    /// The first part's first attempt, recorded along with it: its deadline. It is left out where it was overtaken: more of
+    /// those who are taken have heard an exit than `exited` says, or a canvas of theirs stands otherwise than `seen` says.
+    /// Who must not be sent any more is then found by [`super::Store::recheck`] before the attempt that is to be made.
     pub first_attempt: Option<Millis>,
+    /// How many of the operations that are taken had heard an exit when it was decided what to send.
+    pub exited: usize,
+    /// How canvases stood then.
+    pub seen: CanvasesSeen,
     /// What that attempt uses of quotas.
     pub charges: Vec<Charge>,
 }

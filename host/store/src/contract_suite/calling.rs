@@ -66,6 +66,8 @@ pub async fn calls_wait_are_put_off_and_end<E: Engine>(engine: E) {
     assert_eq!(w.store.advance(w.lease, moves.clone(), CanvasesSeen::default(), w.now).await.expect("moved"), 2);
     assert_eq!(w.store.advance(w.lease, moves, CanvasesSeen::default(), w.now).await.expect("a repeat"), 0);
     w.store.signal_exit(w.lease, version, people[2..3].to_vec(), Reason::none(), w.now).await.expect("let out");
+    let uncalled = calls.iter().map(|call| (call.visit, call.version, call.step)).collect();
+    assert_eq!(w.store.still_called(uncalled).await.expect("a look"), [false, false, false, true]);
     assert_eq!(w.store.postpone(w.lease, off[..3].to_vec(), w.now).await.expect("put off"), 0);
     let left = w.store.calls(both(version), later, 10).await.expect("calls");
     let left: Vec<_> = left.iter().map(|call| (call.profile, call.step, call.tried.clone())).collect();

@@ -125,6 +125,7 @@ macro_rules! contract_suite {
             a_slice_lives_from_sealing_to_settlement
             rule_11_4_a_slice_is_immutable_and_comes_back_unchanged
             rule_11_4_sealing_needs_a_word_on_every_operation
+            rule_11_12_a_slice_that_an_exit_or_a_stop_overtook_has_no_attempt_yet
             rule_11_4_removals_stay_before_adds_when_a_part_is_split
             rule_11_6_attempts_are_recorded_before_and_ended_once
             rule_11_6_an_attempt_without_an_end_may_have_landed

@@ -87,6 +87,58 @@ pub async fn rule_11_4_a_slice_is_immutable_and_comes_back_unchanged(engine: imp
     w.balanced().await;
 }
 
+pub async fn rule_11_12_a_slice_that_an_exit_or_a_stop_overtook_has_no_attempt_yet(engine: impl Engine) {
+    let mut w = parked(engine, 8).await;
+    let charge = Charge { key: "calls".into(), bucket: w.now, amount: 1, keep_until: Millis(w.now.0 + 60_000) };
+    let sealing = |w: &World<_>, ops: &[Queued]| Sealing {
+        first_attempt: Some(Millis(5)),
+        charges: vec![charge.clone()],
+        exited: ops.iter().filter(|op| op.exited).count(),
+        ..w.sealing(&[ops])
+    };
+    let attempts = |slice: &Slice| (slice.parts[0].attempts, slice.parts[0].open_until);
+    // Somebody leaves behind the look.
+    let ops = w.peek().await[..2].to_vec();
+    let leaver = ops[1].profile;
+    w.store.signal_exit(w.lease, w.version.id, vec![leaver], Reason::none(), w.now).await.expect("let out");
+    let slice = w.store.seal(w.lease, sealing(&w, &ops)).await.expect("sealed").expect("a slice");
+    assert_eq!(attempts(&slice), (0, None));
+    assert_eq!(w.store.charges(w.now).await.expect("charges"), [], "no attempt uses nothing");
+    let changed = w.store.recheck(slice.parts[0].id).await.expect("a recheck");
+    assert_eq!(
+        changed.iter().map(|op| (op.profile, op.exited)).collect::<Vec<_>>(),
+        [(ops[0].profile, false), (leaver, true)]
+    );
+    let close = async |w: &World<_>, slice: &Slice| {
+        let part = &slice.parts[0];
+        w.send(part, |s| (s.ends, s.outcomes) = (true, all(part, Status::Synced, GoesTo::End))).await.expect("settled");
+        w.balanced().await;
+    };
+    close(&w, &slice).await;
+    // Whoever leaves elsewhere in the queue, or had left before the look, changes nothing.
+    let ops = w.peek().await;
+    w.store.signal_exit(w.lease, w.version.id, vec![ops[1].profile], Reason::none(), w.now).await.expect("let out");
+    let ops = w.peek().await;
+    w.store.signal_exit(w.lease, w.version.id, vec![ops[3].profile], Reason::none(), w.now).await.expect("let out");
+    let slice = w.store.seal(w.lease, sealing(&w, &ops[..2])).await.expect("sealed").expect("a slice");
+    assert_eq!(attempts(&slice), (1, Some(Millis(5))));
+    close(&w, &slice).await;
+    // The canvas is stopped behind the look.
+    let ops = w.peek().await[..2].to_vec();
+    let document = |body: &str| (DocumentKind::Canvas, "journey".to_owned(), Some(body.to_owned()));
+    w.store.put_documents(w.lease, vec![document("stopped")]).await.expect("written");
+    let slice = w.store.seal(w.lease, sealing(&w, &ops)).await.expect("sealed").expect("a slice");
+    assert_eq!(attempts(&slice), (0, None));
+    close(&w, &slice).await;
+    // And was so at the look.
+    w.now = Millis(w.now.0 + 1);
+    let ops = w.peek().await;
+    let seen = CanvasesSeen::from_iter([("journey".to_owned(), "stopped".to_owned())]);
+    let slice = w.store.seal(w.lease, Sealing { seen, ..sealing(&w, &ops) }).await.expect("sealed").expect("a slice");
+    assert_eq!(attempts(&slice), (1, Some(Millis(5))));
+    close(&w, &slice).await;
+}
+
 pub async fn rule_11_4_sealing_needs_a_word_on_every_operation(engine: impl Engine) {
     let w = parked(engine, 3).await;
     let ops = w.peek().await;

@@ -128,6 +128,8 @@ impl<E: Engine> World<E> {
             settings: "{}".into(),
             now: self.now,
             first_attempt: None,
+            exited: 0,
+            seen: CanvasesSeen::default(),
             charges: Vec::new(),
         }
     }

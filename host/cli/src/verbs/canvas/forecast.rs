@@ -4,7 +4,7 @@ use crate::check;
 use crate::fail::End;
 use crate::host::{Host, safe};
 use crate::{config, out, verbs};
-use caravan_model::port::{Clock, SystemClock};
+use caravan_model::port::{Clock, Connectors, SystemClock};
 use caravan_model::{Reason, reasons};
 use caravan_runner::{Forecast, StepForecast, WebhookForecast, forecast as look};
 use std::collections::BTreeSet;
@@ -15,8 +15,13 @@ pub async fn forecast(global: &Global, args: &ForecastArgs) -> anyhow::Result<En
     let checked = check::to_look_at(global, &store, &args.canvas, args.connections.as_deref()).await?;
     let sealed = Some(safe::of(&store));
     let host = Host::unconnected(&checked.connections, &checked.components, &checked.grants, sealed)?;
+    // No lab is started for this; where one is needed, what the store knows is counted, and that is said.
+    let sealed = Some(safe::of(&store));
+    let bound = Host::bind(&checked.connections, &checked.components, &checked.grants, None, sealed);
+    let partners = bound.as_ref().map(|host| host as &dyn Connectors);
     let (now, zone) = (SystemClock.now(), config::zone_of(store.workspace()));
-    let found = look(&store, &checked.canvas.value, (&host, &checked.connections.value), now, &zone).await?;
+    let beside = (&host as &dyn Connectors, &checked.connections.value);
+    let found = look(&store, &checked.canvas.value, beside, partners, now, &zone).await?;
     tell(global, &found)
 }
 
@@ -45,6 +50,7 @@ pub fn in_short(found: &Forecast) -> String {
     text.push('\n');
     for step in &found.steps {
         step.warnings.iter().for_each(|warning| text.push_str(&format!("warning: {}: {warning}\n", step.step)));
+        step.notes.iter().for_each(|note| text.push_str(&format!("note: {}: {note}\n", step.step)));
     }
     text
 }
@@ -102,5 +108,6 @@ fn step_words(step: &StepForecast) -> String {
         .collect();
     text.extend(words);
     step.warnings.iter().for_each(|warning| text.push_str(&format!("  warning: {warning}\n")));
+    step.notes.iter().for_each(|note| text.push_str(&format!("  note: {note}\n")));
     text
 }

@@ -10,6 +10,7 @@ use crate::check::{self, Checked, Secrets};
 use crate::fail::{End, Problems};
 use crate::host::hands::actor;
 use crate::host::lab::{self, LabHome};
+use crate::host::ready::neighbours;
 use crate::host::{Host, safe};
 use crate::registry::{Shelf, loads};
 use crate::users::{Users, events::Events};
@@ -66,7 +67,9 @@ pub async fn run(global: &Global, args: &RunArgs) -> anyhow::Result<End> {
     let started = SystemClock.now();
     let options = host.options(&store).await?;
     let host = Arc::new(host);
+    let neighbours = neighbours(store.workspace())?;
     let runner = Runner::new(store.clone(), host.clone(), Arc::new(SystemClock), options);
+    runner.meet(Arc::new(neighbours));
     let cancel = stop::listen(global.quiet);
     let ended = go(global, args, prepared, &runner, lab.as_ref(), started, cancel).await;
     let noted = host.note_denials(&runner).await;
