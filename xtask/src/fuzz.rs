@@ -69,8 +69,7 @@ pub fn run(options: &Options) -> Result<()> {
         // With a target of its own the flags reach neither build scripts nor macros, which run without libFuzzer.
         build.current_dir(&folder).args(["build", "--release", "--target", host_triple(), "--target-dir"]).arg(&built);
         build.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"));
-        options.targets.iter().for_each(|target| drop(build.args(["--bin", target])));
-        must(&mut build)
+        must(build.args(options.targets.iter().flat_map(|target| ["--bin", target])))
     })?;
     let programs: PathBuf = built.join(host_triple()).join("release");
     for target in &options.targets {
