@@ -2,6 +2,16 @@
 use caravan_tests::{LAB_CONNECTIONS, Place, Ran, Served};
 use std::process::Stdio;
 
+const TREE: &str = r"
+format: 1
+canvas: tree
+audiences:
+  vip: { connection: lab-meta, account: main, name: VIP, if_missing: create }
+entry: { trigger: { api: true }, start: sync }
+steps:
+  sync: { audience_sync: { audience: vip, action: add, match: [email] }, next: exit }
+";
+
 fn key(place: &Place, workspace: &str, rights: &str) -> String {
     let made = place.run(["key", "add", rights, "--rights", rights, "--workspace", workspace, "--json"]).expect(0);
     made.json()["key"].as_str().expect("a secret").to_owned()
@@ -120,4 +130,39 @@ fn a_doctor_says_what_is_missing_to_work() {
     assert!(said.contains("FAIL  connections.yaml") && said.contains("CV053"), "{said}");
     place.write("connections.yaml", LAB_CONNECTIONS);
     place.run(["doctor", "--json"]).expect(0);
+}
+
+#[test]
+fn a_serving_host_tells_of_people_queues_and_audiences_in_the_words_of_its_store() {
+    let place = Place::new();
+    place.write("connections.yaml", LAB_CONNECTIONS);
+    place.write("canvas.yaml", TREE);
+    place.write("u.csv", "external_id,emails,country\nu1,u1@acme.example,FR\nu2,,FR\nu3,u3@acme.example,FR\n");
+    let lab = place.lab();
+    let of_store = ["--store", "s.caravan"];
+    place.run(["run", "canvas.yaml", "--users", "u.csv", "--lab", &lab.url, "--store", "s.caravan"]).expect(0);
+    let key = place.run(["key", "add", "boss", "--rights", "admin", "--store", "s.caravan", "--json"]).expect(0).json();
+    let key = key["key"].as_str().expect("a secret").to_owned();
+    place.run([&["queue", "hold", "--connector", "tiktok", "--because", "a look"], &of_store[..]].concat()).expect(0);
+    let asked: [(&[&str], i32); 6] = [
+        (&["canvas", "numbers", "tree"], 0),
+        (&["profile", "trace", "u1", "--reveal"], 0),
+        (&["queue", "list"], 1),
+        (&["queue", "show", "vip"], 0),
+        (&["audience", "list"], 0),
+        (&["audience", "show", "vip"], 0),
+    ];
+    let before: Vec<Ran> =
+        asked.iter().map(|(verb, code)| place.run([*verb, &of_store].concat()).expect(*code)).collect();
+    let (tree, person, queues) = (&before[0].stdout, &before[1].stdout, &before[2].stdout);
+    assert!(tree.contains("no usable identifier") && tree.contains("= 3 entered"), "{tree}");
+    assert!(person.contains("tree v1") && person.contains("u1@acme.example"), "{person}");
+    assert!(queues.contains("also held: connector tiktok"), "{queues}");
+    let served = Served::start(&place, &lab, "127.0.0.1:0");
+    for ((verb, code), before) in asked.iter().zip(&before) {
+        let mut command = place.caravan([*verb, &["--server", &served.url]].concat());
+        let now = Ran::of(command.env("CARAVAN_KEY", &key)).expect(*code);
+        assert_eq!(now.stdout, before.stdout, "{verb:?}");
+    }
+    assert_eq!(served.term(), Some(0));
 }

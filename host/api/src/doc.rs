@@ -31,7 +31,7 @@ use utoipa::{Modify, OpenApi};
         lists::list, lists::create, lists::remove, lists::members, lists::add, lists::take,
         imports::list, imports::set, imports::end, imports::unlinked,
         profiles::show, profiles::import, profiles::erase,
-        queues::list, queues::show, queues::hold, queues::resume, queues::resend,
+        queues::list, queues::show, queues::holds, queues::hold, queues::resume, queues::resend,
         audiences::list, audiences::show, audiences::refill, audiences::rebind, audiences::recreate,
         audiences::take_back,
         batches::list, batches::show,

@@ -78,6 +78,7 @@ pub(crate) fn routes<S: Store>() -> Router<Arc<State<S>>> {
         .route("/api/profiles/{identifier}", get(profiles::show::<S>).delete(profiles::erase::<S>));
     let delivery = Router::new()
         .route("/api/queues", get(queues::list::<S>))
+        .route("/api/holds", get(queues::holds::<S>))
         .route("/api/queues/hold", post(queues::hold::<S>))
         .route("/api/queues/resume", post(queues::resume::<S>))
         .route("/api/queues/resend", post(queues::resend::<S>))

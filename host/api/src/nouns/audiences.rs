@@ -1,4 +1,5 @@
 //! `/api/audiences`: the lists at partners that steps lead to.
+use super::audience_book::{AudienceBook, audience_book};
 use super::{EXPORT_IDENTITIES, OPERATE, VIEW_CANVASES};
 use crate::caller::Caller;
 use crate::input::{At, Json};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// An audience.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct AudienceView {
     /// Its name: `CANVAS/NAME`.
     pub audience: String,
@@ -91,33 +92,39 @@ fn view(audience: Audience, lanes: &[Lane], labs: &Labs) -> AudienceView {
     }
 }
 
+/// All audiences of a store: those that steps lead to, then former ones.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn audiences_of<S: Store>(store: &S) -> caravan_runner::Result<Vec<AudienceView>> {
+    let lanes = store.lanes().await?;
+    let mut audiences = store.audiences().await?;
+    audiences.sort_by_key(|audience| (is_former(&audience.name), audience.name.clone()));
+    let labs = Labs::of(store).await?;
+    Ok(audiences.into_iter().map(|audience| view(audience, &lanes, &labs)).collect())
+}
+
 /// All audiences.
 #[utoipa::path(get, path = "/api/audiences", tag = "audiences", security(("key" = ["view-canvases"])),
     responses((status = 200, body = Vec<AudienceView>)))]
 pub(crate) async fn list<S: Store>(caller: Caller<S, VIEW_CANVASES>) -> Result<axum::Json<Vec<AudienceView>>, Refused> {
-    let lanes = caller.store().lanes().await?;
-    let mut audiences = caller.store().audiences().await?;
-    audiences.sort_by_key(|audience| (is_former(&audience.name), audience.name.clone()));
-    let labs = Labs::of(caller.store()).await?;
-    Ok(axum::Json(audiences.into_iter().map(|audience| view(audience, &lanes, &labs)).collect()))
+    Ok(axum::Json(audiences_of(caller.store()).await?))
 }
 
 async fn full_name<S: Store>(store: &S, name: &str) -> Result<String, Refused> {
     Ok(find_audience(&store.audiences().await?, current_name(name))?.name.clone())
 }
 
-/// One audience, by its name, its name within a canvas, or the partner's id.
+/// All about one audience, by its name, its name within a canvas, or the partner's id: who stands in it, which steps
+/// claim them, what is owed. Reads all its members.
 #[utoipa::path(get, path = "/api/audiences/{audience}", tag = "audiences",
     params(("audience" = String, Path, description = "A `/` is written %2F")), security(("key" = ["view-canvases"])),
-    responses((status = 200, body = AudienceView)))]
+    responses((status = 200, body = AudienceBook)))]
 pub(crate) async fn show<S: Store>(
     caller: Caller<S, VIEW_CANVASES>,
     At(name): At<String>,
-) -> Result<axum::Json<AudienceView>, Refused> {
-    let audiences = caller.store().audiences().await?;
-    let audience = find_audience(&audiences, &name)?.clone();
-    let labs = Labs::of(caller.store()).await?;
-    Ok(axum::Json(view(audience, &caller.store().lanes().await?, &labs)))
+) -> Result<axum::Json<AudienceBook>, Refused> {
+    Ok(axum::Json(audience_book(caller.store(), &name).await?))
 }
 
 /// Sends everyone again who is in an audience.

@@ -69,7 +69,7 @@ pub struct CapsView {
 }
 
 /// The numbers of a version.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct VersionNumbers {
     /// The version's number.
     pub version: u32,
@@ -85,7 +85,7 @@ pub struct VersionNumbers {
 }
 
 /// The numbers of a step: entered = the sum of all.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct StepNumbers {
     /// The step.
     pub step: String,
@@ -96,7 +96,7 @@ pub struct StepNumbers {
 }
 
 /// How many visits have a status and reason.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct StatusNumber {
     /// The status.
     #[schema(value_type = String)]
@@ -190,17 +190,15 @@ fn as_json(canvas: &Canvas) -> Result<Value, Refused> {
     Ok(serde_json::to_value(canvas).map_err(|error| caravan_runner::Error::Broken(error.to_string()))?)
 }
 
-/// How many are where, version by version.
-#[utoipa::path(get, path = "/api/canvases/{canvas}/numbers", tag = "canvases", params(("canvas" = String, Path)),
-    security(("key" = ["view-canvases"])), responses((status = 200, body = Vec<VersionNumbers>)))]
-pub(crate) async fn numbers<S: Store>(
-    caller: Caller<S, VIEW_CANVASES>,
-    At(canvas): At<String>,
-) -> Result<axum::Json<Vec<VersionNumbers>>, Refused> {
+/// How many are where, version by version, the oldest first.
+///
+/// # Errors
+/// No canvas of this name was published, or the store cannot be read.
+pub async fn numbers_of<S: Store>(store: &S, canvas: &str) -> caravan_runner::Result<Vec<VersionNumbers>> {
     let mut all = Vec::new();
-    for version in versions_of(caller.store(), &canvas).await? {
+    for version in versions_of(store, canvas).await? {
         let plan = CompiledCanvas::new(&version.canvas)?;
-        let counters = caller.store().counters(version.id).await?;
+        let counters = store.counters(version.id).await?;
         let mut steps = Vec::with_capacity(plan.steps.len());
         for (at, step) in plan.steps.iter().enumerate() {
             let here = counters.counts.iter().filter(|count| usize::from(count.step.0) == at && count.n > 0);
@@ -220,7 +218,17 @@ pub(crate) async fn numbers<S: Store>(
         let refused = counters.refused.into_iter().collect();
         all.push(VersionNumbers { version: version.number, entered, inside, refused, steps });
     }
-    Ok(axum::Json(all))
+    Ok(all)
+}
+
+/// How many are where, version by version.
+#[utoipa::path(get, path = "/api/canvases/{canvas}/numbers", tag = "canvases", params(("canvas" = String, Path)),
+    security(("key" = ["view-canvases"])), responses((status = 200, body = Vec<VersionNumbers>)))]
+pub(crate) async fn numbers<S: Store>(
+    caller: Caller<S, VIEW_CANVASES>,
+    At(canvas): At<String>,
+) -> Result<axum::Json<Vec<VersionNumbers>>, Refused> {
+    Ok(axum::Json(numbers_of(caller.store(), &canvas).await?))
 }
 
 /// Says everything that is wrong with a canvas, and changes nothing.

@@ -1,6 +1,7 @@
 //! What can be asked for under `/api`, a file for each noun. Each handler's arguments begin with the right that it asks for;
 //! its documentation says the same, and a test compares the two.
 pub mod alerts;
+pub mod audience_book;
 pub mod audiences;
 pub mod audit;
 pub mod batches;
@@ -20,6 +21,7 @@ pub mod members;
 pub mod oidc;
 pub mod policy;
 pub mod profiles;
+pub mod queue_book;
 pub mod queues;
 pub mod segments;
 pub mod sessions;

@@ -1,9 +1,10 @@
 //! `/api/queues`: what waits for an audience, what people hold, and sending again.
+use super::queue_book::{QueueBook, queue_book};
 use super::{OPERATE, VIEW_CANVASES};
 use crate::caller::Caller;
 use crate::input::{At, Json};
 use crate::problem::Refused;
-use caravan_model::{Code, Problem, Status, reasons};
+use caravan_model::{Code, Millis, Problem, Status, reasons};
 use caravan_runner::control::names::{self, find_queue};
 use caravan_runner::control::{Labs, Resends};
 use caravan_store::{Hold, HoldScope, Lane, LaneState, Store};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A queue, or one stripe of it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct QueueView {
     /// Its name: its audience's.
     pub queue: String,
@@ -44,7 +45,11 @@ pub struct QueueView {
     /// Of these, removals that consent or erasure owe.
     pub owed: u64,
     /// Since when the oldest waits, in milliseconds of UTC.
-    pub oldest: Option<i64>,
+    #[schema(value_type = Option<i64>)]
+    pub oldest: Option<Millis>,
+    /// When its members are looked through for renewal next, in milliseconds of UTC.
+    #[schema(value_type = Option<i64>)]
+    pub next_renewal: Option<Millis>,
 }
 
 /// What is to be held or resumed: exactly one of the fields.
@@ -123,7 +128,7 @@ pub struct ResentView {
     pub overtaken: u64,
 }
 
-fn view(lane: Lane, audiences: &[caravan_store::Audience], labs: &Labs) -> QueueView {
+pub(super) fn view(lane: Lane, audiences: &[caravan_store::Audience], labs: &Labs) -> QueueView {
     let reason = match &lane.state {
         LaneState::Open => None,
         LaneState::Waiting { reason, .. } | LaneState::Held { reason, .. } => Some(reason),
@@ -147,31 +152,43 @@ fn view(lane: Lane, audiences: &[caravan_store::Audience], labs: &Labs) -> Queue
         waiting: lane.waiting,
         sealed: lane.sealed,
         owed: lane.owed,
-        oldest: lane.oldest.map(|at| at.0),
+        oldest: lane.oldest,
+        next_renewal: lane.next_renewal,
     }
+}
+
+/// All queues of a store, stripe by stripe.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn queues_of<S: Store>(store: &S) -> caravan_runner::Result<Vec<QueueView>> {
+    let (audiences, labs) = (store.audiences().await?, Labs::of(store).await?);
+    Ok(store.lanes().await?.into_iter().map(|lane| view(lane, &audiences, &labs)).collect())
 }
 
 /// All queues, stripe by stripe.
 #[utoipa::path(get, path = "/api/queues", tag = "queues", security(("key" = ["view-canvases"])),
     responses((status = 200, body = Vec<QueueView>)))]
 pub(crate) async fn list<S: Store>(caller: Caller<S, VIEW_CANVASES>) -> Result<axum::Json<Vec<QueueView>>, Refused> {
-    let audiences = caller.store().audiences().await?;
-    let labs = Labs::of(caller.store()).await?;
-    Ok(axum::Json(caller.store().lanes().await?.into_iter().map(|lane| view(lane, &audiences, &labs)).collect()))
+    Ok(axum::Json(queues_of(caller.store()).await?))
 }
 
-/// One queue by its name or its audience's id, stripe by stripe.
+/// All about one queue, by its name or its audience's id: its stripes, what became of people at the steps that lead
+/// there, its newest batches.
 #[utoipa::path(get, path = "/api/queues/{queue}", tag = "queues", params(("queue" = String, Path)),
-    security(("key" = ["view-canvases"])), responses((status = 200, body = Vec<QueueView>)))]
+    security(("key" = ["view-canvases"])), responses((status = 200, body = QueueBook)))]
 pub(crate) async fn show<S: Store>(
     caller: Caller<S, VIEW_CANVASES>,
     At(queue): At<String>,
-) -> Result<axum::Json<Vec<QueueView>>, Refused> {
-    let (lanes, audiences) = (caller.store().lanes().await?, caller.store().audiences().await?);
-    let key = find_queue(&lanes, &audiences, &queue)?;
-    let stripes = lanes.into_iter().filter(|lane| lane.key == key);
-    let labs = Labs::of(caller.store()).await?;
-    Ok(axum::Json(stripes.map(|lane| view(lane, &audiences, &labs)).collect()))
+) -> Result<axum::Json<QueueBook>, Refused> {
+    Ok(axum::Json(queue_book(caller.store(), &queue).await?))
+}
+
+/// What people hold, also where no queue is there yet that it reaches.
+#[utoipa::path(get, path = "/api/holds", tag = "queues", security(("key" = ["view-canvases"])),
+    responses((status = 200, body = Vec<Object>)))]
+pub(crate) async fn holds<S: Store>(caller: Caller<S, VIEW_CANVASES>) -> Result<axum::Json<Vec<Hold>>, Refused> {
+    Ok(axum::Json(caller.store().holds().await?))
 }
 
 async fn scope<S: Store>(store: &S, input: &ScopeInput) -> Result<HoldScope, Refused> {

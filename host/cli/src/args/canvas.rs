@@ -102,6 +102,15 @@ pub enum CanvasVerb {
         #[arg(long, conflicts_with = "version")]
         draft: bool,
     },
+    /// How many are where and why: the canvas as a tree with the number of people at each step, by status and reason.
+    /// Exit 1 where somebody is not accounted for.
+    Numbers {
+        /// The canvas's id.
+        canvas: String,
+        /// The version's number; the newest, and older ones that people are in, if not given.
+        #[arg(long, value_name = "N")]
+        version: Option<u32>,
+    },
     /// All versions of a canvas: when, by whom, how many are inside.
     History {
         /// The canvas's id.

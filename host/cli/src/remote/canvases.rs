@@ -3,14 +3,15 @@ use super::client::{Sent, part};
 use super::{Remote, in_file, not_there};
 use crate::args::{CanvasVerb, CapArgs, DiffArgs, PublishArgs};
 use crate::fail::End;
-use crate::verbs::canvas::{forecast, preview, publish, replay, versions};
+use crate::verbs::canvas::{forecast, numbers, preview, publish, replay, versions};
 use crate::{ask, files, out};
-use caravan_journey::document::difference;
+use caravan_journey::document::{difference, read_canvas};
 use caravan_runner::control::{CanvasDiff, Side};
 use caravan_runner::{Happens, MovePlan};
 use http::Method;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Arc;
 
 impl Remote<'_> {
     pub(super) async fn canvas(&self, verb: CanvasVerb) -> anyhow::Result<End> {
@@ -75,6 +76,7 @@ impl Remote<'_> {
                 }
                 Ok(End::Done)
             }
+            CanvasVerb::Numbers { canvas, version } => self.numbers(&canvas, version).await,
             CanvasVerb::History { canvas } => self.get(&format!("/canvases/{}/versions", part(&canvas))).await,
             CanvasVerb::Restore { canvas, version } => {
                 let path = format!("/canvases/{}/versions/{version}/restore", part(&canvas));
@@ -140,6 +142,22 @@ impl Remote<'_> {
         let plan: MovePlan = serde_json::from_value(ask("/canvases/move-plan").await?)?;
         let moves = publish::they_move(self.global, args, &plan)?;
         self.tell(&ask(&format!("/canvases?move={moves}")).await?)
+    }
+
+    async fn numbers(&self, canvas: &str, version: Option<u32>) -> anyhow::Result<End> {
+        let path = format!("/canvases/{}", part(canvas));
+        let answer = self.server.ask(Method::GET, &format!("{path}/numbers"), Sent::Nothing).await?;
+        let shown = numbers::shown(canvas, serde_json::from_value(answer)?, version)?;
+        if self.global.json {
+            self.tell(&json!(shown))?;
+            return Ok(End::Done);
+        }
+        let mut told = Vec::with_capacity(shown.len());
+        for numbers in shown {
+            let text = self.text_at(&format!("{path}/versions/{}", numbers.version)).await?;
+            told.push((Arc::new(read_canvas(canvas, &text)?.value), numbers));
+        }
+        numbers::tell(&told)
     }
 
     /// The text of a file, or of the draft of this name.

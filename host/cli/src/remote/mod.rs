@@ -17,10 +17,15 @@ use crate::fail::{End, Problems, usage};
 use crate::progress;
 use crate::rows::Rows;
 use crate::verbs::here;
+use crate::verbs::profile::trace;
+use crate::verbs::queue::state::Sends;
+use crate::verbs::{audience, queue};
 use crate::{ask, files, out};
 use caravan_model::{Code, Problem};
+use caravan_runner::control::Dossier;
 use client::{Sent, Server, part};
 use http::Method;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -132,7 +137,9 @@ impl Remote<'_> {
     async fn profile(&self, verb: ProfileVerb) -> anyhow::Result<End> {
         match verb {
             ProfileVerb::Trace { identifier, reveal } => {
-                self.get(&format!("/profiles/{}?reveal={reveal}", part(&identifier))).await
+                let path = format!("/profiles/{}?reveal={reveal}", part(&identifier));
+                let answer = self.server.ask(Method::GET, &path, Sent::Nothing).await?;
+                self.trace(&answer)
             }
             ProfileVerb::Erase { identifiers, .. } => {
                 let words = out::plural(identifiers.len() as u64, "identifier", "identifiers");
@@ -148,6 +155,20 @@ impl Remote<'_> {
                 Ok(if bad > 0 { End::NeedsYou } else { End::Done })
             }
         }
+    }
+
+    /// What is known of people, as it is told of a store of this machine.
+    fn trace(&self, found: &Value) -> anyhow::Result<End> {
+        if self.global.json {
+            self.tell(found)?;
+            return Ok(End::Done);
+        }
+        let people = Vec::<Dossier>::deserialize(&found["people"])?;
+        out::print(&match people.is_empty() {
+            true => trace::erased(&Vec::deserialize(&found["erased"])?),
+            false => trace::in_words(&people),
+        })?;
+        Ok(End::Done)
     }
 
     /// Sends the people of files in chunks; after each, `then` is told their external ids. Gives how many there were, and how
@@ -182,8 +203,14 @@ impl Remote<'_> {
     async fn audience(&self, verb: AudienceVerb) -> anyhow::Result<End> {
         let path = |name: &str, verb: &str| format!("/audiences/{}{verb}", part(name));
         match verb {
-            AudienceVerb::List => self.get("/audiences").await,
-            AudienceVerb::Show { audience } => self.get(&path(&audience, "")).await,
+            AudienceVerb::List => {
+                let answer = self.server.ask(Method::GET, "/audiences", Sent::Nothing).await?;
+                audience::list::tell(self.global, &Vec::deserialize(&answer)?)
+            }
+            AudienceVerb::Show { audience: name } => {
+                let book = self.server.ask(Method::GET, &path(&name, ""), Sent::Nothing).await?;
+                audience::show::tell(self.global, &serde_json::from_value(book)?)
+            }
             AudienceVerb::Refill { audience, .. } => {
                 ask::confirm(self.global, &format!("this sends everyone in {audience} again"))?;
                 self.post(&path(&audience, "/refill"), json!({})).await
@@ -206,8 +233,15 @@ impl Remote<'_> {
 
     async fn queue(&self, verb: QueueVerb) -> anyhow::Result<End> {
         match verb {
-            QueueVerb::List => self.queues("/queues").await,
-            QueueVerb::Show { queue } => self.queues(&format!("/queues/{}", part(&queue))).await,
+            QueueVerb::List => {
+                let queues = self.server.ask(Method::GET, "/queues", Sent::Nothing).await?;
+                let holds = self.server.ask(Method::GET, "/holds", Sent::Nothing).await?;
+                queue::list::tell(self.global, &Vec::deserialize(&queues)?, &Vec::deserialize(&holds)?)
+            }
+            QueueVerb::Show { queue } => {
+                let book = self.server.ask(Method::GET, &format!("/queues/{}", part(&queue)), Sent::Nothing).await?;
+                queue::show::tell(self.global, &serde_json::from_value(book)?, Sends::ByItself)
+            }
             QueueVerb::Hold { scope, because } => {
                 self.post("/queues/hold", json!({"scope": scope_of(&scope), "because": because})).await
             }
@@ -230,16 +264,6 @@ impl Remote<'_> {
                 Err(usage("a serving host delivers by itself", "`queue list` shows what waits, and why").into())
             }
         }
-    }
-
-    async fn queues(&self, path: &str) -> anyhow::Result<End> {
-        let queues = self.server.ask(Method::GET, path, Sent::Nothing).await?;
-        self.tell(&queues)?;
-        let is_held = |queue: &Value| {
-            queue["state"]["state"] == "held" || queue["held_by"].as_array().is_some_and(|by| !by.is_empty())
-        };
-        let held = queues.as_array().is_some_and(|queues| queues.iter().any(is_held));
-        Ok(if held { End::NeedsYou } else { End::Done })
     }
 
     async fn alert(&self, verb: AlertVerb) -> anyhow::Result<End> {

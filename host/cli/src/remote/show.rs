@@ -4,7 +4,7 @@ use caravan_model::Millis;
 use serde_json::{Map, Value};
 
 /// Fields that hold instants.
-const INSTANTS: [&str; 13] = [
+const INSTANTS: [&str; 14] = [
     "at",
     "since",
     "until",
@@ -18,6 +18,7 @@ const INSTANTS: [&str; 13] = [
     "due",
     "filled",
     "pending",
+    "published",
 ];
 
 /// What a row is known by, in the order in which people look for it; all else follows by name.

@@ -1,7 +1,7 @@
 //! One file per verb.
 pub mod activate;
 pub mod alert;
-mod audience;
+pub mod audience;
 mod audit;
 mod batch;
 pub mod canvas;
@@ -23,8 +23,8 @@ mod lab;
 pub mod looked;
 pub mod member;
 mod policy;
-mod profile;
-mod queue;
+pub mod profile;
+pub mod queue;
 mod run;
 mod serve;
 mod store;

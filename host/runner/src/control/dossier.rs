@@ -3,11 +3,35 @@ use super::names;
 use caravan_identity::recorded;
 use caravan_model::{Millis, Profile, Reason, Status, mask, reasons};
 use caravan_store::{Audience, Membership, MergedAt, Origin, Receipt, Standing, Trace, Version};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The fields of a profile by the names of a users file, in the order in which people read them.
+const FIELDS: [&str; 17] = [
+    "aliases",
+    "emails",
+    "phones",
+    "first_name",
+    "last_name",
+    "gender",
+    "birth_date",
+    "city",
+    "state",
+    "zip",
+    "country",
+    "idfa",
+    "gaid",
+    "time_zone",
+    "locale",
+    "ad_tracking_enabled",
+    "do_not_sell_or_share",
+];
+
+/// What the names of fields begin with that tell of a consent.
+const CONSENT: &str = "consent ";
+
 /// All about one person.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Dossier {
     /// The external id.
     pub external_id: String,
@@ -26,7 +50,7 @@ pub struct Dossier {
 }
 
 /// One step of a person's way.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DossierVisit {
     /// When it became so.
     pub at: Millis,
@@ -41,7 +65,7 @@ pub struct DossierVisit {
     /// Why, in plain words.
     pub words: String,
     /// What to do about it, where something can be done.
-    pub cure: Option<&'static str>,
+    pub cure: Option<String>,
     /// Until when it waits, where it does.
     pub until: Option<String>,
     /// The batch that carried it.
@@ -49,7 +73,7 @@ pub struct DossierVisit {
 }
 
 /// What is known of a person in one audience.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DossierMembership {
     /// The audience's name.
     pub audience: String,
@@ -70,7 +94,7 @@ pub struct DossierMembership {
 }
 
 /// A step that asked for a member.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DossierClaim {
     /// The canvas and its version.
     pub canvas: String,
@@ -81,7 +105,7 @@ pub struct DossierClaim {
 }
 
 /// What proves a removal that was owed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DossierReceipt {
     /// When it was asked.
     pub asked: Millis,
@@ -106,7 +130,7 @@ pub struct DossierReceipt {
 }
 
 /// Something that a person did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DossierEvent {
     /// When.
     pub at: Millis,
@@ -120,7 +144,8 @@ impl Dossier {
         let visits = trace.visits.iter().map(|visit| {
             let (canvas, step) = names::of_step(versions, (visit.version, visit.step));
             let words = reasons::words_of(&visit.reason).into_owned();
-            let (cure, until, batch) = (reasons::cure_of(&visit.reason), visit.until.clone(), visit.part.clone());
+            let cure = reasons::cure_of(&visit.reason).map(str::to_owned);
+            let (until, batch) = (visit.until.clone(), visit.part.clone());
             let (at, status, reason) = (visit.at, visit.status, visit.reason.clone());
             DossierVisit { at, canvas, step, status, reason, words, cure, until, batch }
         });
@@ -147,6 +172,18 @@ impl Dossier {
             events: trace.events.iter().map(event).collect(),
             merged: trace.merged.clone(),
         }
+    }
+
+    /// What is known, name and value, in the order in which people read it: who they are, consents, then attributes.
+    pub fn fields(&self) -> Vec<(&str, &str)> {
+        let mut fields: Vec<(&str, &str)> = self.profile.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let place = |name: &str| match FIELDS.iter().position(|known| *known == name) {
+            Some(place) => place,
+            None if name.starts_with(CONSENT) => FIELDS.len(),
+            None => FIELDS.len() + 1,
+        };
+        fields.sort_by_key(|(name, _)| place(name));
+        fields
     }
 }
 
@@ -187,36 +224,35 @@ pub fn sent_keys(membership: &Membership) -> Vec<String> {
 }
 
 /// The fields of a profile, named as in a users file; empty ones are left out.
-pub fn fields(profile: &Profile, reveal: bool) -> Vec<(String, String)> {
+fn fields(profile: &Profile, reveal: bool) -> Vec<(String, String)> {
     let show = |value: &str| if reveal { value.to_owned() } else { mask::identifier(value) };
     let mut fields = Vec::new();
     let many = |values: &[String]| values.iter().map(|value| show(value)).collect::<Vec<_>>().join(", ");
     let secret = |value: &Option<String>| value.as_deref().map(show).unwrap_or_default();
     let plain = |value: &Option<String>| value.clone().unwrap_or_default();
     let flag = |value: Option<bool>| value.map(|flag| flag.to_string()).unwrap_or_default();
-    for (name, value) in [
-        ("aliases", many(&profile.aliases)),
-        ("emails", many(&profile.emails)),
-        ("phones", many(&profile.phones)),
-        ("first_name", secret(&profile.first_name)),
-        ("last_name", secret(&profile.last_name)),
-        ("gender", secret(&profile.gender)),
-        ("birth_date", secret(&profile.birth_date)),
-        ("city", secret(&profile.city)),
-        ("state", plain(&profile.state)),
-        ("zip", secret(&profile.zip)),
-        ("country", plain(&profile.country)),
-        ("idfa", secret(&profile.idfa)),
-        ("gaid", secret(&profile.gaid)),
-        ("time_zone", plain(&profile.time_zone)),
-        ("locale", plain(&profile.locale)),
-        ("ad_tracking_enabled", flag(profile.ad_tracking_enabled)),
-        ("do_not_sell_or_share", flag(profile.do_not_sell_or_share)),
-    ] {
-        fields.push((name.to_owned(), value));
-    }
+    let values = [
+        many(&profile.aliases),
+        many(&profile.emails),
+        many(&profile.phones),
+        secret(&profile.first_name),
+        secret(&profile.last_name),
+        secret(&profile.gender),
+        secret(&profile.birth_date),
+        secret(&profile.city),
+        plain(&profile.state),
+        secret(&profile.zip),
+        plain(&profile.country),
+        secret(&profile.idfa),
+        secret(&profile.gaid),
+        plain(&profile.time_zone),
+        plain(&profile.locale),
+        flag(profile.ad_tracking_enabled),
+        flag(profile.do_not_sell_or_share),
+    ];
+    fields.extend(FIELDS.iter().map(|name| (*name).to_owned()).zip(values));
     for (purpose, consent) in &profile.consents {
-        fields.push((format!("consent {purpose}"), format!("{consent:?}").to_lowercase()));
+        fields.push((format!("{CONSENT}{purpose}"), format!("{consent:?}").to_lowercase()));
     }
     for (name, value) in &profile.attributes {
         let value = if reveal { value.to_string() } else { mask::attribute(value) };

@@ -23,10 +23,15 @@ impl Labs {
 
     /// A connection's name with its badge, for people: `lab-meta [lab]`.
     pub fn badged(&self, connection: &str) -> String {
-        match self.has(connection) {
-            true => format!("{connection} [lab]"),
-            false => connection.to_owned(),
-        }
+        badged(connection, self.has(connection))
+    }
+}
+
+/// A connection's name for people, with a badge where it leads to the lab.
+pub fn badged(connection: &str, lab: bool) -> String {
+    match lab {
+        true => format!("{connection} [lab]"),
+        false => connection.to_owned(),
     }
 }
 

@@ -34,13 +34,13 @@ pub use canvases::Stopped;
 pub use caps::caps_of;
 pub use chain::{BrokenNote, ChainState, verify_notes};
 pub use dossier::{
-    Dossier, DossierClaim, DossierEvent, DossierMembership, DossierReceipt, DossierVisit, fields, receipts, sent_keys,
+    Dossier, DossierClaim, DossierEvent, DossierMembership, DossierReceipt, DossierVisit, receipts, sent_keys,
 };
 pub use drafts::{Draft, draft, drafts};
 pub use groups::{count_whoever, is_filled, lists_of};
 pub use history::{CanvasDiff, CanvasLine, Side, VersionLine, canvases, diff, history, version_text};
 pub use holds::Resumed;
-pub use labs::Labs;
+pub use labs::{Labs, badged};
 pub use links::{link_mail, no_mail};
 pub use people::{Erased, Imported};
 pub use rebind::Rebound;

@@ -1,6 +1,6 @@
 //! Two profiles of one person become one.
 use caravan_model::{Millis, ProfileId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Two names of one person.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +24,7 @@ pub struct Merged {
 }
 
 /// A profile that went on in another, as a trace tells of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MergedAt {
     /// Its id.
     pub other: ProfileId,

@@ -1,7 +1,7 @@
 //! `caravan audience list | show | refill | takeback | rebind | recreate`.
 mod change;
-mod list;
-mod show;
+pub mod list;
+pub mod show;
 
 use crate::args::{AudienceVerb, Global};
 use crate::fail::End;

@@ -1,8 +1,9 @@
-//! `caravan canvas validate | fmt | schema | publish | preview | forecast | pause | stop | resume | let-out | cap`.
+//! `caravan canvas …`: canvases, from a file to who is where.
 mod cap;
 mod files;
 pub mod forecast;
 mod new;
+pub mod numbers;
 pub mod preview;
 pub mod publish;
 pub mod replay;
@@ -45,6 +46,7 @@ pub async fn canvas(global: &Global, verb: CanvasVerb) -> anyhow::Result<End> {
         CanvasVerb::Save { canvas } => versions::save(global, &canvas).await,
         CanvasVerb::List { archived } => versions::list(global, archived).await,
         CanvasVerb::Show { canvas, version, draft } => versions::show(global, &canvas, version, draft).await,
+        CanvasVerb::Numbers { canvas, version } => numbers::numbers(global, &canvas, version).await,
         CanvasVerb::History { canvas } => versions::versions(global, &canvas).await,
         CanvasVerb::Restore { canvas, version } => versions::restore(global, &canvas, version).await,
         CanvasVerb::Diff(args) => versions::compare(global, &args).await,

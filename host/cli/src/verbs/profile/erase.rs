@@ -43,10 +43,10 @@ pub async fn erase(global: &Global, identifiers: &[String], delivery: &DeliveryA
                 }
             }
         }
-        let audiences = hands.store().audiences().await?;
+        let proofs = control::receipts(&proofs, &hands.store().audiences().await?);
         if global.json {
             out::print_json(&json!({"erased": people.len(), "entries": erased.entries, "owed": erased.owed,
-                "receipts": control::receipts(&proofs, &audiences), "delivery": sent.as_ref().map(Sent::as_json)}))?;
+                "receipts": proofs, "delivery": sent.as_ref().map(Sent::as_json)}))?;
         } else {
             let mut text = format!(
                 "{} forgotten; {} ended; {} owed\n",
@@ -55,7 +55,7 @@ pub async fn erase(global: &Global, identifiers: &[String], delivery: &DeliveryA
                 out::plural(erased.owed, "removal is", "removals are")
             );
             text.push_str(&sent.as_ref().map(Sent::in_words).unwrap_or_default());
-            text.push_str(&receipts::in_words(&proofs, &audiences));
+            text.push_str(&receipts::in_words(&proofs));
             out::print(&text)?;
         }
         Ok(sent.map_or(End::Done, |sent| sent.end()))

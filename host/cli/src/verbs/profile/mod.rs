@@ -2,7 +2,7 @@
 mod erase;
 mod import;
 pub mod receipts;
-mod trace;
+pub mod trace;
 
 use crate::args::{Global, ProfileVerb};
 use crate::fail::End;

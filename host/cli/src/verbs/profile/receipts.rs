@@ -1,10 +1,10 @@
 //! Receipts: what proves that a removal which consent or erasure owed was done.
-use crate::{names, out};
+use crate::out;
 use caravan_model::reasons;
-use caravan_store::{Audience, Receipt};
+use caravan_runner::control::DossierReceipt;
 
 /// For people: a table, or nothing.
-pub fn in_words(receipts: &[Receipt], audiences: &[Audience]) -> String {
+pub fn in_words(receipts: &[DossierReceipt]) -> String {
     if receipts.is_empty() {
         return String::new();
     }
@@ -14,12 +14,12 @@ pub fn in_words(receipts: &[Receipt], audiences: &[Audience]) -> String {
             vec![
                 out::instant(receipt.asked),
                 receipt.cause.word().to_owned(),
-                names::of_queue(&receipt.lane, audiences),
-                receipt.lane.audience.clone(),
+                receipt.audience.clone(),
+                receipt.id.clone(),
                 receipt.status.word().to_owned(),
                 receipt.done.map(out::instant).unwrap_or_else(|| "waits".to_owned()),
                 reasons::words_of(&receipt.reason).into_owned(),
-                receipt.part.clone().unwrap_or_default(),
+                receipt.batch.clone().unwrap_or_default(),
             ]
         })
         .collect();

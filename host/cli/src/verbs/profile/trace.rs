@@ -4,136 +4,108 @@ use crate::args::Global;
 use crate::fail::End;
 use crate::{names, out};
 use caravan_model::{Code, Problem, Reason, Status, reasons};
-use caravan_runner::control::{self, Dossier};
-use caravan_store::{Audience, LaneKey, Membership, Store, Trace, Version};
+use caravan_runner::control::{self, Dossier, DossierMembership, DossierReceipt, DossierVisit};
+use caravan_store::Store;
 use serde_json::json;
 
 /// Finds people by any identifier and prints what is known of each.
 pub async fn trace(global: &Global, store: &impl Store, identifier: &str, reveal: bool) -> anyhow::Result<End> {
-    let found = store.find(identifier).await?;
-    let versions = store.versions().await?;
-    let audiences = store.audiences().await?;
-    if found.is_empty() {
-        return erased(global, store, identifier, &audiences).await;
+    let (versions, audiences) = (store.versions().await?, store.audiences().await?);
+    let mut people = Vec::new();
+    for id in store.find(identifier).await? {
+        let Some(trace) = store.trace(id).await? else { continue };
+        let mut dossier = Dossier::of(&trace, &versions, &audiences, reveal);
+        // Whoever types this has the store.
+        dossier.external_id = trace.profile.external_id;
+        people.push(dossier);
     }
-    let names = Names { versions: &versions, audiences: &audiences };
-    let mut values = Vec::new();
-    for (place, id) in found.iter().enumerate() {
-        let Some(trace) = store.trace(*id).await? else { continue };
-        if global.json {
-            let mut dossier = json!(Dossier::of(&trace, &versions, &audiences, reveal));
-            // Whoever types this has the store.
-            dossier["external_id"] = trace.profile.external_id.into();
-            values.push(dossier);
-        } else {
-            let gap = if place > 0 { "\n" } else { "" };
-            out::print(&format!("{gap}{}", in_words(&trace, &names, reveal)))?;
+    if !people.is_empty() {
+        match global.json {
+            true => out::print_json(&people)?,
+            false => out::print(&in_words(&people))?,
         }
+        return Ok(End::Done);
     }
-    if global.json {
-        out::print_json(&values)?;
-    }
-    Ok(End::Done)
-}
-
-/// Someone who is not known (any more): whoever knows the external id finds what proves the removals.
-async fn erased(global: &Global, store: &impl Store, identifier: &str, audiences: &[Audience]) -> anyhow::Result<End> {
-    let proofs = store.receipts_of(identifier).await?;
+    // Someone who is not known (any more): whoever knows the external id finds what proves the removals.
+    let proofs = control::receipts(&store.receipts_of(identifier).await?, &audiences);
     if proofs.is_empty() {
         return Err(Problem::new(Code::NotFound, "nobody in this store has this identifier")
             .cure("try another one: external id, alias, e-mail, phone, device id, or a digest that was sent")
             .into());
     }
-    if global.json {
-        out::print_json(&[json!({"erased": true, "receipts": control::receipts(&proofs, audiences)})])?;
-    } else {
-        out::print(&format!(
-            "this person was erased; what remains proves it\n{}",
-            receipts::in_words(&proofs, audiences)
-        ))?;
+    match global.json {
+        true => out::print_json(&[json!({"erased": true, "receipts": proofs})])?,
+        false => out::print(&erased(&proofs))?,
     }
     Ok(End::Done)
 }
 
-/// What names stand for.
-struct Names<'a> {
-    versions: &'a [Version],
-    audiences: &'a [Audience],
+/// Someone who was erased, for people.
+pub fn erased(proofs: &[DossierReceipt]) -> String {
+    format!("this person was erased; what remains proves it\n{}", receipts::in_words(proofs))
 }
 
-impl Names<'_> {
-    fn audience(&self, key: &LaneKey) -> String {
-        names::of_queue(key, self.audiences)
-    }
-
-    /// `win-back v1 sync until 2026-12-01 …`.
-    fn claims(&self, membership: &Membership) -> Vec<String> {
-        let claims = membership.claims.iter().map(|claim| {
-            let (canvas, step) = names::of_step(self.versions, claim.of());
-            let until = claim.until.map(|until| format!(" until {}", out::instant(until))).unwrap_or_default();
-            format!("{canvas} {step}{until}")
-        });
-        claims.collect()
-    }
+/// All about some people, one below the other.
+pub fn in_words(people: &[Dossier]) -> String {
+    people.iter().map(of_one).collect::<Vec<_>>().join("\n")
 }
 
-fn in_words(trace: &Trace, names: &Names<'_>, reveal: bool) -> String {
-    let mut text = format!("{}\n", trace.profile.external_id);
-    let fields = control::fields(&trace.profile, reveal);
+fn of_one(dossier: &Dossier) -> String {
+    let mut text = format!("{}\n", dossier.external_id);
+    let fields = dossier.fields();
     let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     for (name, value) in fields {
         text.push_str(&format!("  {name:<width$}  {value}\n"));
     }
-    if !trace.visits.is_empty() {
-        text.push_str("\nway\n");
-        let rows: Vec<Vec<String>> = trace
-            .visits
-            .iter()
-            .map(|visit| {
-                let (canvas, step) = names::of_step(names.versions, (visit.version, visit.step));
-                let words = reasons::words_of(&visit.reason).into_owned();
-                let until = visit.until.as_deref().map(|until| format!("until {until}"));
-                let why: Vec<String> =
-                    [Some(words).filter(|words| !words.is_empty()), until].into_iter().flatten().collect();
-                let batch = visit.part.clone().unwrap_or_default();
-                vec![out::instant(visit.at), canvas, step, visit.status.word().to_owned(), why.join(", "), batch]
-            })
-            .collect();
-        text.push_str(&indented(&out::table(&["WHEN", "CANVAS", "STEP", "STATUS", "WHY", "BATCH"], &rows)));
-        text.push_str(&cures(trace.visits.iter().map(|visit| (visit.status, &visit.reason))));
+    if !dossier.visits.is_empty() {
+        let rows: Vec<Vec<String>> = dossier.visits.iter().map(visit).collect();
+        let table = out::table(&["WHEN", "CANVAS", "STEP", "STATUS", "WHY", "BATCH"], &rows);
+        text.push_str(&format!("\nway\n{}", indented(&table)));
+        text.push_str(&cures(dossier.visits.iter().map(|visit| (visit.status, &visit.reason))));
     }
-    if !trace.memberships.is_empty() {
-        text.push_str("\naudiences\n");
-        let rows: Vec<Vec<String>> = trace
-            .memberships
-            .iter()
-            .map(|(lane, membership)| {
-                let keys = control::sent_keys(membership).join(", ");
-                vec![
-                    names.audience(lane),
-                    lane.audience.clone(),
-                    names::of_standing(membership.standing).to_owned(),
-                    out::instant(membership.at),
-                    keys,
-                    names.claims(membership).join(", "),
-                ]
-            })
-            .collect();
-        text.push_str(&indented(&out::table(&["AUDIENCE", "ID", "STANDING", "SINCE", "SENT AS", "CLAIMED BY"], &rows)));
+    if !dossier.memberships.is_empty() {
+        let rows: Vec<Vec<String>> = dossier.memberships.iter().map(membership).collect();
+        let table = out::table(&["AUDIENCE", "ID", "STANDING", "SINCE", "SENT AS", "CLAIMED BY"], &rows);
+        text.push_str(&format!("\naudiences\n{}", indented(&table)));
     }
-    if !trace.receipts.is_empty() {
-        text.push_str(&format!("\nremovals owed\n{}", receipts::in_words(&trace.receipts, names.audiences)));
+    if !dossier.receipts.is_empty() {
+        text.push_str(&format!("\nremovals owed\n{}", receipts::in_words(&dossier.receipts)));
     }
-    for merged in &trace.merged {
+    for merged in &dossier.merged {
         text.push_str(&format!("\nprofile {} went on in this one {}\n", merged.other, out::instant(merged.at)));
     }
-    if !trace.events.is_empty() {
+    if !dossier.events.is_empty() {
         text.push_str("\nevents\n");
-        for event in &trace.events {
-            text.push_str(&format!("  {}  {}\n", out::instant(event.at), event.name));
+        for event in &dossier.events {
+            text.push_str(&format!("  {}  {}\n", out::instant(event.at), event.event));
         }
     }
     text
+}
+
+fn visit(visit: &DossierVisit) -> Vec<String> {
+    let until = visit.until.as_deref().map(|until| format!("until {until}"));
+    let words = Some(visit.words.clone()).filter(|words| !words.is_empty());
+    let why: Vec<String> = [words, until].into_iter().flatten().collect();
+    let (canvas, step) = (visit.canvas.clone(), visit.step.clone());
+    let batch = visit.batch.clone().unwrap_or_default();
+    vec![out::instant(visit.at), canvas, step, visit.status.word().to_owned(), why.join(", "), batch]
+}
+
+fn membership(member: &DossierMembership) -> Vec<String> {
+    // `win-back v1 sync until 2026-12-01 …`.
+    let claims = member.claims.iter().map(|claim| {
+        let until = claim.until.map(|until| format!(" until {}", out::instant(until))).unwrap_or_default();
+        format!("{} {}{until}", claim.canvas, claim.step)
+    });
+    vec![
+        member.audience.clone(),
+        member.id.clone(),
+        names::of_standing(member.standing).to_owned(),
+        out::instant(member.since),
+        member.keys.join(", "),
+        claims.collect::<Vec<_>>().join(", "),
+    ]
 }
 
 /// What to do about visits that did not succeed: each reason once.

@@ -1,9 +1,9 @@
 //! `caravan queue list | show | hold | resume | resend | deliver`.
 mod hold;
-mod list;
+pub mod list;
 mod resend;
-mod show;
-mod state;
+pub mod show;
+pub mod state;
 
 use crate::args::{Global, QueueVerb};
 use crate::fail::End;

@@ -2,84 +2,41 @@
 use super::state;
 use crate::args::Global;
 use crate::fail::End;
-use crate::{names, out};
-use caravan_journey::plan::CompiledCanvas;
+use crate::out;
+use caravan_api::nouns::queue_book::{QueueBatch, QueueBook, QueueNumber, queue_book};
+use caravan_api::nouns::queues::QueueView;
 use caravan_model::port::{Clock, SystemClock};
-use caravan_model::{Millis, Status, reasons};
-use caravan_runner::control::Labs;
-use caravan_runner::registered_name;
-use caravan_store::{Audience, Lane, LaneKey, LaneState, PartRecord, Store};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
-
-/// How many batches are listed.
-const BATCHES: usize = 5;
-
-/// What stands behind the numbers of a queue: how many visits of the steps that lead there have which status and reason.
-type Numbers = BTreeMap<(Status, String), u64>;
+use caravan_model::{Millis, reasons};
+use caravan_runner::control::badged;
+use caravan_store::{LaneState, Store};
 
 /// Prints a queue, stripe by stripe. Exit 1 where it is held.
 pub async fn show(global: &Global, store: &impl Store, queue: &str) -> anyhow::Result<End> {
-    let lanes = store.lanes().await?;
-    let audiences = store.audiences().await?;
-    let key = names::find_queue(&lanes, &audiences, queue)?;
-    let name = names::of_queue(&key, &audiences);
-    let stripes: Vec<&Lane> = lanes.iter().filter(|lane| lane.key == key).collect();
-    let numbers = numbers(store, &key, &audiences).await?;
-    let mut batches = Vec::new();
-    for lane in &stripes {
-        batches.extend(store.parts(Some(lane.id), BATCHES).await?);
-    }
-    let (now, labs) = (SystemClock.now(), Labs::of(store).await?);
+    tell(global, &queue_book(store, queue).await?, state::Sends::OnCommand)
+}
+
+/// Prints the book of a queue. Exit 1 where it is held.
+///
+/// # Errors
+/// The output is closed.
+pub fn tell(global: &Global, book: &QueueBook, sends: state::Sends) -> anyhow::Result<End> {
     if global.json {
-        let values: Vec<Value> = stripes.iter().map(|lane| as_json(lane, &name, now, &labs)).collect();
-        let numbers: Vec<Value> = numbers
-            .iter()
-            .map(|((status, code), n)| json!({"status": status, "reason": code, "words": reasons::words_of_code(code), "n": n}))
-            .collect();
-        let batches: Vec<Value> = batches.iter().map(batch_as_json).collect();
-        out::print_json(&json!({"queue": name, "connector": key.connector, "account": key.account,
-            "audience": key.audience, "stripes": values, "numbers": numbers, "batches": batches}))?;
+        out::print_json(book)?;
     } else {
-        let mut text = String::new();
-        for lane in &stripes {
-            text.push_str(&in_words(lane, &name, stripes.len(), now, &labs));
-        }
-        text.push_str(&numbers_in_words(&numbers));
-        text.push_str(&batches_in_words(&batches));
+        let (now, stripes) = (SystemClock.now(), book.stripes.len());
+        let mut text: String = book.stripes.iter().map(|stripe| in_words(stripe, stripes, now, sends)).collect();
+        text.push_str(&numbers_in_words(&book.numbers));
+        text.push_str(&batches_in_words(&book.batches));
         out::print(&text)?;
     }
-    Ok(if stripes.iter().any(|lane| state::is_held(lane)) { End::NeedsYou } else { End::Done })
+    Ok(if book.stripes.iter().any(state::is_held) { End::NeedsYou } else { End::Done })
 }
 
-/// The visits of all steps that lead to a queue.
-async fn numbers(store: &impl Store, key: &LaneKey, audiences: &[Audience]) -> anyhow::Result<Numbers> {
-    let mut numbers = Numbers::new();
-    for version in store.versions().await? {
-        let plan = CompiledCanvas::new(&version.canvas)?;
-        let own = plan.syncs().filter(|(_, sync)| {
-            let name = plan.audience(sync.audience).map(|name| registered_name(&version.canvas.canvas, name));
-            let bound = audiences.iter().find(|audience| Some(&audience.name) == name.as_ref());
-            bound.is_some_and(|audience| names::leads_to(audience, key))
-        });
-        let steps: Vec<_> = own.map(|(step, _)| step).collect();
-        if steps.is_empty() {
-            continue;
-        }
-        for count in store.counters(version.id).await?.counts {
-            if count.n > 0 && steps.contains(&count.step) {
-                *numbers.entry((count.status, count.reason.code)).or_default() += count.n;
-            }
-        }
-    }
-    Ok(numbers)
-}
-
-fn in_words(lane: &Lane, name: &str, stripes: usize, now: Millis, labs: &Labs) -> String {
+fn in_words(lane: &QueueView, stripes: usize, now: Millis, sends: state::Sends) -> String {
     let (word, why) = state::of(lane);
     let mut lines = vec![
-        ("audience", format!("{} of account {} at {}", lane.key.audience, lane.key.account, lane.key.connector)),
-        ("connection", labs.badged(&lane.connection)),
+        ("audience", format!("{} of account {} at {}", lane.audience, lane.account, lane.connector)),
+        ("connection", badged(&lane.connection, lane.lab)),
         ("state", [word, &why].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")),
     ];
     for hold in lane.held_by.iter().skip(1) {
@@ -111,9 +68,9 @@ fn in_words(lane: &Lane, name: &str, stripes: usize, now: Millis, labs: &Labs) -
         lines.push(("oldest", format!("waits since {}", out::instant(oldest))));
     }
     let stripe = if stripes > 1 { format!(" (stripe {} of {stripes})", lane.stripe + 1) } else { String::new() };
-    let mut text = format!("{name}{stripe}\n");
+    let mut text = format!("{}{stripe}\n", lane.queue);
     lines.into_iter().for_each(|(label, words)| text.push_str(&format!("  {label:<12}{words}\n")));
-    for (place, line) in state::what_to_do(lane, name, now).into_iter().enumerate() {
+    for (place, line) in state::what_to_do(lane, now, sends).into_iter().enumerate() {
         text.push_str(&format!("  {:<12}{line}\n", if place == 0 { "what to do" } else { "" }));
     }
     text
@@ -123,38 +80,36 @@ fn removals(n: u64) -> String {
     out::plural(n, "removal", "removals")
 }
 
-fn numbers_in_words(numbers: &Numbers) -> String {
+fn numbers_in_words(numbers: &[QueueNumber]) -> String {
     if numbers.is_empty() {
         return String::new();
     }
-    let rows: Vec<Vec<String>> = numbers
-        .iter()
-        .map(|((status, code), n)| {
-            let words = if code.is_empty() { String::new() } else { reasons::words_of_code(code).into_owned() };
-            vec![out::count(*n), status.word().to_owned(), code.clone(), words]
-        })
-        .collect();
+    let row = |number: &QueueNumber| {
+        let (reason, words) = (number.reason.clone(), number.words.clone());
+        vec![out::count(number.n), number.status.word().to_owned(), reason, words]
+    };
+    let rows: Vec<Vec<String>> = numbers.iter().map(row).collect();
     format!(
         "\nwhat became of people at its steps\n{}",
         indented(&out::table(&["PEOPLE", "STATUS", "REASON", "WORDS"], &rows))
     )
 }
 
-fn batches_in_words(batches: &[PartRecord]) -> String {
+fn batches_in_words(batches: &[QueueBatch]) -> String {
     if batches.is_empty() {
         return String::new();
     }
     let rows: Vec<Vec<String>> = batches
         .iter()
-        .map(|part| {
+        .map(|batch| {
             vec![
-                part.name.clone(),
-                out::instant(part.at),
-                part.part.action.word().to_owned(),
+                batch.batch.clone(),
+                out::instant(batch.sealed_at),
+                batch.action.word().to_owned(),
                 // An ended batch loses its rows some day.
-                if part.part.rows == 0 { "-".to_owned() } else { out::count(part.part.people() as u64) },
-                part.ended.map_or_else(|| "open".to_owned(), |at| format!("ended {}", out::instant(at))),
-                part.attempts.last().cloned().unwrap_or_else(|| "no attempt yet".to_owned()),
+                if batch.rows == 0 { "-".to_owned() } else { out::count(batch.people) },
+                batch.ended_at.map_or_else(|| "open".to_owned(), |at| format!("ended {}", out::instant(at))),
+                batch.attempts.last().cloned().unwrap_or_else(|| "no attempt yet".to_owned()),
             ]
         })
         .collect();
@@ -166,15 +121,4 @@ fn batches_in_words(batches: &[PartRecord]) -> String {
 
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
-}
-
-fn as_json(lane: &Lane, name: &str, now: Millis, labs: &Labs) -> Value {
-    json!({"stripe": lane.stripe, "connection": lane.connection, "lab": labs.has(&lane.connection), "state": lane.state, "held_by": lane.held_by,
-        "waiting": lane.waiting, "sealed": lane.sealed, "owed": lane.owed, "oldest": lane.oldest,
-        "next_renewal": lane.next_renewal, "what_to_do": state::what_to_do(lane, name, now)})
-}
-
-fn batch_as_json(part: &PartRecord) -> Value {
-    json!({"batch": part.name, "sealed_at": part.at, "ended_at": part.ended, "action": part.part.action,
-        "people": part.part.people(), "rows": part.part.rows, "attempts": part.attempts})
 }

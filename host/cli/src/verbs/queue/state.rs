@@ -1,14 +1,15 @@
 //! How a queue stands, in words, and what a person can do about it.
 use crate::out;
+use caravan_api::nouns::queues::QueueView;
 use caravan_model::{Millis, reasons};
 use caravan_runner::control::current_name;
-use caravan_store::{Hold, HoldScope, Lane, LaneState};
+use caravan_store::{Hold, HoldScope, LaneState};
 
 /// The reason code of a queue whose audience is not at the partner.
 const MISSING: &str = "held-audience-missing";
 
 /// The word, and why: of what a person holds, what the partner made us do, or nothing.
-pub fn of(lane: &Lane) -> (&'static str, String) {
+pub fn of(lane: &QueueView) -> (&'static str, String) {
     if let Some(hold) = lane.held_by.first() {
         return ("held", held_in_words(hold));
     }
@@ -24,7 +25,7 @@ pub fn of(lane: &Lane) -> (&'static str, String) {
 }
 
 /// Whether nothing goes until someone or the partner mends something.
-pub fn is_held(lane: &Lane) -> bool {
+pub fn is_held(lane: &QueueView) -> bool {
     !lane.held_by.is_empty() || matches!(lane.state, LaneState::Held { .. })
 }
 
@@ -57,9 +58,18 @@ fn to_resume(scope: &HoldScope, queue: &str) -> String {
     }
 }
 
+/// Who sends what waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sends {
+    /// A command: no host serves the store.
+    OnCommand,
+    /// The host that serves it, by itself.
+    ByItself,
+}
+
 /// What to do, a line each; empty where there is nothing to do.
-pub fn what_to_do(lane: &Lane, queue: &str, now: Millis) -> Vec<String> {
-    let called = out::called();
+pub fn what_to_do(lane: &QueueView, now: Millis, sends: Sends) -> Vec<String> {
+    let (called, queue) = (out::called(), lane.queue.as_str());
     let mut lines: Vec<String> = lane
         .held_by
         .iter()
@@ -80,7 +90,9 @@ pub fn what_to_do(lane: &Lane, queue: &str, now: Millis) -> Vec<String> {
         LaneState::Waiting { until, .. } if *until > now => {
             lines.push(format!("nothing: it goes on by itself from {} on", out::instant(*until)));
         }
-        LaneState::Open | LaneState::Waiting { .. } if lane.waiting > 0 && lane.held_by.is_empty() => {
+        LaneState::Open | LaneState::Waiting { .. }
+            if lane.waiting > 0 && lane.held_by.is_empty() && sends == Sends::OnCommand =>
+        {
             lines.push(format!("`{called} queue deliver` sends what waits"));
         }
         LaneState::Open | LaneState::Waiting { .. } => {}
@@ -91,25 +103,37 @@ pub fn what_to_do(lane: &Lane, queue: &str, now: Millis) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use caravan_model::{LaneId, Reason};
+    use caravan_model::Reason;
     use caravan_store::LaneKey;
 
-    fn lane(n: i64, id: &str) -> Lane {
-        Lane {
-            id: LaneId(n),
-            key: LaneKey { connector: "meta".into(), account: "act_1".into(), audience: id.into() },
-            state: LaneState::Open,
+    fn key() -> LaneKey {
+        LaneKey { connector: "meta".into(), account: "act_1".into(), audience: "7".into() }
+    }
+
+    fn queue(name: &str) -> QueueView {
+        let LaneKey { connector, account, audience } = key();
+        QueueView {
+            queue: name.into(),
             connection: "acme".into(),
+            lab: false,
+            connector,
+            account,
+            audience,
+            stripe: 0,
+            state: LaneState::Open,
+            words: String::new(),
+            cure: None,
+            held_by: Vec::new(),
             waiting: 0,
             sealed: 0,
-            oldest: None,
             owed: 0,
-            made_by_us: true,
-            audience_parts: Vec::new(),
-            stripe: 0,
-            held_by: Vec::new(),
+            oldest: None,
             next_renewal: None,
         }
+    }
+
+    fn to_do(queue: &QueueView) -> Vec<String> {
+        what_to_do(queue, Millis(1), Sends::OnCommand)
     }
 
     fn hold(scope: HoldScope) -> Hold {
@@ -118,33 +142,32 @@ mod tests {
 
     #[test]
     fn what_a_person_holds_is_said_first() {
-        let mut held = lane(1, "7");
+        let mut held = queue("a/list");
         held.held_by = vec![hold(HoldScope::Everything)];
         assert_eq!(of(&held), ("held", "by ann since 1970-01-01 00:00:00Z: audit (everything)".to_owned()));
-        assert!(is_held(&held) && !is_held(&lane(1, "7")));
-        assert_eq!(
-            what_to_do(&held, "a/list", Millis(1)),
-            ["a person holds it: `caravan queue resume --everything` ends that"]
-        );
-        let own = hold(HoldScope::Audience { key: held.key.clone() });
+        assert!(is_held(&held) && !is_held(&queue("a/list")));
+        assert_eq!(to_do(&held), ["a person holds it: `caravan queue resume --everything` ends that"]);
+        let own = hold(HoldScope::Audience { key: key() });
         assert_eq!(held_in_words(&own), "by ann since 1970-01-01 00:00:00Z: audit");
         held.held_by = vec![own];
-        assert!(what_to_do(&held, "a list", Millis(1))[0].contains("queue resume 'a list'"));
+        held.queue = "a list".into();
+        assert!(to_do(&held)[0].contains("queue resume 'a list'"));
     }
 
     #[test]
     fn each_state_says_what_to_do() {
-        let mut queue = lane(1, "7");
-        assert!(what_to_do(&queue, "a/list", Millis(1)).is_empty(), "nothing waits");
+        let mut queue = queue("a/list");
+        assert!(to_do(&queue).is_empty(), "nothing waits");
         queue.waiting = 3;
-        assert!(what_to_do(&queue, "a/list", Millis(1))[0].contains("queue deliver"));
+        assert!(to_do(&queue)[0].contains("queue deliver"));
+        assert!(what_to_do(&queue, Millis(1), Sends::ByItself).is_empty(), "a host sends it");
         let reason = Reason::new("held-audience-missing", "gone");
         queue.state = LaneState::Held { reason, since: Millis(0), probe: Millis(5), probes: 1 };
-        let lines = what_to_do(&queue, "a/list", Millis(1));
+        let lines = to_do(&queue);
         assert!(lines.iter().any(|line| line.contains("audience recreate a/list")), "{lines:?}");
         assert!(lines.last().is_some_and(|line| line.contains("by itself")), "{lines:?}");
         let reason = Reason::new("throttled", "slow down");
         queue.state = LaneState::Waiting { why: "throttled".into(), until: Millis(10), reason };
-        assert!(what_to_do(&queue, "a/list", Millis(1))[0].starts_with("nothing: it goes on by itself"));
+        assert!(to_do(&queue)[0].starts_with("nothing: it goes on by itself"));
     }
 }
