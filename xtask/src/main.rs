@@ -1,8 +1,9 @@
-//! Builds, the demo, the test suite and the benchmark: `cargo xtask demo|test|bench|build-guests|tidy`.
+//! Builds, the demo, the test suite and the benchmark: `cargo xtask demo|test|bench|fuzz|build-guests|tidy`.
 //! It names no crate of the host, so that it is there before anything else is built.
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
 mod suite;
 mod tidy;
 
@@ -13,6 +14,7 @@ const USAGE: &str = "\
 cargo xtask demo [--trouble] [--people N] [--again]   100,000 people through two sandboxed components to the lab
 cargo xtask test [--full]                             the whole suite, as CI runs it
 cargo xtask bench [CASE…] [--quick]                   measure: call, identity, path, load, neighbour, quota
+cargo xtask fuzz [TARGET…] [--seconds N]              the properties of strangers' inputs, led by coverage
 cargo xtask build-guests                              the connectors, for wasm32-wasip2
 cargo xtask tidy                                      formatting, file sizes, paths named in the docs";
 
@@ -36,6 +38,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "demo" => demo::run(&demo::Options::parse(rest)?),
         "test" => suite::run(rest),
         "bench" => bench::run(rest),
+        "fuzz" => fuzz::run(&fuzz::Options::parse(rest)?),
         "build-guests" => build::guests(&mut stage::Stages::new(1)),
         "tidy" => tidy::run(),
         "help" | "--help" | "-h" => {

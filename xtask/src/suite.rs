@@ -74,7 +74,7 @@ fn others() -> Result<()> {
     Ok(())
 }
 
-/// The triple that the guests' native tests are built for.
-fn host_triple() -> &'static str {
+/// This machine's triple, for which guests' native tests and fuzz targets are built.
+pub(crate) fn host_triple() -> &'static str {
     if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" }
 }

@@ -99,9 +99,10 @@ fn identities(map: &Value, namespaces: &[&str]) -> Vec<String> {
             if id.is_empty() || is_known(&primary) || is_known(&rest) {
                 continue;
             }
-            match item["primary"] == true {
-                true => primary.push(id.to_owned()),
-                false => rest.push(id.to_owned()),
+            // What would be cut off below is not looked at: somebody with very many ids costs no more than one with few.
+            let into = if item["primary"] == true { &mut primary } else { &mut rest };
+            if into.len() < MOST {
+                into.push(id.to_owned());
             }
         }
     }
@@ -156,6 +157,18 @@ mod tests {
                 ("attributes.tags", br#"["x",{"y":1}]"#, &[0, 13])
             ]
         );
+    }
+
+    #[test]
+    fn of_very_many_ids_of_one_person_the_primary_one_and_the_first_count() {
+        let settings = Settings::parse("{}").expect("settings");
+        let ids: Vec<String> = (0..50_000).map(|id| format!(r#"{{"id":"{id}"}}"#)).collect();
+        let line = format!(r#"{{"identityMap":{{"ECID":[{},{{"id":"p","primary":true}}]}}}}"#, ids.join(","));
+        let mut page = Page::new(&settings);
+        page.push(line.as_bytes(), "A");
+        let (columns, _) = page.columns();
+        let seen: Vec<&[u8]> = columns.iter().map(|column| &column.text[..]).collect();
+        assert_eq!((seen.len(), seen[0], seen[1], seen[99]), (100, &b"p"[..], &b"0"[..], &b"98"[..]));
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub use bound::{Binding, BoundConnector};
 pub use compiler::{Compiler, compile};
 pub use component::LoadedComponent;
 pub use egress::book::RouteBook;
+pub use egress::lock::{LockError, LockReader};
 pub use egress::proxy::Proxy;
 pub use egress::reach::{LabMap, Reach, Transport};
 pub use egress::trust::{NameService, Trust};

@@ -1,5 +1,6 @@
 //! What a connection keeps sealed: a token by hand, a person's consent, or a service account's key.
 use crate::Millis;
+use crate::manifest::QuotaCredential;
 use crate::port::{App, Secret};
 use serde_json::{Value, json};
 
@@ -39,6 +40,12 @@ impl Credential {
     /// one by itself.
     pub fn over(&self) -> Option<Millis> {
         self.ends.filter(|_| self.refresh.is_none() && self.service_account.is_none())
+    }
+
+    /// By which kind of credential calls go, where quotas differ by it.
+    pub fn calls_by(&self) -> QuotaCredential {
+        let brought = self.refresh.is_none() && self.requested.is_empty();
+        if self.service_account.is_some() || brought { QuotaCredential::App } else { QuotaCredential::Consent }
     }
 
     /// What kind it is, for people.
@@ -110,6 +117,8 @@ mod tests {
         };
         assert_eq!(Credential::from_plain(&credential.to_plain()).as_ref(), Some(&credential));
         assert_eq!(credential.missing(), ["b"]);
+        assert_eq!(credential.calls_by(), QuotaCredential::Consent);
+        assert_eq!(Credential::by_hand(Secret::new("t"), Millis(0)).calls_by(), QuotaCredential::App);
         assert_eq!(credential.over(), None, "the host refreshes it");
         assert_eq!(Credential { refresh: None, ..credential.clone() }.over(), Some(Millis(5)));
         let shown = format!("{credential:?}");

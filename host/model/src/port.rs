@@ -1,5 +1,9 @@
 //! Ports: plain traits between the rooms. `runner` knows these, not `connectors`; `cli` joins them, so that a
 //! simulation builds without wasmtime.
+mod connectors;
+
+pub use connectors::Connectors;
+
 use crate::{Digest, Effect, Fault, Manifest, Millis, Part, Report, Target};
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
@@ -467,33 +471,5 @@ pub trait Connector: Send + Sync {
     /// Refreshes a consent that would end because nobody uses it. What goes wrong is found again by the next call.
     fn tend(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
-    }
-}
-
-/// All connections that a host can use now.
-pub trait Connectors: Send + Sync {
-    /// The connector of a connection.
-    ///
-    /// # Errors
-    /// In plain words why it cannot be used.
-    fn connector(&self, connection: &str) -> Result<Arc<dyn Connector>, crate::Problem>;
-    /// The connection's default country for phone numbers.
-    fn default_country(&self, connection: &str) -> Option<String>;
-    /// Whether a connection leads to the lab, the partner's emulator on this machine.
-    fn is_lab(&self, connection: &str) -> bool {
-        let _ = connection;
-        false
-    }
-    /// Which fields of people the connection sends as which identifiers; without, the partner's defaults.
-    fn identities(&self, _connection: &str) -> Option<Arc<crate::Identities>> {
-        None
-    }
-    /// When the connection's token ends without another one coming by itself; `None` where that is not known.
-    fn token_ends<'a>(&'a self, _connection: &'a str) -> BoxFuture<'a, Option<Millis>> {
-        Box::pin(async { None })
-    }
-    /// The partner's ids of the connection's accounts that are switched off.
-    fn switched_off(&self, _connection: &str) -> Option<Arc<std::collections::BTreeSet<String>>> {
-        None
     }
 }

@@ -181,6 +181,7 @@ pub async fn forecast<S: Store>(
         }
     }
     counting.iter_mut().for_each(Counting::finish);
+    outlook::look_at_credentials(connectors, &mut counting).await;
     outlook::share_quotas(&mut counting);
     outlook::look_at_room(store, canvas, (partners, now), &mut counting).await?;
     outlook::look_at_tokens(connectors, &mut counting, now).await;

@@ -2,9 +2,11 @@
 use crate::imports::ListImport;
 use crate::shared::{Plug, Shared};
 use caravan_journey::pacing::{Admission, Ask, Flow, Pacer, Policy, Scopes, Spent, Ticket, Why};
-use caravan_model::port::CallOutcome;
+use caravan_model::manifest::{Quota, UsageRule};
+use caravan_model::port::{CallOutcome, Connectors};
 use caravan_model::{Digest, LaneId, Millis, Reason};
 use caravan_store::{Charge, Lane, LaneState, Store};
+use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,10 +55,16 @@ impl Paces {
         self.pacer().withdraw(lane);
     }
 
-    fn ask(&self, now: Millis, lane: LaneId, scopes: &Scopes, plug: &Plug, rows: u64) -> Result<Pass<'_>, Paced> {
-        let manifest = plug.connector.manifest();
+    fn ask(
+        &self,
+        now: Millis,
+        lane: LaneId,
+        scopes: &Scopes,
+        (quotas, rules): (&[Quota], &[UsageRule]),
+        rows: u64,
+    ) -> Result<Pass<'_>, Paced> {
         let mut pacer = self.pacer();
-        pacer.declare(now, scopes, &manifest.quotas, &manifest.usage);
+        pacer.declare(now, scopes, quotas, rules);
         let ask = Ask { lane, scopes, cost: Spent::call(rows) };
         match pacer.admit(now, &ask) {
             Admission::Wait { until, why } => Err(Paced { until, why }),
@@ -103,6 +111,19 @@ impl Drop for Pass<'_> {
     }
 }
 
+/// The quotas that hold for a connection by what it calls with now.
+pub(crate) async fn quotas_of<'a>(
+    connectors: &dyn Connectors,
+    connection: &str,
+    quotas: &'a [Quota],
+) -> Cow<'a, [Quota]> {
+    if quotas.iter().all(|quota| quota.credential.is_none()) {
+        return Cow::Borrowed(quotas);
+    }
+    let by = connectors.called_by(connection).await;
+    quotas.iter().filter(|quota| quota.holds_for(by)).cloned().collect()
+}
+
 /// An import's place among lanes: below zero, where no lane is.
 fn turn_of(id: &str) -> LaneId {
     let digest = Digest::of(id.as_bytes());
@@ -114,14 +135,14 @@ impl<S: Store> Shared<S> {
     /// A pass for one call of a lane with so many rows; waits a little for it.
     pub(crate) async fn pass(&self, lane: &Lane, plug: &Plug, connection: &str, rows: u64) -> Result<Pass<'_>, Paced> {
         let scopes = Scopes::of(&lane.key.connector, connection, &lane.key.account, &lane.key.audience);
-        self.pass_of(lane.id, scopes, plug, rows).await
+        self.pass_of(lane.id, scopes, (connection, plug), rows).await
     }
 
     /// A pass for one call of an import, which takes its turn like a lane.
     pub(crate) async fn pass_of_import(&self, id: &str, import: &ListImport, plug: &Plug) -> Result<Pass<'_>, Paced> {
         let connector = &plug.connector.manifest().name;
         let scopes = Scopes::of(connector, &import.connection, &import.folder, &import.audience);
-        self.pass_of(turn_of(id), scopes, plug, 0).await
+        self.pass_of(turn_of(id), scopes, (&import.connection, plug), 0).await
     }
 
     /// An import waits for no call any more: it keeps nobody waiting.
@@ -129,11 +150,19 @@ impl<S: Store> Shared<S> {
         self.paces.withdraw(turn_of(id));
     }
 
-    async fn pass_of(&self, lane: LaneId, scopes: Scopes, plug: &Plug, rows: u64) -> Result<Pass<'_>, Paced> {
+    async fn pass_of(
+        &self,
+        lane: LaneId,
+        scopes: Scopes,
+        (connection, plug): (&str, &Plug),
+        rows: u64,
+    ) -> Result<Pass<'_>, Paced> {
         let patience = self.now().after(PATIENCE);
+        let manifest = plug.connector.manifest();
+        let quotas = quotas_of(&*self.connectors, connection, &manifest.quotas).await;
         loop {
             let now = self.now();
-            match self.paces.ask(now, lane, &scopes, plug, rows) {
+            match self.paces.ask(now, lane, &scopes, (&quotas, &manifest.usage), rows) {
                 Ok(pass) => return Ok(pass),
                 Err(paced) if paced.until > patience || self.is_stopping() => return Err(paced),
                 Err(paced) => tokio::time::sleep(Duration::from(paced.until.since(now))).await,

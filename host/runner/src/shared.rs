@@ -25,7 +25,7 @@ pub(crate) struct Shared<S> {
     pub lease: Lease,
     pub options: RunnerOptions,
     pub chance: Chance,
-    connectors: Arc<dyn Connectors>,
+    pub(crate) connectors: Arc<dyn Connectors>,
     clock: Arc<dyn Clock>,
     policy: RwLock<Arc<Policy>>,
     routes: RwLock<HashMap<VersionId, Arc<Route>>>,

@@ -1,4 +1,4 @@
-//! What must hold for whatever a stranger hands in: five properties, each over plain bytes.
+//! What must hold for whatever a stranger hands in: properties, one for each kind of input, each over plain bytes.
 //!
 //! The suite asserts them over the kept corpora in `tests/corpora` and over mutations of them on the pinned toolchain
 //! (`tests/properties/tests`); the fuzz targets in `fuzz/` call the same functions. A property panics where it does not
@@ -7,19 +7,30 @@ pub mod canvas;
 pub mod columns;
 pub mod corpus;
 pub mod csv;
+pub mod lock;
 pub mod manifest;
 mod naive_csv;
 mod naive_url;
+pub mod reference;
+pub mod schedule;
+pub mod template;
+pub mod tracking;
 pub mod url;
+pub mod words;
 
 /// A property over any bytes.
 pub type Property = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const ALL: [(&str, Property); 5] = [
+pub const ALL: [(&str, Property); 10] = [
     ("manifest", manifest::holds),
     ("canvas", canvas::holds),
     ("columns", columns::holds),
     ("url", url::holds),
     ("csv", csv::holds),
+    ("lock", lock::holds),
+    ("reference", reference::holds),
+    ("schedule", schedule::holds),
+    ("template", template::holds),
+    ("tracking", tracking::holds),
 ];

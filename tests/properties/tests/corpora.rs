@@ -1,5 +1,6 @@
 //! Each property over its whole corpus, over mutations of it, and over fresh inputs. `PROPTEST_CASES=N` makes N of each
 //! kind (`cargo xtask test --full`: 2,048). A counterexample is kept in the corpus by itself: commit it with its mend.
+use caravan_properties::words::*;
 use caravan_properties::{ALL, Property, columns, corpus, csv, url};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -88,156 +89,6 @@ fn of_words(words: &'static [&'static str], most: usize) -> impl Strategy<Value 
     proptest::collection::vec(word, 0..most).prop_map(|words| words.concat().into_bytes())
 }
 
-const JSON: &[&str] = &[
-    "{",
-    "}",
-    "[",
-    "]",
-    ",",
-    ":",
-    "\"",
-    "\\u001b[2J",
-    "\\ud800",
-    "null",
-    "true",
-    "-0",
-    "1e400",
-    "0.1",
-    "18446744073709551616",
-    "\"manifest\": 1",
-    "\"name\": \"x\"",
-    "\"world\": \"source\"",
-    "\"routes\": []",
-    "\"hosts\": [\"a.example\"]",
-    "../",
-    "{settings.x}",
-    "{account}",
-    "{any}",
-    "{token}",
-    "\"keys\": []",
-    "\"writes\": true",
-    "\"method\": \"CONNECT\"",
-    "\u{202e}",
-];
-const YAML: &[&str] = &[
-    "format: 1\n",
-    "canvas: c\n",
-    "entry: { trigger: { event: e }, start: s }\n",
-    "steps:\n",
-    "  s: { delay: { for: 1d }, next: exit }\n",
-    "  ",
-    "\n",
-    "- ",
-    ": ",
-    "{ ",
-    " }",
-    "[",
-    "]",
-    ", ",
-    "&a ",
-    "*a",
-    "!!str ",
-    "<<: ",
-    "|\n",
-    ">-\n",
-    "'",
-    "\"",
-    "# ",
-    "---\n",
-    "...\n",
-    "~",
-    "NO",
-    "on",
-    "0x1f",
-    "1_000",
-    ".nan",
-    "-.inf",
-    "2026-01-01",
-    "1e3",
-    "\t",
-    "\r\n",
-    "\u{feff}",
-    "\u{85}",
-    "\u{2028}",
-    "? ",
-    "exit",
-    "else: ",
-];
-const URLS: &[&str] = &[
-    "GET ",
-    "POST ",
-    "\n",
-    "https://",
-    "http://",
-    "api.example.com",
-    "up.example.com",
-    "set-1.example.net",
-    ":443",
-    ":80",
-    "@",
-    "//",
-    "/",
-    "/v1/",
-    "77",
-    "78",
-    "users",
-    "xact_1-",
-    ".json",
-    "?",
-    "&",
-    "=",
-    ";",
-    "#",
-    "%2f",
-    "%2e%2e",
-    "%252f",
-    "%00",
-    "%C3%A9",
-    "..",
-    "\\",
-    "fields=a",
-    "id=77",
-    "access_token=x",
-    "q=ab",
-    "127.0.0.1",
-    "[::1]",
-    "+",
-    "a",
-    ".",
-    "%",
-    "*",
-];
-const CELLS: &[&str] = &[
-    "external_id",
-    "email",
-    "phone",
-    "consents",
-    ",",
-    ";",
-    "\t",
-    "\"",
-    "\"\"",
-    "\n",
-    "\r\n",
-    "\r",
-    "u1",
-    "a@b.c",
-    "+33612345678",
-    "[1]",
-    "{\"a\":1}",
-    "007",
-    "1.5",
-    "-",
-    "TRUE",
-    "NO",
-    " ",
-    "\u{feff}",
-    "é",
-    "tel:+1;ext=5",
-    "granted",
-];
-const ROWS: &[&str] = &["EMAIL", "\t", "\t", "\n", "\n", "a", "é", "\u{1f600}", "0123456789abcdef", "\u{0}", "\r"];
-
 #[test]
 fn manifests_are_read_printed_and_read_the_same_or_refused() {
     kept_and_mutated("manifest", JSON);
@@ -273,6 +124,36 @@ fn users_files_are_read_as_a_naive_reader_reads_them() {
     kept_and_mutated("csv", CELLS);
     over("csv", of_words(CELLS, 60).prop_map(|rest| [&b"external_id,email,n\n"[..], &rest].concat()));
     over("csv", of_words(CELLS, 30));
+}
+
+#[test]
+fn bodies_that_pass_the_locks_are_json_with_the_steps_own_ids_wherever_they_are_cut() {
+    kept_and_mutated("lock", BODIES);
+    over("lock", of_words(BODIES, 24));
+}
+
+#[test]
+fn schedules_come_again_and_again_or_are_refused() {
+    kept_and_mutated("schedule", CLOCKS);
+    over("schedule", of_words(CLOCKS, 8));
+}
+
+#[test]
+fn templates_make_bounded_json_or_a_reason_without_anything_of_the_person() {
+    kept_and_mutated("template", TEMPLATES);
+    over("template", of_words(TEMPLATES, 16));
+}
+
+#[test]
+fn messages_are_unpacked_within_a_bound_and_survive_the_inbox() {
+    kept_and_mutated("tracking", MESSAGES);
+    over("tracking", of_words(MESSAGES, 40));
+}
+
+#[test]
+fn references_and_keys_name_one_thing_alone() {
+    kept_and_mutated("reference", NAMES);
+    over("reference", of_words(NAMES, 12));
 }
 
 proptest! {

@@ -9,6 +9,7 @@ mod read;
 mod sent;
 
 pub use read::read_message;
+pub use sent::unpacked;
 
 use crate::keys::key_of;
 use crate::metrics::Counts;

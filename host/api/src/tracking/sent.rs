@@ -45,7 +45,10 @@ fn is_packed(headers: &HeaderMap) -> Result<bool, Refused> {
 }
 
 /// Unpacks a body; of one that would grow beyond the bound nothing more is unpacked than the bound.
-fn unpacked(body: &[u8], most: usize) -> Result<Vec<u8>, Refused> {
+///
+/// # Errors
+/// 413 for one that would grow beyond it, 400 for one that cannot be unpacked.
+pub fn unpacked(body: &[u8], most: usize) -> Result<Vec<u8>, Refused> {
     let mut plain = Vec::new();
     let read = MultiGzDecoder::new(body).take(most as u64 + 1).read_to_end(&mut plain);
     if plain.len() > most {

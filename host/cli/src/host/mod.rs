@@ -20,6 +20,7 @@ use caravan_connectors::{
     Switch,
 };
 use caravan_journey::document::{Document, token_end};
+use caravan_model::manifest::QuotaCredential;
 use caravan_model::port::{BoxFuture, Clock as _, Connector, Connectors, SystemClock, Vault as _};
 use caravan_model::webhook::{NoWebhooks, WebhookAnswer, WebhookCall, WebhookSender};
 use caravan_model::{Code, Connections, Millis, Problem};
@@ -352,6 +353,14 @@ impl Connectors for Host {
                 Ok(Some(sealed)) => sealed.over(),
                 Ok(None) | Err(_) => bound.ends,
             }
+        })
+    }
+
+    fn called_by<'a>(&'a self, connection: &'a str) -> BoxFuture<'a, QuotaCredential> {
+        Box::pin(async move {
+            let Some(bound) = self.bound(connection) else { return QuotaCredential::default() };
+            let sealed = bound.vault.credential(connection).await.ok().flatten();
+            sealed.map(|sealed| sealed.calls_by()).unwrap_or_default()
         })
     }
 

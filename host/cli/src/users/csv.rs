@@ -114,8 +114,11 @@ impl<R: Read> Records<R> {
         if let Some(reason) = broken {
             return Ok(Some((line, Err(reason))));
         }
-        let cells = std::str::from_utf8(&self.text).map(|text| Cells { text, ends: &self.ends });
-        Ok(Some((line, cells.map_err(|_| "the row is not in UTF-8".to_owned()))))
+        // Cell by cell: what is no text in two cells may be a letter where one follows the other.
+        let text = std::str::from_utf8(&self.text).ok();
+        let text = text.filter(|text| self.ends.iter().all(|end| text.is_char_boundary(*end)));
+        let cells = text.map(|text| Cells { text, ends: &self.ends });
+        Ok(Some((line, cells.ok_or_else(|| "the row is not in UTF-8".to_owned()))))
     }
 
     /// Cuts the record at the window's beginning into cells.

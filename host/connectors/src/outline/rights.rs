@@ -164,7 +164,8 @@ fn quota(quota: &Quota) -> Capability {
     let per = quota.per.map(|per| format!(" per {per}")).unwrap_or_default();
     let resets = quota.resets.as_ref().map(|resets| format!(" ({resets})")).unwrap_or_default();
     let (unit, scope) = (plain(quota.unit), plain(quota.scope));
-    right("quota", quota, format!("use {} {unit}{per}{resets} of each {scope}", quota.amount))
+    let by = quota.credential.map(|by| format!(", calling by {}", plain(by))).unwrap_or_default();
+    right("quota", quota, format!("use {} {unit}{per}{resets} of each {scope}{by}", quota.amount))
 }
 
 fn audiences(rules: &AudienceRules) -> Capability {

@@ -79,7 +79,7 @@ const WHOLE: &str = r#"{
   }],
   "groups": [{ "name": "people", "keys": ["EMAIL"] }], "flags": [{ "key": "LDU", "purpose": "ads" }],
   "batch": { "rows": 10, "bytes": 20, "parallel_per_audience": 3 },
-  "quotas": [{ "scope": "login", "unit": "calls", "amount": 60, "per": "1d", "resets": "00:00Z" }],
+  "quotas": [{ "scope": "login", "unit": "calls", "amount": 60, "credential": "consent", "per": "1d", "resets": "00:00Z" }],
   "usage": [{ "header": "x-left", "scope": "login", "tells": "remaining" }],
   "audience": {
     "create": true, "create_needs_rows": true, "kinds": [{ "kind": "K", "keys": ["EMAIL"] }], "name_max": 9,
@@ -128,7 +128,7 @@ fn others(value: &serde_json::Value) -> Vec<serde_json::Value> {
         Value::Number(number) => vec![json!(number.as_u64().unwrap_or_default() + 1)],
         // Words of every closed list, and any text.
         Value::String(text) => {
-            let words = "source basic form body text rows account used limit-reset reset-at used-percent trim none phone remove";
+            let words = "source basic form body text rows account used limit-reset reset-at used-percent trim none phone remove app";
             let words = words.split(' ').map(|word| json!(word)).filter(|word| word != value);
             words.chain([json!(format!("{text}x")), json!("9h")]).collect()
         }

@@ -59,15 +59,17 @@ impl Gate {
         self.at_once.is_some()
     }
 
-    /// Takes a quota over; gives its window where it is new.
-    pub fn declare(&mut self, key: &ScopeKey, quota: &Quota) -> Option<&mut Window> {
+    /// Takes a quota over; gives its window where it is new. One that holds for a kind of credential alone goes once nobody
+    /// has called by that kind for as long as it counts.
+    pub fn declare(&mut self, now: Millis, key: &ScopeKey, quota: &Quota) -> Option<&mut Window> {
         if quota.unit == QuotaUnit::InFlight {
             self.at_once = Some(quota.amount.max(1));
             return None;
         }
-        let window = Window::new(key, quota)?;
+        let mut window = Window::new(key, quota)?;
+        window.ends = quota.credential.map(|_| now.after(window.per));
         if let Some(known) = self.windows.iter_mut().find(|known| known.key() == window.key()) {
-            known.declared = quota.amount;
+            (known.declared, known.ends) = (quota.amount, window.ends);
             return None;
         }
         self.windows.push(window);
@@ -76,6 +78,7 @@ impl Gate {
 
     /// Drops what is over.
     pub fn forget(&mut self, now: Millis) {
+        self.windows.retain(|window| window.ends.is_none_or(|ends| now <= ends));
         self.windows.iter_mut().for_each(|window| window.forget(now));
         self.budget = self.budget.filter(|budget| now < budget.until);
     }

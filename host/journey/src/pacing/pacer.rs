@@ -51,7 +51,7 @@ impl Pacer {
             let key = scopes.key(scope);
             let gate = self.gates.entry(key.clone()).or_insert_with(|| Gate::new(&self.policy));
             for quota in here() {
-                let Some(window) = gate.declare(key, quota) else { continue };
+                let Some(window) = gate.declare(now, key, quota) else { continue };
                 let is_told = |rule: &UsageRule| rule.tells == UsageKind::Percent && rule.per == Some(window.per);
                 window.is_told = window.unit == QuotaUnit::Calls && told().any(is_told);
                 match (self.stored.remove(window.key()), self.resumed_at) {

@@ -22,6 +22,8 @@ pub(super) struct Window {
     pub per: Duration,
     /// The amount that the manifest names.
     pub declared: u64,
+    /// When it goes unless it is declared again; none = it stays.
+    pub ends: Option<Millis>,
     /// Whether a percentage of it is told, so that its true amount becomes known.
     pub is_told: bool,
     resets_at: Option<Duration>,
@@ -56,6 +58,7 @@ impl Window {
             unit: quota.unit,
             per,
             declared: quota.amount,
+            ends: None,
             is_told: false,
             resets_at,
             key: format!("{scope}|{unit}/{per}{resets}"),
@@ -271,6 +274,7 @@ mod tests {
             unit: QuotaUnit::Calls,
             amount,
             amount_setting: None,
+            credential: None,
             per: Some(per),
             resets,
         };

@@ -82,11 +82,19 @@ impl Partner {
 }
 
 pub fn quota(scope: QuotaScope, amount: u64, per: Duration) -> Quota {
-    Quota { scope, unit: QuotaUnit::Calls, amount, amount_setting: None, per: Some(per), resets: None }
+    Quota {
+        scope,
+        unit: QuotaUnit::Calls,
+        amount,
+        amount_setting: None,
+        credential: None,
+        per: Some(per),
+        resets: None,
+    }
 }
 
 pub fn at_once(scope: QuotaScope, amount: u64) -> Quota {
-    Quota { scope, unit: QuotaUnit::InFlight, amount, amount_setting: None, per: None, resets: None }
+    Quota { scope, unit: QuotaUnit::InFlight, amount, amount_setting: None, credential: None, per: None, resets: None }
 }
 
 /// What a run of lanes against a partner needs.

@@ -1,7 +1,7 @@
 //! Who shares what, and whose turn it is.
 use crate::partner::{Counting, Limit, Partner, World, at_once, quota};
 use caravan_journey::pacing::{Admission, Ask, Flow, Pacer, Policy, Scopes, Spent, Why};
-use caravan_model::manifest::{Quota, QuotaScope, QuotaUnit};
+use caravan_model::manifest::{Quota, QuotaCredential, QuotaScope, QuotaUnit};
 use caravan_model::{Duration, LaneId, Millis};
 use proptest::prelude::*;
 
@@ -135,6 +135,7 @@ fn rows_and_bytes_are_counted_and_a_cost_beyond_what_was_asked_is_added() {
         unit,
         amount: 1_000,
         amount_setting: None,
+        credential: None,
         per: Some(Duration::MINUTE),
         resets: None,
     };
@@ -162,4 +163,25 @@ fn a_shared_second_is_kept_by_many_lanes_of_several_connections() {
     world.run(&mut partner, Millis(60_000));
     assert_eq!(partner.refused, 0);
     assert!(partner.taken.len() >= 1_080, "{}", partner.taken.len());
+}
+
+#[test]
+fn a_quota_of_a_kind_of_credential_goes_once_nobody_calls_by_it_any_more() {
+    let by =
+        |credential, scope, amount| Quota { credential: Some(credential), ..quota(scope, amount, Duration::MINUTE) };
+    let all = [by(QuotaCredential::App, QuotaScope::App, 250), by(QuotaCredential::Consent, QuotaScope::Account, 2)];
+    let of = |by| all.iter().filter(|quota| quota.holds_for(by)).cloned().collect::<Vec<_>>();
+    let (consent, app) = (of(QuotaCredential::Consent), of(QuotaCredential::App));
+    assert_eq!((consent.len(), app.len()), (1, 1));
+    let mut pacer = Pacer::new(Policy::default());
+    let scopes = Scopes::of("p", "l", "a", "b");
+    let mut goes = |at: i64, quotas: &[Quota]| {
+        pacer.declare(Millis(at), &scopes, quotas, &[]);
+        matches!(pacer.admit(Millis(at), &ask(1, &scopes, 1)), Admission::Go(_))
+    };
+    // By consent, then, connected anew, by the app itself: what a minute of consent allowed is no matter any more.
+    assert_eq!([0, 1_000, 2_000, 3_000].map(|at| goes(at, &consent)), [true, true, false, false]);
+    assert!(!goes(20_000, &app), "not before its minute is over");
+    let later = (70_000..80_000).step_by(1_000).filter(|at| goes(*at, &app)).count();
+    assert_eq!(later, 10, "ten calls within ten seconds");
 }

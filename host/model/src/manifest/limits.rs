@@ -36,6 +36,9 @@ pub struct Quota {
     /// The `number` setting of a connection that says how many instead: what the customer bought from the partner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount_setting: Option<String>,
+    /// For connections that call by which kind of credential; absent: for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<QuotaCredential>,
     /// Per which span; absent for `in-flight`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per: Option<Duration>,
@@ -45,6 +48,11 @@ pub struct Quota {
 }
 
 impl Quota {
+    /// Whether it holds for a connection that calls by this kind of credential.
+    pub fn holds_for(&self, by: QuotaCredential) -> bool {
+        self.credential.is_none_or(|credential| credential == by)
+    }
+
     /// Whether it can be kept at all.
     ///
     /// # Errors
@@ -74,6 +82,17 @@ impl Quota {
         };
         Some(Duration(Duration::HOUR.0 * two(hours, 24)? + Duration::MINUTE.0 * two(minutes, 60)?))
     }
+}
+
+/// By which kind of credential a connection calls, where a partner's quotas differ by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QuotaCredential {
+    /// The app's own, a service account's, or a token that somebody brought.
+    #[default]
+    App,
+    /// A person's consent.
+    Consent,
 }
 
 /// Whom a quota is counted for.

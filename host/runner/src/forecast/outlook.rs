@@ -1,6 +1,7 @@
 //! What stands in the way of a launch beside its people: quotas that steps share, room for audiences, tokens that end.
 use super::Counting;
 use crate::error::problem_of;
+use crate::pacing::quotas_of;
 use crate::route::{lane_key, registered_name};
 use caravan_journey::document::end_in_words;
 use caravan_model::canvas::IfMissing;
@@ -27,6 +28,13 @@ impl Counting {
             QuotaScope::Account => [connector, "", &self.account, ""],
             QuotaScope::Audience => [connector, "", &self.account, &self.audience],
         }
+    }
+}
+
+/// Leaves each step the quotas that hold for its connection.
+pub(super) async fn look_at_credentials(connectors: &dyn Connectors, steps: &mut [Counting]) {
+    for step in steps {
+        step.quotas = quotas_of(connectors, &step.connection, &step.quotas).await.into_owned();
     }
 }
 

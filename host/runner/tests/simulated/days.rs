@@ -49,6 +49,28 @@ async fn a_daily_quota_is_kept_although_the_process_dies_in_the_middle_of_it() {
     }
 }
 
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn a_connection_by_consent_keeps_to_its_own_quota_from_the_first_call_on() {
+    for (by_consent, at_most) in [(true, 10), (false, 250)] {
+        let mut manifest = manifest(4);
+        manifest["quotas"] = serde_json::json!([
+            { "scope": "app", "unit": "calls", "amount": 250, "credential": "app", "per": "1m" },
+            { "scope": "account", "unit": "calls", "amount": 10, "credential": "consent", "per": "1m" },
+        ]);
+        let mut world = World::of(1, manifest);
+        world.partner.inside.lock().unwrap().by_consent = by_consent;
+        let version = world.publish(&one_step("walk", "add", "email")).await;
+        done(&world.run_through(version, "people", people(0..200), HOUR, Vec::new()).await);
+        let log = world.partner.log();
+        let within = |from: i64| log.iter().filter(|seen| (from..from + 60_000).contains(&seen.at.0)).count();
+        let most = log.iter().map(|seen| within(seen.at.0)).max().unwrap_or(0);
+        assert!(most <= at_most, "{most} calls within a minute");
+        assert_eq!((log.len(), world.members()), (50, emails(0..200)), "all are called for, and none twice");
+        assert_eq!(world.now() > crate::time::at(MINUTE * 3), by_consent, "no slower than the quota asks for");
+        world.balanced().await;
+    }
+}
+
 /// A partner that forgets members after 540 days.
 fn forgets_after_540_days(seed: u64) -> World {
     let mut manifest = manifest(16);

@@ -1,6 +1,7 @@
 //! A partner on simulated time: its audiences, its weather by the hour, its moods by the call, and what it saw.
 use crate::common::row_of;
 use crate::time::{BEGIN, day_of};
+use caravan_model::manifest::QuotaCredential;
 use caravan_model::port::{
     Answer, Ask, AudienceInfo, BoxFuture, CallContext, CallOutcome, Clock, Connector, Connectors, Finding, FindingState,
 };
@@ -88,6 +89,8 @@ pub struct Inside {
     pub never: BTreeSet<String>,
     /// How long members stay that are not added anew.
     pub life: Option<Duration>,
+    /// Whether its connections call by a person's consent.
+    pub by_consent: bool,
     /// What later judgements say, by their reference.
     judgements: BTreeMap<String, Vec<Refusal>>,
     pub checks: u64,
@@ -384,5 +387,10 @@ impl Connectors for Wires {
 
     fn default_country(&self, _: &str) -> Option<String> {
         Some("FR".into())
+    }
+
+    fn called_by<'a>(&'a self, _: &'a str) -> BoxFuture<'a, QuotaCredential> {
+        let by_consent = self.0.inside.lock().unwrap().by_consent;
+        Box::pin(async move { if by_consent { QuotaCredential::Consent } else { QuotaCredential::App } })
     }
 }

@@ -2,7 +2,9 @@
 use crate::out;
 use crate::registry::takeover::Takeover;
 use caravan_connectors::{GrantFile, Outline};
-use caravan_model::manifest::{Flag, Hash, Manifest, MatchKey, QuotaScope, QuotaUnit, Route, SettingKind, World};
+use caravan_model::manifest::{
+    Flag, Hash, Manifest, MatchKey, QuotaCredential, QuotaScope, QuotaUnit, Route, SettingKind, World,
+};
 
 /// How many imports beyond the world are told.
 const MOST_IMPORTS: usize = 20;
@@ -218,7 +220,12 @@ fn limits(manifest: &Manifest) -> Vec<String> {
             QuotaScope::Audience => "an audience",
         };
         let per = quota.per.map(|per| format!(" per {per}")).unwrap_or_default();
-        lines.push(format!("quota: {} {unit}{per} for {scope}", out::count(quota.amount)));
+        let by = match quota.credential {
+            None => "",
+            Some(QuotaCredential::App) => ", where the app itself calls",
+            Some(QuotaCredential::Consent) => ", where it calls by a person's consent",
+        };
+        lines.push(format!("quota: {} {unit}{per} for {scope}{by}", out::count(quota.amount)));
     }
     lines
 }
