@@ -2,8 +2,9 @@
 use crate::control::{caps_of, states};
 use caravan_journey::entry::{LastEntry, is_the_event, may_enter_again};
 use caravan_journey::plan::CompiledCanvas;
-use caravan_journey::{Person, Scene};
+use caravan_journey::{Person, Scene, day_start};
 use caravan_model::canvas::Trigger;
+use caravan_model::status::reason;
 use caravan_model::{Group, ProfileId};
 use caravan_store::Store;
 
@@ -22,11 +23,9 @@ pub(crate) async fn barriers<S: Store>(
     let own: Vec<_> = versions.iter().filter(|version| version.canvas.canvas == plan.id).collect();
     let Some(newest) = own.last() else { return Ok(found) };
     let state = states(store).await?.of(canvas);
-    let (mut entered, mut inside) = (0, 0);
+    let mut inside = 0;
     for version in &own {
-        let counters = store.counters(version.id).await?;
-        entered += counters.entered;
-        inside += counters.open;
+        inside += store.counters(version.id).await?.open;
     }
     if !state.admits() {
         found.push(format!("the canvas is {}", state.word(inside)));
@@ -40,11 +39,13 @@ pub(crate) async fn barriers<S: Store>(
         }
     }
     let caps = caps_of(store, canvas).await?;
-    if let Some(cap) = caps.in_all.filter(|cap| entered >= *cap) {
-        found.push(format!("the cap of {cap} people in all is reached"));
-    }
-    if caps.a_day == Some(0) || caps.a_run == Some(0) {
-        found.push("a cap lets nobody in".to_owned());
+    let room = store.room(newest.id, caps, day_start(scene.now, scene.zone)).await?;
+    for (cap, left, of) in
+        [(caps.in_all, room.in_all, "in all"), (caps.a_day, room.a_day, "a day"), (caps.a_run, room.a_run, "a run")]
+    {
+        if let Some(cap) = cap.filter(|_| left == 0) {
+            found.push(format!("the cap of {cap} people {of} is reached (`{}`)", reason::CAPPED));
+        }
     }
     Ok(found)
 }

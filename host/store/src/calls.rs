@@ -37,6 +37,8 @@ impl Store for Sqlite {
             "read what is due", move |db| positions::due(db, now, limit, with_people);
         fn resting(profiles: Vec<ProfileId>) -> Vec<Due>:
             "read where people rest", move |db| positions::resting(db, &profiles);
+        fn room(version: VersionId, caps: Caps, day: Millis) -> EntryRoom:
+            "read what caps let in", move |db| entries::room(db, version, caps, day);
         fn newest_entries(version: VersionId, profiles: Vec<ProfileId>) -> Vec<NewestEntry>:
             "read who entered", move |db| entries::newest(db, version, &profiles);
         fn inside(version: VersionId, after: ProfileId, limit: usize) -> Vec<ProfileId>:

@@ -1,7 +1,7 @@
 //! Letting people in, and ending entries by a signal.
 use crate::books::next;
 use crate::calling;
-use crate::contract::{EnterBatch, Entered, Move, NewestEntry};
+use crate::contract::{Caps, EnterBatch, Entered, EntryRoom, Move, NewestEntry};
 use crate::documents;
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
@@ -40,7 +40,7 @@ pub(crate) fn enter(tx: &mut Tx<'_>, batch: EnterBatch) -> Done<Entered> {
     }
 
     let any_merged = merging::any(tx.db)?;
-    let mut room = Room::of(tx.db, facts.canvas, &batch, entered_before)?;
+    let mut room = Room(left(tx.db, facts.canvas, batch.caps, batch.day, entered_before)?.least());
     let mut ledger = Ledger::new(batch.now, None);
     let mut begun: Vec<(ProfileId, Option<EntryId>)> = Vec::with_capacity(batch.candidates.len());
     let first = tx.books.numbers.entry;
@@ -125,27 +125,6 @@ pub(crate) fn enter(tx: &mut Tx<'_>, batch: EnterBatch) -> Done<Entered> {
 struct Room(u64);
 
 impl Room {
-    fn of(db: &Connection, canvas: i64, batch: &EnterBatch, of_source: u64) -> Done<Room> {
-        let one = |sql: &str, values: &[i64]| -> Done<u64> {
-            let n: i64 = db.prepare_cached(sql)?.query_row(rusqlite::params_from_iter(values), |row| row.get(0))?;
-            Ok(n as u64)
-        };
-        let caps = batch.caps;
-        let mut room = u64::MAX;
-        if let Some(cap) = caps.in_all {
-            let sql = "SELECT ifnull(sum(entered), 0) FROM census JOIN version ON id = version WHERE canvas = ?1";
-            room = room.min(cap.saturating_sub(one(sql, &[canvas])?));
-        }
-        if let Some(cap) = caps.a_day {
-            let sql = "SELECT ifnull(sum(n), 0) FROM admitted WHERE canvas = ?1 AND day = ?2";
-            room = room.min(cap.saturating_sub(one(sql, &[canvas, batch.day.0])?));
-        }
-        if let Some(cap) = caps.a_run {
-            room = room.min(cap.saturating_sub(of_source));
-        }
-        Ok(Room(room))
-    }
-
     fn is_full(&self) -> bool {
         self.0 == 0
     }
@@ -153,6 +132,32 @@ impl Room {
     fn take(&mut self) {
         self.0 = self.0.saturating_sub(1);
     }
+}
+
+/// How many more a canvas's caps let in: on a day, from a source from which so many entered.
+fn left(db: &Connection, canvas: i64, caps: Caps, day: Millis, of_source: u64) -> Done<EntryRoom> {
+    let one = |sql: &str, values: &[i64]| -> Done<u64> {
+        let n: i64 = db.prepare_cached(sql)?.query_row(rusqlite::params_from_iter(values), |row| row.get(0))?;
+        Ok(n as u64)
+    };
+    let mut room = EntryRoom { in_all: u64::MAX, a_day: u64::MAX, a_run: u64::MAX };
+    if let Some(cap) = caps.in_all {
+        let sql = "SELECT ifnull(sum(entered), 0) FROM census JOIN version ON id = version WHERE canvas = ?1";
+        room.in_all = cap.saturating_sub(one(sql, &[canvas])?);
+    }
+    if let Some(cap) = caps.a_day {
+        let sql = "SELECT ifnull(sum(n), 0) FROM admitted WHERE canvas = ?1 AND day = ?2";
+        room.a_day = cap.saturating_sub(one(sql, &[canvas, day.0])?);
+    }
+    if let Some(cap) = caps.a_run {
+        room.a_run = cap.saturating_sub(of_source);
+    }
+    Ok(room)
+}
+
+/// The same for whoever looks: of the version's canvas, for a source of which nobody entered yet.
+pub(crate) fn room(db: &Connection, version: VersionId, caps: Caps, day: Millis) -> Done<EntryRoom> {
+    left(db, canvas_of(db, version)?, caps, day, 0)
 }
 
 /// The newest entries of people into a version's canvas; who never entered is left out.

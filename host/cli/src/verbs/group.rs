@@ -1,7 +1,7 @@
 //! `caravan segment …` and `caravan list …`.
 use crate::args::{Global, ListVerb, SegmentVerb};
 use crate::fail::{End, Problems};
-use crate::host::hands::{Hands, actor};
+use crate::host::hands::Hands;
 use crate::rows::Rows;
 use crate::verbs::{activate, import};
 use crate::{ask, config, files, out, verbs};

@@ -1,6 +1,6 @@
 //! A preview says what would keep someone out, and what ends their way.
 use crate::common::{Stage, canvas, person, stage_now};
-use caravan_model::{Event, VersionId};
+use caravan_model::{Duration, Event, VersionId};
 use caravan_runner::{Assumed, Happens, Preview, preview};
 use caravan_store::{Caps, Store};
 use serde_json::json;
@@ -59,6 +59,33 @@ async fn a_preview_says_what_would_keep_someone_out_beside_who() {
     }
     runner.stop_now("seen", "test").await.unwrap();
     assert!(way(&stage, &[]).await.would_not_enter[0].contains("the canvas is stopped"));
+}
+
+#[tokio::test]
+async fn a_preview_says_that_the_days_cap_or_a_runs_is_reached() {
+    let stage = Stage::new(16);
+    let version = stage.publish(TEXT).await;
+    enters(&stage, version).await;
+    let runner = stage.runner();
+    let who = stage.store.find("p0").await.unwrap();
+    assert_eq!(runner.let_out("seen", &who).await.unwrap(), 1);
+    let says = async |caps: Caps, words: &str| {
+        runner.cap_canvas("seen", caps).await.unwrap();
+        way(&stage, &[]).await.would_not_enter.iter().any(|why| why == words)
+    };
+    let day = |n| Caps { a_day: Some(n), ..Caps::default() };
+    assert!(says(day(1), "the cap of 1 people a day is reached (`cap`)").await);
+    assert!(!says(day(2), "the cap of 2 people a day is reached (`cap`)").await);
+    // A run that is to come has let nobody in yet.
+    let run = |n| Caps { a_run: Some(n), ..Caps::default() };
+    assert!(says(run(0), "the cap of 0 people a run is reached (`cap`)").await);
+    assert!(!says(run(1), "the cap of 1 people a run is reached (`cap`)").await);
+    // The next day has room again.
+    runner.cap_canvas("seen", day(1)).await.unwrap();
+    let assumed = Assumed { happens: Happens::of([]), synced: true };
+    let (tomorrow, zone) = (stage_now(&stage).after(Duration::DAY), caravan_journey::TimeZone::UTC);
+    let later = preview(&stage.store, &canvas(TEXT), who[0], tomorrow, &zone, assumed).await.unwrap();
+    assert!(later.would_not_enter.iter().all(|why| !why.contains("a day")), "{later:?}");
 }
 
 #[tokio::test]

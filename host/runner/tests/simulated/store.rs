@@ -275,6 +275,7 @@ the_store! {
         fn backlog() -> Backlog;
         fn due(now: Millis, limit: usize, with_people: bool) -> Vec<Due>;
         fn resting(profiles: Vec<ProfileId>) -> Vec<Due>;
+        fn room(version: VersionId, caps: Caps, day: Millis) -> EntryRoom;
         fn newest_entries(version: VersionId, profiles: Vec<ProfileId>) -> Vec<NewestEntry>;
         fn inside(version: VersionId, after: ProfileId, limit: usize) -> Vec<ProfileId>;
         fn next_timer() -> Option<Millis>;

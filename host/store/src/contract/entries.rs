@@ -190,6 +190,24 @@ pub struct Caps {
     pub a_run: Option<u64>,
 }
 
+/// How many more people each cap lets in; `u64::MAX` where there is no such cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryRoom {
+    /// Ever.
+    pub in_all: u64,
+    /// On the day that was asked for.
+    pub a_day: u64,
+    /// From the source that was asked for, or from a new one.
+    pub a_run: u64,
+}
+
+impl EntryRoom {
+    /// Under all of them.
+    pub fn least(&self) -> u64 {
+        self.in_all.min(self.a_day).min(self.a_run)
+    }
+}
+
 /// Someone's newest entry into a canvas.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewestEntry {

@@ -176,6 +176,8 @@ pub trait Store: Send + Sync + Clone + 'static {
     fn intake(&self, version: VersionId, source: &str) -> impl Future<Output = Result<(u64, u64)>> + Send;
     /// Lets people in: re-entry rule, open-entry rule, counters, positions and operations, one transaction.
     fn enter(&self, lease: Lease, batch: EnterBatch) -> impl Future<Output = Result<Entered>> + Send;
+    /// How many more its caps let into a version's canvas, as [`Store::enter`] counts: on this day, from a new source.
+    fn room(&self, version: VersionId, caps: Caps, day: Millis) -> impl Future<Output = Result<EntryRoom>> + Send;
     /// Positions due by `now`, oldest first, at most `limit`; arrivals are always due.
     fn due(&self, now: Millis, limit: usize, with_people: bool) -> impl Future<Output = Result<Vec<Due>>> + Send;
     /// Moves due positions on. One that is no longer there (exited, already advanced) is left out silently.
@@ -201,8 +203,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Where these people's open entries rest for the clock or a signal, whatever is due: who is to be woken is moved by
     /// [`Store::advance`].
     fn resting(&self, profiles: Vec<ProfileId>) -> impl Future<Output = Result<Vec<Due>>> + Send;
-    /// The newest entries of these people into a version's canvas, whatever version they entered; who never entered is left
-    /// out.
+    /// These people's newest entries into a version's canvas, whatever version they entered; who never did is left out.
     fn newest_entries(
         &self,
         version: VersionId,
