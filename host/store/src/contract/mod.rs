@@ -200,8 +200,7 @@ pub trait Store: Send + Sync + Clone + 'static {
         reason: Reason,
         now: Millis,
     ) -> impl Future<Output = Result<u64>> + Send;
-    /// Where these people's open entries rest for the clock or a signal, whatever is due: who is to be woken is moved by
-    /// [`Store::advance`].
+    /// Where these people's open entries rest, whatever is due: who is woken is moved by [`Store::advance`].
     fn resting(&self, profiles: Vec<ProfileId>) -> impl Future<Output = Result<Vec<Due>>> + Send;
     /// These people's newest entries into a version's canvas, whatever version they entered; who never did is left out.
     fn newest_entries(
