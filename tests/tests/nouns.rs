@@ -144,7 +144,7 @@ fn a_serving_host_tells_of_people_queues_and_audiences_in_the_words_of_its_store
     let key = place.run(["key", "add", "boss", "--rights", "admin", "--store", "s.caravan", "--json"]).expect(0).json();
     let key = key["key"].as_str().expect("a secret").to_owned();
     place.run([&["queue", "hold", "--connector", "tiktok", "--because", "a look"], &of_store[..]].concat()).expect(0);
-    let asked: [(&[&str], i32); 8] = [
+    let asked: [(&[&str], i32); 10] = [
         (&["canvas", "numbers", "tree"], 0),
         (&["profile", "trace", "u1", "--reveal"], 0),
         (&["queue", "list"], 1),
@@ -153,6 +153,8 @@ fn a_serving_host_tells_of_people_queues_and_audiences_in_the_words_of_its_store
         (&["audience", "show", "vip"], 0),
         (&["batch", "show", "1-1"], 0),
         (&["catalogue", "show"], 0),
+        (&["canvas", "preview", "canvas.yaml", "--profile", "u1", "--at", "2026-12-24T10:00:00Z"], 0),
+        (&["canvas", "preview", "canvas.yaml", "--profile", "u2", "--at", "2026-12-24T10:00:00Z"], 0),
     ];
     let before: Vec<Ran> =
         asked.iter().map(|(verb, code)| place.run([*verb, &of_store].concat()).expect(*code)).collect();
@@ -160,6 +162,8 @@ fn a_serving_host_tells_of_people_queues_and_audiences_in_the_words_of_its_store
     assert!(tree.contains("no usable identifier") && tree.contains("= 3 entered"), "{tree}");
     assert!(person.contains("tree v1") && person.contains("u1@acme.example"), "{person}");
     assert!(queues.contains("also held: connector tiktok"), "{queues}");
+    assert!(before[8].stdout.contains("synced: sends POST"), "{}", before[8].stdout);
+    assert!(before[9].stdout.contains("(no usable identifier): sends nothing"), "{}", before[9].stdout);
     let served = Served::start(&place, &lab, "127.0.0.1:0");
     for ((verb, code), before) in asked.iter().zip(&before) {
         let mut command = place.caravan([*verb, &["--server", &served.url]].concat());

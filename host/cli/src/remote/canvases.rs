@@ -117,7 +117,7 @@ impl Remote<'_> {
                 let wanted = json!({"canvas": self.text_of(&args.canvas).await?, "profile": args.profile, "at": at,
                     "happens": happens, "refused": args.refused});
                 let answer = self.server.ask(Method::POST, "/canvases/preview", Sent::Json(wanted)).await;
-                self.tell(&answer.map_err(|error| in_file(error, &args.canvas))?)?;
+                preview::tell(self.global, &answer.map_err(|error| in_file(error, &args.canvas))?)?;
                 Ok(End::Done)
             }
             // Done here already: they are about files alone.
