@@ -260,13 +260,16 @@ impl Remote<'_> {
                 Ok(if still { End::NeedsYou } else { End::Done })
             }
             QueueVerb::Resend(args) => {
-                ask::confirm(
-                    self.global,
-                    &format!("this sends {} people of {} again", args.status.word(), args.canvas),
-                )?;
+                ask::confirm(self.global, &queue::resend::question(&args))?;
                 let what =
                     json!({"canvas": args.canvas, "step": args.step, "status": args.status, "reason": args.reason});
-                self.post("/queues/resend", what).await
+                let again = self.server.ask(Method::POST, "/queues/resend", Sent::Json(what)).await?;
+                let count = |name: &str| again[name].as_u64().unwrap_or_default();
+                match self.global.json {
+                    true => self.tell(&again)?,
+                    false => out::print(&queue::resend::in_words(args.status, count("queued"), count("overtaken")))?,
+                }
+                Ok(End::Done)
             }
             QueueVerb::Deliver { .. } => {
                 Err(usage("a serving host delivers by itself", "`queue list` shows what waits, and why").into())
