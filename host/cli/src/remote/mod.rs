@@ -19,7 +19,7 @@ use crate::rows::Rows;
 use crate::verbs::here;
 use crate::verbs::profile::trace;
 use crate::verbs::queue::state::Sends;
-use crate::verbs::{audience, batch, catalogue, queue};
+use crate::verbs::{audience, audit, batch, catalogue, member, queue, store};
 use crate::{ask, files, out};
 use caravan_model::{Code, Problem};
 use caravan_runner::control::Dossier;
@@ -72,12 +72,12 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
         Verb::Policy(verb) => remote.policy(verb).await,
         Verb::Entitlement(verb) => remote.entitlement(verb).await,
         Verb::Audit(AuditVerb::List { after, limit }) => {
-            remote.get(&format!("/audit?after={after}&limit={limit}")).await
+            let path = format!("/audit?after={after}&limit={limit}");
+            audit::tell(global, &remote.server.ask(Method::GET, &path, Sent::Nothing).await?)
         }
         Verb::Audit(AuditVerb::Verify) => {
             let state = remote.server.ask(Method::GET, "/audit/verify", Sent::Nothing).await?;
-            remote.tell(&state)?;
-            Ok(if state["broken"].is_null() { End::Done } else { End::NeedsYou })
+            audit::verify(global, &serde_json::from_value(state)?)
         }
         Verb::Member(verb) => remote.member(verb).await,
         Verb::Key(verb) => remote.key(verb).await,
@@ -103,7 +103,10 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
             remote.post("/host/drain", json!({"workspace": me["workspace"]})).await
         }
         Verb::Workspace(WorkspaceVerb::List) => remote.get("/workspaces").await,
-        Verb::Keep(StoreVerb::Check) => remote.post("/store/check", json!({})).await,
+        Verb::Keep(StoreVerb::Check) => {
+            let state = remote.server.ask(Method::POST, "/store/check", Sent::Json(json!({}))).await?;
+            store::tell_check(global, &serde_json::from_value(state)?)
+        }
         Verb::Keep(StoreVerb::Prune) => remote.post("/store/prune", json!({})).await,
         _ => Err(not_there("this command")),
     }
@@ -353,7 +356,9 @@ impl Remote<'_> {
                     false => Ok(end),
                 }
             }
-            MemberVerb::List => self.get("/members").await,
+            MemberVerb::List => {
+                member::tell_members(self.global, &self.server.ask(Method::GET, "/members", Sent::Nothing).await?)
+            }
             MemberVerb::Link { email, mail } => {
                 self.post(&format!("/members/{}/links?mail={mail}", part(&email)), json!({})).await
             }
@@ -367,7 +372,9 @@ impl Remote<'_> {
     async fn key(&self, verb: KeyVerb) -> anyhow::Result<End> {
         match verb {
             KeyVerb::Add { name, rights } => self.post("/keys", json!({"name": name, "rights": rights})).await,
-            KeyVerb::List => self.get("/keys").await,
+            KeyVerb::List => {
+                member::tell_keys(self.global, &self.server.ask(Method::GET, "/keys", Sent::Nothing).await?)
+            }
             KeyVerb::Remove { key } => {
                 self.delete(&format!("/keys/{}", part(&key)), &format!("whoever uses {key} is refused")).await
             }
