@@ -138,6 +138,10 @@ fn no_webhook(canvas: &str, step: &str, known: &BTreeSet<String>) -> Problem {
 /// No version has such a sync.
 pub(super) fn no_sync(canvas: &str, step: &str, known: &BTreeSet<String>) -> Problem {
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    Problem::new(Code::NotFound, format!("no version of {canvas} has a step `{step}` that syncs an audience"))
-        .cure(format!("such steps are: {}", known.join(", ")))
+    let problem =
+        Problem::new(Code::NotFound, format!("no version of {canvas} has a step `{step}` that syncs an audience"));
+    problem.cure(match known.is_empty() {
+        true => "none of its steps does; visits of a step that calls an endpoint are `failed`".to_owned(),
+        false => format!("such steps are: {}", known.join(", ")),
+    })
 }
