@@ -78,6 +78,23 @@ pub(crate) fn waiting(db: &Connection) -> Done<Vec<Recall>> {
     Ok(found)
 }
 
+/// Those of these entries that wait to be made once more.
+pub(crate) fn of_entries(db: &Connection, entries: impl Iterator<Item = EntryId>) -> Done<Vec<Recall>> {
+    let mut found = Vec::new();
+    if !any(db)? {
+        return Ok(found);
+    }
+    let words = reasons(db)?;
+    let mut select = db.prepare_cached(&format!("SELECT {COLUMNS} FROM failed_call WHERE entry = ?1 AND due < ?2"))?;
+    for entry in entries {
+        let mut rows = select.query((entry.0, Millis::NEVER.0))?;
+        while let Some(row) = rows.next()? {
+            found.push(Recall::read(row, &words)?);
+        }
+    }
+    Ok(found)
+}
+
 /// Adds those of a step that may be made now, oldest first, up to `limit` in all.
 pub(crate) fn due(
     db: &Connection,

@@ -132,7 +132,7 @@ fn waiting(
             visits.push(visit);
         }
     }
-    for again in recalls::waiting(db)?.into_iter().filter(|again| entries.contains_key(&again.visit.entry)) {
+    for again in recalls::of_entries(db, entries.keys().copied())? {
         let mut visit = wait(again.visit, again.version, again.step, again.began, instant(again.due));
         visit.reason = again.tried.map(|tried| tried.reason).unwrap_or_default();
         visits.push(visit);
