@@ -151,11 +151,10 @@ fn a_serving_host_tells_of_people_queues_and_audiences_in_the_words_of_its_store
         &["segment", "set", "far.yaml"],
         &["member", "add", "ann@acme.example", "--rights", "designer", "--name", "Ann"],
         &["alert", "add", "ops", "--to", "mailto:ops@acme.example", "--canvas", "tree"],
-        &["canvas", "save", "canvas.yaml"],
     ] {
         place.run([verb, &of_store].concat()).expect(0);
     }
-    let asked: [(&[&str], i32); 22] = [
+    let asked: [(&[&str], i32); 23] = [
         (&["canvas", "numbers", "tree"], 0),
         (&["profile", "trace", "u1", "--reveal"], 0),
         (&["queue", "list"], 1),
@@ -176,8 +175,9 @@ fn a_serving_host_tells_of_people_queues_and_audiences_in_the_words_of_its_store
         (&["list", "show", "vip", "--members", "2"], 0),
         (&["member", "list"], 0),
         (&["key", "list"], 0),
-        (&["audit", "list"], 0),
+        (&["audit", "list", "--limit", "8"], 0),
         (&["store", "check"], 0),
+        (&["alert", "list"], 0),
     ];
     let before: Vec<Ran> =
         asked.iter().map(|(verb, code)| place.run([*verb, &of_store].concat()).expect(*code)).collect();
@@ -198,6 +198,14 @@ fn a_serving_host_tells_of_people_queues_and_audiences_in_the_words_of_its_store
         let mut command = place.caravan([words, &["--server", &served.url]].concat());
         Ran::of(command.env("CARAVAN_KEY", &key)).expect(code)
     };
+    let made = remote(&["key", "add", "other", "--rights", "viewer", "--quiet"], 0);
+    assert!(made.stdout.starts_with("ck_") && made.stdout.lines().count() == 1, "a script can take it");
+    let link = remote(&["member", "link", "ann@acme.example"], 0).stdout;
+    assert!(link.starts_with("cl_") && link.lines().count() == 1);
+    let saved = remote(&["canvas", "save", "canvas.yaml"], 0).stdout;
+    assert!(saved.starts_with("the draft of tree is kept"), "{saved}");
+    let live = remote(&["canvas", "publish", "canvas.yaml", "--yes", "--no-check"], 0);
+    assert!(live.stdout.is_empty() && live.stderr.contains("tree is live, version 1"), "{live:?}");
     let check = ["connection", "check", "lab-meta", "--lab", &lab.url, "--store"];
     let there = place.run([&check[..], &["s.caravan"]].concat()).expect(0);
     assert_eq!(remote(&check[..3], 0).stdout, there.stdout);

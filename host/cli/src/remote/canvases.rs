@@ -70,7 +70,9 @@ impl Remote<'_> {
             CanvasVerb::Save { canvas } => {
                 let text = files::text(&canvas)?;
                 let id = versions::id_of(&canvas, &text)?;
-                self.ask(Method::PUT, &format!("/canvases/{}/draft", part(&id)), Sent::Text(text)).await
+                let path = format!("/canvases/{}/draft", part(&id));
+                let kept = self.server.ask(Method::PUT, &path, Sent::Text(text)).await?;
+                versions::tell_saved(self.global, &id, &kept)
             }
             CanvasVerb::List { archived } => {
                 let path = format!("/canvases?archived={archived}");
@@ -158,7 +160,18 @@ impl Remote<'_> {
         }
         let plan: MovePlan = serde_json::from_value(ask("/canvases/move-plan").await?)?;
         let moves = publish::they_move(self.global, args, &plan)?;
-        self.tell(&ask(&format!("/canvases?move={moves}")).await?)
+        let live = ask(&format!("/canvases?move={moves}")).await?;
+        if self.global.json {
+            return self.tell(&live);
+        }
+        if !self.global.quiet {
+            eprintln!("{} is live, version {}", plan.canvas, live["version"]);
+        }
+        if moves && !self.global.quiet {
+            let moving = out::people(live["moves"].as_u64().unwrap_or_default());
+            eprintln!("{moving} inside go on in the new version, which the host does by itself");
+        }
+        Ok(())
     }
 
     async fn numbers(&self, canvas: &str, version: Option<u32>) -> anyhow::Result<End> {

@@ -19,9 +19,9 @@ use crate::rows::Rows;
 use crate::verbs::here;
 use crate::verbs::profile::trace;
 use crate::verbs::queue::state::Sends;
-use crate::verbs::{audience, audit, batch, catalogue, member, queue, store};
+use crate::verbs::{alert, audience, audit, batch, catalogue, member, queue, store};
 use crate::{ask, files, out};
-use caravan_model::{Code, Problem};
+use caravan_model::{Code, Millis, Problem, Subscription};
 use caravan_runner::control::Dossier;
 use client::{Sent, Server, part};
 use http::Method;
@@ -291,7 +291,16 @@ impl Remote<'_> {
             AlertVerb::List => {
                 let alerts = self.server.ask(Method::GET, "/alerts", Sent::Nothing).await?;
                 let subscriptions = self.server.ask(Method::GET, "/subscriptions", Sent::Nothing).await?;
-                self.tell(&json!({"alerts": alerts, "subscriptions": subscriptions}))?;
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let rows = || subscriptions.as_array().into_iter().flatten();
+                let told: Vec<Subscription> =
+                    rows().map(|row| Subscription::deserialize(&row["subscription"])).collect::<Result<_, _>>()?;
+                let open = alerts.as_array().into_iter().flatten().map(|alert| {
+                    let since = alert["since"].as_i64().map(|since| out::instant(Millis(since))).unwrap_or_default();
+                    [since, text(&alert["severity"]), text(&alert["words"])]
+                });
+                let words = alert::in_words(told.iter().map(|wanted| (wanted, String::new())), open);
+                out::say(self.global, &json!({"alerts": alerts, "subscriptions": subscriptions}), &words)?;
                 let none = alerts.as_array().is_none_or(Vec::is_empty);
                 Ok(if none { End::Done } else { End::NeedsYou })
             }
@@ -360,7 +369,9 @@ impl Remote<'_> {
                 member::tell_members(self.global, &self.server.ask(Method::GET, "/members", Sent::Nothing).await?)
             }
             MemberVerb::Link { email, mail } => {
-                self.post(&format!("/members/{}/links?mail={mail}", part(&email)), json!({})).await
+                let path = format!("/members/{}/links?mail={mail}", part(&email));
+                let made = self.server.ask(Method::POST, &path, Sent::Json(json!({}))).await?;
+                member::tell_link(self.global, &email, &made)
             }
             MemberVerb::Remove { email } => {
                 self.delete(&format!("/members/{}", part(&email)), &format!("{email} loses all rights")).await
@@ -371,7 +382,10 @@ impl Remote<'_> {
 
     async fn key(&self, verb: KeyVerb) -> anyhow::Result<End> {
         match verb {
-            KeyVerb::Add { name, rights } => self.post("/keys", json!({"name": name, "rights": rights})).await,
+            KeyVerb::Add { name, rights } => {
+                let wanted = Sent::Json(json!({"name": name, "rights": rights}));
+                member::tell_key(self.global, &self.server.ask(Method::POST, "/keys", wanted).await?)
+            }
             KeyVerb::List => {
                 member::tell_keys(self.global, &self.server.ask(Method::GET, "/keys", Sent::Nothing).await?)
             }

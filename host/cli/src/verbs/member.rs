@@ -49,11 +49,11 @@ pub async fn member(global: &Global, verb: MemberVerb) -> anyhow::Result<End> {
             Hands::with(global, None, async |hands| {
                 if let Some(messenger) = &messenger {
                     mail_link(hands, messenger, &email).await?;
-                    return out::say(global, &json!({"mailed": email}), &format!("a link is mailed to {email}\n"));
+                    return tell_link(global, &email, &json!({"mailed": email}));
                 }
                 let (link, until) = (secret::fresh("cl")?, SystemClock.now().after(LINK_LIFE));
                 hands.acting().make_link(&email, &link, until).await?;
-                out::say(global, &json!({"link": link, "until": until}), &format!("{link}\n"))
+                tell_link(global, &email, &json!({"link": link, "until": until}))
             })
             .await
         }
@@ -94,10 +94,7 @@ pub async fn key(global: &Global, verb: KeyVerb) -> anyhow::Result<End> {
             Hands::making(global, None, async |hands| {
                 let key = secret::fresh("ck")?;
                 let id = hands.acting().add_key(&name, rights.clone(), &key).await?;
-                if !global.quiet && !global.json {
-                    eprintln!("This is the key's secret; it is told once:");
-                }
-                out::say(global, &json!({"name": name, "id": id, "key": key, "rights": rights}), &format!("{key}\n"))
+                tell_key(global, &json!({"name": name, "id": id, "key": key, "rights": rights}))
             })
             .await
         }
@@ -126,6 +123,28 @@ pub fn typed() -> anyhow::Result<String> {
         return Err(usage("no password came from the standard input", cure).into());
     }
     Ok(line)
+}
+
+/// Tells of a key that was made: its secret alone on the standard output, so that a script can take it.
+///
+/// # Errors
+/// It cannot be written.
+pub fn tell_key(global: &Global, made: &Value) -> anyhow::Result<End> {
+    if !global.quiet && !global.json {
+        eprintln!("This is the key's secret; it is told once:");
+    }
+    out::say(global, made, made["key"].as_str().unwrap_or_default())
+}
+
+/// Tells of a link that was made, or mailed.
+///
+/// # Errors
+/// It cannot be written.
+pub fn tell_link(global: &Global, email: &str, made: &Value) -> anyhow::Result<End> {
+    match made["link"].as_str() {
+        Some(link) => out::say(global, made, link),
+        None => out::say(global, made, &format!("a link is mailed to {email}\n")),
+    }
 }
 
 async fn members(global: &Global) -> anyhow::Result<End> {

@@ -14,11 +14,18 @@ pub async fn save(global: &Global, path: &Path) -> anyhow::Result<End> {
     let canvas = id_of(path, &text)?;
     Hands::making(global, None, async |hands| {
         let draft = hands.acting().save_draft(&canvas, &text).await?;
-        let words =
-            format!("the draft of {canvas} is kept; `{} canvas publish {canvas}` makes it live\n", out::called());
-        out::say(global, &json!({"canvas": canvas, "at": draft.at, "by": draft.by}), &words)
+        tell_saved(global, &canvas, &json!({"canvas": canvas, "at": draft.at, "by": draft.by}))
     })
     .await
+}
+
+/// Tells that a draft is kept.
+///
+/// # Errors
+/// It cannot be written.
+pub fn tell_saved(global: &Global, canvas: &str, kept: &Value) -> anyhow::Result<End> {
+    let words = format!("the draft of {canvas} is kept; `{} canvas publish {canvas}` makes it live\n", out::called());
+    out::say(global, kept, &words)
 }
 
 /// The canvas's id as its text says it, also where the rest cannot be read.
