@@ -220,4 +220,5 @@ fn a_serving_host_tells_of_people_queues_and_audiences_in_the_words_of_its_store
     assert!(wrong.stdout.is_empty() && wrong.stderr.contains("bad.yaml:"), "{wrong:?}");
     assert!(remote(&["canvas", "validate", "canvas.yaml"], 0).stderr.contains("canvas.yaml: valid"));
     assert_eq!(served.term(), Some(0));
+    assert!(!place.path("s.caravan-wal").exists(), "a store that is given back is one file");
 }
