@@ -4,7 +4,7 @@ use super::client::{Sent, part};
 use crate::args::{AppVerb, ConnectArgs, ConnectionForm, ConnectionVerb, Switched, TokenArgs};
 use crate::fail::{End, usage};
 use crate::out;
-use crate::verbs::connection::filled;
+use crate::verbs::connection::{self, filled};
 use crate::verbs::consent::{secret_of, typed};
 use caravan_model::{Code, Connection, Problem};
 use http::Method;
@@ -41,8 +41,7 @@ impl Remote<'_> {
             ConnectionVerb::Check(args) => {
                 let report =
                     self.server.ask(Method::POST, &format!("{}/check", path(&args.name)), Sent::Nothing).await?;
-                self.tell(&report)?;
-                Ok(if report["good"] == true { End::Done } else { End::NeedsYou })
+                connection::tell(self.global, &report)
             }
             ConnectionVerb::Accounts(args) => {
                 self.ask(Method::POST, &format!("{}/accounts", path(&args.name)), Sent::Nothing).await
