@@ -4,8 +4,8 @@ use crate::person::zone;
 use caravan_model::Millis;
 use caravan_model::canvas::ScheduleTrigger;
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
-use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
+use croner::{Cron, Weekday};
 use jiff::Timestamp;
 use jiff::civil::DateTime as Local;
 use jiff::tz::TimeZone;
@@ -30,10 +30,22 @@ impl Schedule {
         let zone =
             zone(&trigger.tz).ok_or_else(|| ScheduleFault::Zone(format!("there is no time zone `{}`", trigger.tz)))?;
         let schedule = Schedule { cron, zone };
-        if schedule.next(Millis(0)).is_none() {
+        if !schedule.has_a_day() || schedule.next(Millis(0)).is_none() {
             return Err(ScheduleFault::Cron(format!("`{}` never comes", trigger.schedule)));
         }
         Ok(schedule)
+    }
+
+    /// Whether any day fits. A year is one of fourteen kinds, by its first weekday and its length, and 28 years in a row
+    /// have them all; the library would look day by day until the year 5000 instead.
+    fn has_a_day(&self) -> bool {
+        let pattern = &self.cron.pattern;
+        let first = NaiveDate::from_ymd_opt(2001, 1, 1).unwrap_or_default();
+        first.iter_days().take_while(|day| day.year() < 2029).any(|day| {
+            let weekday = Weekday::from_days_from_sunday(day.weekday().num_days_from_sunday());
+            pattern.month_match(day.month()).unwrap_or(false)
+                && pattern.day_match(day.year(), day.month(), day.day(), weekday).unwrap_or(false)
+        })
     }
 
     /// The first time after an instant; `None` where there is none. In a gap of the zone the first moment after it, in an
@@ -154,6 +166,9 @@ mod tests {
     fn what_is_no_schedule_is_named() {
         assert!(matches!(schedule("often", "UTC"), Err(ScheduleFault::Cron(_))));
         assert!(matches!(schedule("0 0 31 2 *", "UTC"), Err(ScheduleFault::Cron(_))));
+        // A fifth Monday on 29 February comes every 28 years, with longer gaps around some centuries.
+        let seldom = schedule("0 0 29 2 +MON", "UTC").unwrap();
+        assert_eq!(seldom.next(at("2072-03-01T00:00:00Z")), Some(at("2112-02-29T00:00:00Z")));
         assert!(matches!(schedule("0 0 0 1 1 *", "UTC"), Err(ScheduleFault::Cron(_))));
         assert!(matches!(schedule("0 9 * * *", "Mars/Base"), Err(ScheduleFault::Zone(_))));
     }

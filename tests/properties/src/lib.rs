@@ -7,6 +7,7 @@ pub mod canvas;
 pub mod columns;
 pub mod corpus;
 pub mod csv;
+pub mod handed;
 pub mod lock;
 pub mod manifest;
 mod naive_csv;
@@ -22,12 +23,13 @@ pub mod words;
 pub type Property = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const ALL: [(&str, Property); 10] = [
+pub const ALL: [(&str, Property); 11] = [
     ("manifest", manifest::holds),
     ("canvas", canvas::holds),
     ("columns", columns::holds),
     ("url", url::holds),
     ("csv", csv::holds),
+    ("handed", handed::holds),
     ("lock", lock::holds),
     ("reference", reference::holds),
     ("schedule", schedule::holds),

@@ -1,5 +1,6 @@
 //! Body locks: the JSON that a guest sends, in which the step's own ids must stand.
 use caravan_connectors::LockReader;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// Locks as manifests have them, for the account `1` and the audience `77`.
@@ -9,8 +10,8 @@ const LOCKS: [(&str, &str); 4] =
 /// What a body is held to: one lock alone, two, or all of them.
 const SETS: [&[usize]; 6] = [&[], &[0], &[1], &[2], &[0, 3], &[0, 1, 2, 3]];
 
-/// Whatever the body is, and wherever it is cut, in a body that passes and is JSON every value that a
-/// lock reaches is the step's own; how it is cut changes nothing.
+/// Whatever the body is, and wherever it is cut: what passes is JSON, and every value in it that a lock reaches is the
+/// step's own; how it is cut changes nothing.
 ///
 /// # Panics
 /// It does not hold.
@@ -24,8 +25,10 @@ pub fn holds(bytes: &[u8]) {
         if !whole {
             continue;
         }
-        // Within strings that no lock reaches the reader takes control characters and bytes that are no text, too.
-        let Ok(value) = serde_json::from_slice::<Value>(bytes) else { continue };
+        let text = str::from_utf8(bytes).expect("what passes is text");
+        serde_json::from_str::<IgnoredAny>(text).expect("what passes is JSON");
+        // Numbers too large to be kept and half surrogates are JSON, but no values here.
+        let Ok(value) = serde_json::from_str::<Value>(text) else { continue };
         for (pointer, own) in &locks {
             let mut reached = Vec::new();
             reach(&value, &steps(pointer), &mut reached);

@@ -16,7 +16,16 @@ pub(crate) struct Record {
     pub(crate) cells: Option<Vec<String>>,
 }
 
-/// Reads a file; none where its first line does not name the columns.
+impl File {
+    /// Whether it may be one of people: each column has a name of its own, and one is `external_id`.
+    pub(crate) fn is_of_people(&self) -> bool {
+        let names = &self.names;
+        let good = |(place, name): (usize, &String)| !name.is_empty() && !names[..place].contains(name);
+        names.iter().enumerate().all(good) && names.iter().any(|name| name == "external_id")
+    }
+}
+
+/// Reads a file; none where its first line cannot be read.
 pub(crate) fn read(bytes: &[u8]) -> Option<File> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return None;
@@ -42,10 +51,6 @@ pub(crate) fn read(bytes: &[u8]) -> Option<File> {
     at += behind;
     let names: Option<Vec<String>> = cells.into_iter().map(|cell| String::from_utf8(cell).ok()).collect();
     let names: Vec<String> = names?.iter().map(|name| name.trim().to_owned()).collect();
-    let good = |(place, name): (usize, &String)| !name.is_empty() && !names[..place].contains(name);
-    if !names.iter().enumerate().all(good) || !names.iter().any(|name| name == "external_id") {
-        return None;
-    }
     let mut records = Vec::new();
     loop {
         blank(bytes, &mut at, &mut line);

@@ -127,6 +127,13 @@ fn users_files_are_read_as_a_naive_reader_reads_them() {
 }
 
 #[test]
+fn files_that_are_handed_over_have_the_members_that_a_naive_reader_reads_or_are_refused() {
+    kept_and_mutated("handed", HANDED);
+    over("handed", of_words(HANDED, 60).prop_map(|rest| [&b"ECID,Email,status,of,tier\n"[..], &rest].concat()));
+    over("handed", of_words(HANDED, 30));
+}
+
+#[test]
 fn bodies_that_pass_the_locks_are_json_with_the_steps_own_ids_wherever_they_are_cut() {
     kept_and_mutated("lock", BODIES);
     over("lock", of_words(BODIES, 24));

@@ -2,16 +2,19 @@
 //! the step's own id. Nothing is kept but the open containers and the value at hand, so memory stays flat.
 //!
 //! The reader is strict where parsers differ: duplicate keys and keys that equal a locked one but for case are
-//! refused on the way to a lock, and the grammar is exact everywhere.
+//! refused on the way to a lock, and the grammar is exact everywhere: also in strings that no lock reaches, where
+//! another parser might take half a letter together with the quote behind it.
 mod pointer;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use memchr::memchr2;
 use pointer::{Keys, Lock};
 use scalar::{is_number, unescaped};
 use std::{collections::hash_map::RandomState, hash::BuildHasher as _};
+use text::{Within, is_plain};
 
 /// How deep a body may nest.
 const DEEPEST: usize = 128;
@@ -53,7 +56,7 @@ enum Token {
     Text {
         key: bool,
         captured: bool,
-        escaped: bool,
+        within: Within,
     },
     /// In a number or word.
     Bare,
@@ -110,9 +113,10 @@ impl LockReader {
     /// # Errors
     /// What is wrong; the body must then not be completed.
     pub fn read(&mut self, mut bytes: &[u8]) -> Result<(), LockError> {
+        let plain = is_plain(bytes);
         while !bytes.is_empty() {
             bytes = match self.token {
-                Token::Text { key, captured, escaped } => self.read_text(bytes, key, captured, escaped)?,
+                Token::Text { key, captured, within } => self.read_text(bytes, plain, key, captured, within)?,
                 Token::Bare => self.read_bare(bytes)?,
                 Token::None => self.read_structure(bytes)?,
             };
@@ -153,44 +157,43 @@ impl LockReader {
             .fold(0, |m, i| m | 1 << i)
     }
 
+    /// Reads on in a string; in `plain` bytes only quotes and backslashes mean anything.
     #[inline]
     fn read_text<'a>(
         &mut self,
         bytes: &'a [u8],
+        plain: bool,
         key: bool,
         captured: bool,
-        escaped: bool,
+        mut within: Within,
     ) -> Result<&'a [u8], LockError> {
         let mut at = 0;
-        if escaped {
-            at = 1; // The byte after a backslash never ends the string; what it means is read from the capture.
-        }
         loop {
-            match memchr2(b'"', b'\\', &bytes[at.min(bytes.len())..]) {
-                Some(found) if bytes[at + found] == b'"' => {
-                    let end = at + found;
-                    self.token = Token::None;
-                    if !captured {
-                        self.expect = if key { Expect::Colon } else { self.after_value() };
-                    } else if self.capture.is_empty() {
-                        self.end_text(key, &bytes[..end])?;
-                    } else {
-                        self.keep(&bytes[..end])?;
-                        let whole = std::mem::take(&mut self.capture);
-                        self.end_text(key, &whole)?;
-                    }
-                    return Ok(&bytes[end + 1..]);
-                }
-                Some(found) if at + found + 1 < bytes.len() => at += found + 2,
-                found => {
-                    if captured {
-                        self.keep(bytes)?;
-                    }
-                    self.token = Token::Text { key, captured, escaped: found.is_some() };
-                    return Ok(&[]);
-                }
+            if plain && within == Within::Text {
+                at += memchr2(b'"', b'\\', &bytes[at..]).unwrap_or(bytes.len() - at);
             }
+            let Some(&byte) = bytes.get(at) else { break };
+            if byte == b'"' && within == Within::Text {
+                self.token = Token::None;
+                if !captured {
+                    self.expect = if key { Expect::Colon } else { self.after_value() };
+                } else if self.capture.is_empty() {
+                    self.end_text(key, &bytes[..at])?;
+                } else {
+                    self.keep(&bytes[..at])?;
+                    let whole = std::mem::take(&mut self.capture);
+                    self.end_text(key, &whole)?;
+                }
+                return Ok(&bytes[at + 1..]);
+            }
+            within = within.after(byte).ok_or(LockError::Syntax("a broken string"))?;
+            at += 1;
         }
+        if captured {
+            self.keep(bytes)?;
+        }
+        self.token = Token::Text { key, captured, within };
+        Ok(&[])
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Result<(), LockError> {
@@ -290,11 +293,11 @@ impl LockReader {
             (b'"', Expect::Value | Expect::ValueOrEnd) => {
                 let member = self.enter_element();
                 let captured = self.ending(member) != 0;
-                self.token = Token::Text { key: false, captured, escaped: false };
+                self.token = Token::Text { key: false, captured, within: Within::Text };
             }
             (b'"', Expect::Key | Expect::KeyOrEnd) => {
                 let captured = self.stack.last().is_some_and(|container| container.active != 0);
-                self.token = Token::Text { key: true, captured, escaped: false };
+                self.token = Token::Text { key: true, captured, within: Within::Text };
             }
             (b'{' | b'[', Expect::Value | Expect::ValueOrEnd) => {
                 let member = self.enter_element();

@@ -116,4 +116,59 @@ mod tests {
         let words = of(200, r#"{"access_token":"abc","scope":"ads:read,ads:write"}"#, "").ok().unwrap().scopes.unwrap();
         assert_eq!(words, ["ads:read", "ads:write"]);
     }
+
+    proptest::proptest! {
+        // Whatever is answered, nothing of it but a code in small letters is repeated, and a token fits a header.
+        #[test]
+        fn any_answer_is_a_token_or_a_fault_without_the_partners_words(
+            status in 0u16..700,
+            pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..16),
+            garbage in "\\PC{0,12}",
+            at in proptest::sample::select(&["", "/data", "/data/0", "no pointer"][..]),
+        ) {
+            let body = format!("{}{garbage}", pieces.concat());
+            for body in [body.as_str(), body.strip_suffix(garbage.as_str()).unwrap_or_default()] {
+                match of(status, body, at) {
+                    Ok(granted) => {
+                        proptest::prop_assert!((200..300).contains(&status));
+                        let tokens = std::iter::once(&granted.access).chain(&granted.refresh);
+                        for token in tokens.map(Secret::expose) {
+                            proptest::prop_assert!(!token.is_empty() && !token.chars().any(char::is_control));
+                        }
+                        proptest::prop_assert!(granted.life.is_none_or(|life| life <= LONGEST));
+                    }
+                    Err(fault) => {
+                        let words = format!("{fault:?}");
+                        proptest::prop_assert!(!words.contains("Shh") && !words.contains("\\n"), "{}", words);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Of answers, to be put together in any order; `Shh` is what must not be repeated.
+    const PIECES: [&str; 22] = [
+        r#"{"access_token":"Shh","#,
+        r#""refresh_token":"Shh-too","#,
+        r#""refresh_token":"a\u000ab"}"#,
+        r#""expires_in":1e30,"#,
+        r#""expires_in":"99999999999999999999","#,
+        r#""expires_in":-1,"#,
+        r#""scope":"Shh a,b"}"#,
+        r#""scope":[null,{},"Shh"]}"#,
+        r#"{"error":"Shh Shh"}"#,
+        r#"{"error":"invalid_grant"}"#,
+        r#"{"error":{"message":"Shh"}}"#,
+        r#"{"code":0,"data":{"access_token":"#,
+        r#"{"code":40110,"message":"Shh"}"#,
+        r#""abc""#,
+        r#""data":[{"access_token":"Shh"}]}"#,
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "<html>Shh</html>",
+        "null",
+    ];
 }

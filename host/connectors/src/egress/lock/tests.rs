@@ -97,6 +97,35 @@ fn a_missing_lock_and_bad_json_are_refused() {
     }
 }
 
+#[test]
+fn a_string_that_no_lock_reaches_is_read_as_exactly() {
+    let around = |inner: &[u8]| [br#"{"advertiser_ids":["7001"],"n":""#, inner, br#""}"#].concat();
+    let passes = |body: &[u8], cut: usize| {
+        let mut reader = LockReader::new([(ADVERTISER.0.to_owned(), ADVERTISER.1.to_owned())]).unwrap();
+        body.chunks(cut).try_for_each(|piece| reader.read(piece)).and_then(|()| reader.finish()).is_ok()
+    };
+    let good: [&[u8]; 5] =
+        [b"", br#"\"\\\/\b\f\n\r\t\u00e9\uD83D"#, "é€😀\u{10ffff}".as_bytes(), b"\x7f", b"\xed\x9f\xbf"];
+    let bad: [&[u8]; 12] = [
+        b"a\nb",
+        b"\0",
+        br"\x41",
+        br"\u00g0",
+        br"\u12",
+        b"\xe2\x82",
+        b"\xff",
+        b"\xc0\xaf",
+        b"\xe0\x80\xaf",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\x80",
+    ];
+    for cut in [1, 2, 3, 100] {
+        good.iter().for_each(|inner| assert!(passes(&around(inner), cut), "{inner:?} cut by {cut}"));
+        bad.iter().for_each(|inner| assert!(!passes(&around(inner), cut), "{inner:?} cut by {cut}"));
+    }
+}
+
 proptest! {
     #[test]
     fn the_verdict_is_that_of_a_whole_parse(keys in proptest::collection::vec("[ab]{1,2}", 0..5), ids in proptest::collection::vec("[12]", 0..4), cut in 1usize..9) {
