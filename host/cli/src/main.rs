@@ -16,6 +16,7 @@ mod https;
 mod installation;
 mod kept;
 mod mapped;
+mod memory;
 mod out;
 mod policies;
 mod progress;
@@ -38,6 +39,7 @@ use std::process::ExitCode;
 const COMPILE: &str = "__compile";
 
 fn main() -> ExitCode {
+    memory::few_heaps();
     if std::env::args_os().nth(1).is_some_and(|verb| verb == COMPILE) {
         return match caravan_connectors::compile(std::io::stdin().lock(), std::io::stdout().lock()) {
             Ok(()) => fail::End::Done.into(),
