@@ -11,6 +11,7 @@ pub mod audiences;
 pub mod check;
 pub mod cursor;
 pub mod members;
+pub mod parts;
 pub mod rows;
 
 use caravan_sdk::{AudiencePage, Fault, Finding, FolderPage, MemberPage, Settings, Source, SourceTarget};

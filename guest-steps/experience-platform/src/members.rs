@@ -1,7 +1,7 @@
 //! Members by export job (contract, section 3a): begin a job, wait for it, read its files in pieces.
 use crate::cursor::{Cursor, Export, date};
 use crate::rows::Page;
-use crate::{api, audiences, rows};
+use crate::{api, audiences, parts, rows};
 use caravan_sdk::http::{Path, Request};
 use caravan_sdk::{AudienceState, Fault, MemberPage, Members, Settings, SourceTarget, fault};
 use serde_json::{Value, json};
@@ -159,16 +159,13 @@ fn read(
         let Some(id) = listed["data"][0]["dataSetFileId"].as_str() else {
             return Ok(page(settings, target, &export, &[], Cursor::Since(export.at), false));
         };
-        let path = || Path::new(["data", "foundation", "export", "files", id]);
-        let parts = api::get(settings, &target.folder, path()).map_err(file_gone)?;
-        let parts = parts["data"].as_array().cloned().unwrap_or_default();
-        let Some(told) = parts.get(part as usize) else {
+        let Some(told) = parts::part(settings, &target.folder, id, part as usize).map_err(file_gone)? else {
             (file, part, from) = (file + 1, 0, 0);
             continue;
         };
         let length = length(&told["length"]);
         let name = api::text(&told["name"]);
-        let named = path().query("path", &name);
+        let named = parts::path(id).query("path", &name);
         let (bytes, whole) = api::bytes(settings, &target.folder, named, from, PIECE).map_err(file_gone)?;
         let is_end = whole || bytes.is_empty() || length.is_some_and(|length| from + bytes.len() as u64 >= length);
         if is_end {

@@ -119,6 +119,12 @@ fn audience(item: &Value) -> Audience {
     }
 }
 
+/// How many days a list keeps people; none where it does not tell.
+pub fn days(item: &Value) -> Option<i64> {
+    let seconds: i64 = item["membershipDuration"].as_str()?.strip_suffix('s')?.parse().ok()?;
+    Some(seconds / 86_400).filter(|days| *days > 0)
+}
+
 /// The kind as the manifest names it: the upload key type, and the platform of mobile lists.
 pub fn kind(item: &Value) -> String {
     let info = &item["ingestedUserListInfo"];

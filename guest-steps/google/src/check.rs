@@ -43,7 +43,7 @@ pub fn findings(settings: &Settings, target: &Target) -> Vec<Finding> {
     list.push(terms(settings, target));
     list.push(consent(settings));
     if !target.audience.is_empty() {
-        list.push(audience(settings, target));
+        list.extend(audience(settings, target));
     }
     list
 }
@@ -76,17 +76,30 @@ fn consent(settings: &Settings) -> Finding {
     }
 }
 
-fn audience(settings: &Settings, target: &Target) -> Finding {
+fn audience(settings: &Settings, target: &Target) -> Vec<Finding> {
     let subject = format!("audience {}", target.audience);
     let answer = api::lists(&target.account, Some(&target.audience))
         .and_then(|path| api::about_lists(settings, Method::Get, path, None));
-    match answer {
-        Err(fault) => failed(&subject, &fault),
-        Ok(answer) => match audiences::unusable(&answer) {
-            Some(why) => finding(&subject, FindingState::Failed, &why),
-            None => finding(&subject, FindingState::Good, &format!("Takes people: {}.", name(&answer))),
-        },
-    }
+    let answer = match answer {
+        Err(fault) => return vec![failed(&subject, &fault)],
+        Ok(answer) => answer,
+    };
+    let usable = match audiences::unusable(&answer) {
+        Some(why) => finding(&subject, FindingState::Failed, &why),
+        None => finding(&subject, FindingState::Good, &format!("Takes people: {}.", name(&answer))),
+    };
+    std::iter::once(usable).chain(forgets_sooner(settings, &answer)).collect()
+}
+
+/// Members are sent again in time by the setting: a list that somebody else made may forget them before.
+fn forgets_sooner(settings: &Settings, list: &Value) -> Option<Finding> {
+    let days = audiences::days(list)?;
+    (days < settings.number("membership_days")).then(|| Finding {
+        cure: Some(format!(
+            "Set the connection's setting `membership_days` to {days}: people are sent again in time then."
+        )),
+        ..finding("membership", FindingState::Warning, &format!("The list forgets people after {days} days."))
+    })
 }
 
 fn name(list: &Value) -> String {

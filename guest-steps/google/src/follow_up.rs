@@ -8,6 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The least wait before Google is asked again, whatever the setting says.
 const LEAST_MS: u64 = 1_000;
+/// The longest wait, unless the setting is longer: six hours.
+const LONGEST_MS: u64 = 6 * 3_600_000;
 /// What Google says of a request that it has no status of.
 const UNKNOWN: &str = "INVALID_REQUEST_ID";
 /// For so long after a request its status may still come, in milliseconds: a day.
@@ -27,13 +29,13 @@ pub fn ask(settings: &Settings, reference: &str) -> Result<Later, Fault> {
     let (Some(rows), Some(request)) = (parts.next().and_then(|rows| rows.parse::<u32>().ok()), parts.next()) else {
         return Err(fault::bug("reference", "The reference is none of this connector's."));
     };
-    let seconds = u64::try_from(settings.number("status_seconds")).unwrap_or_default();
-    let later = Later::After(seconds.saturating_mul(1_000).max(LEAST_MS));
+    let made = parts.next();
+    let later = Later::After(wait(settings, made));
     let path = Path::new(["v1", "requestStatus:retrieve"]).query("requestId", request);
     let answer = match classify(&http::send(Request::get(api::HOST, path))?) {
         // Google keeps no status of it: not yet, or it failed before it had one. After a day nothing more will be known.
         Err(Fault::Bug(cause)) if cause.code == UNKNOWN => {
-            return Ok(match may_come(parts.next()) {
+            return Ok(match may_come(made) {
                 true => later,
                 false => judged(Vec::new(), vec![(format!("no-status ({UNKNOWN})"), rows)]),
             });
@@ -68,10 +70,23 @@ pub fn ask(settings: &Settings, reference: &str) -> Result<Later, Fault> {
     Ok(judged((0..rows).map(refusal).collect(), again.into_iter().collect()))
 }
 
-/// Whether a request may still become known that was made then (milliseconds of UTC).
-fn may_come(made: Option<&str>) -> bool {
+/// How long to wait before the next question: the setting's span, and from then on as long again as it has taken.
+fn wait(settings: &Settings, made: Option<&str>) -> u64 {
+    let seconds = u64::try_from(settings.number("status_seconds")).unwrap_or_default();
+    let taken = age_ms(made).and_then(|age| u64::try_from(age).ok()).unwrap_or_default();
+    taken.min(LONGEST_MS).max(seconds.saturating_mul(1_000)).max(LEAST_MS)
+}
+
+/// How old a request is that was made then (milliseconds of UTC); none where that is not known.
+fn age_ms(made: Option<&str>) -> Option<u128> {
+    let made: u128 = made?.parse().ok()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    made.and_then(|made| made.parse::<u128>().ok()).is_some_and(|made| now.saturating_sub(made) < PATIENCE_MS)
+    Some(now.saturating_sub(made))
+}
+
+/// Whether a request may still become known.
+fn may_come(made: Option<&str>) -> bool {
+    age_ms(made).is_some_and(|age| age < PATIENCE_MS)
 }
 
 fn is_done(status: &Value) -> bool {
@@ -118,6 +133,20 @@ mod tests {
     }
 
     #[test]
+    fn questions_about_a_request_come_ever_more_seldom() {
+        let body = r#"{"requestStatusPerDestination":[{"requestStatus":"PROCESSING"}]}"#;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("now").as_millis();
+        let after = |age: u128| match played(&format!("2/t/{}", now - age), 200, body).0 {
+            Ok(Later::After(wait)) => wait,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(after(60_000), 1_800_000, "the setting's span at least");
+        let hours = 3_600_000;
+        assert!((2 * hours..2 * hours + 60_000).contains(&u128::from(after(2 * hours))), "as long again");
+        assert_eq!(after(40 * hours), 21_600_000, "four times a day at least");
+    }
+
+    #[test]
     fn a_success_refuses_nobody_and_a_part_of_one_is_counted_by_reason() {
         let good = r#"{"requestStatusPerDestination":[{"requestStatus":"SUCCESS"}]}"#;
         let Ok(Later::Done(judgement)) = played("9/t", 200, good).0 else { panic!("judged") };
@@ -158,7 +187,7 @@ mod tests {
     fn a_request_without_a_status_is_asked_about_for_a_day_and_then_told_with_googles_word() {
         let unknown = r#"{"error":{"status":"INVALID_ARGUMENT","details":[{"fieldViolations":[{"field":"request_id","reason":"INVALID_REQUEST_ID"}]}]}}"#;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("now").as_millis();
-        assert_eq!(played(&format!("4/t/{}", now - 3_600_000), 400, unknown).0, Ok(Later::After(1_800_000)));
+        assert_eq!(played(&format!("4/t/{}", now - 600_000), 400, unknown).0, Ok(Later::After(1_800_000)));
         for long_ago in ["4/t".to_owned(), format!("4/t/{}", now - 90_000_000)] {
             let Ok(Later::Done(judgement)) = played(&long_ago, 400, unknown).0 else { panic!("judged") };
             assert!(judgement.refused.is_empty(), "nobody knows that they were refused");

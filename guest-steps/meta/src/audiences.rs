@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// The subtype that takes people from a customer list.
 pub const CUSTOM: &str = "CUSTOM";
 /// What is asked for of an audience.
-pub const FIELDS: &str = "id,name,description,subtype,approximate_count_lower_bound,operation_status";
+pub const FIELDS: &str = "id,name,description,subtype,approximate_count_lower_bound,operation_status,is_value_based";
 /// How many pages of audiences are searched for the marker: 200 a page, many times what an account may have.
 const PAGES: usize = 50;
 
@@ -97,6 +97,9 @@ pub fn unusable(item: &Value) -> Option<String> {
     if subtype != CUSTOM {
         return Some(format!("Meta fills this audience itself ({subtype}); only customer lists take people."));
     }
+    if item["is_value_based"] == true {
+        return Some("This audience is value-based: every person needs a value, which is not sent.".to_owned());
+    }
     (item["operation_status"]["code"].as_i64() == Some(471))
         .then(|| "Meta has flagged this audience: review it in Audience Manager.".to_owned())
 }
@@ -118,13 +121,16 @@ mod tests {
             {"id":"11","name":"Lapsed FR","subtype":"CUSTOM","approximate_count_lower_bound":1000,"operation_status":{"code":200}},
             {"id":"12","name":"lapsed visitors","subtype":"WEBSITE","approximate_count_lower_bound":-1},
             {"id":"13","name":"Lapsed flagged","subtype":"CUSTOM","operation_status":{"code":471}},
-            {"id":"14","name":"Other","subtype":"CUSTOM"}]}"#;
+            {"id":"14","name":"Other","subtype":"CUSTOM"},
+            {"id":"15","name":"lapsed by value","subtype":"CUSTOM","is_value_based":true}]}"#;
         let (page, calls) = testing::with_partner(
             move |_| testing::json(200, answer),
             || list(&settings(), "1", "LAPSED", None).expect("a page"),
         );
         let seen: Vec<_> = page.audiences.iter().map(|a| (a.id.as_str(), a.size, a.unusable.is_some())).collect();
-        assert_eq!(seen, [("11", Some(1000), false), ("12", None, true), ("13", None, true)]);
+        assert_eq!(seen, [("11", Some(1000), false), ("12", None, true), ("13", None, true), ("15", None, true)]);
+        let by_value = page.audiences[3].unusable.as_deref();
+        assert!(by_value.is_some_and(|why| why.contains("value-based")), "refused before anybody is sent");
         assert!(calls[0].path.starts_with("/v26.0/act_1/customaudiences?fields=id,name,"), "{}", calls[0].path);
     }
 

@@ -262,7 +262,7 @@ fn what_partners_leave_open_about_identifiers_is_a_setting() {
 }
 
 #[test]
-fn settings_bound_batches_and_quotas() {
+fn settings_bound_batches_quotas_and_how_long_members_stay() {
     let all = manifests();
     let under = |connector: &str, setting: &str, value: i64| {
         let manifest = &all.iter().find(|(_, manifest)| manifest.name == connector).expect("a manifest").1;
@@ -277,4 +277,18 @@ fn settings_bound_batches_and_quotas() {
         quotas.iter().map(|quota| quota.amount).collect::<Vec<_>>()
     };
     assert_eq!([0, 10_000].map(day), [vec![50, 50_000, 5], vec![50, 10_000, 5]]);
+    let first = |connector, setting, value| under(connector, setting, value).quotas[0].amount;
+    assert_eq!([0, 50].map(|value| first("tiktok", "calls_per_second", value)), [10, 50]);
+    // Without a setting a quota is as the manifest has it.
+    for (_, manifest) in &all {
+        let plain = manifest.under(&manifest.settings_with(&Default::default()).expect("settings"));
+        assert_eq!(plain.quotas, manifest.quotas, "{}", manifest.name);
+    }
+    // Whom a partner forgets after a month is sent again after half of one, whatever the longest time is.
+    let age = |connector, setting, days| {
+        let age = under(connector, setting, days).renewal_age().expect("an age");
+        age.0 / caravan_model::Duration::DAY.0
+    };
+    assert_eq!([0, 540, 30].map(|days| age("google", "membership_days", days)), [270, 270, 15]);
+    assert_eq!([0, 9_999, 180].map(|days| age("snapchat", "retention_in_days", days)), [4_999, 4_999, 90]);
 }

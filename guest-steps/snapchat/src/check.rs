@@ -1,10 +1,11 @@
 //! The checklist of a connection: token, ad account, segment (contract, sections 1 and 2). Snapchat has no call that tells
 //! about terms; a segment that cannot be made says so then.
 use crate::{accounts, audiences};
-use caravan_sdk::{Fault, Finding, FindingState, Target, fault, finding};
+use caravan_sdk::{Fault, Finding, FindingState, Settings, Target, fault, finding};
+use serde_json::Value;
 
 /// What can be said of a connection; stops where nothing further can be.
-pub fn findings(target: &Target) -> Vec<Finding> {
+pub fn findings(settings: &Settings, target: &Target) -> Vec<Finding> {
     let mut list = Vec::new();
     let account = match accounts::find(&target.account) {
         Ok(account) => account,
@@ -29,28 +30,40 @@ pub fn findings(target: &Target) -> Vec<Finding> {
         },
     });
     if !target.audience.is_empty() {
-        list.push(audience(target));
+        list.extend(audience(settings, target));
     }
     list
 }
 
-fn audience(target: &Target) -> Finding {
+fn audience(settings: &Settings, target: &Target) -> Vec<Finding> {
     let subject = format!("audience {}", target.audience);
     let segment = match audiences::one(&target.audience) {
         Ok(segment) => segment,
-        Err(fault) => return failed(&subject, &fault),
+        Err(fault) => return vec![failed(&subject, &fault)],
     };
     if let Some(why) = audiences::unusable(&segment) {
-        return finding(&subject, FindingState::Failed, &why);
+        return vec![finding(&subject, FindingState::Failed, &why)];
     }
     let name = segment["name"].as_str().unwrap_or_default();
-    match segment["targetable_status"].as_str() {
+    let usable = match segment["targetable_status"].as_str() {
         Some("TOO_FEW_USERS") => {
             let message = format!("Takes people: “{name}”. Too few of them are matched for ads: it needs about 1,000.");
             finding(&subject, FindingState::Good, &message)
         }
         _ => finding(&subject, FindingState::Good, &format!("Takes people: “{name}”.")),
-    }
+    };
+    std::iter::once(usable).chain(forgets_sooner(settings, &segment)).collect()
+}
+
+/// Members are sent again in time by the setting: a segment that somebody else made may forget them before.
+fn forgets_sooner(settings: &Settings, segment: &Value) -> Option<Finding> {
+    let days = segment["retention_in_days"].as_i64().filter(|days| *days > 0)?;
+    (days < settings.number("retention_in_days")).then(|| Finding {
+        cure: Some(format!(
+            "Set the connection's setting `retention_in_days` to {days}: people are sent again in time then."
+        )),
+        ..finding("retention", FindingState::Warning, &format!("The segment forgets people after {days} days."))
+    })
 }
 
 fn failed(subject: &str, fault: &Fault) -> Finding {
@@ -61,7 +74,7 @@ fn failed(subject: &str, fault: &Fault) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::findings;
-    use caravan_sdk::{Finding, FindingState, testing};
+    use caravan_sdk::{Finding, FindingState, Settings, testing};
 
     fn found(token: u16, account: &'static str, status: u16, segment: &'static str) -> Vec<Finding> {
         let answer = move |call: &testing::Call| match call.path.starts_with("/v1/me/") {
@@ -73,7 +86,8 @@ mod tests {
             ),
             false => testing::json(status, segment),
         };
-        testing::with_partner(answer, || findings(&testing::target("a", "5", ""))).0
+        let settings = Settings::parse(r#"{"retention_in_days":9999}"#).expect("settings");
+        testing::with_partner(answer, || findings(&settings, &testing::target("a", "5", ""))).0
     }
 
     const SEGMENT: &str = r#"{"segments":[{"segment":{"name":"L","source_type":"FIRST_PARTY","status":"ACTIVE"}}]}"#;
@@ -83,6 +97,16 @@ mod tests {
         let list = found(200, "a", 200, SEGMENT);
         assert_eq!(list.len(), 3);
         assert!(list.iter().all(|finding| finding.state == FindingState::Good), "{list:?}");
+    }
+
+    #[test]
+    fn a_segment_that_forgets_people_sooner_than_the_setting_says_is_warned_of() {
+        let of = |days: &'static str| found(200, "a", 200, days).pop().expect("findings");
+        let last = of(r#"{"segments":[{"segment":{"name":"L","source_type":"FIRST_PARTY","retention_in_days":30}}]}"#);
+        assert_eq!((last.subject.as_str(), last.state), ("retention", FindingState::Warning));
+        let last =
+            of(r#"{"segments":[{"segment":{"name":"L","source_type":"FIRST_PARTY","retention_in_days":9999}}]}"#);
+        assert_eq!(last.state, FindingState::Good);
     }
 
     #[test]

@@ -40,8 +40,8 @@ impl Destination for Snapchat {
         audiences::create(settings, account, name, marker)
     }
 
-    fn check(_settings: &Settings, target: &Target) -> Result<Vec<Finding>, Fault> {
-        Ok(check::findings(target))
+    fn check(settings: &Settings, target: &Target) -> Result<Vec<Finding>, Fault> {
+        Ok(check::findings(settings, target))
     }
 
     fn sync(_settings: &Settings, target: &Target, part: &Part) -> Report {

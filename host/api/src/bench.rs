@@ -1,5 +1,6 @@
 //! What this room asks of whoever composes the host: connections and their components, which it does not know.
 use crate::problem::Refused;
+use caravan_model::manifest::QuotaCredential;
 use caravan_model::policy::SlotChange;
 use caravan_model::port::{BoxFuture, Secret};
 use caravan_model::{Canvas, Connection, Problem};
@@ -143,6 +144,8 @@ pub enum Sealing {
         token: Secret,
         /// Whether it is a service account's key file, where the partner takes one.
         service_account: bool,
+        /// What whoever brings it says that it is, where the partner's quotas differ by it.
+        called_as: Option<QuotaCredential>,
         /// Whether it may replace what is there.
         replace: bool,
     },

@@ -14,6 +14,7 @@ use crate::{
     section::bad,
     vault::LAB_TOKEN,
 };
+use caravan_model::manifest::AppPart;
 use caravan_model::port::{Ask, BoxFuture, CallContext, CallOutcome, Connector, Secret, Vault};
 use caravan_model::{Cause, Code, Digest, Fault, Manifest, Part, Problem};
 use serde_json::{Map, Value};
@@ -143,11 +144,25 @@ impl BoundConnector {
                 Ok(secret) => {
                     secrets.insert(name.clone(), secret);
                 }
-                Err(words) if *required => return Err(unauthorized(words)),
-                Err(_) => {}
+                Err(words) => match self.of_app(name).await {
+                    Some(secret) => drop(secrets.insert(name.clone(), secret)),
+                    None if *required => return Err(unauthorized(words)),
+                    None => {}
+                },
             }
         }
         Credentials::new(&self.policy.placement, &secrets).map_err(unauthorized)
+    }
+
+    /// What of the connector's sealed app stands in for a secret that the connection does not have.
+    async fn of_app(&self, name: &str) -> Option<Secret> {
+        let manifest = self.component.manifest();
+        let part = manifest.auth.secrets.iter().find(|spec| spec.name == name)?.app?;
+        let app = self.vault.sealed_app(&manifest.name).await.ok().flatten()?;
+        Some(match part {
+            AppPart::Id => Secret::new(app.id),
+            AppPart::Secret => app.secret,
+        })
     }
 
     /// Whether a part's people may be shown to the component at all, and for this.

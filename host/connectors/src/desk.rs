@@ -216,6 +216,7 @@ impl TokenDesk {
             given: now,
             requested: credential.requested.clone(),
             granted: granted.scopes.or_else(|| credential.granted.clone()),
+            called_as: credential.called_as,
         };
         match owner.vault.renew(owner.connection, &credential, &newer).await {
             Ok(true) => {}

@@ -21,8 +21,8 @@ const WRONG_SECRET: &str = "wrong";
 pub(crate) enum Flow {
     /// `client_credentials`: the app itself.
     Client,
-    /// `authorization_code`, or a refresh of such a token: a person.
-    Code,
+    /// `authorization_code`, or a refresh of such a token: a person, by the number of the consent that it goes back to.
+    Code(u64),
 }
 
 /// How a token stands.
@@ -62,8 +62,8 @@ pub(crate) struct Granted {
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
     issued: HashMap<String, (Instant, Flow)>,
-    /// Refresh tokens that are good, and when they end by themselves.
-    refresh: HashMap<String, Option<Instant>>,
+    /// Refresh tokens that are good, of which consent, and when they end by themselves.
+    refresh: HashMap<String, (u64, Option<Instant>)>,
     /// How long a refresh token lives that is not used; none means for ever.
     pub(crate) idle: Option<Duration>,
     revoked: HashSet<String>,
@@ -93,7 +93,7 @@ impl Tokens {
                 if !self.used_codes.insert(code.to_string()) {
                     return Err(Refused::Grant);
                 }
-                Flow::Code
+                Flow::Code(self.last + 1)
             }
             // Meta's: a short token for a long one.
             Some("fb_exchange_token") => {
@@ -101,23 +101,24 @@ impl Tokens {
                 if self.standing(short, now) != Standing::Live {
                     return Err(Refused::Grant);
                 }
-                Flow::Code
+                Flow::Code(self.consent(short).unwrap_or(self.last + 1))
             }
             Some("refresh_token") => {
                 let token = params.filled("refresh_token").ok_or(Refused::Missing("refresh_token"))?;
                 match self.refresh.remove(token) {
-                    Some(end) if end.is_none_or(|end| now < end) => {}
+                    Some((consent, end)) if end.is_none_or(|end| now < end) => Flow::Code(consent),
                     _ => return Err(Refused::Grant),
                 }
-                Flow::Code
             }
             Some(_) => return Err(Refused::Type),
         };
         self.last += 1;
         let access = format!("{PREFIX}{:08}", self.last);
         self.issued.insert(access.clone(), (now + life, flow));
-        let refresh = (flow == Flow::Code).then(|| format!("{PREFIX}refresh-{:08}", self.last));
-        self.refresh.extend(refresh.clone().map(|token| (token, self.idle.map(|idle| now + idle))));
+        let consent = self.consent(&access);
+        let refresh = consent.map(|_| format!("{PREFIX}refresh-{:08}", self.last));
+        let ends = self.idle.map(|idle| now + idle);
+        self.refresh.extend(refresh.clone().zip(consent).map(|(token, consent)| (token, (consent, ends))));
         Ok(Granted { access, refresh })
     }
 
@@ -131,9 +132,23 @@ impl Tokens {
         }
     }
 
-    /// Whether a person granted it. Tokens of one's own are an app's.
-    pub(crate) fn is_persons(&self, token: &str) -> bool {
-        self.issued.get(token).is_some_and(|(_, flow)| *flow == Flow::Code)
+    /// The consent of a person that it goes back to, however often it was refreshed; none of an app's. Tokens of one's own
+    /// are an app's, too.
+    pub(crate) fn consent(&self, token: &str) -> Option<u64> {
+        match self.issued.get(token)?.1 {
+            Flow::Code(consent) => Some(consent),
+            Flow::Client => None,
+        }
+    }
+
+    /// Whether an app got it for itself.
+    pub(crate) fn is_apps(&self, token: &str) -> bool {
+        self.issued.get(token).is_some_and(|(_, flow)| *flow == Flow::Client)
+    }
+
+    /// By whom calls with it count: a person's consent, or the token.
+    pub(crate) fn whom(&self, token: &str) -> String {
+        self.consent(token).map_or_else(|| token.to_string(), |consent| format!("consent {consent}"))
     }
 
     /// Ends all that was given out, of either kind.
@@ -217,11 +232,12 @@ mod tests {
         let (mut tokens, now) = (Tokens::default(), Instant::now());
         let form = "grant_type=authorization_code&code=c&redirect_uri=https%3A%2F%2Fx";
         let first = grant(&mut tokens, form, "s", now).expect("granted");
-        assert!(tokens.is_persons(&first.access));
+        assert!(tokens.consent(&first.access).is_some() && !tokens.is_apps(&first.access));
         assert_eq!(grant(&mut tokens, form, "s", now), Err(Refused::Grant));
         let form = format!("grant_type=refresh_token&refresh_token={}", first.refresh.expect("a person's"));
         let second = grant(&mut tokens, &form, "s", now).expect("refreshed");
         assert_ne!(second.access, first.access);
+        assert_eq!(tokens.whom(&second.access), tokens.whom(&first.access), "the same person's consent");
         assert_eq!(grant(&mut tokens, &form, "s", now), Err(Refused::Grant));
         let missing = grant(&mut tokens, "grant_type=authorization_code&code=d", "s", now);
         assert_eq!(missing, Err(Refused::Missing("redirect_uri")));

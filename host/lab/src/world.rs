@@ -136,9 +136,9 @@ fn further(call: &Call, settings: &Settings) -> Vec<(String, Rate)> {
             vec![("the app".to_owned(), Rate { per_second: Some(settings.snapchat_per_app), ..Rate::default() })]
         }
         Partner::Pinterest if settings.pinterest_trial => {
-            let mut all = vec![(format!("{} on trial", call.token), a_day(TRIAL_CALLS))];
+            let mut all = vec![("the app on trial".to_owned(), a_day(TRIAL_CALLS))];
             if call.route.changes() {
-                all.push((format!("{} on trial, writing", call.token), a_day(TRIAL_WRITES)));
+                all.push(("the app on trial, writing".to_owned(), a_day(TRIAL_WRITES)));
             }
             all
         }
@@ -343,7 +343,9 @@ impl World {
             (partner, account) => {
                 let (whom, rate) = match partner {
                     Partner::Criteo => criteo::counted(self, &call.token, account.as_deref(), settings.criteo),
-                    Partner::Pinterest => (call.token.clone(), pinterest::rate(call, settings.pinterest)),
+                    Partner::Pinterest => {
+                        (self.pinterest().tokens.whom(&call.token), pinterest::rate(call, settings.pinterest))
+                    }
                     _ => (call.token.clone(), settings.snapchat),
                 };
                 let mut rate = self.usage().rate(Instant::now(), partner, &whom, rate);

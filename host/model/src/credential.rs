@@ -21,12 +21,14 @@ pub struct Credential {
     pub requested: Vec<String>,
     /// What the partner says it granted; none where it says nothing.
     pub granted: Option<Vec<String>>,
+    /// What whoever brought a token says that it is; none where nobody does.
+    pub called_as: Option<QuotaCredential>,
 }
 
 impl Credential {
-    /// A token that somebody brought.
-    pub fn by_hand(token: Secret, now: Millis) -> Credential {
-        Credential { access: Some(token), given: now, ..Credential::default() }
+    /// A token that somebody brought, and what they say that it is.
+    pub fn by_hand(token: Secret, called_as: Option<QuotaCredential>, now: Millis) -> Credential {
+        Credential { access: Some(token), given: now, called_as, ..Credential::default() }
     }
 
     /// Scopes that were asked for and not granted.
@@ -42,10 +44,13 @@ impl Credential {
         self.ends.filter(|_| self.refresh.is_none() && self.service_account.is_none())
     }
 
-    /// By which kind of credential calls go, where quotas differ by it.
-    pub fn calls_by(&self) -> QuotaCredential {
-        let brought = self.refresh.is_none() && self.requested.is_empty();
-        if self.service_account.is_some() || brought { QuotaCredential::App } else { QuotaCredential::Consent }
+    /// By which kind of credential calls go, where quotas differ by it; none of a token that somebody brought without saying.
+    pub fn calls_by(&self) -> Option<QuotaCredential> {
+        if self.service_account.is_some() {
+            return Some(QuotaCredential::App);
+        }
+        let consented = self.refresh.is_some() || !self.requested.is_empty();
+        self.called_as.or(consented.then_some(QuotaCredential::Consent))
     }
 
     /// What kind it is, for people.
@@ -63,7 +68,7 @@ impl Credential {
         let text = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
         json!({"access": text(&self.access), "refresh": text(&self.refresh),
             "service_account": text(&self.service_account), "ends": self.ends.map(|at| at.0), "given": self.given.0,
-            "requested": self.requested, "granted": self.granted})
+            "requested": self.requested, "granted": self.granted, "as": self.called_as})
         .to_string()
     }
 
@@ -83,6 +88,7 @@ impl Credential {
             given: Millis(value["given"].as_i64()?),
             requested: words("requested").unwrap_or_default(),
             granted: words("granted"),
+            called_as: serde_json::from_value(value["as"].clone()).ok(),
         })
     }
 }
@@ -105,6 +111,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_token_by_hand_is_what_its_bringer_says_and_of_no_kind_without_a_word() {
+        for said in [None, Some(QuotaCredential::App), Some(QuotaCredential::Consent)] {
+            let brought = Credential::by_hand(Secret::new("t"), said, Millis(0));
+            assert_eq!((brought.calls_by(), brought.kind()), (said, "a token by hand"));
+            assert_eq!(Credential::from_plain(&brought.to_plain()), Some(brought));
+        }
+        // As it was sealed before there was such a word.
+        let older = Credential::from_plain(r#"{"access":"t","given":0,"requested":[]}"#).expect("it is one");
+        assert_eq!(older.calls_by(), None);
+    }
+
+    #[test]
     fn a_credential_survives_its_sealed_form_and_shows_nothing() {
         let credential = Credential {
             access: Some(Secret::new("acc")),
@@ -117,8 +135,7 @@ mod tests {
         };
         assert_eq!(Credential::from_plain(&credential.to_plain()).as_ref(), Some(&credential));
         assert_eq!(credential.missing(), ["b"]);
-        assert_eq!(credential.calls_by(), QuotaCredential::Consent);
-        assert_eq!(Credential::by_hand(Secret::new("t"), Millis(0)).calls_by(), QuotaCredential::App);
+        assert_eq!(credential.calls_by(), Some(QuotaCredential::Consent));
         assert_eq!(credential.over(), None, "the host refreshes it");
         assert_eq!(Credential { refresh: None, ..credential.clone() }.over(), Some(Millis(5)));
         let shown = format!("{credential:?}");

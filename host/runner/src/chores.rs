@@ -51,16 +51,15 @@ async fn renew_members<S: Store>(shared: &Shared<S>) -> crate::Result<u64> {
     let mut done = 0;
     for lane in shared.store.lanes().await? {
         let now = shared.now();
-        if lane.next_renewal.is_some_and(|next| next > now) {
-            continue;
-        }
         // Nobody loads a connector only to learn that it has no renewal age; a timer that is due says that it has one.
         let plug = match lane.next_renewal {
-            Some(_) => Some(shared.plug(&lane.connection).await?),
-            None => shared.loaded(&lane.connection),
+            Some(next) if next <= now => Some(shared.plug(&lane.connection).await?),
+            _ => shared.loaded(&lane.connection),
         };
+        // A timer further ahead than the age was set under a longer one, before a setting shortened it.
+        let due = |age| lane.next_renewal.is_none_or(|next| next <= now || next > now.after(age));
         if let Some(Ok(plug)) = plug
-            && let Some(age) = plug.connector.manifest().renewal_age()
+            && let Some(age) = plug.connector.manifest().renewal_age().filter(|age| due(*age))
         {
             done += shared.store.renew_members(shared.lease, lane.id, age, now).await?;
         }

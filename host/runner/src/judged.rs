@@ -89,7 +89,9 @@ async fn ask<S: Store>(shared: &Shared<S>, lane: &Lane, follow: &FollowUp) -> cr
             }
             Ok(correction(follow, lane.made_by_us, &refused, counts, &known, now))
         }
-        Ok(Answer::Later(ms)) => Ok(later(now, now.after(Duration(ms.max(1_000))))),
+        Ok(Answer::Later(ms)) if now.since(follow.since) < GIVE_UP => {
+            Ok(later(now, now.after(Duration(ms.max(1_000)))))
+        }
         Ok(_) | Err(_) if now.since(follow.since) >= GIVE_UP => {
             let rows = follow.rows.rows.saturating_sub(follow.struck.len() as u32);
             Ok(Correction { counts: vec![(UNANSWERED.to_owned(), rows)], again: None, ..later(now, now) })

@@ -99,7 +99,8 @@ pub(crate) fn renew(tx: &mut Tx<'_>, lane: LaneId, age: Duration, now: Millis) -
         .db
         .prepare_cached("SELECT renewal, renewed FROM lane WHERE id = ?1")?
         .query_row([lane.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if due.is_some_and(|due| due > now.0) {
+    // What was set under a longer age, before a setting shortened it, lies further ahead than this one reaches.
+    if due.is_some_and(|due| due > now.0 && due <= now.after(age).0) {
         return Ok(0);
     }
     // All that was acknowledged before this, and was not looked at before.

@@ -113,6 +113,9 @@ impl Consenting {
             lab.post("/_lab/settings", &json!({"token_seconds": 3})).expect("settings");
         }
         self.connect(&place, &lab);
+        let accounts = ["connection", "accounts", "by-app", "--lab", &lab.url];
+        let shown = self.command(&place, &accounts).expect(0);
+        assert!(shown.stdout.contains(self.account), "the account is among those of the consent: {shown:?}");
         let ran = self.run(&place, &lab, "a.csv").expect(0);
         assert_eq!(totals::of_status(&ran.json(), "synced"), 1, "{ran:?}");
 

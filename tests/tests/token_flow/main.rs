@@ -2,6 +2,7 @@
 //! they end, gets another once one is refused, and shows neither token nor secret to anybody.
 mod apps;
 mod consents;
+mod paced;
 mod platform;
 mod seen;
 mod service;

@@ -35,6 +35,24 @@ fn a_sound_connection_has_only_good_findings() {
 }
 
 #[test]
+fn a_list_that_forgets_people_sooner_than_the_setting_says_is_warned_of() {
+    for (seconds, expected) in [("2592000", Some(FindingState::Warning)), ("46656000", None)] {
+        let list = checked("1", "77", move |call| match call.path.ends_with("/userLists/77") {
+            true => testing::json(
+                200,
+                &format!(
+                    r#"{{"id":"77","displayName":"A","membershipDuration":"{seconds}s",
+                        "ingestedUserListInfo":{{"uploadKeyTypes":["CONTACT_ID"]}}}}"#
+                ),
+            ),
+            false => testing::json(200, "{}"),
+        });
+        let told = list.iter().find(|(subject, _)| subject == "membership").map(|(_, state)| *state);
+        assert_eq!(told, expected, "{list:?}");
+    }
+}
+
+#[test]
 fn a_dead_token_ends_the_list() {
     assert_eq!(checked("1", "77", |_| testing::json(401, DEAD)), [("token".to_owned(), FindingState::Failed)]);
 }

@@ -8,6 +8,7 @@ use crate::server::State as Served;
 use axum::extract::{RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use caravan_model::manifest::QuotaCredential;
 use caravan_model::port::Secret;
 use caravan_model::{Code, Problem};
 use caravan_store::Store;
@@ -37,6 +38,11 @@ pub struct TokenInput {
     /// Whether it is a service account's key file, where the partner takes one.
     #[serde(default)]
     pub service_account: bool,
+    /// What it is, where the partner's quotas differ by it: the `app`'s own, or a person's `consent`. Without, the lower quota
+    /// holds.
+    #[serde(default, rename = "as")]
+    #[schema(value_type = Option<String>)]
+    pub called_as: Option<QuotaCredential>,
     /// Whether it may replace what is there.
     #[serde(default)]
     pub replace: bool,
@@ -91,8 +97,9 @@ pub(crate) async fn set_token<S: Store>(
     At(connection): At<String>,
     Json(input): Json<TokenInput>,
 ) -> Done {
-    let TokenInput { token, service_account, replace } = input;
-    act(caller, Sealing::Token { connection, token: Secret::new(token.trim()), service_account, replace }).await
+    let TokenInput { token, service_account, called_as, replace } = input;
+    act(caller, Sealing::Token { connection, token: Secret::new(token.trim()), service_account, called_as, replace })
+        .await
 }
 
 /// What is sealed for a connection: its kind, since when and until when, and its scopes; no value. Null where nothing is.

@@ -1,5 +1,6 @@
 //! Arguments of apps, tokens and consents.
-use clap::{Args as ClapArgs, Subcommand};
+use caravan_model::manifest::QuotaCredential;
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// `caravan connector app VERB`.
@@ -56,6 +57,28 @@ pub struct TokenArgs {
     /// Read a service account's key file from the standard input, where the partner takes one.
     #[arg(long)]
     pub service_account_stdin: bool,
+    /// What the token is, where the partner's quotas differ by it: the app's own, or a person's consent. Without, the lower
+    /// quota holds.
+    #[arg(long = "as", value_name = "KIND", conflicts_with = "service_account_stdin")]
+    pub called_as: Option<CalledAs>,
+}
+
+/// What a token is that somebody brings.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum CalledAs {
+    /// The app's own.
+    App,
+    /// A person's consent.
+    Consent,
+}
+
+impl From<CalledAs> for QuotaCredential {
+    fn from(said: CalledAs) -> QuotaCredential {
+        match said {
+            CalledAs::App => QuotaCredential::App,
+            CalledAs::Consent => QuotaCredential::Consent,
+        }
+    }
 }
 
 /// A person's consent.

@@ -6,6 +6,7 @@ use crate::registry::Shelf;
 use crate::verbs::consent::{no_app, sealed_as_json};
 use caravan_api::bench::Sealing;
 use caravan_connectors::{Begun, ConsentDesk, Reach, Safe};
+use caravan_model::manifest::QuotaCredential;
 use caravan_model::port::{App, Clock as _, Secret, SystemClock};
 use caravan_model::{Code, Connection, Credential, Problem};
 use caravan_runner::Runner;
@@ -72,7 +73,12 @@ impl Subject {
     }
 
     /// A token, or a service account's key file, that somebody brings.
-    fn brought(&self, token: Secret, service_account: bool) -> Result<Credential, Problem> {
+    fn brought(
+        &self,
+        token: Secret,
+        service_account: bool,
+        called_as: Option<QuotaCredential>,
+    ) -> Result<Credential, Problem> {
         let now = SystemClock.now();
         if service_account {
             let manifest = self.checked.components.get(&self.name).map(|component| component.manifest());
@@ -85,7 +91,7 @@ impl Subject {
         if token.expose().trim().is_empty() || token.expose().chars().any(char::is_control) {
             return Err(Problem::new(Code::BadValue, "the token is empty, or holds a line break"));
         }
-        Ok(Credential::by_hand(token, now))
+        Ok(Credential::by_hand(token, called_as, now))
     }
 
     fn connector(&self) -> String {
@@ -165,11 +171,12 @@ impl Office<'_> {
                 let sealed = safe.credential(&connection).await?;
                 return Ok(sealed.map_or(Value::Null, |sealed| sealed_as_json(&connection, &sealed)));
             }
-            Sealing::Token { connection, token, service_account, replace } => {
+            Sealing::Token { connection, token, service_account, called_as, replace } => {
                 let subject = subject.ok_or_else(missing)?;
-                let credential = subject.brought(token, service_account)?;
+                let credential = subject.brought(token, service_account, called_as)?;
                 subject.may_replace(&safe, replace).await?;
-                let (verb, details) = ("connection.token", json!({"kind": credential.kind()}));
+                let details = json!({"kind": credential.kind(), "as": credential.called_as});
+                let verb = "connection.token";
                 let safe = ordered(verb, &format!("connection {connection}"), &details);
                 safe.set_credential(&connection, Some(&credential)).await?;
                 (verb, details)

@@ -110,6 +110,8 @@ struct Bound {
     /// What is sealed for it, and when the file's token ends.
     vault: Arc<LocalVault>,
     ends: Option<Millis>,
+    /// By which kind of credential it calls where nothing is sealed.
+    called_by: Option<QuotaCredential>,
 }
 
 /// What became of a connection when versions of connectors changed.
@@ -214,6 +216,8 @@ impl Host {
             let identities = Arc::new(connection.identities.clone());
             let off = Arc::new(connection.switched_off());
             let ends = connection.token_ends.as_deref().and_then(token_end);
+            // The lab takes a token that it did not give out for an app's; of others nobody knows.
+            let called_by = (connection.app.is_some() || connection.lab).then_some(QuotaCredential::App);
             bound.insert(
                 name.clone(),
                 Bound {
@@ -225,6 +229,7 @@ impl Host {
                     off,
                     vault: vault.clone(),
                     ends,
+                    called_by,
                 },
             );
             host.token_ends.insert(name.clone(), ends);
@@ -356,11 +361,13 @@ impl Connectors for Host {
         })
     }
 
-    fn called_by<'a>(&'a self, connection: &'a str) -> BoxFuture<'a, QuotaCredential> {
+    fn called_by<'a>(&'a self, connection: &'a str) -> BoxFuture<'a, Option<QuotaCredential>> {
         Box::pin(async move {
-            let Some(bound) = self.bound(connection) else { return QuotaCredential::default() };
-            let sealed = bound.vault.credential(connection).await.ok().flatten();
-            sealed.map(|sealed| sealed.calls_by()).unwrap_or_default()
+            let bound = self.bound(connection)?;
+            match bound.vault.credential(connection).await {
+                Ok(Some(sealed)) => sealed.calls_by(),
+                Ok(None) | Err(_) => bound.called_by,
+            }
         })
     }
 

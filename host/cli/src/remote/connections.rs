@@ -6,6 +6,7 @@ use crate::fail::{End, usage};
 use crate::out;
 use crate::verbs::connection::{self, filled};
 use crate::verbs::consent::{secret_of, typed};
+use caravan_model::manifest::QuotaCredential;
 use caravan_model::{Code, Connection, Problem};
 use http::Method;
 use serde_json::{Value, json};
@@ -67,7 +68,8 @@ impl Remote<'_> {
 
     async fn token(&self, args: &TokenArgs) -> anyhow::Result<End> {
         let token = typed()?;
-        let body = json!({"token": token.expose(), "service_account": args.service_account_stdin,
+        let called_as = args.called_as.map(QuotaCredential::from);
+        let body = json!({"token": token.expose(), "service_account": args.service_account_stdin, "as": called_as,
             "replace": self.global.yes});
         self.ask(Method::PUT, &of(&args.of.name, "/token"), Sent::Json(body)).await
     }

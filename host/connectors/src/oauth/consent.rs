@@ -7,7 +7,7 @@ use crate::egress::{Clients, reach::Reach};
 use crate::grant::Grant;
 use crate::seal::random;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use caravan_model::manifest::{Body, OAuth};
+use caravan_model::manifest::{Body, OAuth, QuotaCredential};
 use caravan_model::port::{App, Clock as _, Secret, SystemClock};
 use caravan_model::{Code, Credential, Fault, Millis, Problem};
 use ring::digest::{SHA256, digest};
@@ -167,6 +167,7 @@ impl ConsentDesk {
             given: now,
             requested: self.spec.scopes.clone(),
             granted: granted.scopes,
+            called_as: Some(QuotaCredential::Consent),
         })
     }
 

@@ -3,7 +3,7 @@
 use crate::oauth::place::{self, Gives, SecretPlace};
 use caravan_model::Manifest;
 use caravan_model::manifest::{
-    AudienceRules, Auth, Flag, Hash, KeyGroup, MatchKey, OAuth, Publisher, Quota, Route, SecretSpec, Setting,
+    AppPart, AudienceRules, Auth, Flag, Hash, KeyGroup, MatchKey, OAuth, Publisher, Quota, Route, SecretSpec, Setting,
     SettingKind, World,
 };
 use serde::Serialize;
@@ -100,9 +100,14 @@ fn credentials(auth: &Auth, all: &mut BTreeSet<Capability>) {
             all.insert(right("query", (route, name, template), words));
         }
     }
-    for SecretSpec { name, title: _, required } in secrets {
+    for SecretSpec { name, title: _, required, app } in secrets {
         let must = if *required { "" } else { ", where there is one" };
-        all.insert(right("secret", (name, required), format!("have a secret `{name}` used for it{must}")));
+        let part = match app {
+            Some(AppPart::Id) => ", or the sealed app's id",
+            Some(AppPart::Secret) => ", or the sealed app's secret",
+            None => "",
+        };
+        all.insert(right("secret", (name, required, app), format!("have a secret `{name}` used for it{must}{part}")));
     }
     if let Some(token) = token {
         let scope = token.scope_setting.as_ref().map(|name| format!(", for the scope of the setting `{name}`"));

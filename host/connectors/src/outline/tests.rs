@@ -61,7 +61,7 @@ const WHOLE: &str = r#"{
   ],
   "auth": {
     "headers": { "Authorization": "Bearer {token}" }, "query": { "list": { "key": "{secret.key}" } },
-    "secrets": [{ "name": "key", "title": "Key", "required": true }],
+    "secrets": [{ "name": "key", "title": "Key", "required": true, "app": "id" }],
     "token": { "host": "login.example.com", "path": "/app", "scope_setting": "scope" },
     "oauth": {
       "authorize": { "host": "login.example.com", "path": "/ask" }, "token": { "host": "login.example.com", "path": "/token" },
@@ -83,7 +83,8 @@ const WHOLE: &str = r#"{
   "usage": [{ "header": "x-left", "scope": "login", "tells": "remaining" }],
   "audience": {
     "create": true, "create_needs_rows": true, "kinds": [{ "kind": "K", "keys": ["EMAIL"] }], "name_max": 9,
-    "per_account": 8, "serves_from": 7, "member_life": "30d", "renew_after": "9d"
+    "per_account": 8, "serves_from": 7, "member_life": "30d", "member_life_setting": "days",
+    "renew_after": "9d"
   },
   "settings": [
     { "name": "v", "title": "V", "type": "choice", "values": ["v1", "v2"], "default": "v1" },
@@ -128,7 +129,7 @@ fn others(value: &serde_json::Value) -> Vec<serde_json::Value> {
         Value::Number(number) => vec![json!(number.as_u64().unwrap_or_default() + 1)],
         // Words of every closed list, and any text.
         Value::String(text) => {
-            let words = "source basic form body text rows account used limit-reset reset-at used-percent trim none phone remove app";
+            let words = "source basic form body text rows account used limit-reset reset-at used-percent trim none phone remove app secret";
             let words = words.split(' ').map(|word| json!(word)).filter(|word| word != value);
             words.chain([json!(format!("{text}x")), json!("9h")]).collect()
         }

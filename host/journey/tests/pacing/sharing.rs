@@ -171,8 +171,8 @@ fn a_quota_of_a_kind_of_credential_goes_once_nobody_calls_by_it_any_more() {
         |credential, scope, amount| Quota { credential: Some(credential), ..quota(scope, amount, Duration::MINUTE) };
     let all = [by(QuotaCredential::App, QuotaScope::App, 250), by(QuotaCredential::Consent, QuotaScope::Account, 2)];
     let of = |by| all.iter().filter(|quota| quota.holds_for(by)).cloned().collect::<Vec<_>>();
-    let (consent, app) = (of(QuotaCredential::Consent), of(QuotaCredential::App));
-    assert_eq!((consent.len(), app.len()), (1, 1));
+    let (consent, app) = (of(Some(QuotaCredential::Consent)), of(Some(QuotaCredential::App)));
+    assert_eq!((consent.len(), app.len(), of(None).len()), (1, 1, 2));
     let mut pacer = Pacer::new(Policy::default());
     let scopes = Scopes::of("p", "l", "a", "b");
     let mut goes = |at: i64, quotas: &[Quota]| {

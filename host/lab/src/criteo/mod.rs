@@ -233,14 +233,15 @@ fn grant(world: &World, request: &Request<Bytes>) -> Reply {
     }
 }
 
-/// By whom a call is counted, and against which rate: an app's calls together, a person's by account.
+/// By whom a call is counted, and against which rate: an app's calls together, a person's by account, whatever token they go
+/// with.
 pub(crate) fn counted(world: &World, token: &str, account: Option<&str>, app: Rate) -> (String, Rate) {
-    match world.criteo().tokens.is_persons(token) {
-        true => {
+    match world.criteo().tokens.consent(token) {
+        Some(consent) => {
             let rate = Rate { per_minute: Some(PERSONS_RATE), ..Rate::default() };
-            (format!("{token} {}", account.unwrap_or_default()), rate)
+            (format!("consent {consent} {}", account.unwrap_or_default()), rate)
         }
-        false => (String::new(), app),
+        None => (String::new(), app),
     }
 }
 

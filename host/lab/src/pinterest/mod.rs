@@ -67,11 +67,14 @@ pub(crate) fn plan<'a>(world: &World, request: &'a Request<Bytes>) -> Plan<'a> {
         return Plan { call, job, counted: false };
     }
     let dead = token.is_empty() || world.pinterest().tokens.standing(token, Instant::now()) != Standing::Live;
+    // Customer lists are a person's alone (contract, section 1).
+    let apps = request.uri().path().contains("/customer_lists") && world.pinterest().tokens.is_apps(token);
     let effect = route(&mut call, request);
     let job: Job<'a> = Box::new(move |world, damage| {
-        let answer = match dead {
-            true => Err(PinterestError::of(401)),
-            false => effect(world, damage),
+        let answer = match (dead, apps) {
+            (true, _) => Err(PinterestError::of(401)),
+            (false, true) => Err(PinterestError::of(403)),
+            (false, false) => effect(world, damage),
         };
         answer.unwrap_or_else(PinterestError::reply)
     });

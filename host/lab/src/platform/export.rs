@@ -107,14 +107,24 @@ pub(super) fn files(world: &World, batch: &str, query: &Params<'_>) -> Answer {
 }
 
 /// `GET files/FILE`: the parts, or one of them, whole or a range of it.
-pub(super) fn file(world: &World, file: &str, path: Option<&str>, range: Option<&str>) -> Answer {
+pub(super) fn file(world: &World, file: &str, query: &Params<'_>, range: Option<&str>) -> Answer {
     let state = world.platform();
     let (_, job) = job(&state.jobs, file, "file-").ok_or_else(|| missing("file"))?;
-    let Some(path) = path else {
+    let Some(path) = query.filled("path") else {
         let named = |place: usize, bytes: &Bytes| json!({"name": name(place), "length": bytes.len().to_string()});
-        let data: Vec<Value> = job.parts.iter().enumerate().map(|(place, bytes)| named(place, bytes)).collect();
+        let number = |name: &str| query.filled(name).and_then(|text| text.parse::<usize>().ok());
+        let (start, limit) = (number("start").unwrap_or(0), number("limit").unwrap_or(FILES).clamp(1, FILES));
+        let all = job.parts.iter().enumerate().skip(start).take(limit);
+        let data: Vec<Value> = all.map(|(place, bytes)| named(place, bytes)).collect();
         let count = data.len();
-        return Ok(Reply::json(200, Class::Ok, &json!({"data": data, "_page": {"limit": FILES, "count": count}})));
+        let mut body = json!({"data": data, "_page": {"limit": limit, "count": count}, "_links": {}});
+        if start + count < job.parts.len() {
+            let next = start + count;
+            body["_links"]["next"]["href"] =
+                format!("https://platform.adobe.io/data/foundation/export/files/{file}?start={next}&limit={limit}")
+                    .into();
+        }
+        return Ok(Reply::json(200, Class::Ok, &body));
     };
     let place = (0..job.parts.len()).find(|place| name(*place) == path).ok_or_else(|| missing("file"))?;
     let bytes = job.parts.get(place).cloned().unwrap_or_default();

@@ -126,7 +126,7 @@ fn route<'a>(segments: &[&str], call: &mut Call, request: &'a Request<Bytes>, sa
             known(Route::Lookup, "files/{file}");
             let file = (*file).to_string();
             let range = request.headers().get(http::header::RANGE).and_then(|range| range.to_str().ok());
-            Box::new(move |world| export::file(world, &file, query.filled("path"), range))
+            Box::new(move |world| export::file(world, &file, &query, range))
         }
         _ => return None,
     })

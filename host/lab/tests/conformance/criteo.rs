@@ -85,6 +85,14 @@ async fn a_persons_grant_has_ten_calls_a_minute_and_an_apps_250() {
     assert!(answer.header("x-ratelimit-reset").parse::<u64>().is_ok_and(|second| second > 1_700_000_000));
     let app = call(&bench, Method::GET, "/2026-07/marketing-solutions/me", Value::Null).await;
     assert_eq!((app.status, app.header("x-ratelimit-limit")), (200, "250"));
+    // The next token is the same person's.
+    let refresh = granted["refresh_token"].as_str().unwrap_or_default();
+    let form = format!("grant_type=refresh_token&client_id=a&client_secret=s&refresh_token={refresh}");
+    let next = bench.form("criteo", "/oauth2/token", None, &form).await.json();
+    let bearer = format!("Bearer {}", next["access_token"].as_str().unwrap_or_default());
+    let headers = [("authorization", bearer.as_str())];
+    let answer = bench.send("criteo", Method::GET, "/2026-07/marketing-solutions/me", &headers, "").await;
+    assert_eq!(answer.status, 429);
 }
 
 #[tokio::test]

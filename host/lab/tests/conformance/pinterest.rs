@@ -217,6 +217,25 @@ async fn exceptions_are_the_lists_of_all_time_unless_a_switch_says_the_calls() {
 }
 
 #[tokio::test]
+async fn an_apps_own_token_sees_audiences_and_no_customer_lists() {
+    let bench = Bench::start().await;
+    let id = list_id(&bench).await;
+    let form = "grant_type=client_credentials&scope=ads:read,ads:write";
+    let granted = bench.form("pinterest", "/v5/oauth/token", Some("Basic YXBwOnMzY3JldA=="), form).await.json();
+    let bearer = format!("Bearer {}", granted["access_token"].as_str().unwrap_or_default());
+    let headers = [("authorization", bearer.as_str())];
+    for (path, expected) in [
+        ("/v5/ad_accounts".to_string(), 200),
+        ("/v5/ad_accounts/1/audiences".to_string(), 200),
+        ("/v5/ad_accounts/1/customer_lists".to_string(), 403),
+        (format!("/v5/ad_accounts/1/customer_lists/{id}"), 403),
+    ] {
+        let answer = bench.send("pinterest", Method::GET, &path, &headers, "").await;
+        assert_eq!(answer.status, expected, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn an_app_on_trial_has_a_thousand_calls_a_day_and_three_hundred_of_them_may_write() {
     let bench = Bench::start().await;
     bench

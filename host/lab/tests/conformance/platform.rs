@@ -118,6 +118,22 @@ async fn joiners_and_leavers_since_a_time_are_exported_alone() {
 }
 
 #[tokio::test]
+async fn at_most_a_hundred_parts_of_a_file_are_told_at_once() {
+    let bench = Bench::start().await;
+    bench.control(Method::POST, "/_lab/settings", json!({"experience-platform": {"rows_per_part": 1}})).await;
+    let id = audience(&bench, 130).await;
+    ask(&bench, Method::POST, "/data/core/ups/export/jobs", job(&id, &["realized"], None)).await;
+    let path = "/data/foundation/export/files/file-100";
+    let first = ask(&bench, Method::GET, path, Value::Null).await.json();
+    assert_eq!(first["data"].as_array().map(Vec::len), Some(100));
+    let next = first["_links"]["next"]["href"].as_str().expect("a link").to_string();
+    assert!(next.ends_with("file-100?start=100&limit=100"), "{next}");
+    let rest = ask(&bench, Method::GET, &format!("{path}?start=100&limit=100"), Value::Null).await.json();
+    assert_eq!((rest["data"].as_array().map(Vec::len), &rest["_links"]), (Some(30), &json!({})));
+    assert_eq!(rest["data"][0]["name"], "part-00100.json");
+}
+
+#[tokio::test]
 async fn a_file_is_given_in_ranges() {
     let bench = Bench::start().await;
     let id = audience(&bench, 3).await;

@@ -48,9 +48,10 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// Whether it holds for a connection that calls by this kind of credential.
-    pub fn holds_for(&self, by: QuotaCredential) -> bool {
-        self.credential.is_none_or(|credential| credential == by)
+    /// Whether it holds for a connection that calls by this kind of credential. Where nobody said which it is, every one holds,
+    /// and so the lowest.
+    pub fn holds_for(&self, by: Option<QuotaCredential>) -> bool {
+        self.credential.is_none_or(|credential| by.is_none_or(|by| credential == by))
     }
 
     /// Whether it can be kept at all.
@@ -85,11 +86,10 @@ impl Quota {
 }
 
 /// By which kind of credential a connection calls, where a partner's quotas differ by it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum QuotaCredential {
-    /// The app's own, a service account's, or a token that somebody brought.
-    #[default]
+    /// The app's own, or a service account's.
     App,
     /// A person's consent.
     Consent,
@@ -142,6 +142,9 @@ pub struct AudienceRules {
     /// How long the partner keeps a member; absent = for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member_life: Option<Duration>,
+    /// The `number` setting of a connection that says it in days, where the audiences that we make are told how long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member_life_setting: Option<String>,
     /// From which age a repeat is sent again; absent = half of `member_life`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renew_after: Option<Duration>,

@@ -190,13 +190,27 @@ pub struct SecretSpec {
     /// Whether a connection must have it.
     #[serde(default)]
     pub required: bool,
+    /// What of the connector's sealed app stands in for it where a connection has none of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<AppPart>,
+}
+
+/// A part of an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AppPart {
+    /// Its id.
+    Id,
+    /// Its secret.
+    Secret,
 }
 
 impl Manifest {
     /// The age from which a repeat of what membership holds is sent again; `None` = never.
     pub fn renewal_age(&self) -> Option<Duration> {
         let rules = &self.audience;
-        rules.renew_after.or(rules.member_life.map(|life| Duration(life.0 / 2)))
+        let half = rules.member_life.map(|life| Duration(life.0 / 2));
+        rules.renew_after.filter(|after| rules.member_life.is_none_or(|life| *after < life)).or(half)
     }
 
     /// The keys that a step's `match` words choose, in manifest order. A word is a source's name or, in any case,
@@ -219,7 +233,8 @@ impl Manifest {
         words
     }
 
-    /// The same as it holds for a connection with these settings, defaults filled in: batches and quotas that a setting bounds.
+    /// The same as it holds for a connection with these settings, defaults filled in: what a setting bounds of batches, quotas
+    /// and the time that members stay.
     #[must_use]
     pub fn under(&self, settings: &serde_json::Map<String, serde_json::Value>) -> Manifest {
         let number = |name: &Option<String>| settings.get(name.as_deref()?)?.as_i64().filter(|number| *number > 0);
@@ -232,6 +247,8 @@ impl Manifest {
                 quota.amount = amount.unsigned_abs();
             }
         }
+        let days = number(&self.audience.member_life_setting).map(|days| Duration::DAY.times(days.unsigned_abs()));
+        bounded.audience.member_life = self.audience.member_life.into_iter().chain(days).min();
         bounded
     }
 
@@ -240,13 +257,16 @@ impl Manifest {
     /// # Errors
     /// Names one that is not.
     pub fn check_bounds(&self) -> Result<(), String> {
-        let named = self.quotas.iter().map(|quota| &quota.amount_setting).chain([&self.batch.rows_setting]);
+        let others = [&self.batch.rows_setting, &self.audience.member_life_setting];
+        let named = self.quotas.iter().map(|quota| &quota.amount_setting).chain(others);
         let is_number = |name: &String| {
             let number = |setting: &&Setting| matches!(setting.kind, SettingKind::Number { .. });
             self.settings.iter().filter(number).any(|setting| setting.name == *name)
         };
         match named.flatten().find(|name| !is_number(name)) {
-            Some(name) => Err(format!("`{name}` bounds a batch or quota, and is no `number` of `settings`")),
+            Some(name) => Err(format!(
+                "`{name}` bounds a batch, a quota or how long members stay, and is no `number` of `settings`"
+            )),
             None => Ok(()),
         }
     }

@@ -26,9 +26,9 @@ pub trait Connectors: Send + Sync {
     fn token_ends<'a>(&'a self, _connection: &'a str) -> BoxFuture<'a, Option<Millis>> {
         Box::pin(async { None })
     }
-    /// By which kind of credential the connection calls now: a partner's quotas may differ by it.
-    fn called_by<'a>(&'a self, _connection: &'a str) -> BoxFuture<'a, QuotaCredential> {
-        Box::pin(async { QuotaCredential::App })
+    /// By which kind of credential the connection calls now: a partner's quotas may differ by it. `None` where nobody said.
+    fn called_by<'a>(&'a self, _connection: &'a str) -> BoxFuture<'a, Option<QuotaCredential>> {
+        Box::pin(async { None })
     }
     /// The partner's ids of the connection's accounts that are switched off.
     fn switched_off(&self, _connection: &str) -> Option<Arc<BTreeSet<String>>> {

@@ -5,6 +5,7 @@ use crate::store::{Death, Doom};
 use crate::time::{DAY, HOUR, MINUTE};
 use crate::walk::fresh;
 use crate::world::{World, done, plain};
+use caravan_model::manifest::QuotaCredential;
 use caravan_model::{Action, Consent, Status};
 use std::time::Duration;
 
@@ -51,14 +52,16 @@ async fn a_daily_quota_is_kept_although_the_process_dies_in_the_middle_of_it() {
 
 #[tokio::test(flavor = "current_thread", start_paused = true)]
 async fn a_connection_by_consent_keeps_to_its_own_quota_from_the_first_call_on() {
-    for (by_consent, at_most) in [(true, 10), (false, 250)] {
+    let (app, consent) = (Some(QuotaCredential::App), Some(QuotaCredential::Consent));
+    // Where nobody said what a token is, the lower one holds.
+    for (called_by, at_most) in [(consent, 10), (app, 250), (None, 10)] {
         let mut manifest = manifest(4);
         manifest["quotas"] = serde_json::json!([
             { "scope": "app", "unit": "calls", "amount": 250, "credential": "app", "per": "1m" },
             { "scope": "account", "unit": "calls", "amount": 10, "credential": "consent", "per": "1m" },
         ]);
         let mut world = World::of(1, manifest);
-        world.partner.inside.lock().unwrap().by_consent = by_consent;
+        world.partner.inside.lock().unwrap().called_by = called_by;
         let version = world.publish(&one_step("walk", "add", "email")).await;
         done(&world.run_through(version, "people", people(0..200), HOUR, Vec::new()).await);
         let log = world.partner.log();
@@ -66,7 +69,7 @@ async fn a_connection_by_consent_keeps_to_its_own_quota_from_the_first_call_on()
         let most = log.iter().map(|seen| within(seen.at.0)).max().unwrap_or(0);
         assert!(most <= at_most, "{most} calls within a minute");
         assert_eq!((log.len(), world.members()), (50, emails(0..200)), "all are called for, and none twice");
-        assert_eq!(world.now() > crate::time::at(MINUTE * 3), by_consent, "no slower than the quota asks for");
+        assert_eq!(world.now() > crate::time::at(MINUTE * 3), called_by != app, "no slower than the quota asks for");
         world.balanced().await;
     }
 }

@@ -74,6 +74,23 @@ async fn what_is_not_processed_again_and_again_is_rejected_after_five_more_times
 }
 
 #[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn a_partner_that_never_comes_to_an_end_is_asked_no_more_after_a_month() {
+    let mut world = World::new(5, 100);
+    let version = world.publish(&one_step("walk", "add", "email")).await;
+    world.partner.script(vec![Mood::Undecided]);
+    done(&world.run(version, "people", people(0..3), HOUR).await);
+    for day in 0..33 {
+        let open = world.store().follow_ups(world.now().after(caravan_model::Duration::DAY), 10).await.unwrap().len();
+        assert!(day == 30 || open == usize::from(day < 30), "{open} on day {day}");
+        tokio::time::sleep(DAY).await;
+        world.deliver(HOUR).await;
+    }
+    assert_eq!(world.statuses(version, 0).await, [plain(Status::Synced, 3)].into(), "as they were accepted");
+    assert_eq!(world.members(), emails(0..3));
+    world.balanced().await;
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
 async fn a_removal_that_consent_owes_and_that_was_not_processed_is_owed_again_until_it_is() {
     let mut world = World::new(3, 16);
     let version = world.publish(&one_step("walk", "add", "email")).await;

@@ -28,6 +28,8 @@ pub enum Mood {
     Later(Vec<String>),
     /// Takes all rows, has processed none of them, and says so later.
     Lost,
+    /// Takes all rows, and whenever it is asked it is still at them.
+    Undecided,
     /// Does nothing: over a quota, for so many milliseconds if it says so.
     Throttled(Option<u64>),
     /// Does nothing, and proves it.
@@ -89,8 +91,8 @@ pub struct Inside {
     pub never: BTreeSet<String>,
     /// How long members stay that are not added anew.
     pub life: Option<Duration>,
-    /// Whether its connections call by a person's consent.
-    pub by_consent: bool,
+    /// By which kind of credential its connections call, where that is known.
+    pub called_by: Option<QuotaCredential>,
     /// What later judgements say, by their reference.
     judgements: BTreeMap<String, Vec<Refusal>>,
     pub checks: u64,
@@ -258,6 +260,10 @@ impl SimPartner {
                 inside.judgements.insert(reference.clone(), all.collect());
                 (Report { settled, pending: Some(reference), ..Report::default() }, landed)
             }
+            Mood::Undecided => {
+                self.apply(audience, part, all.clone());
+                (Report { settled, pending: Some("undecided".into()), ..Report::default() }, landed)
+            }
             Mood::LostAnswer => {
                 self.apply(audience, part, all.clone());
                 (Report::fault(down(None)), landed)
@@ -322,6 +328,9 @@ impl SimPartner {
             }
             Ask::FollowUp { reference, .. } => {
                 self.latency().await;
+                if reference == "undecided" {
+                    return (Ok(Answer::Later(6 * 3_600_000)), nothing);
+                }
                 let refused = self.inside.lock().unwrap().judgements.get(&reference).cloned().unwrap_or_default();
                 let lost = reference.starts_with("lost").then(|| ("send-again".to_owned(), refused.len() as u32));
                 (Ok(Answer::Judged(refused, lost.into_iter().collect())), nothing)
@@ -389,8 +398,8 @@ impl Connectors for Wires {
         Some("FR".into())
     }
 
-    fn called_by<'a>(&'a self, _: &'a str) -> BoxFuture<'a, QuotaCredential> {
-        let by_consent = self.0.inside.lock().unwrap().by_consent;
-        Box::pin(async move { if by_consent { QuotaCredential::Consent } else { QuotaCredential::App } })
+    fn called_by<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<QuotaCredential>> {
+        let by = self.0.inside.lock().unwrap().called_by;
+        Box::pin(async move { by })
     }
 }

@@ -303,7 +303,7 @@ pub trait Store: Send + Sync + Clone + 'static {
     /// Queues the end of claims whose time has come (`keep_for`), at most `limit`. Gives how many timers were fired.
     fn end_claims(&self, lease: Lease, now: Millis, limit: usize) -> impl Future<Output = Result<u64>> + Send;
     /// Queues renewals for members whom the partner acknowledged `age` ago or longer, each once per acknowledgement, and
-    /// notes when to look again. Does nothing before that time.
+    /// notes when to look again. Does nothing before that time, unless it was set under a longer age.
     fn renew_members(
         &self,
         lease: Lease,

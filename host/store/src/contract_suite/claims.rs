@@ -110,6 +110,20 @@ pub async fn members_are_renewed_once_per_acknowledgement<E: Engine>(engine: E) 
     assert_eq!(renew(&w).await, 2);
 }
 
+/// Where members are kept for a shorter time from now on, they are not looked at as late as was noted before.
+pub async fn a_shorter_age_of_renewal_counts_at_once<E: Engine>(engine: E) {
+    let mut w = World::new(engine).await;
+    members(&mut w, 0..2).await;
+    let long = Duration::DAY.times(270);
+    assert_eq!(w.store.renew_members(w.lease, w.lane, long, w.now).await.expect("renewals"), 0);
+    w.now = w.now.after(Duration::DAY.times(20));
+    let short = Duration::DAY.times(15);
+    assert_eq!(w.store.renew_members(w.lease, w.lane, long, w.now).await.expect("renewals"), 0);
+    assert_eq!(w.store.renew_members(w.lease, w.lane, short, w.now).await.expect("renewals"), 2);
+    assert_eq!(w.store.renew_members(w.lease, w.lane, short, w.now).await.expect("renewals"), 0);
+    w.balanced().await;
+}
+
 /// Everyone whom membership holds is added anew elsewhere, and the old audience can be forgotten.
 pub async fn a_refill_adds_whom_membership_holds<E: Engine>(engine: E) {
     let mut w = World::new(engine).await;

@@ -160,6 +160,7 @@ macro_rules! contract_suite {
         $crate::contract_suite!(@module $engine, claims:
             rule_11_17_claims_end_one_by_one
             a_takeback_finds_what_is_not_sent_yet
+            a_shorter_age_of_renewal_counts_at_once
             members_are_renewed_once_per_acknowledgement
             a_refill_adds_whom_membership_holds
             rule_11_9_a_resend_waits_again_unless_something_newer_exists

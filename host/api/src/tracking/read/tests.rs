@@ -28,6 +28,19 @@ fn an_identify_becomes_a_profile_with_its_reserved_traits() {
 }
 
 #[test]
+fn numbers_beyond_64_bits_survive_the_inbox_to_the_last_bit() {
+    for number in ["3040900993826735515122062", "16431732851926010853340228", "17801246309558322749604812"] {
+        let body = format!(r#"{{"userId":"u1","traits":{{"spent":{number}}}}}"#);
+        let value = serde_json::from_str(&body).expect("JSON");
+        let message = read(Some("identify"), value).expect("a message").1;
+        assert_eq!(message.who.attributes["spent"].as_f64(), number.parse().ok(), "the nearest, {number}");
+        let kept = serde_json::to_string(&message).expect("the inbox keeps it");
+        let again: Message = serde_json::from_str(&kept).expect("the inbox gives it back");
+        assert_eq!(again.who.attributes, message.who.attributes);
+    }
+}
+
+#[test]
 fn devices_further_ids_and_consent_come_from_the_context() {
     let context = json!({"device": {"type": "iOS", "advertisingId": "ID-1", "adTrackingEnabled": false},
         "externalIds": [{"id": "ecid-7", "type": "ecid"}, {"id": "ID-2", "type": "android.idfa"}],

@@ -246,11 +246,17 @@ fn audiences(manifest: &Manifest) -> Vec<String> {
     if rules.per_account > 0 {
         lines.push(format!("at most {} per account", out::count(rules.per_account.into())));
     }
-    match rules.member_life {
-        Some(life) => {
+    match (rules.member_life, &rules.member_life_setting) {
+        (Some(life), None) => {
             lines.push(format!("members stay for {life}; a repeat is sent again after {}", renewal(manifest)))
         }
-        None => lines.push("members stay until they are removed".to_owned()),
+        (longest, Some(setting)) => {
+            let most = longest.map(|life| format!(", at most {life}")).unwrap_or_default();
+            lines.push(format!(
+                "members stay for as many days as the setting {setting} says{most}; a repeat is sent again after half of that"
+            ));
+        }
+        (None, None) => lines.push("members stay until they are removed".to_owned()),
     }
     lines
 }

@@ -14,6 +14,7 @@ use crate::registry::Shelf;
 use crate::verbs::connection::allowed;
 use crate::{ask, out};
 use caravan_connectors::{ConsentDesk, Grant, LoadedComponent, Reach, Safe};
+use caravan_model::manifest::QuotaCredential;
 use caravan_model::port::{Clock as _, Secret, SystemClock};
 use caravan_model::{Code, Connection, Credential, Problem};
 use caravan_runner::policy_of;
@@ -172,10 +173,10 @@ pub async fn token(global: &Global, args: &TokenArgs) -> anyhow::Result<End> {
             if value.expose().chars().any(char::is_control) {
                 return Err(usage("the token holds a line break", "pipe the token alone in").into());
             }
-            Credential::by_hand(value, now)
+            Credential::by_hand(value, args.called_as.map(Into::into), now)
         };
         subject.may_replace(global, &safe, credential.kind()).await?;
-        let details = json!({"kind": credential.kind()});
+        let details = json!({"kind": credential.kind(), "as": credential.called_as});
         let safe = ordered(hands, "connection.token", &format!("connection {}", subject.name), details);
         safe.set_credential(&subject.name, Some(&credential)).await?;
         out::print(&format!("{} of `{}` is sealed; calls use it from now on\n", credential.kind(), subject.name))?;
@@ -187,7 +188,8 @@ pub async fn token(global: &Global, args: &TokenArgs) -> anyhow::Result<End> {
 /// What is sealed for a connection, without any value.
 pub fn sealed_as_json(connection: &str, credential: &Credential) -> Value {
     json!({"connection": connection, "kind": credential.kind(), "given": credential.given, "ends": credential.ends,
-        "scopes": credential.granted, "missing_scopes": credential.missing(), "refreshed": credential.refresh.is_some()})
+        "scopes": credential.granted, "missing_scopes": credential.missing(), "refreshed": credential.refresh.is_some(),
+        "counts_as": credential.calls_by()})
 }
 
 /// Says what is sealed for a connection.
@@ -207,6 +209,14 @@ pub async fn show(global: &Global, of: &NamedConnection) -> anyhow::Result<End> 
                 let after = if credential.refresh.is_some() { ", refreshed before" } else { "" };
                 text.push_str(&format!("  ends    {}{after}\n", out::instant(ends)));
             }
+            let counts = match credential.calls_by() {
+                Some(QuotaCredential::App) => "as the app's own",
+                Some(QuotaCredential::Consent) => "as a person's consent",
+                None => {
+                    "as what nobody said: where the partner's quotas differ, the lower one holds (`--as app|consent`)"
+                }
+            };
+            text.push_str(&format!("  counts  {counts}\n"));
             if let Some(scopes) = &credential.granted {
                 text.push_str(&format!("  scopes  {}\n", scopes.join(", ")));
             }
