@@ -144,7 +144,17 @@ fn a_serving_host_tells_of_people_queues_and_audiences_in_the_words_of_its_store
     let key = place.run(["key", "add", "boss", "--rights", "admin", "--store", "s.caravan", "--json"]).expect(0).json();
     let key = key["key"].as_str().expect("a secret").to_owned();
     place.run([&["queue", "hold", "--connector", "tiktok", "--because", "a look"], &of_store[..]].concat()).expect(0);
-    let asked: [(&[&str], i32); 8] = [
+    place.write("far.yaml", "format: 1\nsegment: far\ntitle: Far away\nwho: { attr: country, eq: XX }\n");
+    for verb in [
+        &["list", "create", "vip"][..],
+        &["list", "add", "vip", "u.csv"],
+        &["segment", "set", "far.yaml"],
+        &["member", "add", "ann@acme.example", "--rights", "designer", "--name", "Ann"],
+        &["alert", "add", "ops", "--to", "mailto:ops@acme.example", "--canvas", "tree"],
+    ] {
+        place.run([verb, &of_store].concat()).expect(0);
+    }
+    let asked: [(&[&str], i32); 23] = [
         (&["canvas", "numbers", "tree"], 0),
         (&["profile", "trace", "u1", "--reveal"], 0),
         (&["queue", "list"], 1),
@@ -153,6 +163,21 @@ fn a_serving_host_tells_of_people_queues_and_audiences_in_the_words_of_its_store
         (&["audience", "show", "vip"], 0),
         (&["batch", "show", "1-1"], 0),
         (&["catalogue", "show"], 0),
+        (&["canvas", "preview", "canvas.yaml", "--profile", "u1", "--at", "2026-12-24T10:00:00Z"], 0),
+        (&["canvas", "preview", "canvas.yaml", "--profile", "u2", "--at", "2026-12-24T10:00:00Z"], 0),
+        (&["canvas", "list"], 0),
+        (&["canvas", "history", "tree"], 0),
+        (&["canvas", "cap", "tree"], 0),
+        (&["segment", "list"], 0),
+        (&["segment", "count", "far"], 0),
+        (&["list", "list"], 0),
+        (&["list", "show", "vip"], 0),
+        (&["list", "show", "vip", "--members", "2"], 0),
+        (&["member", "list"], 0),
+        (&["key", "list"], 0),
+        (&["audit", "list", "--limit", "8"], 0),
+        (&["store", "check"], 0),
+        (&["alert", "list"], 0),
     ];
     let before: Vec<Ran> =
         asked.iter().map(|(verb, code)| place.run([*verb, &of_store].concat()).expect(*code)).collect();
@@ -160,11 +185,40 @@ fn a_serving_host_tells_of_people_queues_and_audiences_in_the_words_of_its_store
     assert!(tree.contains("no usable identifier") && tree.contains("= 3 entered"), "{tree}");
     assert!(person.contains("tree v1") && person.contains("u1@acme.example"), "{person}");
     assert!(queues.contains("also held: connector tiktok"), "{queues}");
+    assert!(before[8].stdout.contains("synced: sends POST"), "{}", before[8].stdout);
+    assert!(before[9].stdout.contains("(e-mail is missing or empty): sends nothing"), "{}", before[9].stdout);
     let served = Served::start(&place, &lab, "127.0.0.1:0");
     for ((verb, code), before) in asked.iter().zip(&before) {
         let mut command = place.caravan([*verb, &["--server", &served.url]].concat());
         let now = Ran::of(command.env("CARAVAN_KEY", &key)).expect(*code);
         assert_eq!(now.stdout, before.stdout, "{verb:?}");
     }
+    // What changes something, and checklists, too.
+    let remote = |words: &[&str], code: i32| {
+        let mut command = place.caravan([words, &["--server", &served.url]].concat());
+        Ran::of(command.env("CARAVAN_KEY", &key)).expect(code)
+    };
+    let made = remote(&["key", "add", "other", "--rights", "viewer", "--quiet"], 0);
+    assert!(made.stdout.starts_with("ck_") && made.stdout.lines().count() == 1, "a script can take it");
+    let link = remote(&["member", "link", "ann@acme.example"], 0).stdout;
+    assert!(link.starts_with("cl_") && link.lines().count() == 1);
+    let saved = remote(&["canvas", "save", "canvas.yaml"], 0).stdout;
+    assert!(saved.starts_with("the draft of tree is kept"), "{saved}");
+    let live = remote(&["canvas", "publish", "canvas.yaml", "--yes", "--no-check"], 0);
+    assert!(live.stdout.is_empty() && live.stderr.contains("tree is live, version 1"), "{live:?}");
+    let check = ["connection", "check", "lab-meta", "--lab", &lab.url, "--store"];
+    let there = place.run([&check[..], &["s.caravan"]].concat()).expect(0);
+    assert_eq!(remote(&check[..3], 0).stdout, there.stdout);
+    let paused = remote(&["canvas", "pause", "tree"], 0).stdout;
+    assert!(paused.starts_with("tree is paused: nobody enters; 0 people wait at steps"), "{paused}");
+    assert!(remote(&["canvas", "pause", "tree"], 0).stdout.starts_with("tree is paused already: "), "{paused}");
+    assert!(remote(&["canvas", "resume", "tree"], 0).stdout.starts_with("tree is live: people enter; "));
+    assert_eq!(remote(&["canvas", "cap", "tree", "--day", "5"], 0).stdout, "tree lets in at most 5 people a day\n");
+    assert!(remote(&["segment", "show", "far"], 0).stdout.starts_with("segment far: 0 people"));
+    place.write("bad.yaml", TREE.replace("match: [email]", "match: [e-mail]"));
+    let wrong = remote(&["canvas", "validate", "bad.yaml"], 2);
+    assert!(wrong.stdout.is_empty() && wrong.stderr.contains("bad.yaml:"), "{wrong:?}");
+    assert!(remote(&["canvas", "validate", "canvas.yaml"], 0).stderr.contains("canvas.yaml: valid"));
     assert_eq!(served.term(), Some(0));
+    assert!(!place.path("s.caravan-wal").exists(), "a store that is given back is one file");
 }

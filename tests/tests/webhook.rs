@@ -1,6 +1,6 @@
 //! Webhook steps of the real program against a service on this machine: each answer has its outcome, and a kill in the
 //! middle repeats calls with the key of the first.
-use caravan_tests::{EndpointServer, Got, Lab, Place, Served, patient};
+use caravan_tests::{EndpointServer, Got, Lab, Place, Ran, Served, patient};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -196,4 +196,65 @@ fn a_host_that_serves_is_killed_goes_on_and_lets_out_whoever_waits() {
     track(&served, "u7", "Bought");
     patient("has left", || served.metric(&["caravan_visits{", "\"mail\"", "\"exited\""]) == Some(1));
     assert_eq!(served.term(), Some(0));
+}
+
+#[test]
+fn calls_that_failed_are_made_again_by_command_over_the_host_and_on_its_store() {
+    let down = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(usize::MAX));
+    let service = EndpointServer::start({
+        let down = down.clone();
+        // The mailer refuses everybody at first, then the first person alone, then nobody.
+        move |got, _| match got.line == "POST /send" && number(got) < down.load(std::sync::atomic::Ordering::SeqCst) {
+            true => (404, String::new()),
+            false => (204, String::new()),
+        }
+    });
+    let place = scene(&service);
+    users(&place, 6);
+    let ran = run(&place, "0s").output().expect("it runs");
+    assert_eq!(statuses(&ran.stdout, "mail"), [("failed".to_owned(), 6)].into());
+    let first: BTreeSet<String> = service.by_key().into_keys().collect();
+    let made = place.run(["key", "add", "k", "--rights", "admin", "--store", "s.caravan", "--json"]).expect(0).json();
+    let key = made["key"].as_str().expect("a secret").to_owned();
+    let resend = ["queue", "resend", "mails", "--status", "failed", "--step", "mail", "--yes"];
+    let caravan = |words: &[&str]| {
+        let mut command = place.caravan(words);
+        Ran::of(command.env("CARAVAN_KEY", &key).env("CARAVAN_ALLOW_LOOPBACK", "1"))
+    };
+
+    down.store(1, std::sync::atomic::Ordering::SeqCst);
+    let lab = place.lab();
+    let served = Served::with(&place, &lab, "127.0.0.1:0", &[], &[("CARAVAN_ALLOW_LOOPBACK", "1")]);
+    let told = caravan(&[&resend[..], &["--server", &served.url]].concat()).expect(0);
+    assert_eq!(told.stdout, "6 people called for again\n");
+    patient("all were called for again", || service.by_key().values().filter(|all| all.len() == 2).count() == 6);
+    patient("one failed again", || served.metric(&["caravan_visits{", "\"mail\"", "\"failed\""]) == Some(1));
+    assert_eq!(served.metric(&["caravan_visits{", "\"mail\"", "\"passed\""]), Some(5));
+    let sync = caravan(&[
+        "queue",
+        "resend",
+        "mails",
+        "--status",
+        "expired",
+        "--step",
+        "mail",
+        "--yes",
+        "--server",
+        &served.url,
+    ]);
+    assert!(sync.expect(2).stderr.contains("syncs an audience"), "a webhook's visits are failed, not expired");
+    assert_eq!(served.term(), Some(0));
+
+    down.store(0, std::sync::atomic::Ordering::SeqCst);
+    let told = caravan(&[&resend[..], &["--store", "s.caravan"]].concat()).expect(0);
+    assert!(told.stdout.starts_with("1 person called for again\nWorked off: 1 wait or call"), "{told:?}");
+    let told = caravan(&[&resend[..], &["--store", "s.caravan", "--json"]].concat()).expect(0).json();
+    assert_eq!(told, json!({"queued": 0, "overtaken": 0, "delivery": null}));
+    // Everybody has one key for each step, however often it was called, and nobody went on to the log a second time.
+    assert_eq!(service.by_key().into_keys().collect::<BTreeSet<_>>(), first);
+    let calls = |line: &str| service.got().iter().filter(|got| got.line == line).count();
+    assert_eq!((calls("POST /send"), calls("PUT /log")), (13, 6));
+    let notes = caravan(&["audit", "list", "--store", "s.caravan", "--json"]).expect(0).stdout;
+    assert_eq!(notes.matches("\"queue.resend\"").count(), 3, "{notes}");
+    caravan(&["store", "check", "--store", "s.caravan"]).expect(0);
 }

@@ -4,19 +4,12 @@ mod bench;
 mod build;
 mod demo;
 mod fuzz;
+mod help;
 mod suite;
 mod tidy;
 
 use anyhow::{Result, bail};
 use xtask::stage;
-
-const USAGE: &str = "\
-cargo xtask demo [--trouble] [--people N] [--again]   100,000 people through two sandboxed components to the lab
-cargo xtask test [--full]                             the whole suite, as CI runs it
-cargo xtask bench [CASE…] [--quick]                   measure: call, identity, path, load, neighbour, quota
-cargo xtask fuzz [TARGET…] [--seconds N]              the properties of strangers' inputs, led by coverage
-cargo xtask build-guests                              the connectors, for wasm32-wasip2
-cargo xtask tidy                                      formatting, file sizes, paths named in the docs";
 
 fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,17 +27,32 @@ fn run(arguments: &[String]) -> Result<()> {
         Some((verb, rest)) => (verb.as_str(), rest),
         None => ("help", [].as_slice()),
     };
+    // Help is given before anything is built.
+    if help::is_asked(rest)
+        && let Some(text) = help::of(verb)
+    {
+        println!("{text}");
+        return Ok(());
+    }
     match verb {
         "demo" => demo::run(&demo::Options::parse(rest)?),
         "test" => suite::run(rest),
-        "bench" => bench::run(rest),
+        "bench" => bench::run(&bench::Options::parse(rest)?),
         "fuzz" => fuzz::run(&fuzz::Options::parse(rest)?),
-        "build-guests" => build::guests(&mut stage::Stages::new(1)),
-        "tidy" => tidy::run(),
+        "build-guests" => alone(verb, rest).and_then(|()| build::guests(&mut stage::Stages::new(1))),
+        "tidy" => alone(verb, rest).and_then(|()| tidy::run()),
         "help" | "--help" | "-h" => {
-            println!("{USAGE}");
+            println!("{}", help::of_all());
             Ok(())
         }
-        other => bail!("there is no task `{other}`\n{USAGE}"),
+        other => bail!("there is no task `{other}`\n{}", help::of_all()),
+    }
+}
+
+/// A task that takes no words.
+fn alone(verb: &str, rest: &[String]) -> Result<()> {
+    match rest.first() {
+        None => Ok(()),
+        Some(word) => bail!("`cargo xtask {verb}` takes nothing, and was given `{word}`"),
     }
 }

@@ -9,7 +9,10 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let full = match arguments {
         [] => false,
         [flag] if flag == "--full" => true,
-        _ => bail!("`cargo xtask test` knows only --full"),
+        [word, ..] => bail!(
+            "`cargo xtask test` knows only --full, and was given `{}`",
+            arguments.iter().find(|word| *word != "--full").unwrap_or(word)
+        ),
     };
     let mut stages = Stages::new(6);
     others()?;

@@ -36,7 +36,7 @@ impl From<End> for ExitCode {
 }
 
 /// Several problems at once, in the order in which people should read them.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
 impl fmt::Display for Problems {

@@ -12,10 +12,11 @@ pub const FIRST: &str = "default";
 /// The ending of a store's file.
 const ENDING: &str = "caravan";
 
-/// How the store of a command is opened: that of another workspace than the one that is asked for is refused.
+/// How the store of a command is opened: that of another workspace than the one that is asked for is refused, and one that the
+/// command would make, and then writes nothing to, is not left behind.
 pub fn options(global: &Global) -> OpenOptions {
     let workspace = (global.workspace != FIRST).then(|| global.workspace.clone());
-    OpenOptions { workspace, ..OpenOptions::default() }
+    OpenOptions { workspace, unmade_if_blank: true, ..OpenOptions::default() }
 }
 
 /// The file that `--store` names, if it is given; else that of the workspace in the configuration, if there is one.

@@ -259,3 +259,54 @@ fn a_reader_that_leaves_early_is_no_error() {
     let ran = Ran::of(child.wait_with_output().expect("ends"));
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
 }
+
+/// Commands that make the named store where it is not there write to it, or leave nothing of it.
+#[test]
+fn what_writes_nothing_leaves_no_store_behind() {
+    let folder = Folder::with_examples();
+    folder.write("rule.yaml", "format: 1\nsegment: far\nwho: { event: a, within: 900d }\n");
+    let left = || {
+        let names = std::fs::read_dir(folder.path("")).expect("a folder").map(|file| file.expect("a file").file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("new.caravan")).collect::<Vec<_>>()
+    };
+    let looked: [(&[&str], i32); 13] = [
+        (&["connector", "install", "nothing.wasm"], 2),
+        (&["connector", "grant", "nobody", "--as-asked", "--yes"], 2),
+        (&["connector", "app", "show", "meta"], 2),
+        (&["connector", "hold", "nobody", "--reason", "words"], 2),
+        (&["connection", "show", "nobody"], 2),
+        (&["connection", "create", "shop", "--connector", "nobody", "--account", "a=b"], 2),
+        (&["segment", "set", "nothing.yaml"], 2),
+        (&["segment", "set", "rule.yaml"], 2),
+        (&["canvas", "publish", "nothing.yaml"], 2),
+        (&["canvas", "save", "nothing.yaml"], 2),
+        (&["profile", "import", "nothing.csv"], 2),
+        (&["event", "import", "nothing.csv"], 2),
+        (
+            &[
+                "list",
+                "import",
+                "vip",
+                "--create",
+                "--from",
+                "nobody",
+                "--folder",
+                "f",
+                "--audience",
+                "a",
+                "--every",
+                "5m",
+            ],
+            2,
+        ),
+    ];
+    for (verb, code) in looked {
+        let ran = folder.caravan(&[verb, &["--store", "new.caravan"]].concat());
+        assert_eq!((ran.code, left().len()), (code, 0), "{verb:?}: {}\n{:?}", ran.err, left());
+    }
+    good(folder.caravan(&["list", "create", "vip", "--store", "new.caravan"]));
+    assert!(left().iter().any(|name| name == "new.caravan"), "{:?}", left());
+    // One that is there stays, whatever a command says of it.
+    assert_eq!(folder.caravan(&["connector", "install", "nothing.wasm", "--store", "new.caravan"]).code, 2);
+    assert!(good(folder.caravan(&["list", "list", "--store", "new.caravan"])).out.contains("vip"));
+}

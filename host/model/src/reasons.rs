@@ -133,13 +133,15 @@ pub const ALL: &[Meaning] = &[
     of(
         "webhook-refused",
         "the endpoint refused the request",
-        "look into the endpoint's own log for this `Idempotency-Key`; the person went on by `otherwise`, else by `next`",
+        "look into the endpoint's own log for this `Idempotency-Key`; the person went on by `otherwise`, else by `next`. Once \
+         it is mended, `caravan queue resend --status failed` calls it again",
         None,
     ),
     of(
         "webhook-expired",
         "the endpoint did not take it for as long as allowed",
-        "look at the endpoint: the words have its last answer. The person went on by `otherwise`, else by `next`",
+        "look at the endpoint: the words have its last answer. The person went on by `otherwise`, else by `next`. Once it \
+         works again, `caravan queue resend --status failed` calls it again",
         None,
     ),
     of("batching", "the batch is filling", "nothing to mend: it leaves when it is full or its time is over", None),

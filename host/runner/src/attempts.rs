@@ -1,8 +1,7 @@
 //! Attempts: the parts of one open slice are called one after the other until they have ended or the lane has to wait.
 use crate::delivery::{Worked, span};
 use crate::doors;
-use crate::entitled::NOT_ENTITLED;
-use crate::holds::{hold, next_probe};
+use crate::holds::next_probe;
 use crate::making::Making;
 use crate::pacing::Pass;
 use crate::settlement::{Attempted, Books, Circumstances, Next, remaining, settle};
@@ -11,7 +10,7 @@ use crate::steps::Steps;
 use crate::strikes::{removal_and_rest, strikes_of};
 use caravan_journey::retry::History;
 use caravan_model::port::{Answer, Ask, CallContext, CallOutcome};
-use caravan_model::{Action, Cause, Effect, Fault, Part, Reason, Report, Target};
+use caravan_model::{Action, Cause, Effect, Fault, Part, Report, Target};
 use caravan_store::{Lane, LaneState, Settlement, Slice, Store};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -88,9 +87,7 @@ impl<S: Store> Delivery<'_, S> {
 
     /// Holds the lane where its partner lost its slot meanwhile: what is still to be sent waits.
     async fn is_unentitled(&mut self) -> crate::Result<bool> {
-        let Some(words) = self.shared.not_entitled(&self.lane.key.connector) else { return Ok(false) };
-        hold(self.shared, self.lane, self.memory, Reason::new(NOT_ENTITLED, words)).await?;
-        Ok(true)
+        self.shared.holds_unentitled(&self.lane.key.connector, self.lane, self.memory).await
     }
 
     /// Removals before adds, also among parts that were made from others; and the books count anew.

@@ -2,7 +2,7 @@
 //! one after the other until they have ended or the lane has to wait ([`crate::attempts`]).
 use crate::attempts::Delivery;
 use crate::doors;
-use crate::entitled::NOT_ENTITLED;
+use crate::entitled::is_for_a_slot;
 use crate::holds::{hold, probe, target_of};
 use crate::ledger::Ledger;
 use crate::making::Making;
@@ -60,9 +60,8 @@ async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut La
             return Ok(worked);
         }
     };
-    if let Some(words) = shared.not_entitled(&plug.connector.manifest().name) {
+    if shared.holds_unentitled(&plug.connector.manifest().name, lane, memory).await? {
         worked.open = open.is_some();
-        hold(shared, lane, memory, Reason::new(NOT_ENTITLED, words)).await?;
         return Ok(worked);
     }
     if let Some(words) = shared.lab_denied(&connection) {
@@ -78,7 +77,9 @@ async fn work_on<S: Store>(shared: &Arc<Shared<S>>, lane: &Lane, memory: &mut La
     }
     if matches!(lane.state, LaneState::Held { .. }) {
         worked.open = open.is_some();
-        if !probe(shared, lane, &plug, memory).await? {
+        if is_for_a_slot(&lane.state) {
+            shared.store.set_lane(shared.lease, lane.id, LaneState::Open).await?;
+        } else if !probe(shared, lane, &plug, memory).await? {
             return Ok(worked);
         }
         // The hold stopped the clock of its parts.

@@ -2,9 +2,10 @@
 //! was decided only while it stands so still: nobody is let in behind somebody who pauses or stops it (design, 11.12).
 use crate::control::{CanvasState, CanvasStates};
 use crate::shared::Shared;
+use caravan_journey::plan::CompiledCanvas;
 use caravan_model::status::reason;
-use caravan_model::{CanvasId, Millis, ProfileId, Reason, VersionId};
-use caravan_store::{DocumentKind, EnterBatch, Entered, Error, Lease, Origin, Queued, Store};
+use caravan_model::{CanvasId, Duration, Millis, ProfileId, Reason, StepIx, VersionId};
+use caravan_store::{DocumentKind, EnterBatch, Entered, Error, Lease, Origin, Queued, Store, Version};
 
 /// Lets people in; `None`, and nothing is done, where the canvas admits nobody (any more).
 pub(crate) async fn enter<S: Store>(
@@ -26,11 +27,12 @@ pub(crate) async fn enter<S: Store>(
 }
 
 /// Lets everyone out of these versions of a stopped canvas, until nobody is inside or `goes_on` says no; people move from
-/// one version to the other meanwhile. Gives how many left.
+/// one version to the other meanwhile. Calls of endpoints that are to be made again for those who had gone on are withdrawn.
+/// Gives how many left.
 pub(crate) async fn let_everyone_out<S: Store>(
     store: &S,
     lease: Lease,
-    versions: &[VersionId],
+    versions: &[Version],
     limit: usize,
     now: impl Fn() -> Millis,
     goes_on: impl Fn() -> bool,
@@ -38,20 +40,39 @@ pub(crate) async fn let_everyone_out<S: Store>(
     let mut left = 0;
     loop {
         let before = left;
-        for &version in versions {
+        for version in versions.iter().map(|version| version.id) {
             let mut after = ProfileId(0);
             while goes_on() {
                 let inside = store.inside(version, after, limit.max(1)).await?;
                 let Some(last) = inside.last().copied() else { break };
-                let why = Reason::new(reason::EXITED, "the canvas was stopped");
-                left += store.signal_exit(lease, version, inside, why, now()).await?;
+                left += store.signal_exit(lease, version, inside, stopped(), now()).await?;
                 after = last;
             }
         }
         if left == before {
-            return Ok(left);
+            break;
         }
     }
+    for version in versions {
+        let plan = CompiledCanvas::new(&version.canvas)?;
+        let steps: Vec<(VersionId, StepIx)> = plan.webhooks().map(|(at, _)| (version.id, at)).collect();
+        let mut before = Vec::new();
+        while goes_on() && !steps.is_empty() {
+            // Whenever they are due: nobody is inside, so that what is found is sent again.
+            let calls = store.calls(steps.clone(), Millis::NEVER.before(Duration(1)), limit.max(1)).await?;
+            let again: Vec<ProfileId> = calls.iter().filter(|call| call.again).map(|call| call.profile).collect();
+            if again == before {
+                break;
+            }
+            store.signal_exit(lease, version.id, again.clone(), stopped(), now()).await?;
+            before = again;
+        }
+    }
+    Ok(left)
+}
+
+fn stopped() -> Reason {
+    Reason::new(reason::EXITED, "the canvas was stopped")
 }
 
 /// Finishes what a stop left undone whose process died meanwhile; gives how many left.
@@ -66,8 +87,7 @@ pub(crate) async fn sweep<S: Store>(shared: &Shared<S>) -> crate::Result<u64> {
     let states = CanvasStates::read(&documents)?;
     let is_stopped = |canvas: &CanvasId| states.of(canvas.as_str()) == CanvasState::Stopped;
     let versions = shared.store.versions().await?;
-    let stopped: Vec<VersionId> =
-        versions.iter().filter(|one| is_stopped(&one.canvas.canvas)).map(|one| one.id).collect();
+    let stopped: Vec<Version> = versions.into_iter().filter(|one| is_stopped(&one.canvas.canvas)).collect();
     let limit = shared.options.chunk;
     let left =
         let_everyone_out(&shared.store, shared.lease, &stopped, limit, || shared.now(), || !shared.is_stopping())

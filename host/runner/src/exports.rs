@@ -30,7 +30,7 @@ struct ExportDocument {
 }
 
 /// Who is told of an export that is not through, or was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExportMail {
     /// Nobody, or they were told.

@@ -35,7 +35,7 @@ struct Looked {
 }
 
 /// Whether a store is whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreState {
     /// What the engine finds wrong with its own structures, in its words.
     pub integrity: Vec<String>,

@@ -51,6 +51,8 @@ pub(crate) struct Shared<S> {
     /// Read from the look at people until their slice is sealed; written while it is decided what consent owes: whoever
     /// withdrew is seen by one of the two (promise 7).
     pub sealing: tokio::sync::RwLock<()>,
+    /// Read while a queue is looked at and held for want of a slot; written while all are gone through for a new policy.
+    pub entitling: tokio::sync::RwLock<()>,
     /// When old exchanges were looked for.
     pruned: AtomicI64,
     /// When those were looked at who are still to be merged.
@@ -147,6 +149,7 @@ impl<S: Store> Shared<S> {
             endpoints: Endpoints::new(&options.webhooks),
             paces: Paces::new(clock.now(), charges),
             sealing: tokio::sync::RwLock::default(),
+            entitling: tokio::sync::RwLock::default(),
             store,
             lease,
             chance: Chance::new(options.seed),

@@ -1,7 +1,7 @@
 //! The supervisor of a run: sets tasks to intake, advancing, chores, follow-ups and lanes, and sees when it is over.
 use crate::alerts::Watch;
 use crate::delivery::{self, Worked, due_of};
-use crate::progress::{LaneProgress, Meter, Progress, RunEnd, Totals};
+use crate::progress::{LaneProgress, Meter, Progress, RunEnd, Totals, WaitLine};
 use crate::route::Route;
 use crate::shared::Shared;
 use crate::{advance, chores, groups, imports, inbox, judged, occasions, waits, webhooks};
@@ -406,7 +406,11 @@ impl<S: Store> Supervisor<S> {
         if let Some(route) = &self.route {
             self.totals.counters = self.shared.store.counters(route.version).await?;
         }
-        if waiting.is_empty() && self.totals.counters.open == 0 && !self.stays {
+        let calls = match self.stays {
+            true => Vec::new(),
+            false => waits::for_endpoints(&self.shared, self.route.as_deref()).await?,
+        };
+        if waiting.is_empty() && calls.is_empty() && self.totals.counters.open == 0 && !self.stays {
             return Ok(Some(RunEnd::Done(self.final_totals(lanes))));
         }
         let now = self.shared.now();
@@ -423,7 +427,8 @@ impl<S: Store> Supervisor<S> {
             return Ok(None);
         }
         let unusable = |lane: LaneId| self.tallies.get(&lane).and_then(|tally| tally.problem.clone());
-        let lines = waits::lines(self.route.as_deref(), &waiting, unusable, &self.totals.counters, timer);
+        let mut lines = waits::lines(self.route.as_deref(), &waiting, unusable, &self.totals.counters, timer);
+        lines.extend(calls.into_iter().map(|line| WaitLine { until: timer, ..line }));
         Ok(Some(RunEnd::Waits(lines, self.final_totals(lanes))))
     }
 

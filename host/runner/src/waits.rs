@@ -2,9 +2,10 @@
 use crate::delivery::due_of;
 use crate::progress::WaitLine;
 use crate::route::Route;
+use crate::shared::Shared;
 use caravan_journey::plan::StepKind;
 use caravan_model::{LaneId, Millis, Problem, Status};
-use caravan_store::{Counters, Lane, LaneState};
+use caravan_store::{Counters, Lane, LaneState, Store};
 
 /// One line per queue that waits, one per step where people wait for the clock.
 pub(crate) fn lines(
@@ -32,7 +33,6 @@ pub(crate) fn lines(
     for (at, step) in route.iter().flat_map(|route| route.plan.steps.iter().enumerate()) {
         let what = match &step.kind {
             StepKind::Delay(_) => "delay".to_owned(),
-            StepKind::Webhook(webhook) => format!("webhook {}", webhook.endpoint),
             StepKind::WaitFor { what, .. } => format!("wait for {}", what.name()),
             _ => continue,
         };
@@ -44,6 +44,29 @@ pub(crate) fn lines(
         }
     }
     lines
+}
+
+/// The steps of a version, or of all, at which visits wait for an endpoint: a line each, without a time.
+pub(crate) async fn for_endpoints<S: Store>(shared: &Shared<S>, route: Option<&Route>) -> crate::Result<Vec<WaitLine>> {
+    let mut lines = Vec::new();
+    for known in shared.versions() {
+        if route.is_some_and(|route| route.version != known.version) || known.plan.webhooks().next().is_none() {
+            continue;
+        }
+        let counters = shared.store.counters(known.version).await?;
+        for (at, webhook) in known.plan.webhooks() {
+            let here = counters.counts.iter().filter(|count| count.step == at && count.status == Status::Waiting);
+            let n: u64 = here.map(|count| count.n).sum();
+            if let Some(step) = known.plan.step(at).filter(|_| n > 0) {
+                lines.push(WaitLine {
+                    what: format!("step `{}`: webhook {}", step.id, webhook.endpoint),
+                    n,
+                    until: None,
+                });
+            }
+        }
+    }
+    Ok(lines)
 }
 
 /// Who holds a lane, and why.

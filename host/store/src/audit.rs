@@ -6,6 +6,7 @@ use crate::counters::{reasons, waiting_operations};
 use crate::fail::{Done, Fail};
 use crate::membership;
 use crate::owed;
+use crate::recalls;
 use crate::records::{Entries, Final, unpack_entries, unpack_finals};
 use crate::schema;
 use caravan_model::{EntryId, LaneId, Millis, Status, StepIx, VersionId, VisitId};
@@ -13,6 +14,9 @@ use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 type Key = (i64, u16, u8, i64);
+
+/// As rows keep it.
+const FAILED: u8 = Status::Failed as u8;
 
 /// The books being checked.
 #[derive(Default)]
@@ -37,6 +41,7 @@ pub(crate) fn audit(db: &Connection) -> Done<Vec<String>> {
     audit.folded(db)?;
     audit.positions(db)?;
     audit.lanes(db, &exited)?;
+    audit.recalls(db)?;
     audit.counters(db)?;
     audit.census(db, &open)?;
     audit.rests(&open);
@@ -149,6 +154,23 @@ impl Audit {
                     kept.0, kept.1, kept.2, counted.0, counted.1, counted.2
                 ));
             }
+        }
+        Ok(())
+    }
+
+    /// Calls that are made once more wait, whatever their visits were before; the others that are kept had failed.
+    fn recalls(&mut self, db: &Connection) -> Done<()> {
+        for again in recalls::waiting(db)? {
+            if let Some((key, ..)) = self.stands.remove(&again.visit) {
+                *self.counted.entry(key).or_default() -= 1;
+            }
+            self.visits.push((again.visit.entry.0, again.visit.ordinal));
+            self.waits(again.version, again.step);
+        }
+        let failed = |visit| self.stands.get(visit).is_some_and(|((_, _, status, _), ..)| *status == FAILED);
+        let strays = recalls::resting(db)?.iter().filter(|visit| !failed(visit)).count();
+        if strays > 0 {
+            self.off.push(format!("{strays} calls of endpoints are kept as failed whose visits did not fail"));
         }
         Ok(())
     }

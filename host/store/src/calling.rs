@@ -4,6 +4,7 @@ use crate::contract::{Calling, Postponed, Tried, Uncalled};
 use crate::counters::reasons;
 use crate::fail::Done;
 use crate::people::People;
+use crate::recalls;
 use crate::writer::Tx;
 use caravan_model::{EntryId, Millis, ProfileId, StepIx, VersionId, VisitId};
 use rusqlite::{Connection, OptionalExtension};
@@ -17,6 +18,7 @@ pub(crate) fn due(db: &Connection, steps: &[(VersionId, StepIx)], now: Millis, l
     )?;
     let words = reasons(db)?;
     let mut found = Vec::new();
+    let any_again = recalls::any(db)?;
     for &(version, step) in steps {
         let left = i64::try_from(limit - found.len()).unwrap_or(i64::MAX);
         let mut rows = select.query((version.0, step.0, now.0, left))?;
@@ -39,7 +41,11 @@ pub(crate) fn due(db: &Connection, steps: &[(VersionId, StepIx)], now: Millis, l
                 due: Millis(row.get(2)?),
                 began: Millis(row.get(3)?),
                 tried,
+                again: false,
             });
+        }
+        if any_again {
+            recalls::due(db, (version, step), now, limit, &mut found)?;
         }
     }
     let people = People::read(db, found.iter().map(|calling| calling.profile))?;
@@ -55,7 +61,8 @@ pub(crate) fn still(db: &Connection, calls: &[Uncalled]) -> Done<Vec<bool>> {
         "SELECT EXISTS (SELECT 1 FROM calling WHERE entry = ?1 AND ordinal = ?2 AND version = ?3 AND step = ?4)",
     )?;
     let mut is_still = |(visit, version, step): &Uncalled| {
-        Ok(look.query_row((visit.entry.0, visit.ordinal, version.0, step.0), |row| row.get(0))?)
+        let waits: bool = look.query_row((visit.entry.0, visit.ordinal, version.0, step.0), |row| row.get(0))?;
+        Ok(waits || recalls::still(db, &(*visit, *version, *step))?)
     };
     calls.iter().map(&mut is_still).collect()
 }
@@ -68,23 +75,25 @@ pub(crate) fn postpone(tx: &mut Tx<'_>, postponed: &[Postponed], now: Millis) ->
         "UPDATE calling SET due = ?3, since = ?4, attempts = ?5, reason = ?6 WHERE entry = ?1 AND ordinal = ?2",
     )?;
     let mut count = 0;
-    for Postponed { visit, due, tried } in postponed {
+    for one in postponed {
+        let Postponed { visit, due, tried } = one;
         let reason = tx.books.reason(db, &tried.reason)?;
-        count += update.execute((visit.entry.0, visit.ordinal, due.0, tried.since.0, tried.attempts, reason))? as u64;
+        let row = (visit.entry.0, visit.ordinal, due.0, tried.since.0, tried.attempts, reason);
+        count += u64::from(update.execute(row)? == 1 || recalls::postpone(db, one, reason)?);
     }
     Ok(count)
 }
 
-/// Forgets the call of an entry that goes on or ends.
-pub(crate) fn forget(db: &Connection, entry: EntryId) -> Done<()> {
-    db.prepare_cached("DELETE FROM calling WHERE entry = ?1")?.execute([entry.0])?;
-    Ok(())
+/// Forgets the call of an entry that goes on or ends; gives when its visit began, where there was one.
+pub(crate) fn forget(db: &Connection, entry: EntryId) -> Done<Option<Millis>> {
+    let mut delete = db.prepare_cached("DELETE FROM calling WHERE entry = ?1 RETURNING began")?;
+    Ok(delete.query_row([entry.0], |row| row.get(0).map(Millis)).optional()?)
 }
 
 /// When the next call may be made.
 pub(crate) fn next_timer(db: &Connection) -> Done<Option<Millis>> {
     let due: Option<i64> = db.query_row("SELECT min(due) FROM calling", [], |row| row.get(0))?;
-    Ok(due.map(Millis))
+    Ok([due.map(Millis), recalls::next_timer(db)?].into_iter().flatten().min())
 }
 
 /// The call that an entry waits for: when it may be made, and since when it waits; then what became of attempts.

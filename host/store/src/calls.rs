@@ -333,8 +333,19 @@ impl Store for Sqlite {
         self.stir_documents(by, "write documents", move |tx| documents::put(tx, &documents)).await
     }
 
-    async fn swap_sealed(&self, id: String, was: Option<String>, becomes: Option<String>) -> Result<bool> {
-        self.write_documents(None, "seal a secret", move |tx| documents::swap_sealed(tx.db, &id, &was, &becomes)).await
+    async fn swap_sealed(
+        &self,
+        id: String,
+        was: Option<String>,
+        becomes: Option<String>,
+        note: Option<Note>,
+    ) -> Result<bool> {
+        self.write_documents(None, "seal a secret", move |tx| {
+            let is_swapped = documents::swap_sealed(tx.db, &id, &was, &becomes)?;
+            notes::append(tx.db, note.filter(|_| is_swapped).as_slice())?;
+            Ok(is_swapped)
+        })
+        .await
     }
 
     async fn keep_component(

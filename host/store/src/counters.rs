@@ -6,6 +6,7 @@ use crate::follow_ups;
 use crate::lanes;
 use crate::ledger::QUARTER;
 use crate::people::People;
+use crate::recalls;
 use crate::records::{Entries, Final, Line, Operation, each_chunk, unpack_finals};
 use crate::slices::{self, Sealed};
 use caravan_model::{EntryId, LaneId, Millis, ProfileId, Reason, Status, StepIx, VersionId, VisitId};
@@ -81,6 +82,7 @@ pub(crate) fn each_final(
 ) -> Done<()> {
     let reasons = reasons(db)?;
     let mut seen: HashSet<VisitId> = follow_ups::resent(db)?;
+    seen.extend(recalls::waiting(db)?.iter().map(|again| again.visit));
     let mut select = db.prepare_cached("SELECT body, at FROM visit ORDER BY n DESC")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
@@ -169,6 +171,10 @@ fn waiting(db: &Connection, version: VersionId, step: StepIx) -> Done<Vec<(Profi
     while let Some(row) = rows.next()? {
         let visit = VisitId { entry: EntryId(row.get(0)?), ordinal: row.get(1)? };
         found.push((ProfileId(row.get(2)?), visit, 0));
+    }
+    let mut entries = Entries::new(db);
+    for again in recalls::waiting(db)?.into_iter().filter(|again| (again.version, again.step) == (version, step)) {
+        found.push((entries.get(again.visit.entry)?.profile, again.visit, 0));
     }
     waiting_operations(db, |_, op, _| {
         if op.origin.has_visit() && (op.version, op.step) == (version, step) {

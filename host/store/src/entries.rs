@@ -7,6 +7,7 @@ use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
 use crate::merging;
 use crate::people::People;
+use crate::recalls;
 use crate::records::{ENTRIES, Entries, pack_entries};
 use crate::rests::{Rests, Walker};
 use crate::schema::key;
@@ -232,6 +233,7 @@ pub(crate) fn signal_exit(
     let mut mark = db.prepare_cached("INSERT INTO exited VALUES (?1) ON CONFLICT DO NOTHING")?;
     let mut leave =
         db.prepare_cached("DELETE FROM position WHERE entry = ?1 RETURNING ordinal, version, step, arrives")?;
+    let any_again = recalls::any(db)?;
     let mut ended = 0;
     for profile in profiles {
         let key = key(canvas, profile.0)?;
@@ -258,6 +260,9 @@ pub(crate) fn signal_exit(
         let mut next = Some(newest);
         while let Some(entry) = next {
             next = if mark.execute([entry.0])? == 1 { entries.get(entry)?.before } else { None };
+            if any_again {
+                recalls::withdraw(tx, &mut ledger, entry, reason)?;
+            }
         }
     }
     ledger.keep(tx)?;

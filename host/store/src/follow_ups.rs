@@ -1,7 +1,7 @@
 //! Parts that a partner judges later, corrections of what was final, and visits that are sent again.
 use crate::books::mistyped;
 use crate::claims;
-use crate::contract::{Correction, FollowUp, Offer, Origin, Resend, Resent, Undone};
+use crate::contract::{Again, Correction, FollowUp, Offer, Origin, Resend, Resent, Undone};
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
 use crate::membership;
@@ -240,34 +240,13 @@ pub(crate) fn resent(db: &Connection) -> Done<HashSet<VisitId>> {
 pub(crate) fn resend(tx: &mut Tx<'_>, resend: &Resend) -> Done<Resent> {
     tx.books.hear(resend.now);
     tx.books.step(resend.version, resend.step)?;
-    if resend.connection >= tx.books.connections {
+    let Again::Queued { lane: to, connection, action } = resend.to else { return crate::recalls::resend(tx, resend) };
+    if connection >= tx.books.connections {
         return Err(Fail::impossible("a resend names a connection that was never interned"));
     }
-    let limit = resend.limit.max(1);
-    let mut found: Vec<(Final, Millis)> = Vec::new();
-    let mut more = false;
-    // One person's newest comes first, and is the one that is sent again. Records are in the order in which visits became
-    // final, so all are looked at, and no more than two pages kept.
-    let newest_first = |found: &mut Vec<(Final, Millis)>| {
-        found.sort_unstable_by_key(|(done, _)| std::cmp::Reverse(done.visit));
-        let cut = found.len() > limit;
-        found.truncate(limit);
-        cut
-    };
-    counters::each_final(tx.db, (resend.version, resend.step), |done, at, reason| {
-        let asked = done.status == resend.status && resend.reason.as_deref().is_none_or(|code| reason.code == code);
-        if asked && resend.before.is_none_or(|before| done.visit < before) {
-            found.push((*done, at));
-            if found.len() >= limit.saturating_mul(2) {
-                more |= newest_first(&mut found);
-            }
-        }
-        Ok(true)
-    })?;
-    more |= newest_first(&mut found);
-    let next = found.last().filter(|_| more).map(|(done, _)| done.visit);
-    let first = resend.lane.0;
-    let stripes: HashSet<LaneId> = (first..first + tx.books.lane(resend.lane)?.stripes).map(LaneId).collect();
+    let (found, next) = asked_for(tx.db, resend)?;
+    let first = to.0;
+    let stripes: HashSet<LaneId> = (first..first + tx.books.lane(to)?.stripes).map(LaneId).collect();
     // Whatever of the person waits in the lane is newer than what has ended.
     let mut busy: HashSet<ProfileId> = HashSet::new();
     counters::waiting_operations(tx.db, |lane, op, _| {
@@ -280,7 +259,7 @@ pub(crate) fn resend(tx: &mut Tx<'_>, resend: &Resend) -> Done<Resent> {
     let mut resent = Resent { next, ..Resent::default() };
     for (done, ended) in found {
         let profile = entries.get(done.visit.entry)?.profile;
-        let lane = tx.books.stripe_of(resend.lane, profile)?;
+        let lane = tx.books.stripe_of(to, profile)?;
         let newer = membership::of(tx.db, [lane].into_iter(), profile)?.iter().any(|(_, known)| known.newest > ended);
         if newer || !busy.insert(profile) {
             resent.overtaken += 1;
@@ -292,13 +271,13 @@ pub(crate) fn resend(tx: &mut Tx<'_>, resend: &Resend) -> Done<Resent> {
             lane,
             Operation {
                 seq: 0,
-                action: resend.action,
+                action,
                 parks: false,
                 origin: Origin::Resend,
                 visit: done.visit,
                 version: done.version,
                 step: done.step,
-                connection: resend.connection,
+                connection,
                 profile,
                 offered: Millis(0),
             },
@@ -306,4 +285,32 @@ pub(crate) fn resend(tx: &mut Tx<'_>, resend: &Resend) -> Done<Resent> {
     }
     ledger.keep(tx)?;
     Ok(resent)
+}
+
+/// The newest of the final visits that a resend asks for, with when they became so; and how far it came, where there are more.
+pub(crate) fn asked_for(db: &Connection, resend: &Resend) -> Done<(Vec<(Final, Millis)>, Option<VisitId>)> {
+    let limit = resend.limit.max(1);
+    let mut found: Vec<(Final, Millis)> = Vec::new();
+    let mut more = false;
+    // One person's newest comes first, and is the one that is sent again. Records are in the order in which visits became
+    // final, so all are looked at, and no more than two pages kept.
+    let newest_first = |found: &mut Vec<(Final, Millis)>| {
+        found.sort_unstable_by_key(|(done, _)| std::cmp::Reverse(done.visit));
+        let cut = found.len() > limit;
+        found.truncate(limit);
+        cut
+    };
+    counters::each_final(db, (resend.version, resend.step), |done, at, reason| {
+        let asked = done.status == resend.status && resend.reason.as_deref().is_none_or(|code| reason.code == code);
+        if asked && resend.before.is_none_or(|before| done.visit < before) {
+            found.push((*done, at));
+            if found.len() >= limit.saturating_mul(2) {
+                more |= newest_first(&mut found);
+            }
+        }
+        Ok(true)
+    })?;
+    more |= newest_first(&mut found);
+    let next = found.last().filter(|_| more).map(|(done, _)| done.visit);
+    Ok((found, next))
 }

@@ -9,6 +9,7 @@ use crate::counters::waiting_operations;
 use crate::fail::Done;
 use crate::pack::{Packer, Unpacker};
 use crate::parts;
+use crate::recalls;
 use crate::records::{Entries, Final, pack_finals, unpack_finals};
 use crate::schema::{self, key};
 use crate::writer::Tx;
@@ -245,6 +246,7 @@ fn busy(db: &Connection) -> Done<Busy> {
             entries.insert(op.visit.entry);
         }
     })?;
+    entries.extend(recalls::waiting(db)?.iter().map(|again| again.visit.entry));
     let mut select = db.prepare_cached("SELECT part FROM follow_up")?;
     let parts = select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     Ok(Busy { entries, parts })
@@ -301,6 +303,9 @@ fn fold_bucket(tx: &mut Tx<'_>, bucket: i64, before: Millis, busy: &Busy) -> Don
         }
         // A correction replaces what stood there: the newest record counts.
         stands.extend(gone.into_iter().map(|done| (done.visit, done)));
+    }
+    for entry in &over {
+        recalls::forget(db, *entry)?;
     }
     let mut fold = db.prepare_cached(
         "INSERT INTO folded VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET n = n + excluded.n",

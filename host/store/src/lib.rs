@@ -67,6 +67,7 @@ mod people;
 mod positions;
 mod quotas;
 mod readers;
+mod recalls;
 mod records;
 mod rests;
 mod schema;

@@ -4,6 +4,7 @@ use crate::fail::{Done, Fail};
 use crate::schema::set_meta;
 use crate::writer::Tx;
 use caravan_model::{Code, Millis, Problem};
+use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,41 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct Ownership {
     _file: File,
+    /// A store that was made under this lock, and is to go again where nothing was ever written to it.
+    made: Option<PathBuf>,
+}
+
+impl Ownership {
+    /// The store is made now: where nothing is written to it until the lock is let go, its files go, too.
+    pub(crate) fn unmakes(&mut self, store: &Path) {
+        self.made = Some(store.to_owned());
+    }
+}
+
+impl Drop for Ownership {
+    fn drop(&mut self) {
+        // Nobody else may open it yet, and whoever holds it here has closed it.
+        let Some(store) = self.made.take().filter(|store| is_blank(store).unwrap_or(false)) else { return };
+        for beside in ["", "-wal", "-shm", ".lock"] {
+            // What stays is an empty store.
+            let _ = std::fs::remove_file(beside_of(&store, beside));
+        }
+    }
+}
+
+/// Whether a store holds nothing but what it was made with.
+fn is_blank(store: &Path) -> Done<bool> {
+    let db = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mut select = db.prepare(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'meta' AND name NOT LIKE 'sqlite_%'",
+    )?;
+    let tables: Vec<String> = select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for table in tables {
+        if db.query_row(&format!("SELECT EXISTS (SELECT 1 FROM \"{table}\")"), [], |row| row.get(0))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Takes the lease, fencing whoever had it.
@@ -49,11 +85,30 @@ pub(crate) fn private_file(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// The lock file beside a store. It stays when the lock is gone.
+/// The lock file beside a store. It stays when the lock is gone, as long as the store does.
 fn lock_path(store: &Path) -> PathBuf {
+    beside_of(store, ".lock")
+}
+
+fn beside_of(store: &Path, ending: &str) -> PathBuf {
     let mut name = store.file_name().unwrap_or_default().to_os_string();
-    name.push(".lock");
+    name.push(ending);
     store.with_file_name(name)
+}
+
+/// Whether a path leads to the file that is open: a store that was never written to takes its lock's file along.
+fn leads_to(path: &Path, file: &File) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let same = file.metadata().ok().zip(std::fs::metadata(path).ok());
+        same.is_some_and(|(open, there)| (open.dev(), open.ino()) == (there.dev(), there.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        path.exists()
+    }
 }
 
 /// The error for a file that cannot be opened.
@@ -83,11 +138,13 @@ pub(crate) fn take(store: &Path, host: &str) -> Result<Ownership> {
     let path = lock_path(store);
     let mut file = private_file(&path).map_err(|error| unopenable(&path, &error))?;
     match file.try_lock() {
+        // Whoever had it took the file away: the lock is on nothing.
+        Ok(()) if !leads_to(&path, &file) => take(store, host),
         Ok(()) => {
             let note = format!("pid {} on {host}\n", std::process::id());
             // The note only helps people; a disk too full for it shows itself soon enough.
             let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(note.as_bytes()));
-            Ok(Ownership { _file: file })
+            Ok(Ownership { _file: file, made: None })
         }
         Err(TryLockError::WouldBlock) => {
             let mut note = String::new();

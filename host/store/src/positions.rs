@@ -5,9 +5,10 @@ use crate::documents;
 use crate::fail::{Done, Fail};
 use crate::ledger::Ledger;
 use crate::people::People;
+use crate::recalls;
 use crate::rests::{Rests, Walker};
 use crate::writer::Tx;
-use caravan_model::{EntryId, Millis, ProfileId, StepIx, VersionId, VisitId};
+use caravan_model::{EntryId, Millis, ProfileId, Status, StepIx, VersionId, VisitId};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 
@@ -66,7 +67,7 @@ pub(crate) fn resting(db: &Connection, profiles: &[ProfileId]) -> Done<Vec<Due>>
     Ok(found)
 }
 
-/// Moves due positions on; gives how many were there.
+/// Moves due positions on, and ends visits that were sent again; gives how many were there.
 pub(crate) fn advance(tx: &mut Tx<'_>, moves: &[Advance], seen: &CanvasesSeen, now: Millis) -> Done<u64> {
     tx.books.hear(now);
     let db = tx.db;
@@ -85,14 +86,20 @@ pub(crate) fn advance(tx: &mut Tx<'_>, moves: &[Advance], seen: &CanvasesSeen, n
         let Advance { visit, version, step, arrives, profile, .. } = *advance;
         let facts = tx.books.version(version)?;
         if leave.execute((visit.entry.0, visit.ordinal, version.0, step.0, arrives, profile.0))? == 0 {
+            let (status, reason) = &advance.ends_as;
+            let ends = !arrives && advance.moves.is_empty();
+            moved += u64::from(ends && recalls::end(tx, &mut ledger, visit, (version, step), (*status, reason))?);
             continue;
         }
         moved += 1;
         let mut ordinal = visit.ordinal;
         if !arrives {
             let (status, reason) = &advance.ends_as;
-            if facts.calls {
-                calling::forget(db, visit.entry)?;
+            if facts.calls
+                && let Some(began) = calling::forget(db, visit.entry)?
+                && *status == Status::Failed
+            {
+                recalls::keep(db, visit, (version, step), began)?;
             }
             ledger.was_waiting(version, step);
             ledger.is_final((db, &mut *tx.books), visit, (version, step), *status, reason)?;

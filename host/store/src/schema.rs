@@ -223,6 +223,13 @@ CREATE TABLE IF NOT EXISTS calling(entry INTEGER PRIMARY KEY, ordinal INTEGER NO
   reason INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS calling_step ON calling(version, step, due);
 CREATE INDEX IF NOT EXISTS calling_due ON calling(due);
+-- Visits whose calls failed for good. `due` is never, or, once they are sent again, when the call may be made; the rest as
+-- in `calling`, attempts since they are sent again.
+CREATE TABLE IF NOT EXISTS failed_call(entry INTEGER, ordinal INTEGER, version INTEGER NOT NULL, step INTEGER NOT NULL,
+  due INTEGER NOT NULL, began INTEGER NOT NULL, since INTEGER, attempts INTEGER NOT NULL, reason INTEGER NOT NULL,
+  PRIMARY KEY(entry, ordinal)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS failed_call_step ON failed_call(version, step, due);
+CREATE INDEX IF NOT EXISTS failed_call_due ON failed_call(due);
 -- Profiles that went on in others, and those that will once nothing of either is under way; `certain` as in SamePerson.
 CREATE TABLE IF NOT EXISTS merged(other INTEGER PRIMARY KEY, survivor INTEGER NOT NULL, at INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS merged_survivor ON merged(survivor);

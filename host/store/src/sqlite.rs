@@ -28,6 +28,8 @@ pub struct OpenOptions {
     /// The file grows no larger than so many pages (8 KiB each), whatever room the disk has: what needs more is refused
     /// as on a full disk, with nothing lost. 0 = no bound.
     pub most_pages: u32,
+    /// A store that is made by opening it goes again where nothing is written to it before it is let go.
+    pub unmade_if_blank: bool,
 }
 
 impl Default for OpenOptions {
@@ -39,6 +41,7 @@ impl Default for OpenOptions {
             workspace: None,
             checkpoint_pages: 50_000,
             most_pages: 0,
+            unmade_if_blank: false,
         }
     }
 }
@@ -99,7 +102,10 @@ impl Sqlite {
     /// `CV070` where another process owns it, `CV071` where it cannot be read, `CV072` where it is too new.
     pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<Sqlite> {
         let path = path.as_ref();
-        let ownership = owner::take(path, &options.host)?;
+        let mut ownership = owner::take(path, &options.host)?;
+        if options.unmade_if_blank && !path.exists() {
+            ownership.unmakes(path);
+        }
         // SQLite gives the log beside it the same permissions.
         owner::private_file(path).map_err(|error| owner::unopenable(path, &error))?;
         let told = |fail: Fail| about(path, fail.doing("open the store"));

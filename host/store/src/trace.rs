@@ -11,6 +11,7 @@ use crate::merging;
 use crate::owed;
 use crate::parts::name_of;
 use crate::people;
+use crate::recalls;
 use crate::records::{Entries, Entry, buckets_of, unpack_finals};
 use crate::schema::key;
 use crate::words::instant;
@@ -130,6 +131,11 @@ fn waiting(
             }
             visits.push(visit);
         }
+    }
+    for again in recalls::of_entries(db, entries.keys().copied())? {
+        let mut visit = wait(again.visit, again.version, again.step, again.began, instant(again.due));
+        visit.reason = again.tried.map(|tried| tried.reason).unwrap_or_default();
+        visits.push(visit);
     }
     let states: HashMap<_, _> = lanes.iter().map(|lane| (lane.id, state_in_words(&lane.state))).collect();
     waiting_operations(db, |lane, op, sealed| {

@@ -306,3 +306,33 @@ async fn the_bare_calls_can_be_timed() {
     let counters = store.counters(version).await.expect("counters");
     assert_eq!((counters.entered, counters.open, counters.counts[0].n), (25_000, 0, 25_000));
 }
+
+#[tokio::test]
+async fn a_store_that_nobody_wrote_to_goes_with_whoever_made_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let open =
+        || Sqlite::open(&path, OpenOptions { unmade_if_blank: true, ..OpenOptions::default() }).expect("a store");
+    let left = || std::fs::read_dir(folder.path()).expect("a folder").count();
+    // A lease, and looks, are nothing that is kept.
+    let store = open();
+    let lease = store.lease("test", Slots::ALL, Millis(1)).await.expect("a lease");
+    assert!(store.versions().await.expect("a look").is_empty());
+    store.release(lease).await.expect("given back");
+    drop(store);
+    assert_eq!(left(), 0);
+    // Once something is written it stays, also where the next one writes nothing.
+    let store = open();
+    let lease = store.lease("test", Slots::ALL, Millis(1)).await.expect("a lease");
+    let people = vec![caravan_model::Profile { external_id: "p".into(), ..Default::default() }];
+    store.upsert(lease, people, Millis(1)).await.expect("people");
+    drop(store);
+    drop(open());
+    let store = Sqlite::open_read_only(&path).expect("it is there");
+    assert_eq!(store.everyone(caravan_model::ProfileId(0), 9).await.expect("people").len(), 1);
+    // A file that was there before, even an empty one, is not taken away.
+    let other = folder.path().join("other.db");
+    std::fs::write(&other, "").expect("a file");
+    drop(Sqlite::open(&other, OpenOptions { unmade_if_blank: true, ..OpenOptions::default() }).expect("a store"));
+    assert!(other.exists());
+}

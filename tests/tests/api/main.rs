@@ -271,7 +271,7 @@ fn the_command_line_does_on_a_serving_host_what_it_does_on_a_store() {
     world.place.write("users.csv", "external_id,email,plan\np-1,one@example.com,pro\np-2,two@example.com,free\n");
     caravan(&["profile", "import", "users.csv"]).expect(0);
     let counted = caravan(&["segment", "count", "pro", "--json"]).expect(0).json();
-    assert_eq!(counted, json!({"fulfil": 1, "people": 2}));
+    assert_eq!(counted, json!({"segment": "pro", "fulfil": 1, "people": 2}));
     caravan(&["list", "create", "vip"]).expect(0);
     caravan(&["list", "add", "vip", "users.csv"]).expect(0);
     let lists = caravan(&["list", "list", "--json"]).expect(0).json();

@@ -111,7 +111,7 @@ pub struct ResendInput {
     /// Only this step.
     #[serde(default)]
     pub step: Option<String>,
-    /// `expired`, `rejected` or `skipped`.
+    /// `expired`, `rejected` or `skipped`; `failed` for visits of webhook steps, whose endpoints are called again.
     #[schema(value_type = String)]
     pub status: Status,
     /// Only with this reason code.
@@ -124,7 +124,7 @@ pub struct ResendInput {
 pub struct ResentView {
     /// Visits that wait once more.
     pub queued: u64,
-    /// Visits left alone: something newer of theirs has ended or waits.
+    /// Visits left alone: something newer of theirs has ended or waits; of webhooks, they have left the canvas since.
     pub overtaken: u64,
 }
 

@@ -26,7 +26,7 @@ pub enum QueueVerb {
         #[command(flatten)]
         scope: ScopeArgs,
     },
-    /// Sends people again whose visits ended without success.
+    /// Sends people again whose visits ended without success: to their audience, or to the endpoint of a webhook.
     Resend(ResendArgs),
     /// Sends what is queued, moves everyone on, and ends when nothing is left or what is left waits.
     Deliver {
@@ -70,7 +70,7 @@ pub struct ResendArgs {
     /// Only this step.
     #[arg(long, value_name = "STEP")]
     pub step: Option<String>,
-    /// expired, rejected or skipped.
+    /// expired, rejected or skipped; failed for those of webhook steps, whose endpoints are called again.
     #[arg(long, value_parser = status)]
     pub status: Status,
     /// Only with this reason, as `run` prints it.
@@ -85,7 +85,8 @@ fn status(text: &str) -> Result<Status, String> {
         "expired" => Ok(Status::Expired),
         "rejected" => Ok(Status::Rejected),
         "skipped" => Ok(Status::Skipped),
-        _ => Err("write expired, rejected or skipped".to_owned()),
+        "failed" => Ok(Status::Failed),
+        _ => Err("write expired, rejected, skipped or failed".to_owned()),
     }
 }
 
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn only_visits_without_success_are_sent_again() {
         let parse = |status| Args::try_parse_from(["caravan", "queue", "resend", "one", "--status", status]);
-        assert!(["expired", "rejected", "skipped"].into_iter().all(|status| parse(status).is_ok()));
+        assert!(["expired", "rejected", "skipped", "failed"].into_iter().all(|status| parse(status).is_ok()));
         assert!(["synced", "waiting", ""].into_iter().all(|status| parse(status).is_err()));
     }
 }

@@ -143,10 +143,16 @@ impl Office<'_> {
     ) -> anyhow::Result<Value> {
         let safe = safe::of(self.runner.store());
         let missing = || Problem::new(Code::UnknownConnection, "no connection is named");
-        let (verb, object, details) = match act {
+        let acting = self.runner.acting(who.clone());
+        let ordered = |verb, object: &str, details: &Value| {
+            safe::ordered(self.runner.store(), acting.noted(verb, object, details.clone()))
+        };
+        let (verb, details) = match act {
             Sealing::App { connector, client_id, client_secret } => {
+                let (verb, details) = ("connector.app.set", json!({"client_id": client_id}));
+                let safe = ordered(verb, &format!("connector {connector}"), &details);
                 safe.set_app(&connector, Some((&client_id, &client_secret))).await?;
-                ("connector.app.set", format!("connector {connector}"), json!({"client_id": client_id}))
+                (verb, details)
             }
             Sealing::ShowApp { connector } => {
                 let app = safe.app(&connector).await?.ok_or_else(|| no_app(&connector))?;
@@ -157,8 +163,9 @@ impl Office<'_> {
                 if let Ok(None) = safe.app(&connector).await {
                     return Err(no_app(&connector).into());
                 }
-                safe.set_app(&connector, None).await?;
-                ("connector.app.remove", format!("connector {connector}"), Value::Null)
+                let (verb, details) = ("connector.app.remove", Value::Null);
+                ordered(verb, &format!("connector {connector}"), &details).set_app(&connector, None).await?;
+                (verb, details)
             }
             Sealing::Show { connection } => {
                 let sealed = safe.credential(&connection).await?;
@@ -168,12 +175,11 @@ impl Office<'_> {
                 let subject = subject.ok_or_else(missing)?;
                 let credential = subject.brought(token, service_account, called_as)?;
                 subject.may_replace(&safe, replace).await?;
+                let (verb, details) =
+                    ("connection.token", json!({"kind": credential.kind(), "as": credential.called_as}));
+                let safe = ordered(verb, &format!("connection {connection}"), &details);
                 safe.set_credential(&connection, Some(&credential)).await?;
-                (
-                    "connection.token",
-                    format!("connection {connection}"),
-                    json!({"kind": credential.kind(), "as": credential.called_as}),
-                )
+                (verb, details)
             }
             Sealing::Connect { connection, replace } => {
                 let subject = subject.ok_or_else(missing)?;
@@ -188,11 +194,12 @@ impl Office<'_> {
                     (Some(known), Some(desk)) => desk.revoke(app.as_ref(), &known).await.unwrap_or(false),
                     _ => false,
                 };
+                let (verb, details) = ("connection.disconnect", json!({"ended_at_partner": ended}));
+                let safe = ordered(verb, &format!("connection {connection}"), &details);
                 safe.set_credential(&connection, None).await?;
-                ("connection.disconnect", format!("connection {connection}"), json!({"ended_at_partner": ended}))
+                (verb, details)
             }
         };
-        self.runner.acting(who).put(Vec::new(), verb, &object, details.clone()).await?;
         self.runner.refresh();
         Ok(json!({"done": verb, "details": details}))
     }
@@ -244,11 +251,11 @@ impl Office<'_> {
         let Some(asked) = self.consents.take(query) else { return Ok(None) };
         let code: Secret = asked.desk.code(&asked.begun, query)?;
         let credential = asked.desk.finish(&asked.app, &asked.begun, &code).await?;
-        safe::of(self.runner.store()).set_credential(&asked.connection, Some(&credential)).await?;
         let missing: Vec<String> = credential.missing().into_iter().map(str::to_owned).collect();
         let details = json!({"kind": credential.kind(), "scopes": credential.granted, "missing": missing});
         let object = format!("connection {}", asked.connection);
-        self.runner.acting(asked.who).put(Vec::new(), "connection.connect", &object, details).await?;
+        let note = self.runner.acting(asked.who).noted("connection.connect", &object, details);
+        safe::ordered(self.runner.store(), note).set_credential(&asked.connection, Some(&credential)).await?;
         self.runner.refresh();
         if !missing.is_empty() {
             let words = format!("the consent lacks {}: nothing is sent until it is there", missing.join(", "));

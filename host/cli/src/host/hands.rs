@@ -230,6 +230,13 @@ impl Sent {
         let settled: u64 = lanes.iter().map(|lane| lane.settled).sum();
         let calls: u64 = lanes.iter().map(|lane| lane.calls).sum();
         let mut text = match (settled, calls) {
+            (0, _) if end.totals().progress.advanced > 0 => {
+                let n = end.totals().progress.advanced;
+                format!(
+                    "Worked off: {}.\n",
+                    out::plural(n, "wait or call of an endpoint", "waits and calls of endpoints")
+                )
+            }
             (0, _) => "Nothing was settled.\n".to_owned(),
             (settled, calls) => format!(
                 "Delivered: {} ended with {}.\n",

@@ -1,7 +1,7 @@
 //! What a store keeps sealed, as connections use it.
 use caravan_connectors::{Book, Safe, SealPlace};
 use caravan_model::port::BoxFuture;
-use caravan_store::{DocumentKind, Sqlite, Store as _};
+use caravan_store::{DocumentKind, Note, Sqlite, Store as _};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +10,8 @@ struct StoreBook {
     store: Sqlite,
     /// The number of writes before they were read, and the texts, which are sealed here too.
     read: Mutex<Option<(u64, HashMap<String, String>)>>,
+    /// What the audit chain says of a change, in the transaction of it; none where the host changes by itself.
+    note: Option<Note>,
 }
 
 impl StoreBook {
@@ -37,12 +39,24 @@ impl Book for StoreBook {
     }
 
     fn swap(&self, id: String, was: Option<String>, becomes: Option<String>) -> BoxFuture<'_, Result<bool, String>> {
-        Box::pin(async move { self.store.swap_sealed(id, was, becomes).await.map_err(|error| error.to_string()) })
+        Box::pin(async move {
+            let swapped = self.store.swap_sealed(id, was, becomes, self.note.clone()).await;
+            swapped.map_err(|error| error.to_string())
+        })
     }
 }
 
 /// The safe of a store; its key is in the environment, or beside the store.
 pub fn of(store: &Sqlite) -> Safe {
-    let book = StoreBook { store: store.clone(), read: Mutex::default() };
+    with(store, None)
+}
+
+/// The same for one change that somebody ordered: its note is written with it, and not without it.
+pub fn ordered(store: &Sqlite, note: Note) -> Safe {
+    with(store, Some(note))
+}
+
+fn with(store: &Sqlite, note: Option<Note>) -> Safe {
+    let book = StoreBook { store: store.clone(), read: Mutex::default(), note };
     Safe::new(SealPlace::of_store(store.file()), Arc::new(book))
 }

@@ -1,13 +1,14 @@
 //! Canvases on a serving host.
-use super::client::{Sent, part};
+use super::client::{Sent, part, several};
 use super::{Remote, in_file, not_there};
 use crate::args::{CanvasVerb, CapArgs, DiffArgs, PublishArgs};
 use crate::fail::End;
-use crate::verbs::canvas::{forecast, numbers, preview, publish, replay, versions};
+use crate::verbs::canvas::{cap, forecast, numbers, preview, publish, replay, state, versions};
 use crate::{ask, files, out};
 use caravan_journey::document::{difference, read_canvas};
-use caravan_runner::control::{CanvasDiff, Side};
+use caravan_runner::control::{CanvasDiff, CanvasState, Side};
 use caravan_runner::{Happens, MovePlan};
+use caravan_store::Caps;
 use http::Method;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -19,8 +20,17 @@ impl Remote<'_> {
             CanvasVerb::Validate { canvas, .. } => {
                 let text = Sent::Text(files::text(&canvas)?);
                 let answer = self.server.ask(Method::POST, "/canvases/check", text).await?;
-                self.tell(&answer)?;
-                Ok(if answer["valid"] == true { End::Done } else { End::NotDone })
+                let is_valid = answer["valid"] == true;
+                if self.global.json {
+                    self.tell(&answer)?;
+                } else if is_valid {
+                    let words = format!("{}: valid (with the host's connections)", canvas.display());
+                    (!self.global.quiet).then(|| eprintln!("{words}"));
+                } else {
+                    let problems = several(&answer).unwrap_or_default();
+                    return Err(in_file(problems.into(), &canvas));
+                }
+                Ok(if is_valid { End::Done } else { End::NotDone })
             }
             CanvasVerb::Replay(args) => {
                 let path = format!("/canvases/replay?days={}", args.days);
@@ -44,13 +54,14 @@ impl Remote<'_> {
                 let answer = answer.map_err(|error| in_file(error, &args.canvas))?;
                 forecast::tell(self.global, &serde_json::from_value(answer)?)
             }
-            CanvasVerb::Pause { canvas } => self.post(&format!("/canvases/{}/pause", part(&canvas)), json!({})).await,
-            CanvasVerb::Resume { canvas } => self.post(&format!("/canvases/{}/resume", part(&canvas)), json!({})).await,
+            CanvasVerb::Pause { canvas } => self.stands(&canvas, "pause", CanvasState::Paused, json!({})).await,
+            CanvasVerb::Resume { canvas } => self.stands(&canvas, "resume", CanvasState::Live, json!({})).await,
             CanvasVerb::Stop { canvas, now } => {
                 if now {
                     ask::confirm(self.global, &format!("everyone inside {canvas} leaves at once"))?;
                 }
-                self.post(&format!("/canvases/{}/stop", part(&canvas)), json!({"now": now})).await
+                let is = if now { CanvasState::Stopped } else { CanvasState::Closed };
+                self.stands(&canvas, "stop", is, json!({"now": now})).await
             }
             CanvasVerb::LetOut { canvas, profile } => {
                 self.post(&format!("/canvases/{}/exits", part(&canvas)), json!({"external_ids": profile})).await
@@ -59,9 +70,14 @@ impl Remote<'_> {
             CanvasVerb::Save { canvas } => {
                 let text = files::text(&canvas)?;
                 let id = versions::id_of(&canvas, &text)?;
-                self.ask(Method::PUT, &format!("/canvases/{}/draft", part(&id)), Sent::Text(text)).await
+                let path = format!("/canvases/{}/draft", part(&id));
+                let kept = self.server.ask(Method::PUT, &path, Sent::Text(text)).await?;
+                versions::tell_saved(self.global, &id, &kept)
             }
-            CanvasVerb::List { archived } => self.get(&format!("/canvases?archived={archived}")).await,
+            CanvasVerb::List { archived } => {
+                let path = format!("/canvases?archived={archived}");
+                versions::tell_list(self.global, &self.server.ask(Method::GET, &path, Sent::Nothing).await?)
+            }
             CanvasVerb::Show { canvas, version, draft } => {
                 let path = match (draft, version) {
                     (true, _) => "/draft".to_owned(),
@@ -77,7 +93,10 @@ impl Remote<'_> {
                 Ok(End::Done)
             }
             CanvasVerb::Numbers { canvas, version } => self.numbers(&canvas, version).await,
-            CanvasVerb::History { canvas } => self.get(&format!("/canvases/{}/versions", part(&canvas))).await,
+            CanvasVerb::History { canvas } => {
+                let path = format!("/canvases/{}/versions", part(&canvas));
+                versions::tell_versions(self.global, &self.server.ask(Method::GET, &path, Sent::Nothing).await?)
+            }
             CanvasVerb::Restore { canvas, version } => {
                 let path = format!("/canvases/{}/versions/{version}/restore", part(&canvas));
                 self.ask(Method::POST, &path, Sent::Nothing).await
@@ -117,7 +136,7 @@ impl Remote<'_> {
                 let wanted = json!({"canvas": self.text_of(&args.canvas).await?, "profile": args.profile, "at": at,
                     "happens": happens, "refused": args.refused});
                 let answer = self.server.ask(Method::POST, "/canvases/preview", Sent::Json(wanted)).await;
-                self.tell(&answer.map_err(|error| in_file(error, &args.canvas))?)?;
+                preview::tell(self.global, &answer.map_err(|error| in_file(error, &args.canvas))?)?;
                 Ok(End::Done)
             }
             // Done here already: they are about files alone.
@@ -141,7 +160,18 @@ impl Remote<'_> {
         }
         let plan: MovePlan = serde_json::from_value(ask("/canvases/move-plan").await?)?;
         let moves = publish::they_move(self.global, args, &plan)?;
-        self.tell(&ask(&format!("/canvases?move={moves}")).await?)
+        let live = ask(&format!("/canvases?move={moves}")).await?;
+        if self.global.json {
+            return self.tell(&live);
+        }
+        if !self.global.quiet {
+            eprintln!("{} is live, version {}", plan.canvas, live["version"]);
+        }
+        if moves && !self.global.quiet {
+            let moving = out::people(live["moves"].as_u64().unwrap_or_default());
+            eprintln!("{moving} inside go on in the new version, which the host does by itself");
+        }
+        Ok(())
     }
 
     async fn numbers(&self, canvas: &str, version: Option<u32>) -> anyhow::Result<End> {
@@ -158,6 +188,13 @@ impl Remote<'_> {
             told.push((Arc::new(read_canvas(canvas, &text)?.value), numbers));
         }
         numbers::tell(&told)
+    }
+
+    /// Changes how a canvas stands, and says so as on a store.
+    async fn stands(&self, canvas: &str, verb: &str, is: CanvasState, wanted: Value) -> anyhow::Result<End> {
+        let path = format!("/canvases/{}/{verb}", part(canvas));
+        let answer = self.server.ask(Method::POST, &path, Sent::Json(wanted)).await?;
+        state::tell_answer(self.global, canvas, is, &answer)
     }
 
     /// The text of a file, or of the draft of this name.
@@ -196,13 +233,17 @@ impl Remote<'_> {
     async fn cap(&self, args: &CapArgs) -> anyhow::Result<End> {
         let path = format!("/canvases/{}", part(&args.canvas));
         let known = self.server.ask(Method::GET, &path, Sent::Nothing).await?["caps"].clone();
+        let caps_of = |known: &Value| {
+            let of = |name: &str| known[name].as_u64();
+            Caps { in_all: of("total"), a_day: of("day"), a_run: of("run") }
+        };
         if !args.changes() {
-            self.tell(&known)?;
-            return Ok(End::Done);
+            return cap::tell(self.global, &args.canvas, caps_of(&known));
         }
         let before = if args.off { json!({}) } else { known };
         let of = |name: &str, new: Option<u64>| new.map_or_else(|| before[name].clone(), Value::from);
         let caps = json!({"total": of("total", args.total), "day": of("day", args.day), "run": of("run", args.run)});
-        self.ask(Method::PUT, &format!("{path}/caps"), Sent::Json(caps)).await
+        self.server.ask(Method::PUT, &format!("{path}/caps"), Sent::Json(caps.clone())).await?;
+        cap::tell(self.global, &args.canvas, caps_of(&caps))
     }
 }

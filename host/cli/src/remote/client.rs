@@ -176,27 +176,35 @@ impl Server {
     }
 }
 
+fn code(value: &Value) -> Code {
+    value.as_str().and_then(|code| code.parse().ok()).unwrap_or(Code::Internal)
+}
+
+/// Several problems, where an answer lists some.
+pub fn several(said: &Value) -> Option<Problems> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let one = |problem: &Value| Problem {
+        code: code(&problem["code"]),
+        message: text(&problem["message"]).unwrap_or_default(),
+        file: text(&problem["file"]),
+        line: problem["line"].as_u64().and_then(|line| u32::try_from(line).ok()),
+        path: text(&problem["path"]),
+        cure: text(&problem["cure"]),
+    };
+    Some(Problems(said["problems"].as_array()?.iter().map(one).collect()))
+}
+
 /// What the host says is wrong.
 fn wrong(status: StatusCode, said: &Value) -> Problems {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let code = |value: &Value| value.as_str().and_then(|code| code.parse::<Code>().ok()).unwrap_or(Code::Internal);
-    let line = |value: &Value| value.as_u64().and_then(|line| u32::try_from(line).ok());
-    if let Some(several) = said["problems"].as_array() {
-        let one = |problem: &Value| Problem {
-            code: code(&problem["code"]),
-            message: text(&problem["message"]).unwrap_or_default(),
-            file: text(&problem["file"]),
-            line: line(&problem["line"]),
-            path: text(&problem["path"]),
-            cure: text(&problem["cure"]),
-        };
-        return Problems(several.iter().map(one).collect());
+    if let Some(several) = several(said) {
+        return several;
     }
+    let text = |value: &Value| value.as_str().map(str::to_owned);
     Problems(vec![Problem {
         code: code(&said["code"]),
         message: text(&said["detail"]).unwrap_or_else(|| format!("the host answers {status}")),
         file: None,
-        line: line(&said["line"]),
+        line: said["line"].as_u64().and_then(|line| u32::try_from(line).ok()),
         path: text(&said["place"]),
         cure: text(&said["cure"]),
     }])

@@ -4,7 +4,7 @@ use super::client::{Sent, part};
 use crate::args::{AppVerb, ConnectArgs, ConnectionForm, ConnectionVerb, Switched, TokenArgs};
 use crate::fail::{End, usage};
 use crate::out;
-use crate::verbs::connection::filled;
+use crate::verbs::connection::{self, filled};
 use crate::verbs::consent::{secret_of, typed};
 use caravan_model::manifest::QuotaCredential;
 use caravan_model::{Code, Connection, Problem};
@@ -42,8 +42,7 @@ impl Remote<'_> {
             ConnectionVerb::Check(args) => {
                 let report =
                     self.server.ask(Method::POST, &format!("{}/check", path(&args.name)), Sent::Nothing).await?;
-                self.tell(&report)?;
-                Ok(if report["good"] == true { End::Done } else { End::NeedsYou })
+                connection::tell(self.global, &report)
             }
             ConnectionVerb::Accounts(args) => {
                 self.ask(Method::POST, &format!("{}/accounts", path(&args.name)), Sent::Nothing).await

@@ -3,8 +3,10 @@ use super::client::{Sent, part};
 use super::{Remote, in_file, not_there};
 use crate::args::{ActivationMode, ListVerb, SegmentVerb};
 use crate::fail::End;
-use crate::files;
-use crate::verbs::activate;
+use crate::verbs::{activate, group};
+use crate::{files, out};
+use caravan_journey::document::format_canvas;
+use caravan_model::{Code, GroupKind, Problem};
 use http::Method;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -18,8 +20,11 @@ impl Remote<'_> {
                 self.tell(&answer.map_err(|error| in_file(error, &segment))?)?;
                 Ok(End::Done)
             }
-            SegmentVerb::List => self.get("/segments").await,
-            SegmentVerb::Show { segment, members } => self.group(&path(&segment), members).await,
+            SegmentVerb::List => self.groups(GroupKind::Segment).await,
+            SegmentVerb::Show { segment, members } => {
+                let group = self.server.ask(Method::GET, &path(&segment), Sent::Nothing).await?;
+                self.group(GroupKind::Segment, &path(&segment), group, members).await
+            }
             SegmentVerb::Count { segment } => {
                 // A file, or the name of one that is kept.
                 let text = match Path::new(&segment).exists() {
@@ -29,7 +34,10 @@ impl Remote<'_> {
                         known["document"].to_string()
                     }
                 };
-                self.ask(Method::POST, "/segments/count", Sent::Text(text)).await
+                let mut counted = self.server.ask(Method::POST, "/segments/count", Sent::Text(text.clone())).await?;
+                let rule: Value = serde_saphyr::from_str(&text).unwrap_or_default();
+                counted["segment"] = rule["segment"].clone();
+                group::tell_count(self.global, &counted)
             }
             SegmentVerb::Activate(args) => {
                 let mode = match args.mode {
@@ -42,7 +50,10 @@ impl Remote<'_> {
                 let path = format!("{}/activations", path(&args.segment));
                 let answer = self.server.ask(Method::POST, &path, Sent::Json(wanted)).await?;
                 activate::tell_warnings(answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str));
-                self.tell(&answer)?;
+                match self.global.json {
+                    true => self.tell(&answer)?,
+                    false => out::print(&format_canvas(&serde_json::from_value(answer["document"].clone())?)?)?,
+                }
                 Ok(End::Done)
             }
             SegmentVerb::Remove { segment } => {
@@ -58,9 +69,16 @@ impl Remote<'_> {
             ListVerb::Create { list } => self.ask(Method::PUT, &path(&list), Sent::Nothing).await,
             ListVerb::Add { list, users } => self.put(&users, &format!("{}/members", path(&list))).await,
             ListVerb::Take { list, users } => self.put(&users, &format!("{}/members/remove", path(&list))).await,
-            ListVerb::List => self.get("/lists").await,
+            ListVerb::List => self.groups(GroupKind::List).await,
             ListVerb::Show { list, members } => {
-                self.get(&format!("{}/members?limit={}", path(&list), members.max(1))).await
+                let all = self.server.ask(Method::GET, "/lists", Sent::Nothing).await?;
+                let known = all.as_array().into_iter().flatten().find(|one| one["name"] == list.as_str());
+                let Some(known) = known else {
+                    let problem = Problem::new(Code::UnknownGroup, format!("there is no list `{list}`"));
+                    return Err(problem.cure("`caravan list list` shows what there is").into());
+                };
+                let group = json!({"name": list, "members": known["members"], "filled": true});
+                self.group(GroupKind::List, &path(&list), group, members).await
             }
             ListVerb::Import(args) => {
                 if args.create {
@@ -92,15 +110,24 @@ impl Remote<'_> {
         }
     }
 
-    /// A group, and so many of its members.
-    async fn group(&self, path: &str, members: usize) -> anyhow::Result<End> {
-        let mut group = self.server.ask(Method::GET, path, Sent::Nothing).await?;
+    /// All segments, or all lists.
+    async fn groups(&self, kind: GroupKind) -> anyhow::Result<End> {
+        let path = format!("/{}s", kind.word());
+        group::tell_groups(self.global, kind, &self.server.ask(Method::GET, &path, Sent::Nothing).await?)
+    }
+
+    /// A segment or list as it was answered, and so many of its members: as on a store.
+    async fn group(&self, kind: GroupKind, path: &str, answer: Value, members: usize) -> anyhow::Result<End> {
+        let mut ids = Vec::new();
         if members > 0 {
             let page = format!("{path}/members?limit={members}");
-            group["ids"] = self.server.ask(Method::GET, &page, Sent::Nothing).await?;
+            let page = self.server.ask(Method::GET, &page, Sent::Nothing).await?;
+            ids = page.as_array().into_iter().flatten().map(|one| one["external_id"].clone()).collect();
         }
-        self.tell(&group)?;
-        Ok(End::Done)
+        let data = json!({"kind": kind, "name": answer["name"], "members": answer["members"],
+            "filled": answer["filled"], "rule": answer["document"],
+            "activations": answer.get("activations").cloned().unwrap_or_else(|| json!([])), "ids": ids});
+        out::say(self.global, &data, &group::group_in_words(&data)?)
     }
 
     /// Merges the people of files in, and puts them on a list or takes them off.

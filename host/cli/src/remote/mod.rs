@@ -19,9 +19,9 @@ use crate::rows::Rows;
 use crate::verbs::here;
 use crate::verbs::profile::trace;
 use crate::verbs::queue::state::Sends;
-use crate::verbs::{audience, batch, catalogue, queue};
+use crate::verbs::{alert, audience, audit, batch, catalogue, member, queue, store};
 use crate::{ask, files, out};
-use caravan_model::{Code, Problem};
+use caravan_model::{Code, Millis, Problem, Subscription};
 use caravan_runner::control::Dossier;
 use client::{Sent, Server, part};
 use http::Method;
@@ -72,12 +72,12 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
         Verb::Policy(verb) => remote.policy(verb).await,
         Verb::Entitlement(verb) => remote.entitlement(verb).await,
         Verb::Audit(AuditVerb::List { after, limit }) => {
-            remote.get(&format!("/audit?after={after}&limit={limit}")).await
+            let path = format!("/audit?after={after}&limit={limit}");
+            audit::tell(global, &remote.server.ask(Method::GET, &path, Sent::Nothing).await?)
         }
         Verb::Audit(AuditVerb::Verify) => {
             let state = remote.server.ask(Method::GET, "/audit/verify", Sent::Nothing).await?;
-            remote.tell(&state)?;
-            Ok(if state["broken"].is_null() { End::Done } else { End::NeedsYou })
+            audit::verify(global, &serde_json::from_value(state)?)
         }
         Verb::Member(verb) => remote.member(verb).await,
         Verb::Key(verb) => remote.key(verb).await,
@@ -103,7 +103,10 @@ pub async fn run(global: &Global, server: &str, verb: Verb) -> anyhow::Result<En
             remote.post("/host/drain", json!({"workspace": me["workspace"]})).await
         }
         Verb::Workspace(WorkspaceVerb::List) => remote.get("/workspaces").await,
-        Verb::Keep(StoreVerb::Check) => remote.post("/store/check", json!({})).await,
+        Verb::Keep(StoreVerb::Check) => {
+            let state = remote.server.ask(Method::POST, "/store/check", Sent::Json(json!({}))).await?;
+            store::tell_check(global, &serde_json::from_value(state)?)
+        }
         Verb::Keep(StoreVerb::Prune) => remote.post("/store/prune", json!({})).await,
         _ => Err(not_there("this command")),
     }
@@ -260,13 +263,16 @@ impl Remote<'_> {
                 Ok(if still { End::NeedsYou } else { End::Done })
             }
             QueueVerb::Resend(args) => {
-                ask::confirm(
-                    self.global,
-                    &format!("this sends {} people of {} again", args.status.word(), args.canvas),
-                )?;
+                ask::confirm(self.global, &queue::resend::question(&args))?;
                 let what =
                     json!({"canvas": args.canvas, "step": args.step, "status": args.status, "reason": args.reason});
-                self.post("/queues/resend", what).await
+                let again = self.server.ask(Method::POST, "/queues/resend", Sent::Json(what)).await?;
+                let count = |name: &str| again[name].as_u64().unwrap_or_default();
+                match self.global.json {
+                    true => self.tell(&again)?,
+                    false => out::print(&queue::resend::in_words(args.status, count("queued"), count("overtaken")))?,
+                }
+                Ok(End::Done)
             }
             QueueVerb::Deliver { .. } => {
                 Err(usage("a serving host delivers by itself", "`queue list` shows what waits, and why").into())
@@ -285,7 +291,16 @@ impl Remote<'_> {
             AlertVerb::List => {
                 let alerts = self.server.ask(Method::GET, "/alerts", Sent::Nothing).await?;
                 let subscriptions = self.server.ask(Method::GET, "/subscriptions", Sent::Nothing).await?;
-                self.tell(&json!({"alerts": alerts, "subscriptions": subscriptions}))?;
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let rows = || subscriptions.as_array().into_iter().flatten();
+                let told: Vec<Subscription> =
+                    rows().map(|row| Subscription::deserialize(&row["subscription"])).collect::<Result<_, _>>()?;
+                let open = alerts.as_array().into_iter().flatten().map(|alert| {
+                    let since = alert["since"].as_i64().map(|since| out::instant(Millis(since))).unwrap_or_default();
+                    [since, text(&alert["severity"]), text(&alert["words"])]
+                });
+                let words = alert::in_words(told.iter().map(|wanted| (wanted, String::new())), open);
+                out::say(self.global, &json!({"alerts": alerts, "subscriptions": subscriptions}), &words)?;
                 let none = alerts.as_array().is_none_or(Vec::is_empty);
                 Ok(if none { End::Done } else { End::NeedsYou })
             }
@@ -350,9 +365,13 @@ impl Remote<'_> {
                     false => Ok(end),
                 }
             }
-            MemberVerb::List => self.get("/members").await,
+            MemberVerb::List => {
+                member::tell_members(self.global, &self.server.ask(Method::GET, "/members", Sent::Nothing).await?)
+            }
             MemberVerb::Link { email, mail } => {
-                self.post(&format!("/members/{}/links?mail={mail}", part(&email)), json!({})).await
+                let path = format!("/members/{}/links?mail={mail}", part(&email));
+                let made = self.server.ask(Method::POST, &path, Sent::Json(json!({}))).await?;
+                member::tell_link(self.global, &email, &made)
             }
             MemberVerb::Remove { email } => {
                 self.delete(&format!("/members/{}", part(&email)), &format!("{email} loses all rights")).await
@@ -363,8 +382,13 @@ impl Remote<'_> {
 
     async fn key(&self, verb: KeyVerb) -> anyhow::Result<End> {
         match verb {
-            KeyVerb::Add { name, rights } => self.post("/keys", json!({"name": name, "rights": rights})).await,
-            KeyVerb::List => self.get("/keys").await,
+            KeyVerb::Add { name, rights } => {
+                let wanted = Sent::Json(json!({"name": name, "rights": rights}));
+                member::tell_key(self.global, &self.server.ask(Method::POST, "/keys", wanted).await?)
+            }
+            KeyVerb::List => {
+                member::tell_keys(self.global, &self.server.ask(Method::GET, "/keys", Sent::Nothing).await?)
+            }
             KeyVerb::Remove { key } => {
                 self.delete(&format!("/keys/{}", part(&key)), &format!("whoever uses {key} is refused")).await
             }

@@ -140,28 +140,36 @@ async fn list(global: &Global, store: &Sqlite) -> anyhow::Result<End> {
         let labs = Labs::of(store).await?;
         let open: Vec<Value> = open.iter().map(|alert| alert_value(alert, now, &labs)).collect();
         out::print_json(&json!({"subscriptions": subscriptions, "alerts": open}))?;
-    } else if subscriptions.is_empty() {
-        out::print("nobody is told of anything: `caravan alert add NAME --to CHANNEL` subscribes")?;
     } else {
-        let rows: Vec<Vec<String>> = subscriptions
-            .iter()
-            .map(|wanted| {
-                let unsent = book.waiting(&wanted.id).map(|notice| format!("unsent: {}", notice.subject));
-                vec![wanted.id.to_string(), wanted.to.to_string(), about(wanted), unsent.unwrap_or_default()]
-            })
-            .collect();
-        out::print(&out::table(&["SUBSCRIPTION", "TO", "ABOUT", ""], &rows))?;
-        if open.is_empty() {
-            out::print("\nno alert is open")?;
-        } else {
-            let rows: Vec<Vec<String>> = open
-                .iter()
-                .map(|alert| vec![out::instant(alert.opened), alert.severity.to_string(), alert.words(now)])
-                .collect();
-            out::print(&format!("\n{}", out::table(&["SINCE", "SEVERITY", "ALERT"], &rows)))?;
-        }
+        let told = subscriptions.iter().map(|wanted| {
+            let unsent = book.waiting(&wanted.id).map(|notice| format!("unsent: {}", notice.subject));
+            (wanted, unsent.unwrap_or_default())
+        });
+        let open = open.iter().map(|alert| [out::instant(alert.opened), alert.severity.to_string(), alert.words(now)]);
+        out::print(&in_words(told, open))?;
     }
     Ok(if open.is_empty() { End::Done } else { End::NeedsYou })
+}
+
+/// Who is told of what, with what is unsent to them, and what is wrong: since when, how bad, and in words.
+pub fn in_words<'a>(
+    subscriptions: impl Iterator<Item = (&'a Subscription, String)>,
+    open: impl Iterator<Item = [String; 3]>,
+) -> String {
+    let row = |(wanted, unsent): (&Subscription, String)| {
+        vec![wanted.id.to_string(), wanted.to.to_string(), about(wanted), unsent]
+    };
+    let rows: Vec<Vec<String>> = subscriptions.map(row).collect();
+    let mut text = match rows.is_empty() {
+        true => "nobody is told of anything: `caravan alert add NAME --to CHANNEL` subscribes\n".to_owned(),
+        false => out::table(&["SUBSCRIPTION", "TO", "ABOUT", ""], &rows),
+    };
+    let open: Vec<Vec<String>> = open.map(Vec::from).collect();
+    match open.is_empty() {
+        true => text.push_str("\nno alert is open\n"),
+        false => text.push_str(&format!("\n{}", out::table(&["SINCE", "SEVERITY", "ALERT"], &open))),
+    }
+    text
 }
 
 async fn find(store: &Sqlite, name: &str) -> anyhow::Result<Subscription> {

@@ -2,6 +2,7 @@
 use crate::args::{AuditVerb, Global};
 use crate::fail::End;
 use crate::out;
+use caravan_model::Millis;
 use caravan_runner::control::{ChainState, verify_notes};
 use caravan_store::{Noted, Store};
 use serde_json::{Value, json};
@@ -10,28 +11,35 @@ use serde_json::{Value, json};
 pub async fn audit(global: &Global, verb: AuditVerb) -> anyhow::Result<End> {
     let store = super::look(global)?;
     match verb {
-        AuditVerb::List { after, limit } => list(global, &store.notes(after, limit).await?),
+        AuditVerb::List { after, limit } => {
+            tell(global, &store.notes(after, limit).await?.iter().map(as_json).collect())
+        }
         AuditVerb::Verify => verify(global, &verify_notes(&store).await?),
     }
 }
 
-fn list(global: &Global, notes: &[Noted]) -> anyhow::Result<End> {
-    if global.json {
-        out::print_json(&notes.iter().map(as_json).collect::<Vec<_>>())?;
-    } else if notes.is_empty() {
-        out::print("nothing was changed yet")?;
-    } else {
-        let rows: Vec<Vec<String>> = notes
-            .iter()
-            .map(|note| {
-                let details = if note.details == "{}" { String::new() } else { note.details.clone() };
-                let of = [&note.who, &note.verb, &note.object].map(Clone::clone);
-                [vec![note.n.to_string(), out::instant(note.at)], of.to_vec(), vec![details]].concat()
-            })
-            .collect();
-        out::print(&out::table(&["N", "AT", "WHO", "VERB", "OBJECT", "DETAILS"], &rows))?;
+/// Tells of records, as data has them here and on a serving host.
+///
+/// # Errors
+/// It cannot be written.
+pub fn tell(global: &Global, notes: &Value) -> anyhow::Result<End> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let row = |note: &Value| {
+        let details = match &note["details"] {
+            // A host sends the text that is hashed.
+            Value::String(details) => details.clone(),
+            details => details.to_string(),
+        };
+        let details = if details == "{}" { String::new() } else { details };
+        let at = note["at"].as_i64().map(|at| out::instant(Millis(at))).unwrap_or_default();
+        let of = ["who", "verb", "object"].map(|name| text(&note[name]));
+        [vec![note["n"].to_string(), at], of.to_vec(), vec![details]].concat()
+    };
+    let rows: Vec<Vec<String>> = notes.as_array().into_iter().flatten().map(row).collect();
+    match rows.is_empty() {
+        true => out::say(global, notes, "nothing was changed yet"),
+        false => out::say(global, notes, &out::table(&["N", "AT", "WHO", "VERB", "OBJECT", "DETAILS"], &rows)),
     }
-    Ok(End::Done)
 }
 
 /// A record for programs.
@@ -41,7 +49,11 @@ fn as_json(note: &Noted) -> Value {
         "details": details, "before": note.before, "hash": note.hash})
 }
 
-fn verify(global: &Global, state: &ChainState) -> anyhow::Result<End> {
+/// Tells how the chain is.
+///
+/// # Errors
+/// It cannot be written.
+pub fn verify(global: &Global, state: &ChainState) -> anyhow::Result<End> {
     if global.json {
         out::print_json(state)?;
     } else {

@@ -19,7 +19,7 @@ use caravan_model::port::{
 use caravan_model::{Cause, Code, Connection, Fault, Policy, Problem, Target};
 use caravan_runner::policy_of;
 use caravan_store::Sqlite;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -128,7 +128,10 @@ pub async fn report(name: &str, connection: &Connection, connector: &dyn Connect
         good &= findings.iter().all(|finding| finding.state != FindingState::Failed);
         lists.push(json!({"name": short, "account": id, "findings": findings}));
     }
-    (good, json!({"connection": name, "lab": connection.lab, "good": good, "accounts": lists}))
+    let manifest = connector.manifest();
+    let report = json!({"connection": name, "lab": connection.lab, "good": good, "accounts": lists,
+        "title": manifest.title, "version": manifest.version});
+    (good, report)
 }
 
 /// One account's checklist.
@@ -167,42 +170,43 @@ async fn check_all(
     connection: &Connection,
     connector: &dyn Connector,
 ) -> anyhow::Result<End> {
-    if global.json {
-        let (good, report) = report(&args.name, connection, connector).await;
-        out::print_json(&report)?;
-        return Ok(if good { End::Done } else { End::NeedsYou });
-    }
-    let mut lists = Vec::new();
-    for (short, id) in connection.switched_on() {
-        lists.push((short, id, checklist(connector, id).await));
-    }
-    let states = || lists.iter().flat_map(|(_, _, findings)| findings).map(|finding| finding.state);
-    let any_failed = lists.is_empty() || states().any(|state| state == FindingState::Failed);
-    let manifest = connector.manifest();
-    let badge = if connection.lab { " [lab]" } else { "" };
-    let mut text = format!("{}{badge}: {} {}\n", args.name, manifest.title, manifest.version);
-    if lists.is_empty() {
-        text.push_str("  no account is switched on\n      cure: add `accounts: { name: ID }` to the connection\n");
-    }
-    for (short, id, findings) in &lists {
-        text.push_str(&format!("\naccount {short} ({id})\n"));
-        findings.iter().for_each(|finding| text.push_str(&line(finding)));
-    }
-    out::print(&text)?;
-    Ok(if any_failed { End::NeedsYou } else { End::Done })
+    tell(global, &report(&args.name, connection, connector).await.1)
 }
 
-fn line(finding: &Finding) -> String {
-    let mark = match finding.state {
-        FindingState::Good => "ok  ",
-        FindingState::Warning => "look",
-        FindingState::Failed => "FAIL",
+/// Tells the checklists of a connection, as [`report`] gives them and as a serving host answers.
+///
+/// # Errors
+/// They cannot be read, or written.
+pub fn tell(global: &Global, report: &Value) -> anyhow::Result<End> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let badge = if report["lab"] == true { " [lab]" } else { "" };
+    let (name, title, version) = (text(&report["connection"]), text(&report["title"]), text(&report["version"]));
+    let mut words = format!("{name}{badge}: {title} {version}\n");
+    let lists = report["accounts"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if lists.is_empty() {
+        words.push_str("  no account is switched on\n      cure: add `accounts: { name: ID }` to the connection\n");
+    }
+    for list in lists {
+        words.push_str(&format!("\naccount {} ({})\n", text(&list["name"]), text(&list["account"])));
+        list["findings"].as_array().into_iter().flatten().for_each(|finding| words.push_str(&line(finding)));
+    }
+    out::say(global, report, &words)?;
+    Ok(if report["good"] == true { End::Done } else { End::NeedsYou })
+}
+
+fn line(finding: &Value) -> String {
+    let part = |name: &str| finding[name].as_str();
+    let mark = match part("state") {
+        Some("good") => "ok  ",
+        Some("warning") => "look",
+        _ => "FAIL",
     };
-    let mut text = format!("  {mark}  {}: {}\n", finding.subject, finding.message);
-    if let Some(cure) = &finding.cure {
+    let (subject, message) = (part("subject").unwrap_or_default(), part("message").unwrap_or_default());
+    let mut text = format!("  {mark}  {subject}: {message}\n");
+    if let Some(cure) = part("cure") {
         text.push_str(&format!("        cure: {cure}\n"));
     }
-    if let Some(link) = &finding.link {
+    if let Some(link) = part("link") {
         text.push_str(&format!("        see:  {link}\n"));
     }
     text

@@ -11,9 +11,10 @@ use caravan_journey::{document, segments};
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Code, Group, GroupKind, Problem, ProfileId, Segment};
 use caravan_runner::control::{count_whoever, is_filled, lists_of};
-use caravan_runner::{activations_of, policy_of, segments_of};
+use caravan_runner::{ExportMail, activations_of, policy_of, segments_of};
 use caravan_store::Store;
-use serde_json::json;
+use serde::Deserialize as _;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -110,16 +111,27 @@ async fn list(global: &Global, kind: GroupKind) -> anyhow::Result<End> {
         GroupKind::List => lists_of(&store).await?.into_iter().collect(),
     };
     let sizes: BTreeMap<Group, u64> = store.group_sizes().await?.into_iter().collect();
-    let (mut rows, mut words) = (Vec::new(), String::new());
-    for name in names {
-        let n = sizes.get(&Group { kind, name: name.clone() }).copied().unwrap_or(0);
-        words.push_str(&format!("{name}  {}\n", out::people(n)));
-        rows.push(json!({"name": name, "members": n}));
+    let row = |name: String| {
+        let members = sizes.get(&Group { kind, name: name.clone() }).copied().unwrap_or(0);
+        json!({"name": name, "members": members})
+    };
+    tell_groups(global, kind, &names.into_iter().map(row).collect())
+}
+
+/// Tells of segments or lists, a line each, as data has them here and on a serving host.
+///
+/// # Errors
+/// It cannot be written.
+pub fn tell_groups(global: &Global, kind: GroupKind, rows: &Value) -> anyhow::Result<End> {
+    let line = |row: &Value| {
+        let (name, members) = (row["name"].as_str().unwrap_or_default(), row["members"].as_u64().unwrap_or_default());
+        format!("{name}  {}\n", out::people(members))
+    };
+    let words: String = rows.as_array().into_iter().flatten().map(line).collect();
+    match words.is_empty() {
+        true => out::say(global, rows, &format!("there is no {} yet\n", kind.word())),
+        false => out::say(global, rows, &words),
     }
-    if words.is_empty() {
-        words = format!("there is no {} yet\n", kind.word());
-    }
-    out::say(global, &json!(rows), &words)
 }
 
 async fn show(global: &Global, group: Group, members: usize) -> anyhow::Result<End> {
@@ -137,27 +149,39 @@ async fn show(global: &Global, group: Group, members: usize) -> anyhow::Result<E
     let known = store.people(page.iter().map(|(id, _)| *id).collect()).await?;
     let ids: Vec<&str> = known.iter().map(|known| known.profile.external_id.as_str()).collect();
     let filled = group.kind == GroupKind::List || is_filled(&store, &group.name).await?;
-    let mut words = format!("{} {}: {}", group.kind.word(), group.name, out::people(n));
-    if !filled {
-        words.push_str("; a serving host has not asked everyone its rule yet");
-    }
-    words.push('\n');
-    if let Some(segment) = &segment {
-        words.push_str(&serde_json::to_string_pretty(&segment.who)?);
-        words.push('\n');
-    }
     let activations = match segment {
         Some(_) => activations_of(&store, &group.name, activate::mails()).await?,
         None => Vec::new(),
     };
-    for one in &activations {
-        let mail = one.mail.map(|mail| format!("; {}", mail.words())).unwrap_or_default();
-        words.push_str(&format!("activated {} by {}{mail}\n", one.mode, one.canvas));
-    }
-    ids.iter().for_each(|id| words.push_str(&format!("  {id}\n")));
     let data = json!({"kind": group.kind, "name": group.name, "members": n, "filled": filled, "rule": segment,
         "activations": activations, "ids": ids});
-    out::say(global, &data, &words)
+    out::say(global, &data, &group_in_words(&data)?)
+}
+
+/// A segment or list in words, as `segment show --json` has it.
+///
+/// # Errors
+/// Its rule cannot be written.
+pub fn group_in_words(group: &Value) -> anyhow::Result<String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let n = group["members"].as_u64().unwrap_or_default();
+    let mut words = format!("{} {}: {}", text(&group["kind"]), text(&group["name"]), out::people(n));
+    if group["filled"] == false {
+        words.push_str("; a serving host has not asked everyone its rule yet");
+    }
+    words.push('\n');
+    if !group["rule"].is_null() {
+        words.push_str(&serde_json::to_string_pretty(&group["rule"]["who"])?);
+        words.push('\n');
+    }
+    for one in group["activations"].as_array().into_iter().flatten() {
+        let mail: Option<ExportMail> = Option::deserialize(&one["mail"])?;
+        let mail = mail.map(|mail| format!("; {}", mail.words())).unwrap_or_default();
+        words.push_str(&format!("activated {} by {}{mail}\n", text(&one["mode"]), text(&one["canvas"])));
+    }
+    let ids = group["ids"].as_array().into_iter().flatten();
+    ids.for_each(|id| words.push_str(&format!("  {}\n", text(id))));
+    Ok(words)
 }
 
 async fn count(global: &Global, named: &str) -> anyhow::Result<End> {
@@ -173,8 +197,18 @@ async fn count(global: &Global, named: &str) -> anyhow::Result<End> {
     };
     let zone = config::zone_of(store.workspace());
     let (fulfil, all) = count_whoever(&store, &segment.who, SystemClock.now(), &zone).await?;
-    let words = format!("{} of {} fulfil {} now\n", out::count(fulfil), out::people(all), segment.segment);
-    out::say(global, &json!({"segment": segment.segment, "fulfil": fulfil, "people": all}), &words)
+    tell_count(global, &json!({"segment": segment.segment, "fulfil": fulfil, "people": all}))
+}
+
+/// Tells how many fulfil a rule.
+///
+/// # Errors
+/// It cannot be written.
+pub fn tell_count(global: &Global, counted: &Value) -> anyhow::Result<End> {
+    let count = |name: &str| counted[name].as_u64().unwrap_or_default();
+    let (fulfil, all, segment) = (count("fulfil"), count("people"), counted["segment"].as_str().unwrap_or_default());
+    let words = format!("{} of {} fulfil {segment} now\n", out::count(fulfil), out::people(all));
+    out::say(global, counted, &words)
 }
 
 async fn remove(global: &Global, group: Group) -> anyhow::Result<End> {

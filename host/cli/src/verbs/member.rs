@@ -9,9 +9,10 @@ use caravan_api::secret;
 use caravan_connectors::LocalMessenger;
 use caravan_model::alert::Messenger as _;
 use caravan_model::port::{Clock as _, SystemClock};
-use caravan_model::{Code, Member, Problem, Right, Role};
+use caravan_model::{Code, Member, Millis, Problem, Right, Rights, Role};
 use caravan_runner::control;
-use serde_json::json;
+use serde::Deserialize as _;
+use serde_json::{Value, json};
 use std::io::Read as _;
 
 /// The longest password that is read, in bytes.
@@ -48,11 +49,11 @@ pub async fn member(global: &Global, verb: MemberVerb) -> anyhow::Result<End> {
             Hands::with(global, None, async |hands| {
                 if let Some(messenger) = &messenger {
                     mail_link(hands, messenger, &email).await?;
-                    return out::say(global, &json!({"mailed": email}), &format!("a link is mailed to {email}\n"));
+                    return tell_link(global, &email, &json!({"mailed": email}));
                 }
                 let (link, until) = (secret::fresh("cl")?, SystemClock.now().after(LINK_LIFE));
                 hands.acting().make_link(&email, &link, until).await?;
-                out::say(global, &json!({"link": link, "until": until}), &format!("{link}\n"))
+                tell_link(global, &email, &json!({"link": link, "until": until}))
             })
             .await
         }
@@ -93,10 +94,7 @@ pub async fn key(global: &Global, verb: KeyVerb) -> anyhow::Result<End> {
             Hands::making(global, None, async |hands| {
                 let key = secret::fresh("ck")?;
                 let id = hands.acting().add_key(&name, rights.clone(), &key).await?;
-                if !global.quiet && !global.json {
-                    eprintln!("This is the key's secret; it is told once:");
-                }
-                out::say(global, &json!({"name": name, "id": id, "key": key, "rights": rights}), &format!("{key}\n"))
+                tell_key(global, &json!({"name": name, "id": id, "key": key, "rights": rights}))
             })
             .await
         }
@@ -127,46 +125,80 @@ pub fn typed() -> anyhow::Result<String> {
     Ok(line)
 }
 
+/// Tells of a key that was made: its secret alone on the standard output, so that a script can take it.
+///
+/// # Errors
+/// It cannot be written.
+pub fn tell_key(global: &Global, made: &Value) -> anyhow::Result<End> {
+    if !global.quiet && !global.json {
+        eprintln!("This is the key's secret; it is told once:");
+    }
+    out::say(global, made, made["key"].as_str().unwrap_or_default())
+}
+
+/// Tells of a link that was made, or mailed.
+///
+/// # Errors
+/// It cannot be written.
+pub fn tell_link(global: &Global, email: &str, made: &Value) -> anyhow::Result<End> {
+    match made["link"].as_str() {
+        Some(link) => out::say(global, made, link),
+        None => out::say(global, made, &format!("a link is mailed to {email}\n")),
+    }
+}
+
 async fn members(global: &Global) -> anyhow::Result<End> {
     let all = control::members(&verbs::look(global)?).await?;
     let value = |member: &Member| {
         json!({"member": member.email, "name": member.name, "rights": member.rights, "since": member.since,
             "password": member.password.is_some()})
     };
-    if global.json {
-        out::print_json(&all.iter().map(value).collect::<Vec<_>>())?;
-    } else if all.is_empty() {
-        out::print("there are no members: `caravan member add ADDRESS --rights admin` adds the first")?;
-    } else {
-        let row = |member: &Member| {
-            let signs = if member.password.is_some() { "password or link" } else { "link" };
-            let name = member.name.clone().unwrap_or_default();
-            vec![member.email.clone(), name, member.rights.in_words(), signs.to_owned()]
-        };
-        out::print(&out::table(
-            &["MEMBER", "NAME", "RIGHTS", "SIGNS IN BY"],
-            &all.iter().map(row).collect::<Vec<_>>(),
-        ))?;
+    tell_members(global, &all.iter().map(value).collect())
+}
+
+/// Tells of members, as data has them here and on a serving host.
+///
+/// # Errors
+/// They cannot be read, or written.
+pub fn tell_members(global: &Global, told: &Value) -> anyhow::Result<End> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let row = |member: &Value| {
+        let either = |here: &str, there: &str| member.get(here).unwrap_or(&member[there]).clone();
+        let signs = if either("password", "has_password") == true { "password or link" } else { "link" };
+        let (email, name) = (text(&either("member", "email")), text(&member["name"]));
+        Ok(vec![email, name, Rights::deserialize(&member["rights"])?.in_words(), signs.to_owned()])
+    };
+    let rows = told.as_array().into_iter().flatten().map(row).collect::<anyhow::Result<Vec<Vec<String>>>>()?;
+    match rows.is_empty() {
+        true => {
+            out::say(global, told, "there are no members: `caravan member add ADDRESS --rights admin` adds the first")
+        }
+        false => out::say(global, told, &out::table(&["MEMBER", "NAME", "RIGHTS", "SIGNS IN BY"], &rows)),
     }
-    Ok(End::Done)
 }
 
 async fn keys(global: &Global) -> anyhow::Result<End> {
     let all = control::keys(&verbs::look(global)?).await?;
-    if global.json {
-        let value = |(id, key): &(String, caravan_model::Key)| json!({"id": id, "name": key.name, "rights": key.rights, "since": key.since, "by": key.by});
-        out::print_json(&all.iter().map(value).collect::<Vec<_>>())?;
-    } else if all.is_empty() {
-        out::print("there are no keys: `caravan key add NAME --rights ROLE` makes one")?;
-    } else {
-        let row = |(id, key): &(String, caravan_model::Key)| {
-            let since = out::instant(key.since);
-            vec![key.name.clone(), id.clone(), key.rights.in_words(), since, key.by.clone()]
-        };
-        let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-        out::print(&out::table(&["KEY", "ID", "RIGHTS", "SINCE", "BY"], &rows))?;
+    let value = |(id, key): &(String, caravan_model::Key)| json!({"id": id, "name": key.name, "rights": key.rights, "since": key.since, "by": key.by});
+    tell_keys(global, &all.iter().map(value).collect())
+}
+
+/// Tells of keys, as data has them here and on a serving host.
+///
+/// # Errors
+/// They cannot be read, or written.
+pub fn tell_keys(global: &Global, told: &Value) -> anyhow::Result<End> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let row = |key: &Value| {
+        let since = key["since"].as_i64().map(|since| out::instant(Millis(since))).unwrap_or_default();
+        let rights = Rights::deserialize(&key["rights"])?.in_words();
+        Ok(vec![text(&key["name"]), text(&key["id"]), rights, since, text(&key["by"])])
+    };
+    let rows = told.as_array().into_iter().flatten().map(row).collect::<anyhow::Result<Vec<Vec<String>>>>()?;
+    match rows.is_empty() {
+        true => out::say(global, told, "there are no keys: `caravan key add NAME --rights ROLE` makes one"),
+        false => out::say(global, told, &out::table(&["KEY", "ID", "RIGHTS", "SINCE", "BY"], &rows)),
     }
-    Ok(End::Done)
 }
 
 fn rights(global: &Global) -> anyhow::Result<End> {

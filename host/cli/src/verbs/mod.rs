@@ -2,7 +2,7 @@
 pub mod activate;
 pub mod alert;
 pub mod audience;
-mod audit;
+pub mod audit;
 pub mod batch;
 pub mod canvas;
 pub mod catalogue;
@@ -16,7 +16,7 @@ mod dry_webhook;
 pub mod entitlement;
 mod event;
 mod explain;
-mod group;
+pub mod group;
 mod host;
 mod import;
 mod lab;
@@ -27,7 +27,7 @@ pub mod profile;
 pub mod queue;
 mod run;
 mod serve;
-mod store;
+pub mod store;
 mod workspace;
 
 use crate::args::{Args, BatchVerb, ConfigVerb, Global, PolicyVerb, Verb};

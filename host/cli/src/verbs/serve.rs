@@ -174,8 +174,11 @@ async fn go(
         }
     }
     http.await??;
-    asking.abort();
-    watching.abort();
+    // What they hold of the stores is let go before this ends: a store that nobody has open any more is one file.
+    for task in [asking, watching] {
+        task.abort();
+        let _ = task.await;
+    }
     end
 }
 

@@ -3,7 +3,7 @@ use crate::args::{Global, StoreVerb};
 use crate::fail::End;
 use crate::host::hands::Hands;
 use crate::{out, stores};
-use caravan_runner::look_through;
+use caravan_runner::{StoreState, look_through};
 use caravan_store::{Sqlite, Store};
 use serde_json::json;
 use std::path::Path;
@@ -64,9 +64,16 @@ fn upgrade(global: &Global) -> anyhow::Result<End> {
 }
 
 async fn check(global: &Global) -> anyhow::Result<End> {
-    let state = look_through(&super::look(global)?).await?;
+    tell_check(global, &look_through(&super::look(global)?).await?)
+}
+
+/// Tells whether a store is whole.
+///
+/// # Errors
+/// It cannot be written.
+pub fn tell_check(global: &Global, state: &StoreState) -> anyhow::Result<End> {
     if global.json {
-        out::print_json(&state)?;
+        out::print_json(state)?;
     } else if state.is_whole() {
         out::print("the file is whole, and the books balance\n")?;
     } else {

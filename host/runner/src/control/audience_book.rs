@@ -92,7 +92,10 @@ pub async fn versions_of<S: Store>(store: &S, canvas: &str) -> crate::Result<Vec
         let names: BTreeSet<&str> = all.iter().map(|version| version.canvas.canvas.as_str()).collect();
         let names: Vec<&str> = names.into_iter().collect();
         return Err(Problem::new(Code::NotFound, format!("no canvas `{canvas}` was ever published here"))
-            .cure(format!("this store has: {}", names.join(", ")))
+            .cure(match names.is_empty() {
+                true => "`caravan canvas publish FILE` publishes one".to_owned(),
+                false => format!("this store has: {}", names.join(", ")),
+            })
             .into());
     }
     Ok(own)
@@ -111,7 +114,10 @@ impl<S: Store> Runner<S> {
         }
         let names: Vec<String> = self.store.audiences().await?.into_iter().map(|audience| audience.name).collect();
         Err(Problem::new(Code::NotFound, format!("there is no audience `{name}`"))
-            .cure(format!("this store has: {}", names.join(", ")))
+            .cure(match names.is_empty() {
+                true => "a canvas or an activation that names one makes it, once it is published".to_owned(),
+                false => format!("this store has: {}", names.join(", ")),
+            })
             .into())
     }
 

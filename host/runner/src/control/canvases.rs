@@ -5,7 +5,7 @@ use crate::doors;
 use crate::error::written;
 use crate::exits;
 use crate::runner::Runner;
-use caravan_model::{Code, Problem, ProfileId, VersionId};
+use caravan_model::{Code, Problem, ProfileId};
 use caravan_store::{DocumentKind, Lease, Note, Store};
 use serde_json::Value;
 
@@ -104,7 +104,7 @@ impl<S: Store> Runner<S> {
     }
 
     async fn let_everyone_out(&self, lease: Lease, canvas: &str) -> crate::Result<u64> {
-        let versions: Vec<VersionId> = self.versions_of(canvas).await?.iter().map(|version| version.id).collect();
+        let versions = self.versions_of(canvas).await?;
         let limit = self.options.chunk;
         doors::let_everyone_out(&self.store, lease, &versions, limit, || self.clock.now(), || true).await
     }

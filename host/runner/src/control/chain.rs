@@ -1,12 +1,12 @@
 //! The audit chain, looked at whole.
 use caravan_store::Store;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Records that are read at a time.
 const PAGE: usize = 5_000;
 
 /// How the chain is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainState {
     /// Records that hold, from the first on.
     pub records: u64,
@@ -17,7 +17,7 @@ pub struct ChainState {
 }
 
 /// A record that does not hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrokenNote {
     /// Its number.
     pub n: u64,

@@ -99,8 +99,10 @@ pub fn find_queue(lanes: &[Lane], audiences: &[Audience], text: &str) -> Result<
         [one] => Ok(one.clone()),
         [] => {
             let names: Vec<String> = keys.iter().map(|key| of_queue(key, audiences)).collect();
-            Err(Problem::new(Code::NotFound, format!("there is no queue `{text}`"))
-                .cure(format!("the queues are: {}", names.join(", "))))
+            Err(Problem::new(Code::NotFound, format!("there is no queue `{text}`")).cure(match names.is_empty() {
+                true => "there is none yet: a queue begins with the first person who is sent to an audience".to_owned(),
+                false => format!("the queues are: {}", names.join(", ")),
+            }))
         }
         several => {
             let names: Vec<String> = several.iter().map(|key| of_queue(key, audiences)).collect();

@@ -60,7 +60,8 @@ impl<S: Store> Acting<'_, S> {
         }
     }
 
-    pub(super) fn noted(&self, verb: &str, object: &str, details: Value) -> Note {
+    /// The note of something that whoever acts orders now, for a call that writes it with the deed.
+    pub fn noted(&self, verb: &str, object: &str, details: Value) -> Note {
         let mut note = Note::new(self.now(), self.who(), verb, object);
         note.details = match details {
             Value::Object(details) => details,

@@ -233,9 +233,11 @@ impl<'a, S: Store> Round<'a, S> {
         let mut scratch = Vec::new();
         let mut advances = Vec::with_capacity(ended.len());
         for (at, (calling, (status, why))) in ended.iter().enumerate() {
-            let Calling { visit, version, step, profile, due, .. } = *calling;
+            let Calling { visit, version, step, profile, due, again, .. } = *calling;
             let (status, why) = (*status, why.clone());
             let (ends_as, moves) = match (people.get(&profile), route.plan.after_sync(step, status)) {
+                // Whoever is sent again went on when the visit failed.
+                (known, _) if again => (known.map_or_else(erased, |_| (status, why)), Vec::new()),
                 (None, _) => (erased(), vec![Move::End]),
                 // Where the canvas was paused meanwhile, the person goes as far as the door of the next step.
                 (Some(_), Target::Step(step)) if is_still => ((status, why), vec![Move::Arrive { step }]),

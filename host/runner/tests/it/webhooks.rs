@@ -3,6 +3,7 @@ use crate::common::sender::{FakeSender, later};
 use crate::common::*;
 use caravan_model::webhook::WebhookAnswer;
 use caravan_model::{Code, Duration, Event, Profile, Status};
+use caravan_runner::control::{Resends, SentAgain};
 use caravan_runner::{RunEnd, RunOptions, preview};
 use caravan_store::Store;
 use std::collections::BTreeSet;
@@ -164,6 +165,68 @@ async fn a_paused_canvas_calls_nobody_and_stopping_lets_out_whoever_waits() {
     deliver().await;
     assert_eq!(sender.got().len(), before, "stopped");
     assert_eq!(stage.count(version, 0, Status::Exited).await, 10);
+    stage.balanced().await;
+}
+
+#[tokio::test]
+async fn calls_that_failed_are_made_again_under_their_keys_and_nobody_moves() {
+    let sender = FakeSender::new();
+    sender.answer(|_, _| WebhookAnswer::Refused { status: 500 });
+    let stage = stage(&sender);
+    let version = stage.publish(TEXT).await;
+    assert!(matches!(stage.run(version, "f", people(0..20)).await, RunEnd::Done(_)));
+    assert_eq!(stage.count(version, 0, Status::Failed).await, 20);
+    let deliver = async || {
+        let (progress, _) = tokio::sync::watch::channel(Default::default());
+        let (_cancel, cancelled) = tokio::sync::watch::channel(false);
+        stage.runner().deliver(Default::default(), progress, cancelled).await.unwrap()
+    };
+    let failed = |step: Option<&str>| Resends {
+        canvas: "mails".into(),
+        step: step.map(str::to_owned),
+        status: Status::Failed,
+        reason: Some("webhook-refused".into()),
+    };
+    // Whoever has left by an exit since is not called for; a step that syncs calls nobody.
+    let event = Event { name: "bought".into(), at: stage_now(&stage), properties: Default::default() };
+    stage.runner().record(vec![("p0".to_owned(), None, event)]).await.unwrap();
+    assert_eq!(stage.runner().resend(&failed(Some("sync"))).await.unwrap_err().code(), Code::NotFound);
+    let nobody = Resends { reason: Some("webhook-expired".into()), ..failed(None) };
+    assert_eq!(stage.runner().resend(&nobody).await.unwrap(), SentAgain::default());
+    let again = stage.runner().resend(&failed(Some("mail"))).await.unwrap();
+    assert_eq!((again.offered, again.overtaken), (19, 1));
+    assert_eq!(stage.runner().resend(&failed(None)).await.unwrap().offered, 0, "who waits is not asked for twice");
+    stage.balanced().await;
+
+    // The endpoint is down at first: they wait for it, and are told of.
+    sender.answer(|_, _| later(Some(Duration::HOUR)));
+    let RunEnd::Waits(lines, _) = deliver().await else { panic!("they wait for the endpoint") };
+    let line = lines.iter().find(|line| line.what == "step `mail`: webhook mailer").expect("a line");
+    assert!(line.n == 19 && line.until.is_some_and(|until| until > stage_now(&stage)), "{lines:?}");
+    assert_eq!(stage.count(version, 0, Status::Waiting).await, 19);
+    stage.runner().erase(&[stage.store.find("p1").await.unwrap()[0]]).await.unwrap();
+    sender.answer(|call, _| match call.body.contains("p2@") {
+        true => WebhookAnswer::Refused { status: 422 },
+        false => WebhookAnswer::Taken,
+    });
+    stage.clock.0.fetch_add(3_700_000, std::sync::atomic::Ordering::SeqCst);
+    let synced = stage.count(version, 1, Status::Synced).await;
+    assert!(matches!(deliver().await, RunEnd::Done(_)));
+    let mut counts = Vec::new();
+    for status in [Status::Passed, Status::Failed, Status::Exited, Status::Waiting] {
+        counts.push(stage.count(version, 0, status).await);
+    }
+    assert_eq!(counts, [17, 2, 1, 0]);
+    assert_eq!(stage.count(version, 1, Status::Synced).await, synced, "nobody went on a second time");
+    let keys = sender.by_key();
+    assert_eq!(keys.len(), 20, "no visit has a second key");
+    stage.balanced().await;
+
+    // What a stop finds unsent is withdrawn, also of those who had gone on; then nothing is sent again.
+    assert_eq!(stage.runner().resend(&failed(Some("mail"))).await.unwrap().offered, 1);
+    stage.runner().stop_now("mails", "test").await.unwrap();
+    assert_eq!((stage.count(version, 0, Status::Waiting).await, stage.count(version, 0, Status::Exited).await), (0, 2));
+    assert_eq!(stage.runner().resend(&failed(None)).await.unwrap_err().code(), Code::Usage);
     stage.balanced().await;
 }
 

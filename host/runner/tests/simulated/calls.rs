@@ -6,6 +6,7 @@ use crate::time::{DAY, HOUR};
 use crate::world::{World, done, plain};
 use caravan_model::webhook::WebhookAnswer;
 use caravan_model::{Duration, Status};
+use caravan_runner::control::Resends;
 use std::sync::Arc;
 
 const TEXT: &str = "
@@ -71,6 +72,57 @@ async fn a_process_that_dies_before_any_commit_calls_again_with_the_same_key() {
 #[tokio::test(flavor = "current_thread", start_paused = true)]
 async fn a_process_that_dies_after_any_commit_calls_again_with_the_same_key() {
     dies_at_every_write(Death::After).await;
+}
+
+/// Everybody failed and went on; they are sent again, and the process dies at a write of that. Gives whether it did.
+async fn dies_while_sent_again(doom: Doom) -> bool {
+    let sender = FakeSender::new();
+    sender.answer(|_, _| WebhookAnswer::Refused { status: 400 });
+    let mut world = world(3, &sender);
+    *world.watch.audit_every.lock().unwrap() = 1;
+    let version = world.publish(TEXT).await;
+    done(&world.run(version, "people", people(0..30), HOUR * 4).await);
+    assert_eq!(world.statuses(version, 1).await.values().sum::<u64>(), 30);
+    let first = sender.by_key();
+    sender.answer(|call, before| match (call.body.contains("p7@"), before) {
+        (true, _) => WebhookAnswer::Refused { status: 400 },
+        (false, 1) => later(Some(Duration::MINUTE)),
+        (false, _) => WebhookAnswer::Taken,
+    });
+    // Somebody mends the endpoint, which takes a while.
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    let lives = world.lives;
+    world.dies(doom);
+    let failed = || Resends {
+        canvas: "walk".into(),
+        step: None,
+        status: Status::Failed,
+        reason: Some("webhook-refused".into()),
+    };
+    while world.runner().resend(&failed()).await.is_err() {
+        world.restart().await;
+    }
+    done(&world.deliver(HOUR * 4).await);
+    let mails = world.statuses(version, 1).await;
+    let passed: u64 = mails.iter().filter(|((status, _), _)| *status == Status::Passed).map(|(_, n)| *n).sum();
+    assert_eq!((passed, mails.values().sum::<u64>()), (29, 30), "{doom:?}: {mails:?}");
+    assert!(world.members().is_empty(), "{doom:?}: nobody goes on where they went `otherwise` before");
+    let keys = sender.by_key();
+    assert!(keys.keys().eq(first.keys()), "{doom:?}: each visit keeps its key");
+    assert!(keys.values().all(|bodies| bodies.len() >= 2), "{doom:?}: everybody was called for again");
+    world.balanced().await;
+    world.lives > lives
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn a_process_that_dies_while_failed_calls_are_made_again_loses_none_and_moves_nobody() {
+    for how in [Death::Before, Death::After] {
+        let mut after = 0;
+        while dies_while_sent_again(Doom { call: None, after, how }).await {
+            after += 1;
+        }
+        assert!(after > 4, "only {after} writes");
+    }
 }
 
 #[tokio::test(flavor = "current_thread", start_paused = true)]

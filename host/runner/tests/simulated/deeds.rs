@@ -6,7 +6,7 @@ use crate::world::{World, done};
 use caravan_model::ProfileId;
 use caravan_runner::Result;
 use caravan_runner::control::verify_notes;
-use caravan_store::{HoldScope, Store as _};
+use caravan_store::{DocumentKind, HoldScope, Store as _};
 
 #[derive(Clone, Copy, Debug)]
 enum Deed {
@@ -16,6 +16,7 @@ enum Deed {
     List,
     TakeBack,
     Erase,
+    Seal,
 }
 
 impl Deed {
@@ -27,6 +28,7 @@ impl Deed {
             Deed::List => "list.create",
             Deed::TakeBack => "audience.takeback",
             Deed::Erase => "profile.erase",
+            Deed::Seal => "connection.token",
         }
     }
 
@@ -45,6 +47,11 @@ impl Deed {
             Deed::List => ann.create_list("friends").await.map(drop),
             Deed::TakeBack => ann.take_back("walk", "sync").await.map(drop),
             Deed::Erase => ann.erase(everyone).await.map(drop),
+            Deed::Seal => {
+                let note = ann.noted(self.verb(), "connection shop", serde_json::Value::Null);
+                let swap = world.store().swap_sealed("connection/shop".into(), None, Some("v1.x".into()), Some(note));
+                Ok(swap.await.map(drop)?)
+            }
         }
     }
 
@@ -58,6 +65,7 @@ impl Deed {
             Deed::List => world.runner().create_list("friends").await.map(|made| !made).unwrap(),
             Deed::TakeBack => store.lanes().await.unwrap().iter().any(|lane| lane.waiting > 0),
             Deed::Erase => store.everyone(ProfileId(0), 100).await.unwrap().len() < 12,
+            Deed::Seal => !store.documents(DocumentKind::Sealed).await.unwrap().is_empty(),
         }
     }
 }
@@ -100,7 +108,7 @@ async fn dies_while(deed: Deed, after: u64, how: Death) -> bool {
 
 #[tokio::test(flavor = "current_thread", start_paused = true)]
 async fn what_was_done_when_the_process_died_stands_in_the_audit_chain() {
-    for deed in [Deed::Publish, Deed::Hold, Deed::Lift, Deed::List, Deed::TakeBack, Deed::Erase] {
+    for deed in [Deed::Publish, Deed::Hold, Deed::Lift, Deed::List, Deed::TakeBack, Deed::Erase, Deed::Seal] {
         for how in [Death::Before, Death::After] {
             let mut after = 0;
             while dies_while(deed, after, how).await {

@@ -367,7 +367,7 @@ the_store! {
         fn hold(by: impl Under, hold: Hold) -> ();
         fn lift(by: impl Under, scope: HoldScope, now: Millis) -> bool;
         fn correct(lease: Lease, correction: Correction) -> u64;
-        fn swap_sealed(id: String, was: Option<String>, becomes: Option<String>) -> bool;
+        fn swap_sealed(id: String, was: Option<String>, becomes: Option<String>, note: Option<Note>) -> bool;
         fn put_documents(by: impl Under, documents: Vec<(DocumentKind, String, Option<String>)>) -> ();
         fn note(
             lease: Lease, documents: Vec<(DocumentKind, String, Option<String>)>, notes: Vec<Note>

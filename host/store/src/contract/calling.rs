@@ -21,6 +21,8 @@ pub struct Calling {
     pub began: Millis,
     /// What became of the attempts so far; none where there was none.
     pub tried: Option<Tried>,
+    /// The visit had failed and is sent again: its end moves nobody.
+    pub again: bool,
 }
 
 /// A call that is about to be made: its visit, version and step.

@@ -103,6 +103,22 @@ pub struct Offer {
     pub step: (VersionId, StepIx),
 }
 
+/// Where visits that are sent again go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// Once more into a queue.
+    Queued {
+        /// The lane of its audience, as [`super::Move::Offer`] names it.
+        lane: LaneId,
+        /// The connection.
+        connection: u32,
+        /// Add or remove.
+        action: Action,
+    },
+    /// Once more to the endpoint, under the key of before; the person stays where they are.
+    Called,
+}
+
 /// Visits to be sent again.
 #[derive(Clone, Debug)]
 pub struct Resend {
@@ -110,13 +126,9 @@ pub struct Resend {
     pub version: VersionId,
     /// The step.
     pub step: StepIx,
-    /// The lane of its audience, as [`super::Move::Offer`] names it.
-    pub lane: LaneId,
-    /// The connection.
-    pub connection: u32,
-    /// Add or remove.
-    pub action: Action,
-    /// `Rejected`, `Expired` or `Skipped`.
+    /// Where to.
+    pub to: Again,
+    /// `Rejected`, `Expired` or `Skipped`; of an endpoint `Failed`.
     pub status: Status,
     /// Only with this reason code.
     pub reason: Option<String>,
@@ -133,7 +145,8 @@ pub struct Resend {
 pub struct Resent {
     /// Visits that wait again; 0 does not mean that there are no more.
     pub offered: u64,
-    /// Visits left alone, because something newer of the same person has ended or waits in the lane.
+    /// Visits left alone, because something newer of the same person has ended or waits in the lane; of an endpoint
+    /// because they left the canvas by an exit since.
     pub overtaken: u64,
     /// The last visit looked at; `None` = there are no more.
     pub next: Option<VisitId>,

@@ -259,6 +259,6 @@ pub struct Advance {
     pub profile: ProfileId,
     /// The status that the waiting visit ends with (a delay: `Passed`); ignored for arrivals.
     pub ends_as: (Status, Reason),
-    /// What follows.
+    /// What follows; nothing for a visit that was sent again (`Calling::again`), whose end moves nobody.
     pub moves: Vec<Move>,
 }

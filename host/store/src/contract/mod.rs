@@ -244,9 +244,9 @@ pub trait Store: Send + Sync + Clone + 'static {
         settles: Vec<ProfileId>,
         now: Millis,
     ) -> impl Future<Output = Result<u64>> + Send;
-    /// Sends visits with this final status (and reason code) again: each waits once more, as a new operation at the end
-    /// of its lane, unless a newer operation of the same person has ended there or waits. Looks at `limit` visits, the
-    /// newest first; gives how many were sent and where to go on.
+    /// Sends visits with this final status (and reason code) again: each waits once more ([`Again`]), as a new operation at the
+    /// end of its lane, unless a newer one of the same person has ended there or waits, or for its endpoint, unless they left
+    /// by an exit. Looks at `limit` visits, the newest first; gives how many were sent and where to go on.
     fn resend(&self, by: impl Under, resend: Resend) -> impl Future<Output = Result<Resent>> + Send;
     /// Moves unsealed operations of these steps to another lane, to its end, in order (rebinding). Gives how many.
     fn move_operations(
@@ -384,14 +384,14 @@ pub trait Store: Send + Sync + Clone + 'static {
         by: impl Under,
         documents: Vec<(DocumentKind, String, Option<String>)>,
     ) -> impl Future<Output = Result<()>> + Send;
-    /// Puts a sealed text in the place of the one that was read, or (`None`) removes it; false, and nothing is changed, where
-    /// another one stands there by now. No lease: what was read is the fence, so that a renewed token never replaces a newer
-    /// one, whoever holds the slots.
+    /// Puts a sealed text in the place of the one that was read, or (`None`) removes it, with a note of whose order it is; false,
+    /// and nothing is changed, where another one stands there by now. No lease: what was read is the fence, for every owner.
     fn swap_sealed(
         &self,
         id: String,
         was: Option<String>,
         becomes: Option<String>,
+        note: Option<Note>,
     ) -> impl Future<Output = Result<bool>> + Send;
     /// Writes or removes documents as [`Store::put_documents`] does, and appends notes of it, or of what was done already,
     /// to the audit chain: one transaction. Nothing changes or removes a note.

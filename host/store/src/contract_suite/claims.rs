@@ -194,9 +194,7 @@ pub async fn rule_11_9_a_resend_waits_again_unless_something_newer_exists<E: Eng
     let resend = |reason: &str| Resend {
         version: w.version.id,
         step: StepIx(0),
-        lane: w.lane,
-        connection: w.connection,
-        action: Action::Add,
+        to: Again::Queued { lane: w.lane, connection: w.connection, action: Action::Add },
         status: Status::Expired,
         reason: Some(reason.to_owned()),
         before: None,

@@ -1,6 +1,6 @@
 //! Installed connectors are kept by the digest of their bytes.
 use super::{Engine, World};
-use crate::contract::{DocumentKind, Store};
+use crate::contract::{DocumentKind, Note, Store};
 use caravan_model::{Digest, Duration};
 
 pub async fn a_connectors_bytes_are_kept_once_by_their_digest(engine: impl Engine) {
@@ -29,16 +29,20 @@ pub async fn a_connectors_bytes_are_kept_once_by_their_digest(engine: impl Engin
 pub async fn a_sealed_text_replaces_only_the_one_that_was_read(engine: impl Engine) {
     let w = World::new(engine).await;
     let text = |text: &str| Some(text.to_owned());
-    let swap =
-        |was: Option<String>, becomes: Option<String>| w.store.swap_sealed("connection/shop".to_owned(), was, becomes);
+    let note = |verb: &str| Some(Note::new(w.now, "cli:ann", verb, "connection shop"));
+    let swap = |was: Option<String>, becomes: Option<String>| {
+        w.store.swap_sealed("connection/shop".to_owned(), was, becomes, note("connection.token"))
+    };
     assert!(swap(None, text("one")).await.expect("first"));
     assert!(!swap(None, text("two")).await.expect("somebody was first"));
     assert!(swap(text("one"), text("two")).await.expect("renewed"));
     assert!(!swap(text("one"), text("three")).await.expect("a late renewal changes nothing"));
     assert!(!swap(text("one"), None).await.expect("nor does a late removal"));
     let w = w.crash().await;
+    assert_eq!(w.store.notes(0, 9).await.expect("notes").len(), 2, "each that was done, and none that was not");
     let kept = w.store.documents(DocumentKind::Sealed).await.expect("sealed");
     assert_eq!(kept, [("connection/shop".to_owned(), "two".to_owned())]);
-    assert!(w.store.swap_sealed("connection/shop".to_owned(), text("two"), None).await.expect("removed"));
+    assert!(w.store.swap_sealed("connection/shop".to_owned(), text("two"), None, None).await.expect("removed"));
+    assert_eq!(w.store.notes(0, 9).await.expect("notes").len(), 2, "nobody ordered it");
     assert!(w.store.documents(DocumentKind::Sealed).await.expect("none").is_empty());
 }

@@ -272,7 +272,7 @@ pub async fn documents_and_exchanges_are_kept<E: Engine>(engine: E) {
     assert!(is_told(w.store.documents_written()));
     w.store.note(w.lease, policy(Some("{\"a\":1}")), Vec::new()).await.expect("kept");
     assert!(is_told(w.store.documents_written()));
-    assert!(w.store.swap_sealed("s".to_owned(), None, Some("x".to_owned())).await.expect("sealed"));
+    assert!(w.store.swap_sealed("s".to_owned(), None, Some("x".to_owned()), None).await.expect("sealed"));
     assert!(is_told(w.store.documents_written()));
     let forget = ImportStep::Forget { import: "none".to_owned() };
     w.store.import(w.lease, forget, w.now).await.expect("nothing was there");

@@ -155,6 +155,7 @@ macro_rules! contract_suite {
         );
         $crate::contract_suite!(@module $engine, calling:
             calls_wait_are_put_off_and_end
+            a_failed_call_is_made_again_and_moves_nobody
         );
         $crate::contract_suite!(@module $engine, claims:
             rule_11_17_claims_end_one_by_one

@@ -28,7 +28,11 @@ pub async fn cap(global: &Global, args: CapArgs) -> anyhow::Result<End> {
     .await
 }
 
-fn tell(global: &Global, canvas: &str, caps: Caps) -> anyhow::Result<End> {
+/// Tells of a canvas's caps.
+///
+/// # Errors
+/// It cannot be written.
+pub fn tell(global: &Global, canvas: &str, caps: Caps) -> anyhow::Result<End> {
     if global.json {
         out::print_json(&json!({"canvas": canvas, "total": caps.in_all, "day": caps.a_day, "run": caps.a_run}))?;
         return Ok(End::Done);

@@ -1,5 +1,5 @@
 //! `caravan canvas …`: canvases, from a file to who is where.
-mod cap;
+pub mod cap;
 mod files;
 pub mod forecast;
 mod new;
@@ -7,7 +7,7 @@ pub mod numbers;
 pub mod preview;
 pub mod publish;
 pub mod replay;
-mod state;
+pub mod state;
 pub mod versions;
 
 use crate::args::{CanvasVerb, Global};

@@ -6,7 +6,7 @@ use crate::fail::{End, usage};
 use crate::out;
 use crate::verbs::{self, dry_run};
 use caravan_model::port::{Clock, SystemClock};
-use caravan_model::{Code, Millis, Problem, ProfileId, mask, reasons};
+use caravan_model::{Code, Millis, Problem, ProfileId, Reason, mask, reasons};
 use caravan_runner::{Assumed, DryRunResult, Happens, Preview, PreviewVisit, preview as walk};
 use caravan_store::{Sqlite, Store};
 use serde_json::{Value, json};
@@ -30,11 +30,7 @@ pub async fn preview(global: &Global, args: &PreviewArgs) -> anyhow::Result<End>
             _ => None,
         });
     }
-    if global.json {
-        out::print_json(&as_json(&way, &dry))?;
-    } else {
-        out::print(&in_words(&way, &dry))?;
-    }
+    tell(global, &as_json(&way, &dry))?;
     Ok(End::Done)
 }
 
@@ -93,24 +89,39 @@ pub fn as_json(way: &Preview, dry: &[Option<DryRunResult>]) -> Value {
         "cut": way.cut})
 }
 
-fn in_words(way: &Preview, dry: &[Option<DryRunResult>]) -> String {
-    let rule = way.kept_out_by.as_ref().map(|filter| serde_json::to_string(filter).unwrap_or_default());
+/// Tells a person's way, as [`as_json`] gives it and as a serving host answers.
+///
+/// # Errors
+/// It cannot be written.
+pub fn tell(global: &Global, way: &Value) -> anyhow::Result<()> {
+    match global.json {
+        true => out::print_json(way),
+        false => Ok(out::print(&in_words(way))?),
+    }
+}
+
+fn in_words(way: &Value) -> String {
+    let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let rule = Some(&way["kept_out_by"]).filter(|rule| !rule.is_null());
     let rule = rule.map(|rule| format!("this does not hold: {rule}"));
-    let why: Vec<String> = way.would_not_enter.iter().cloned().chain(rule).collect();
+    let would_not = way["would_not_enter"].as_array().into_iter().flatten().map(text_of);
+    let why: Vec<String> = would_not.chain(rule).collect();
+    let who = text_of(&way["external_id"]);
     let mut text = match why.is_empty() {
-        true => format!("{} would enter\n", way.external_id),
-        false => format!("{} would not enter: {}. If they came in:\n", way.external_id, why.join("; ")),
+        true => format!("{who} would enter\n"),
+        false => format!("{who} would not enter: {}. If they came in:\n", why.join("; ")),
     };
-    let rows: Vec<Vec<String>> = way
-        .visits
-        .iter()
-        .zip(dry)
-        .map(|(visit, dry)| {
-            vec![out::instant(visit.at), visit.step.clone(), visit.kind.to_owned(), decision(visit, dry.as_ref())]
+    let rows: Vec<Vec<String>> = way["visits"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|visit| {
+            let at = visit["at"].as_i64().map(|at| out::instant(Millis(at))).unwrap_or_default();
+            vec![at, text_of(&visit["step"]), text_of(&visit["kind"]), decision(visit)]
         })
         .collect();
     text.push_str(&out::table(&["at", "step", "kind", "what happens"], &rows));
-    if way.cut {
+    if way["cut"] == true {
         text.push_str("and so on: the canvas goes round\n");
     }
     text
@@ -121,29 +132,34 @@ fn body(visit: &PreviewVisit) -> Option<Value> {
     serde_json::from_str(visit.body.as_deref()?).ok().map(|body| mask::below(&body))
 }
 
-fn decision(visit: &PreviewVisit, dry: Option<&DryRunResult>) -> String {
-    let mut words = reasons::words_of(&visit.reason).into_owned();
-    if let Some(until) = visit.until {
-        words = format!(
-            "waits until {}{}",
-            out::instant(until),
-            if words.is_empty() { "".into() } else { format!(": {words}") }
-        );
+fn decision(visit: &Value) -> String {
+    let reason: Reason = serde_json::from_value(visit["reason"].clone()).unwrap_or_default();
+    let mut words = reasons::words_of(&reason).into_owned();
+    if let Some(until) = visit["until"].as_i64() {
+        let why = if words.is_empty() { String::new() } else { format!(": {words}") };
+        words = format!("waits until {}{why}", out::instant(Millis(until)));
     }
-    if let Some(body) = body(visit) {
+    let body = &visit["body"];
+    if !body.is_null() {
         let outcome = if words.is_empty() { "passed".to_owned() } else { words };
         words = format!("{outcome}: sends {body}");
     }
-    if let Some(dry) = dry {
-        let person = dry.results.first();
-        let status = person.map_or("", |person| person.status.word());
-        let why = person.map(|person| &person.reason).filter(|why| !why.code.is_empty());
-        let why = why.map_or(String::new(), |why| format!(" ({})", reasons::words_of(why)));
+    let sync = &visit["sync"];
+    if !sync.is_null() {
+        let person = &sync["results"][0];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let why = match text(&person["code"]).is_empty() {
+            true => String::new(),
+            false => format!(" ({})", text(&person["reason"])),
+        };
+        let requests = sync["requests"].as_array().into_iter().flatten();
         let requests: Vec<String> =
-            dry.requests.iter().map(|request| format!("{} {}", request.method, request.url)).collect();
-        let sends =
-            if requests.is_empty() { "sends nothing".to_owned() } else { format!("sends {}", requests.join(", ")) };
-        words = format!("{status}{why}: {sends}");
+            requests.map(|request| format!("{} {}", text(&request["method"]), text(&request["url"]))).collect();
+        let sends = match requests.is_empty() {
+            true => "sends nothing".to_owned(),
+            false => format!("sends {}", requests.join(", ")),
+        };
+        words = format!("{}{why}: {sends}", text(&person["status"]));
     }
     words
 }

@@ -6,7 +6,7 @@ use crate::{ask, out};
 use caravan_model::{Code, Problem, ProfileId};
 use caravan_runner::control::{CanvasState, CanvasWaits, what_waits};
 use caravan_store::Store as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Stops entries and positions.
@@ -97,23 +97,44 @@ fn tell(
         return Ok(End::Done);
     }
     let already = if was == is { " already" } else { "" };
-    let mut text = format!("{canvas} is {word}{already}: {}\n", becomes(is, waits));
+    let mut text = format!("{canvas} is {word}{already}: {}\n", becomes(is, waits.resting, waits.queued));
+    text.push_str(&behind(canvas, is, was == CanvasState::Stopped, left));
+    out::print(&text)?;
+    Ok(End::Done)
+}
+
+/// The same of what a serving host answers.
+///
+/// # Errors
+/// It cannot be written.
+pub fn tell_answer(global: &Global, canvas: &str, is: CanvasState, answer: &Value) -> anyhow::Result<End> {
+    let count = |value: &Value| value.as_u64().unwrap_or_default();
+    let (waits, was, left) = (&answer["waits"], answer["was"].as_str().unwrap_or_default(), count(&answer["let_out"]));
+    let word = waits["state"].as_str().unwrap_or_default();
+    let already = if was == word && left == 0 { " already" } else { "" };
+    let becomes = becomes(is, count(&waits["resting"]), count(&waits["queued"]));
+    let text = format!("{canvas} is {word}{already}: {becomes}\n{}", behind(canvas, is, was == "stopped", left));
+    out::say(global, answer, &text)
+}
+
+/// What else whoever changed how a canvas stands is told.
+fn behind(canvas: &str, is: CanvasState, was_stopped: bool, left: u64) -> String {
+    let mut text = String::new();
     if is == CanvasState::Stopped && left > 0 {
         text.push_str(&format!("{} left\n", out::people(left)));
     }
-    if is == CanvasState::Live && was == CanvasState::Stopped {
+    if is == CanvasState::Live && was_stopped {
         text.push_str("those who were let out stay out; a run lets people in again\n");
     }
     if is != CanvasState::Live {
         text.push_str(&format!("`{} canvas resume {canvas}` opens it again\n", out::called()));
     }
-    out::print(&text)?;
-    Ok(End::Done)
+    text
 }
 
 /// What becomes of those who wait.
-fn becomes(state: CanvasState, waits: &CanvasWaits) -> String {
-    let (resting, queued) = (people(waits.resting, "waits", "wait"), operations(waits.queued));
+fn becomes(state: CanvasState, resting: u64, queued: u64) -> String {
+    let (resting, queued) = (people(resting, "waits", "wait"), operations(queued));
     match state {
         CanvasState::Live => format!("people enter; {resting} at steps and go on; {queued} in queues"),
         CanvasState::Paused => {
@@ -147,7 +168,7 @@ fn in_words(canvas: &str, waits: &CanvasWaits) -> String {
     for (word, state) in
         [("pause", CanvasState::Paused), ("stop", CanvasState::Closed), ("stop --now", CanvasState::Stopped)]
     {
-        text.push_str(&format!("  {word}: {}\n", becomes(state, waits)));
+        text.push_str(&format!("  {word}: {}\n", becomes(state, waits.resting, waits.queued)));
     }
     text
 }

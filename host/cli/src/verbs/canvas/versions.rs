@@ -3,11 +3,9 @@ use crate::args::{DiffArgs, Global};
 use crate::fail::{End, usage};
 use crate::host::hands::Hands;
 use crate::{files, out, verbs};
-use caravan_model::{Code, Problem};
-use caravan_runner::control::{
-    CanvasDiff, CanvasLine, Side, VersionLine, canvases, diff, draft, history, version_text,
-};
-use serde_json::json;
+use caravan_model::{Code, Millis, Problem};
+use caravan_runner::control::{CanvasDiff, Side, canvases, diff, draft, history, version_text};
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// Keeps a file as its canvas's draft, whether it is sound or not.
@@ -16,11 +14,18 @@ pub async fn save(global: &Global, path: &Path) -> anyhow::Result<End> {
     let canvas = id_of(path, &text)?;
     Hands::making(global, None, async |hands| {
         let draft = hands.acting().save_draft(&canvas, &text).await?;
-        let words =
-            format!("the draft of {canvas} is kept; `{} canvas publish {canvas}` makes it live\n", out::called());
-        out::say(global, &json!({"canvas": canvas, "at": draft.at, "by": draft.by}), &words)
+        tell_saved(global, &canvas, &json!({"canvas": canvas, "at": draft.at, "by": draft.by}))
     })
     .await
+}
+
+/// Tells that a draft is kept.
+///
+/// # Errors
+/// It cannot be written.
+pub fn tell_saved(global: &Global, canvas: &str, kept: &Value) -> anyhow::Result<End> {
+    let words = format!("the draft of {canvas} is kept; `{} canvas publish {canvas}` makes it live\n", out::called());
+    out::say(global, kept, &words)
 }
 
 /// The canvas's id as its text says it, also where the rest cannot be read.
@@ -36,35 +41,43 @@ pub fn id_of(path: &Path, text: &str) -> anyhow::Result<String> {
 
 /// Lists canvases.
 pub async fn list(global: &Global, archived: bool) -> anyhow::Result<End> {
-    let lines = canvases(&verbs::look(global)?, archived).await?;
-    let words = match lines.is_empty() {
-        true => "there is no canvas yet: `caravan canvas publish FILE` makes one live\n".to_owned(),
-        false => {
-            let row = |line: &CanvasLine| {
-                vec![
-                    line.canvas.clone(),
-                    line.state.to_owned(),
-                    line.version.map(|version| version.to_string()).unwrap_or_default(),
-                    out::count(line.entered),
-                    inside(line),
-                    if line.draft { "kept" } else { "" }.to_owned(),
-                    line.title.clone().unwrap_or_default(),
-                ]
-            };
-            let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
-            out::table(&["CANVAS", "STATE", "VERSION", "ENTERED", "INSIDE", "DRAFT", "TITLE"], &rows)
-        }
+    tell_list(global, &json!(canvases(&verbs::look(global)?, archived).await?))
+}
+
+/// Tells of canvases, a line each, as data has them here and on a serving host.
+///
+/// # Errors
+/// It cannot be written.
+pub fn tell_list(global: &Global, lines: &Value) -> anyhow::Result<End> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let count = |value: &Value| value.as_u64().map(out::count).unwrap_or_default();
+    let row = |line: &Value| {
+        let draft = if line["draft"] == true { "kept" } else { "" };
+        let (canvas, state, title) = (text(&line["canvas"]), text(&line["state"]), text(&line["title"]));
+        let version = line["version"].as_u64().map(|version| version.to_string()).unwrap_or_default();
+        vec![canvas, state, version, count(&line["entered"]), inside(line), draft.to_owned(), title]
     };
-    out::say(global, &json!(lines), &words)
+    let rows: Vec<Vec<String>> = lines.as_array().into_iter().flatten().map(row).collect();
+    let words = match rows.is_empty() {
+        true => "there is no canvas yet: `caravan canvas publish FILE` makes one live\n".to_owned(),
+        false => out::table(&["CANVAS", "STATE", "VERSION", "ENTERED", "INSIDE", "DRAFT", "TITLE"], &rows),
+    };
+    out::say(global, lines, &words)
 }
 
 /// How many are inside, and how many of them in older versions.
-fn inside(line: &CanvasLine) -> String {
-    let older = line.inside_of.iter().filter(|(version, _)| Some(**version) != line.version);
-    let older: Vec<String> = older.map(|(version, n)| format!("{} in version {version}", out::count(*n))).collect();
+fn inside(line: &Value) -> String {
+    let all = out::count(line["inside"].as_u64().unwrap_or_default());
+    let newest = line["version"].as_u64().map(|version| version.to_string());
+    let of = line["inside_of"].as_object().into_iter().flatten();
+    let older = of.filter(|(version, _)| newest.as_deref() != Some(version.as_str()));
+    let words = |(version, n): (&String, &Value)| {
+        format!("{} in version {version}", out::count(n.as_u64().unwrap_or_default()))
+    };
+    let older: Vec<String> = older.map(words).collect();
     match older.is_empty() {
-        true => out::count(line.inside),
-        false => format!("{} ({})", out::count(line.inside), older.join(", ")),
+        true => all,
+        false => format!("{all} ({})", older.join(", ")),
     }
 }
 
@@ -83,20 +96,24 @@ pub async fn show(global: &Global, canvas: &str, version: Option<u32>, of_draft:
 
 /// Lists a canvas's versions.
 pub async fn versions(global: &Global, canvas: &str) -> anyhow::Result<End> {
-    let lines = history(&verbs::look(global)?, canvas).await?;
-    let row = |line: &VersionLine| {
-        vec![
-            line.version.to_string(),
-            line.published.map(out::instant).unwrap_or_default(),
-            line.by.clone().unwrap_or_default(),
-            out::count(line.entered),
-            out::count(line.inside),
-            line.digest.short(),
-        ]
+    tell_versions(global, &json!(history(&verbs::look(global)?, canvas).await?))
+}
+
+/// Tells of versions, as data has them here and on a serving host.
+///
+/// # Errors
+/// It cannot be written.
+pub fn tell_versions(global: &Global, told: &Value) -> anyhow::Result<End> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let count = |value: &Value| value.as_u64().map(out::count).unwrap_or_default();
+    let row = |line: &Value| {
+        let published = line["published"].as_i64().map(|at| out::instant(Millis(at))).unwrap_or_default();
+        let (version, digest) = (line["version"].to_string(), text(&line["digest"]).chars().take(12).collect());
+        vec![version, published, text(&line["by"]), count(&line["entered"]), count(&line["inside"]), digest]
     };
-    let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = told.as_array().into_iter().flatten().map(row).collect();
     let table = out::table(&["VERSION", "PUBLISHED", "BY", "ENTERED", "INSIDE", "DIGEST"], &rows);
-    out::say(global, &json!(lines), &table)
+    out::say(global, told, &table)
 }
 
 /// Makes a version's text the draft again.

@@ -1,6 +1,6 @@
 //! `caravan connection connect`: a person consents in a browser, and the code comes back to this machine.
 use super::callback::Callback;
-use super::{Subject, no_app, note};
+use super::{Subject, no_app, ordered};
 use crate::args::{ConnectArgs, Global};
 use crate::fail::End;
 use crate::host::hands::Hands;
@@ -47,10 +47,10 @@ pub async fn connect(global: &Global, args: &ConnectArgs) -> anyhow::Result<End>
             None => by_loopback(global, args, &desk, &app, title).await?,
         };
         let credential = desk.finish(&app, &begun, &code).await?;
-        safe.set_credential(&subject.name, Some(&credential)).await?;
         let missing: Vec<String> = credential.missing().into_iter().map(str::to_owned).collect();
         let details = json!({"kind": credential.kind(), "scopes": credential.granted, "missing": missing});
-        note(hands, "connection.connect", format!("connection {}", subject.name), details).await?;
+        let safe = ordered(hands, "connection.connect", &format!("connection {}", subject.name), details);
+        safe.set_credential(&subject.name, Some(&credential)).await?;
         if global.json {
             out::print_json(
                 &json!({"connected": subject.name, "scopes": credential.granted, "missing_scopes": missing,

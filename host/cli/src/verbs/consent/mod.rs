@@ -84,8 +84,9 @@ impl Subject {
     }
 }
 
-async fn note(hands: &Hands, verb: &str, object: String, details: Value) -> anyhow::Result<()> {
-    Ok(hands.acting().put(Vec::new(), verb, &object, details).await?)
+/// The safe for one change that whoever types this orders.
+fn ordered(hands: &Hands, verb: &str, object: &str, details: Value) -> Safe {
+    safe::ordered(hands.store(), hands.acting().noted(verb, object, details))
 }
 
 /// A secret from the standard input.
@@ -121,9 +122,9 @@ pub async fn app(global: &Global, verb: AppVerb) -> anyhow::Result<End> {
         match &verb {
             AppVerb::Set { connector, client_id, client_secret_env, .. } => {
                 let secret = secret_of(client_secret_env.as_deref())?;
+                let object = format!("connector {connector}");
+                let safe = ordered(hands, "connector.app.set", &object, json!({"client_id": client_id}));
                 safe.set_app(connector, Some((client_id, &secret))).await?;
-                note(hands, "connector.app.set", format!("connector {connector}"), json!({"client_id": client_id}))
-                    .await?;
                 out::print(&format!("the app {client_id} of {connector} is sealed\n"))?;
             }
             AppVerb::Show { connector } => {
@@ -136,8 +137,8 @@ pub async fn app(global: &Global, verb: AppVerb) -> anyhow::Result<End> {
             AppVerb::Remove { connector } => {
                 safe.app(connector).await.ok().flatten().ok_or_else(|| no_app(connector))?;
                 ask::confirm(global, &format!("consents by the app of {connector} are no longer refreshed"))?;
-                safe.set_app(connector, None).await?;
-                note(hands, "connector.app.remove", format!("connector {connector}"), Value::Null).await?;
+                let object = format!("connector {connector}");
+                ordered(hands, "connector.app.remove", &object, Value::Null).set_app(connector, None).await?;
                 out::print(&format!("the app of {connector} is forgotten\n"))?;
             }
         }
@@ -175,9 +176,9 @@ pub async fn token(global: &Global, args: &TokenArgs) -> anyhow::Result<End> {
             Credential::by_hand(value, args.called_as.map(Into::into), now)
         };
         subject.may_replace(global, &safe, credential.kind()).await?;
-        safe.set_credential(&subject.name, Some(&credential)).await?;
         let details = json!({"kind": credential.kind(), "as": credential.called_as});
-        note(hands, "connection.token", format!("connection {}", subject.name), details).await?;
+        let safe = ordered(hands, "connection.token", &format!("connection {}", subject.name), details);
+        safe.set_credential(&subject.name, Some(&credential)).await?;
         out::print(&format!("{} of `{}` is sealed; calls use it from now on\n", credential.kind(), subject.name))?;
         Ok(End::Done)
     })
@@ -252,9 +253,9 @@ pub async fn disconnect(global: &Global, of: &NamedConnection) -> anyhow::Result
                 Err(problem) => eprintln!("note: the consent could not be ended at the partner: {}", problem.message),
             }
         }
-        safe.set_credential(&subject.name, None).await?;
         let details = json!({"ended_at_partner": ended});
-        note(hands, "connection.disconnect", format!("connection {}", subject.name), details).await?;
+        let safe = ordered(hands, "connection.disconnect", &format!("connection {}", subject.name), details);
+        safe.set_credential(&subject.name, None).await?;
         let there = if ended { ", here and at the partner" } else { " here; end it at the partner too" };
         out::print(&format!("`{}` is disconnected{there}\n", subject.name))?;
         Ok(End::Done)

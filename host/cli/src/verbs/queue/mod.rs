@@ -1,7 +1,7 @@
 //! `caravan queue list | show | hold | resume | resend | deliver`.
 mod hold;
 pub mod list;
-mod resend;
+pub mod resend;
 pub mod show;
 pub mod state;
 
