@@ -287,14 +287,17 @@ pub(crate) fn resend(tx: &mut Tx<'_>, resend: &Resend) -> Done<Resent> {
     Ok(resent)
 }
 
-/// The newest of the final visits that a resend asks for, with when they became so; and how far it came, where there are more.
-pub(crate) fn asked_for(db: &Connection, resend: &Resend) -> Done<(Vec<(Final, Millis)>, Option<VisitId>)> {
+/// A final visit, with when it became so.
+pub(crate) type Ended = (Final, Millis);
+
+/// The newest of the final visits that a resend asks for; and how far it came, where there are more.
+pub(crate) fn asked_for(db: &Connection, resend: &Resend) -> Done<(Vec<Ended>, Option<VisitId>)> {
     let limit = resend.limit.max(1);
-    let mut found: Vec<(Final, Millis)> = Vec::new();
+    let mut found: Vec<Ended> = Vec::new();
     let mut more = false;
     // One person's newest comes first, and is the one that is sent again. Records are in the order in which visits became
     // final, so all are looked at, and no more than two pages kept.
-    let newest_first = |found: &mut Vec<(Final, Millis)>| {
+    let newest_first = |found: &mut Vec<Ended>| {
         found.sort_unstable_by_key(|(done, _)| std::cmp::Reverse(done.visit));
         let cut = found.len() > limit;
         found.truncate(limit);

@@ -40,7 +40,7 @@ pub fn measure(effort: Effort) -> Result<Vec<Figure>> {
     let lab = place.lab();
     place.write("probe.yaml", PROBE);
     let served = |window: &str| {
-        place.write("caravan.toml", &format!("[delivery]\nbatch_window = \"{window}\"\n"));
+        place.write("caravan.toml", format!("[delivery]\nbatch_window = \"{window}\"\n"));
         Served::of(&place, &lab, "127.0.0.1:0", &["canvas.yaml", "probe.yaml"])
     };
     let rounds = if effort.quick { 20 } else { 200 };

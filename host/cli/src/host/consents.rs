@@ -175,8 +175,8 @@ impl Office<'_> {
                 let subject = subject.ok_or_else(missing)?;
                 let credential = subject.brought(token, service_account, called_as)?;
                 subject.may_replace(&safe, replace).await?;
-                let (verb, details) =
-                    ("connection.token", json!({"kind": credential.kind(), "as": credential.called_as}));
+                let details = json!({"kind": credential.kind(), "as": credential.called_as});
+                let verb = "connection.token";
                 let safe = ordered(verb, &format!("connection {connection}"), &details);
                 safe.set_credential(&connection, Some(&credential)).await?;
                 (verb, details)
