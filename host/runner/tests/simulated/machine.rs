@@ -235,12 +235,15 @@ async fn played(story: &Story) -> Option<Outcome> {
     }
     let version = world.publish(&story.text).await;
     let mut last = None;
-    // Who was let out with nothing after it that could let anybody in.
-    let mut left = None;
+    // Who was let out with nothing after it that could let anybody in. Who has joined a segment is told of once they are
+    // looked at, which may be behind the call: by segments that counts alone with nothing told since the last look.
+    let (mut left, mut settled) = (None, true);
+    let by_segment = story.text.contains("trigger: { segment:");
     for (at, op) in story.ops.iter().enumerate() {
         match op {
             Op::Jump { hours } => {
                 served(&world, HOUR * u32::try_from(*hours).unwrap() + HOUR / 60).await;
+                settled = true;
                 if let Some(who) = left.take()
                     && let Some(profile) = world.store().named(vec![format!("p{who}")]).await.unwrap()[0]
                 {
@@ -252,9 +255,10 @@ async fn played(story: &Story) -> Option<Outcome> {
             Op::Resume => drop(world.runner().resume_canvas("any").await.unwrap()),
             op => {
                 left = match op {
-                    Op::LetOut { who } => Some(*who),
+                    Op::LetOut { who } if settled || !by_segment => Some(*who),
                     _ => None,
                 };
+                settled &= matches!(op, Op::LetOut { .. });
                 let message = op.message(at, world.now()).or(last.clone());
                 world.runner().receive(message.clone().into_iter().collect()).await.unwrap();
                 last = message;
