@@ -78,6 +78,14 @@ pub fn of_workspace(global: &Global) -> Result<PathBuf, Problem> {
     Ok(named(global)?.unwrap_or_else(|| PathBuf::from("workspace.caravan")))
 }
 
+/// A store that people set up before anything runs: the named one, made if need be, else the only one in this folder.
+///
+/// # Errors
+/// As [`existing`], where none is named.
+pub fn to_set_up(global: &Global) -> Result<PathBuf, Problem> {
+    named(global)?.map_or_else(|| existing(global), Ok)
+}
+
 /// A store that is there already: the named one, else the only one in this folder.
 ///
 /// # Errors

@@ -40,12 +40,7 @@ fn wanted(args: AlertAddArgs) -> Result<Subscription, Problem> {
 
 async fn add(global: &Global, args: AlertAddArgs) -> anyhow::Result<End> {
     let wanted = wanted(args)?;
-    // A store that is named may be new: people subscribe before the first run, too.
-    let path = match stores::named(global)? {
-        Some(path) => path,
-        None => stores::existing(global)?,
-    };
-    let store = Sqlite::open(path, stores::options(global))?;
+    let store = Sqlite::open(stores::to_set_up(global)?, stores::options(global))?;
     let known = alerts::subscriptions(&store).await?.iter().any(|known| known.id == wanted.id);
     write(&store, &wanted.id, Some(serde_json::to_string(&wanted)?)).await?;
     if !global.quiet {

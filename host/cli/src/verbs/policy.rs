@@ -12,7 +12,7 @@ use std::path::Path;
 /// Keeps a policy, unless it refuses live canvases and nobody said `--yes`.
 pub async fn set(global: &Global, path: &Path, connections: &Path) -> anyhow::Result<End> {
     let file = read(path)?;
-    let store = Sqlite::open(stores::existing(global)?, stores::options(global))?;
+    let store = Sqlite::open(stores::to_set_up(global)?, stores::options(global))?;
     let found = refusals(&store, &file.policy, &mapped_in(connections, &Kept::of(&store).await?)).await?;
     let kept = found.refused.is_empty() || global.yes;
     if kept {
