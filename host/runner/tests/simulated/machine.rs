@@ -266,7 +266,8 @@ async fn played(story: &Story) -> Option<Outcome> {
         }
     }
     world.runner().resume_canvas("any").await.unwrap();
-    served(&world, DAY * 6).await;
+    // Ends between two minutes, since all else of a story is in minutes: nobody is due at that very instant.
+    served(&world, DAY * 6 + HOUR / 90).await;
     let counters = world.store().counters(version).await.unwrap();
     let plan = CompiledCanvas::new(&document.value).unwrap();
     all_end_or_wait(&world, &plan, &counters, story).await;
