@@ -1,6 +1,7 @@
 //! What goes to stdout, and how numbers and tables look.
 use crate::args::Global;
 use crate::fail::End;
+use caravan_model::Millis;
 use serde::Serialize;
 use serde_json::Value;
 use std::io::{self, Write};
@@ -52,6 +53,21 @@ pub fn count(n: u64) -> String {
     text
 }
 
+/// A text of data; empty where there is none.
+pub fn text_of(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// A number of data, as [`count`] writes it; empty where there is none.
+pub fn count_of(value: &Value) -> String {
+    value.as_u64().map(count).unwrap_or_default()
+}
+
+/// An instant of data, as [`instant`] writes it; empty where there is none.
+pub fn instant_of(value: &Value) -> String {
+    value.as_i64().map(|at| instant(Millis(at))).unwrap_or_default()
+}
+
 /// `1 person`, `2 people`.
 pub fn people(n: u64) -> String {
     plural(n, "person", "people")
@@ -84,7 +100,7 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// An instant as people read it: `2026-11-22 06:08:13Z`.
-pub fn instant(at: caravan_model::Millis) -> String {
+pub fn instant(at: Millis) -> String {
     match jiff::Timestamp::from_millisecond(at.0) {
         Ok(instant) => instant.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
         Err(_) => "never".to_owned(),

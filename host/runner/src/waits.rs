@@ -36,9 +36,7 @@ pub(crate) fn lines(
             StepKind::WaitFor { what, .. } => format!("wait for {}", what.name()),
             _ => continue,
         };
-        let here =
-            counters.counts.iter().filter(|count| usize::from(count.step.0) == at && count.status == Status::Waiting);
-        let n: u64 = here.map(|count| count.n).sum();
+        let n = waiting_at(counters, at);
         if n > 0 {
             lines.push(WaitLine { what: format!("step `{}`: {what}", step.id), n, until: timer });
         }
@@ -55,8 +53,7 @@ pub(crate) async fn for_endpoints<S: Store>(shared: &Shared<S>, route: Option<&R
         }
         let counters = shared.store.counters(known.version).await?;
         for (at, webhook) in known.plan.webhooks() {
-            let here = counters.counts.iter().filter(|count| count.step == at && count.status == Status::Waiting);
-            let n: u64 = here.map(|count| count.n).sum();
+            let n = waiting_at(&counters, usize::from(at.0));
             if let Some(step) = known.plan.step(at).filter(|_| n > 0) {
                 lines.push(WaitLine {
                     what: format!("step `{}`: webhook {}", step.id, webhook.endpoint),
@@ -67,6 +64,13 @@ pub(crate) async fn for_endpoints<S: Store>(shared: &Shared<S>, route: Option<&R
         }
     }
     Ok(lines)
+}
+
+/// How many wait at a step, by its place in the plan.
+fn waiting_at(counters: &Counters, step: usize) -> u64 {
+    let here =
+        counters.counts.iter().filter(|count| usize::from(count.step.0) == step && count.status == Status::Waiting);
+    here.map(|count| count.n).sum()
 }
 
 /// Who holds a lane, and why.

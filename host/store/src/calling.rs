@@ -6,8 +6,9 @@ use crate::fail::Done;
 use crate::people::People;
 use crate::recalls;
 use crate::writer::Tx;
-use caravan_model::{EntryId, Millis, ProfileId, StepIx, VersionId, VisitId};
-use rusqlite::{Connection, OptionalExtension};
+use caravan_model::{EntryId, Millis, ProfileId, Reason, StepIx, VersionId, VisitId};
+use rusqlite::{Connection, OptionalExtension, Row};
+use std::collections::HashMap;
 
 /// The calls of these steps that may be made now, step by step, oldest first.
 pub(crate) fn due(db: &Connection, steps: &[(VersionId, StepIx)], now: Millis, limit: usize) -> Done<Vec<Calling>> {
@@ -23,15 +24,6 @@ pub(crate) fn due(db: &Connection, steps: &[(VersionId, StepIx)], now: Millis, l
         let left = i64::try_from(limit - found.len()).unwrap_or(i64::MAX);
         let mut rows = select.query((version.0, step.0, now.0, left))?;
         while let Some(row) = rows.next()? {
-            let since: Option<i64> = row.get(4)?;
-            let tried = match since {
-                Some(since) => Some(Tried {
-                    since: Millis(since),
-                    attempts: row.get(5)?,
-                    reason: words.get(&row.get(6)?).cloned().unwrap_or_default(),
-                }),
-                None => None,
-            };
             found.push(Calling {
                 visit: VisitId { entry: EntryId(row.get(0)?), ordinal: row.get(1)? },
                 version,
@@ -40,7 +32,7 @@ pub(crate) fn due(db: &Connection, steps: &[(VersionId, StepIx)], now: Millis, l
                 person: None,
                 due: Millis(row.get(2)?),
                 began: Millis(row.get(3)?),
-                tried,
+                tried: tried(row, 4, &words)?,
                 again: false,
             });
         }
@@ -53,6 +45,13 @@ pub(crate) fn due(db: &Connection, steps: &[(VersionId, StepIx)], now: Millis, l
         calling.person = people.get(calling.profile);
     }
     Ok(found)
+}
+
+/// What became of a call's attempts, by its columns `since`, `attempts` and `reason` from this one on; none before the first.
+pub(crate) fn tried(row: &Row<'_>, from: usize, words: &HashMap<i64, Reason>) -> Done<Option<Tried>> {
+    let Some(since) = row.get(from)? else { return Ok(None) };
+    let reason = words.get(&row.get(from + 2)?).cloned().unwrap_or_default();
+    Ok(Some(Tried { since: Millis(since), attempts: row.get(from + 1)?, reason }))
 }
 
 /// Which of these calls are still to be made.

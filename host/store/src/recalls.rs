@@ -1,5 +1,6 @@
 //! Calls of endpoints that failed for good: kept with what their keys are made of, so that somebody may have them made once
 //! more under the same keys. The person has gone on meanwhile, and stays where they are: such a call moves counters alone.
+use crate::calling::tried;
 use crate::contract::{Calling, Postponed, Resend, Resent, Tried, Uncalled};
 use crate::counters::reasons;
 use crate::fail::Done;
@@ -34,33 +35,24 @@ const COLUMNS: &str = "entry, ordinal, version, step, due, began, since, attempt
 
 impl Recall {
     fn read(row: &Row<'_>, words: &HashMap<i64, Reason>) -> Done<Recall> {
-        let since: Option<i64> = row.get(6)?;
-        let tried = match since {
-            Some(since) => Some(Tried {
-                since: Millis(since),
-                attempts: row.get(7)?,
-                reason: words.get(&row.get(8)?).cloned().unwrap_or_default(),
-            }),
-            None => None,
-        };
         Ok(Recall {
             visit: VisitId { entry: EntryId(row.get(0)?), ordinal: row.get(1)? },
             version: VersionId(row.get(2)?),
             step: StepIx(row.get(3)?),
             due: Millis(row.get(4)?),
             began: Millis(row.get(5)?),
-            tried,
+            tried: tried(row, 6, words)?,
         })
     }
 }
 
 /// Whether any such call waits.
 pub(crate) fn any(db: &Connection) -> Done<bool> {
-    let mut select = "SELECT EXISTS (SELECT 1 FROM failed_call WHERE due < ?1)";
     if !schema::has(db, "failed_call")? {
-        select = "SELECT ?1 < 0";
+        return Ok(false);
     }
-    Ok(db.prepare_cached(select)?.query_row([Millis::NEVER.0], |row| row.get(0))?)
+    let mut select = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM failed_call WHERE due < ?1)")?;
+    Ok(select.query_row([Millis::NEVER.0], |row| row.get(0))?)
 }
 
 /// Every call that waits to be made once more.

@@ -180,14 +180,21 @@ fn code(value: &Value) -> Code {
     value.as_str().and_then(|code| code.parse().ok()).unwrap_or(Code::Internal)
 }
 
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn line(value: &Value) -> Option<u32> {
+    value.as_u64().and_then(|line| u32::try_from(line).ok())
+}
+
 /// Several problems, where an answer lists some.
 pub fn several(said: &Value) -> Option<Problems> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
     let one = |problem: &Value| Problem {
         code: code(&problem["code"]),
         message: text(&problem["message"]).unwrap_or_default(),
         file: text(&problem["file"]),
-        line: problem["line"].as_u64().and_then(|line| u32::try_from(line).ok()),
+        line: line(&problem["line"]),
         path: text(&problem["path"]),
         cure: text(&problem["cure"]),
     };
@@ -199,12 +206,11 @@ fn wrong(status: StatusCode, said: &Value) -> Problems {
     if let Some(several) = several(said) {
         return several;
     }
-    let text = |value: &Value| value.as_str().map(str::to_owned);
     Problems(vec![Problem {
         code: code(&said["code"]),
         message: text(&said["detail"]).unwrap_or_else(|| format!("the host answers {status}")),
         file: None,
-        line: said["line"].as_u64().and_then(|line| u32::try_from(line).ok()),
+        line: line(&said["line"]),
         path: text(&said["place"]),
         cure: text(&said["cure"]),
     }])

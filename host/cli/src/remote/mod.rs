@@ -14,6 +14,7 @@ use crate::args::{
     MemberVerb, PolicyVerb, ProfileVerb, QueueVerb, ScopeArgs, StoreVerb, Verb, WorkspaceVerb,
 };
 use crate::fail::{End, Problems, usage};
+use crate::out::{instant_of, text_of};
 use crate::progress;
 use crate::rows::Rows;
 use crate::verbs::here;
@@ -21,7 +22,7 @@ use crate::verbs::profile::trace;
 use crate::verbs::queue::state::Sends;
 use crate::verbs::{alert, audience, audit, batch, catalogue, member, queue, store};
 use crate::{ask, files, out};
-use caravan_model::{Code, Millis, Problem, Subscription};
+use caravan_model::{Code, Problem, Subscription};
 use caravan_runner::control::Dossier;
 use client::{Sent, Server, part};
 use http::Method;
@@ -291,13 +292,12 @@ impl Remote<'_> {
             AlertVerb::List => {
                 let alerts = self.server.ask(Method::GET, "/alerts", Sent::Nothing).await?;
                 let subscriptions = self.server.ask(Method::GET, "/subscriptions", Sent::Nothing).await?;
-                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
                 let rows = || subscriptions.as_array().into_iter().flatten();
                 let told: Vec<Subscription> =
                     rows().map(|row| Subscription::deserialize(&row["subscription"])).collect::<Result<_, _>>()?;
                 let open = alerts.as_array().into_iter().flatten().map(|alert| {
-                    let since = alert["since"].as_i64().map(|since| out::instant(Millis(since))).unwrap_or_default();
-                    [since, text(&alert["severity"]), text(&alert["words"])]
+                    let since = instant_of(&alert["since"]);
+                    [since, text_of(&alert["severity"]), text_of(&alert["words"])]
                 });
                 let words = alert::in_words(told.iter().map(|wanted| (wanted, String::new())), open);
                 out::say(self.global, &json!({"alerts": alerts, "subscriptions": subscriptions}), &words)?;

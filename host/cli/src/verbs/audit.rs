@@ -2,7 +2,7 @@
 use crate::args::{AuditVerb, Global};
 use crate::fail::End;
 use crate::out;
-use caravan_model::Millis;
+use crate::out::{instant_of, text_of};
 use caravan_runner::control::{ChainState, verify_notes};
 use caravan_store::{Noted, Store};
 use serde_json::{Value, json};
@@ -23,7 +23,6 @@ pub async fn audit(global: &Global, verb: AuditVerb) -> anyhow::Result<End> {
 /// # Errors
 /// It cannot be written.
 pub fn tell(global: &Global, notes: &Value) -> anyhow::Result<End> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let row = |note: &Value| {
         let details = match &note["details"] {
             // A host sends the text that is hashed.
@@ -31,8 +30,8 @@ pub fn tell(global: &Global, notes: &Value) -> anyhow::Result<End> {
             details => details.to_string(),
         };
         let details = if details == "{}" { String::new() } else { details };
-        let at = note["at"].as_i64().map(|at| out::instant(Millis(at))).unwrap_or_default();
-        let of = ["who", "verb", "object"].map(|name| text(&note[name]));
+        let at = instant_of(&note["at"]);
+        let of = ["who", "verb", "object"].map(|name| text_of(&note[name]));
         [vec![note["n"].to_string(), at], of.to_vec(), vec![details]].concat()
     };
     let rows: Vec<Vec<String>> = notes.as_array().into_iter().flatten().map(row).collect();

@@ -8,6 +8,7 @@ use crate::check;
 use crate::fail::End;
 use crate::host::lab::LabHome;
 use crate::host::{Host, safe};
+use crate::out::{count_of, text_of};
 use crate::registry::Shelf;
 use crate::verbs::consent;
 use crate::{out, stores};
@@ -178,16 +179,16 @@ async fn check_all(
 /// # Errors
 /// They cannot be read, or written.
 pub fn tell(global: &Global, report: &Value) -> anyhow::Result<End> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let badge = if report["lab"] == true { " [lab]" } else { "" };
-    let (name, title, version) = (text(&report["connection"]), text(&report["title"]), text(&report["version"]));
+    let (name, title, version) =
+        (text_of(&report["connection"]), text_of(&report["title"]), text_of(&report["version"]));
     let mut words = format!("{name}{badge}: {title} {version}\n");
     let lists = report["accounts"].as_array().map(Vec::as_slice).unwrap_or_default();
     if lists.is_empty() {
         words.push_str("  no account is switched on\n      cure: add `accounts: { name: ID }` to the connection\n");
     }
     for list in lists {
-        words.push_str(&format!("\naccount {} ({})\n", text(&list["name"]), text(&list["account"])));
+        words.push_str(&format!("\naccount {} ({})\n", text_of(&list["name"]), text_of(&list["account"])));
         list["findings"].as_array().into_iter().flatten().for_each(|finding| words.push_str(&line(finding)));
     }
     out::say(global, report, &words)?;
@@ -275,11 +276,10 @@ async fn audiences(
         out::print_json(&found)?;
         return Ok(End::Done);
     }
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let row = |one: &serde_json::Value| {
-        let size = one["at_least"].as_u64().map(out::count).unwrap_or_default();
+        let size = count_of(&one["at_least"]);
         let state = one["unusable"].as_str().unwrap_or("usable").to_owned();
-        vec![text(&one["id"]), text(&one["name"]), text(&one["kind"]), size, state]
+        vec![text_of(&one["id"]), text_of(&one["name"]), text_of(&one["kind"]), size, state]
     };
     let rows: Vec<Vec<String>> = found.as_array().into_iter().flatten().map(row).collect();
     out::print(&out::table(&["AUDIENCE", "NAME", "KIND", "AT LEAST", "STATE"], &rows))?;

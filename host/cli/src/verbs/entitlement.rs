@@ -3,6 +3,7 @@ use crate::args::{EntitlementVerb, Global};
 use crate::fail::End;
 use crate::host::hands::actor;
 use crate::installation::Installation;
+use crate::out::text_of;
 use crate::{out, stores};
 use caravan_api::bench::SlotsView;
 use caravan_model::policy::SlotChange;
@@ -46,11 +47,10 @@ pub fn tell(global: &Global, view: &Value) -> anyhow::Result<End> {
     }
     let mut words = String::new();
     for one in refused {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         words.push_str(&format!(
             "{} of {} is live, and uses a partner without a slot\n",
-            text(&one["canvas"]),
-            text(&one["workspace"])
+            text_of(&one["canvas"]),
+            text_of(&one["workspace"])
         ));
     }
     words.push_str(match (view["kept"].as_bool(), refused.is_empty()) {

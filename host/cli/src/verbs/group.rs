@@ -2,6 +2,7 @@
 use crate::args::{Global, ListVerb, SegmentVerb};
 use crate::fail::{End, Problems};
 use crate::host::hands::Hands;
+use crate::out::text_of;
 use crate::rows::Rows;
 use crate::verbs::{activate, import};
 use crate::{ask, config, files, out, verbs};
@@ -163,9 +164,8 @@ async fn show(global: &Global, group: Group, members: usize) -> anyhow::Result<E
 /// # Errors
 /// Its rule cannot be written.
 pub fn group_in_words(group: &Value) -> anyhow::Result<String> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let n = group["members"].as_u64().unwrap_or_default();
-    let mut words = format!("{} {}: {}", text(&group["kind"]), text(&group["name"]), out::people(n));
+    let mut words = format!("{} {}: {}", text_of(&group["kind"]), text_of(&group["name"]), out::people(n));
     if group["filled"] == false {
         words.push_str("; a serving host has not asked everyone its rule yet");
     }
@@ -177,10 +177,10 @@ pub fn group_in_words(group: &Value) -> anyhow::Result<String> {
     for one in group["activations"].as_array().into_iter().flatten() {
         let mail: Option<ExportMail> = Option::deserialize(&one["mail"])?;
         let mail = mail.map(|mail| format!("; {}", mail.words())).unwrap_or_default();
-        words.push_str(&format!("activated {} by {}{mail}\n", text(&one["mode"]), text(&one["canvas"])));
+        words.push_str(&format!("activated {} by {}{mail}\n", text_of(&one["mode"]), text_of(&one["canvas"])));
     }
     let ids = group["ids"].as_array().into_iter().flatten();
-    ids.for_each(|id| words.push_str(&format!("  {}\n", text(id))));
+    ids.for_each(|id| words.push_str(&format!("  {}\n", text_of(id))));
     Ok(words)
 }
 

@@ -3,13 +3,14 @@ use crate::args::{Global, KeyVerb, MemberVerb};
 use crate::fail::{End, usage};
 use crate::host::alerts;
 use crate::host::hands::Hands;
+use crate::out::{instant_of, text_of};
 use crate::{ask, out, verbs};
 use caravan_api::nouns::members::LINK_LIFE;
 use caravan_api::secret;
 use caravan_connectors::LocalMessenger;
 use caravan_model::alert::Messenger as _;
 use caravan_model::port::{Clock as _, SystemClock};
-use caravan_model::{Code, Member, Millis, Problem, Right, Rights, Role};
+use caravan_model::{Code, Member, Problem, Right, Rights, Role};
 use caravan_runner::control;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -161,11 +162,10 @@ async fn members(global: &Global) -> anyhow::Result<End> {
 /// # Errors
 /// They cannot be read, or written.
 pub fn tell_members(global: &Global, told: &Value) -> anyhow::Result<End> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let row = |member: &Value| {
         let either = |here: &str, there: &str| member.get(here).unwrap_or(&member[there]).clone();
         let signs = if either("password", "has_password") == true { "password or link" } else { "link" };
-        let (email, name) = (text(&either("member", "email")), text(&member["name"]));
+        let (email, name) = (text_of(&either("member", "email")), text_of(&member["name"]));
         Ok(vec![email, name, Rights::deserialize(&member["rights"])?.in_words(), signs.to_owned()])
     };
     let rows = told.as_array().into_iter().flatten().map(row).collect::<anyhow::Result<Vec<Vec<String>>>>()?;
@@ -188,11 +188,10 @@ async fn keys(global: &Global) -> anyhow::Result<End> {
 /// # Errors
 /// They cannot be read, or written.
 pub fn tell_keys(global: &Global, told: &Value) -> anyhow::Result<End> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let row = |key: &Value| {
-        let since = key["since"].as_i64().map(|since| out::instant(Millis(since))).unwrap_or_default();
+        let since = instant_of(&key["since"]);
         let rights = Rights::deserialize(&key["rights"])?.in_words();
-        Ok(vec![text(&key["name"]), text(&key["id"]), rights, since, text(&key["by"])])
+        Ok(vec![text_of(&key["name"]), text_of(&key["id"]), rights, since, text_of(&key["by"])])
     };
     let rows = told.as_array().into_iter().flatten().map(row).collect::<anyhow::Result<Vec<Vec<String>>>>()?;
     match rows.is_empty() {

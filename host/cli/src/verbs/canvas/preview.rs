@@ -4,6 +4,7 @@ use crate::check;
 use crate::config;
 use crate::fail::{End, usage};
 use crate::out;
+use crate::out::{instant_of, text_of};
 use crate::verbs::{self, dry_run};
 use caravan_model::port::{Clock, SystemClock};
 use caravan_model::{Code, Millis, Problem, ProfileId, Reason, mask, reasons};
@@ -101,7 +102,6 @@ pub fn tell(global: &Global, way: &Value) -> anyhow::Result<()> {
 }
 
 fn in_words(way: &Value) -> String {
-    let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let rule = Some(&way["kept_out_by"]).filter(|rule| !rule.is_null());
     let rule = rule.map(|rule| format!("this does not hold: {rule}"));
     let would_not = way["would_not_enter"].as_array().into_iter().flatten().map(text_of);
@@ -116,7 +116,7 @@ fn in_words(way: &Value) -> String {
         .into_iter()
         .flatten()
         .map(|visit| {
-            let at = visit["at"].as_i64().map(|at| out::instant(Millis(at))).unwrap_or_default();
+            let at = instant_of(&visit["at"]);
             vec![at, text_of(&visit["step"]), text_of(&visit["kind"]), decision(visit)]
         })
         .collect();
@@ -147,19 +147,18 @@ fn decision(visit: &Value) -> String {
     let sync = &visit["sync"];
     if !sync.is_null() {
         let person = &sync["results"][0];
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let why = match text(&person["code"]).is_empty() {
+        let why = match text_of(&person["code"]).is_empty() {
             true => String::new(),
-            false => format!(" ({})", text(&person["reason"])),
+            false => format!(" ({})", text_of(&person["reason"])),
         };
         let requests = sync["requests"].as_array().into_iter().flatten();
         let requests: Vec<String> =
-            requests.map(|request| format!("{} {}", text(&request["method"]), text(&request["url"]))).collect();
+            requests.map(|request| format!("{} {}", text_of(&request["method"]), text_of(&request["url"]))).collect();
         let sends = match requests.is_empty() {
             true => "sends nothing".to_owned(),
             false => format!("sends {}", requests.join(", ")),
         };
-        words = format!("{}{why}: {sends}", text(&person["status"]));
+        words = format!("{}{why}: {sends}", text_of(&person["status"]));
     }
     words
 }

@@ -2,8 +2,9 @@
 use crate::args::{DiffArgs, Global};
 use crate::fail::{End, usage};
 use crate::host::hands::Hands;
+use crate::out::{count_of, instant_of, text_of};
 use crate::{files, out, verbs};
-use caravan_model::{Code, Millis, Problem};
+use caravan_model::{Code, Problem};
 use caravan_runner::control::{CanvasDiff, Side, canvases, diff, draft, history, version_text};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -49,13 +50,11 @@ pub async fn list(global: &Global, archived: bool) -> anyhow::Result<End> {
 /// # Errors
 /// It cannot be written.
 pub fn tell_list(global: &Global, lines: &Value) -> anyhow::Result<End> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let count = |value: &Value| value.as_u64().map(out::count).unwrap_or_default();
     let row = |line: &Value| {
         let draft = if line["draft"] == true { "kept" } else { "" };
-        let (canvas, state, title) = (text(&line["canvas"]), text(&line["state"]), text(&line["title"]));
+        let (canvas, state, title) = (text_of(&line["canvas"]), text_of(&line["state"]), text_of(&line["title"]));
         let version = line["version"].as_u64().map(|version| version.to_string()).unwrap_or_default();
-        vec![canvas, state, version, count(&line["entered"]), inside(line), draft.to_owned(), title]
+        vec![canvas, state, version, count_of(&line["entered"]), inside(line), draft.to_owned(), title]
     };
     let rows: Vec<Vec<String>> = lines.as_array().into_iter().flatten().map(row).collect();
     let words = match rows.is_empty() {
@@ -104,12 +103,10 @@ pub async fn versions(global: &Global, canvas: &str) -> anyhow::Result<End> {
 /// # Errors
 /// It cannot be written.
 pub fn tell_versions(global: &Global, told: &Value) -> anyhow::Result<End> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let count = |value: &Value| value.as_u64().map(out::count).unwrap_or_default();
     let row = |line: &Value| {
-        let published = line["published"].as_i64().map(|at| out::instant(Millis(at))).unwrap_or_default();
-        let (version, digest) = (line["version"].to_string(), text(&line["digest"]).chars().take(12).collect());
-        vec![version, published, text(&line["by"]), count(&line["entered"]), count(&line["inside"]), digest]
+        let published = instant_of(&line["published"]);
+        let (version, digest) = (line["version"].to_string(), text_of(&line["digest"]).chars().take(12).collect());
+        vec![version, published, text_of(&line["by"]), count_of(&line["entered"]), count_of(&line["inside"]), digest]
     };
     let rows: Vec<Vec<String>> = told.as_array().into_iter().flatten().map(row).collect();
     let table = out::table(&["VERSION", "PUBLISHED", "BY", "ENTERED", "INSIDE", "DIGEST"], &rows);

@@ -2,6 +2,7 @@
 use crate::args::Global;
 use crate::fail::{End, usage};
 use crate::out;
+use crate::out::text_of;
 use caravan_model::Millis;
 use serde_json::Value;
 
@@ -17,11 +18,10 @@ pub fn tell(global: &Global, answer: &Value) -> anyhow::Result<End> {
         out::print_json(answer)?;
         return Ok(End::Done);
     }
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let rows = answer["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
     let line = |row: &Value| {
         let at = out::instant(Millis(row["at"].as_i64().unwrap_or_default()));
-        format!("{at} {} sha256:{} {}\n", text(&row["connection"]), text(&row["version"]), text(&row["line"]))
+        format!("{at} {} sha256:{} {}\n", text_of(&row["connection"]), text_of(&row["version"]), text_of(&row["line"]))
     };
     out::print(&rows.iter().map(line).collect::<String>())?;
     Ok(End::Done)
